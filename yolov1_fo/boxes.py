@@ -1,0 +1,108 @@
+"""The box format: corners `xyxy`, relative to the image, float32, `(..., 4)`.
+
+Every function takes NumPy arrays or Keras tensors and answers in kind.
+"""
+
+from typing import Any
+
+import numpy as np
+
+Array = Any
+"""A NumPy array or a Keras tensor."""
+
+
+def namespace(x: Array) -> Any:
+    """Returns the functions that fit `x`: `numpy` for arrays, `keras.ops` for tensors."""
+    if isinstance(x, np.ndarray | np.generic | float | int | list | tuple):
+        return np
+    from keras import ops
+
+    return ops
+
+
+def area(boxes: Array) -> Array:
+    """Returns the area of each box; 0 for a degenerate one.
+
+    Args:
+        boxes: (..., 4) xyxy
+
+    Returns:
+        (...)
+    """
+    xp = namespace(boxes)
+    boxes = xp.asarray(boxes) if xp is np else boxes
+    width = xp.maximum(boxes[..., 2] - boxes[..., 0], 0)
+    height = xp.maximum(boxes[..., 3] - boxes[..., 1], 0)
+    return width * height
+
+
+def iou(boxes_a: Array, boxes_b: Array) -> Array:
+    """Returns how far each pair of boxes overlaps.
+
+    Args:
+        boxes_a: (..., N, 4) xyxy
+        boxes_b: (..., M, 4) xyxy
+
+    Returns:
+        (..., N, M) in [0, 1]; 0 where both boxes are empty
+
+    Example:
+        >>> float(iou([[0.0, 0.0, 1.0, 1.0]], [[0.0, 0.0, 0.5, 1.0]])[0, 0])
+        0.5
+    """
+    shared, areas_a, areas_b = _overlap(boxes_a, boxes_b)
+    xp = namespace(shared)
+    union = areas_a + areas_b - shared
+    return shared / xp.where(union > 0, union, xp.ones_like(union))
+
+
+def ioa(boxes_a: Array, boxes_b: Array) -> Array:
+    """Returns which part of each box of `boxes_a` lies in each of `boxes_b`.
+
+    Args:
+        boxes_a: (..., N, 4) xyxy
+        boxes_b: (..., M, 4) xyxy
+
+    Returns:
+        (..., N, M) in [0, 1]; 0 for an empty box
+    """
+    shared, areas_a, _ = _overlap(boxes_a, boxes_b)
+    xp = namespace(shared)
+    return shared / xp.where(areas_a > 0, areas_a, xp.ones_like(areas_a))
+
+
+def _overlap(boxes_a: Array, boxes_b: Array) -> tuple[Array, Array, Array]:
+    xp = namespace(boxes_a)
+    if xp is np:
+        boxes_a, boxes_b = np.asarray(boxes_a), np.asarray(boxes_b)
+    boxes_a, boxes_b = boxes_a[..., :, None, :], boxes_b[..., None, :, :]
+    low = xp.maximum(boxes_a[..., :2], boxes_b[..., :2])  # (..., N, M, 2)
+    high = xp.minimum(boxes_a[..., 2:], boxes_b[..., 2:])
+    shared = area(xp.concatenate([low, high], axis=-1))  # (..., N, M)
+    return shared, area(boxes_a), area(boxes_b)
+
+
+def clip(boxes: Array) -> Array:
+    """Returns the part of each box that lies in the image.
+
+    Args:
+        boxes: (..., 4) xyxy, relative
+
+    Returns:
+        (..., 4) in [0, 1]; a box wholly outside becomes empty
+    """
+    return namespace(boxes).clip(boxes, 0.0, 1.0)
+
+
+def xyxy_to_cxcywh(boxes: Array) -> Array:
+    """Returns centre and size; `cxcywh_to_xyxy(xyxy_to_cxcywh(b)) == b`."""
+    xp = namespace(boxes)
+    low, high = boxes[..., :2], boxes[..., 2:]
+    return xp.concatenate([(low + high) / 2, high - low], axis=-1)
+
+
+def cxcywh_to_xyxy(boxes: Array) -> Array:
+    """Returns corners; `xyxy_to_cxcywh(cxcywh_to_xyxy(b)) == b`."""
+    xp = namespace(boxes)
+    centre, half = boxes[..., :2], boxes[..., 2:] / 2
+    return xp.concatenate([centre - half, centre + half], axis=-1)

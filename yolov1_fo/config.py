@@ -1,0 +1,262 @@
+"""Settings: what a network is, and how it is trained.
+
+Defaults are the paper's. A setting that leaves the paper says so.
+"""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from yolov1_fo import architectures
+
+OPTIMIZERS = ("sgd", "adam")
+SCHEDULES = ("paper", "steps", "cosine", "constant")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+DATA_MODES = ("auto", "stream", "host")
+
+
+class _Checked:
+    """What the settings share: their checks, and reading them from a larger dict."""
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Returns the names of all settings."""
+        return [field.name for field in fields(cls)]  # type: ignore[arg-type]  # the heirs are dataclasses
+
+    @classmethod
+    def pick(cls, settings: dict[str, Any]) -> Self:
+        """Returns the settings of this class among `settings`; ignores others."""
+        return cls(**{k: v for k, v in settings.items() if k in cls.names()})
+
+    def _at_least(self, low: float, *names: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            if not _is_number(value) or value < low:
+                raise ValueError(f"{name} must be at least {low}, got {value!r}")
+
+    def _whole(self, low: int, *names: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < low:
+                raise ValueError(
+                    f"{name} must be a whole number of at least {low}, got {value!r}"
+                )
+
+    def _within(self, low: float, high: float, *names: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            if not _is_number(value) or not low <= value <= high:
+                raise ValueError(f"{name} must be in [{low}, {high}], got {value!r}")
+
+    def _true_or_false(self, *names: str) -> None:
+        for name in names:
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(
+                    f"{name} must be True or False, got {getattr(self, name)!r}"
+                )
+
+    def _one_of(self, name: str, choices: tuple[str, ...]) -> None:
+        if getattr(self, name) not in choices:
+            raise ValueError(
+                f"{name} must be one of {', '.join(choices)}, "
+                f"got {getattr(self, name)!r}"
+            )
+
+
+def _is_number(value: Any) -> bool:
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridConfig(_Checked):
+    """How an image is divided.
+
+    Attributes:
+        S: cells a side
+        B: boxes a cell
+        C: classes
+
+    Source: paper section 2
+    """
+
+    S: int = 7
+    B: int = 2
+    C: int = 20
+
+    def __post_init__(self) -> None:
+        self._whole(1, "S", "B", "C")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig(GridConfig):
+    """What a network is made of.
+
+    Attributes:
+        network: a name in `architectures.NETWORKS`
+        side: the input's side, in pixels
+        batch_norm: normalise after each convolution of ours; the paper has none, but
+            training from random weights hardly moves without it
+        dropout: rate after the first large connected layer, and before the
+            convolutions of a transfer network's head
+        head_filters: width of a transfer network's detection layers
+        pretrained: start a transfer network from its ImageNet weights
+
+    Source: paper section 2.1
+    """
+
+    network: str = "yolov1"
+    side: int = 448
+    batch_norm: bool = False
+    dropout: float = 0.5
+    head_filters: int = 256
+    pretrained: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._one_of("network", tuple(architectures.NETWORKS))
+        self._whole(32, "side")
+        self._whole(1, "head_filters")
+        self._true_or_false("batch_norm", "pretrained")
+        self._within(0, 0.95, "dropout")
+        if self.side % 32:
+            raise ValueError(f"side must be a multiple of 32 pixels, got {self.side}")
+        trunk = architectures.NETWORKS[self.network].trunk
+        if trunk and self.S not in (self.side // 32, self.side // 64):
+            raise ValueError(
+                f"S must be {self.side // 64} or {self.side // 32} for {self.network} "
+                f"at side {self.side}, got {self.S}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentConfig(_Checked):
+    """How training images are varied.
+
+    Attributes:
+        jitter: each edge of the window that is cut out moves by up to this part of
+            the image; Darknet's form of the paper's scaling and translation
+        flip: probability of a horizontal flip; Darknet flips, the paper is silent
+        exposure: HSV value is scaled by up to this factor, or divided by it
+        saturation: the same for HSV saturation
+
+    Source: paper section 2.2; Darknet data.c
+    """
+
+    jitter: float = 0.2
+    flip: float = 0.5
+    exposure: float = 1.5
+    saturation: float = 1.5
+
+    def __post_init__(self) -> None:
+        self._within(0, 0.45, "jitter")
+        self._within(0, 1, "flip")
+        self._at_least(1, "exposure", "saturation")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig(_Checked):
+    """The weights of the loss.
+
+    Attributes:
+        lambda_coord: weight of the errors in position and size
+        lambda_noobj: weight of the confidence of boxes that are responsible for none
+
+    Source: paper equation 3
+    """
+
+    lambda_coord: float = 5.0
+    lambda_noobj: float = 0.5
+
+    def __post_init__(self) -> None:
+        self._at_least(0, "lambda_coord", "lambda_noobj")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
+    """How a network is trained.
+
+    Attributes:
+        epochs: passes over the training images
+        batch_size: images a step
+        optimizer: sgd (the paper's, by Darknet's update) or adam
+        learning_rate: the highest rate of the schedule
+        schedule: paper (warm-up from a tenth, then a tenth from 75/135 and again from
+            105/135 of the epochs), steps (see `rate_steps`), cosine (warm-up, then
+            half a wave down to zero) or constant
+        rate_steps: pairs (epoch, rate) for the schedule steps; the rate holds from
+            that epoch on
+        warmup_epochs: length of the warm-up, in epochs; the paper says "the first
+            epochs", Darknet takes 2.3
+        momentum: of sgd
+        weight_decay: on kernels only
+        trunk_rate: factor on the learning rate of a transfer network's trunk
+        freeze_epochs: a transfer network's trunk stands still so long, in epochs
+        clip_norm: longest gradient, as its global norm; 0 clips nothing
+        ema: momentum of a running average of the weights, which then is what is
+            validated and saved; 0 keeps none; not in the paper
+        patience: stops after so many epochs without a better mAP; 0 never stops early
+        validate_every: epochs between two measurements of mAP
+        confidence_thresh: lowest score that counts in the mAP
+        iou_thresh: boxes that overlap more are one object
+        precision: what the network computes in; loss and boxes stay float32
+        data: stream (from the files), host (decoded once, kept in memory) or auto
+        workers: threads that decode images; 0 takes one a core
+        steps_per_execution: steps a compiled call
+        tensorboard: writes logs for TensorBoard beside the CSV
+        seed: of weights, order, augmentation and dropout
+
+    Source: paper section 2.2
+    """
+
+    epochs: int = 135
+    batch_size: int = 64
+    optimizer: str = "sgd"
+    learning_rate: float = 1e-2
+    schedule: str = "paper"
+    rate_steps: tuple[tuple[float, float], ...] = ()
+    warmup_epochs: float = 3.0
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    trunk_rate: float = 1.0
+    freeze_epochs: int = 0
+    clip_norm: float = 0.0
+    ema: float = 0.0
+    patience: int = 0
+    validate_every: int = 1
+    confidence_thresh: float = 0.01
+    iou_thresh: float = 0.5
+    precision: str = "float32"
+    data: str = "auto"
+    workers: int = 0
+    steps_per_execution: int = 1
+    tensorboard: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        NetworkConfig.__post_init__(self)
+        AugmentConfig.__post_init__(self)
+        LossConfig.__post_init__(self)
+        self._whole(1, "epochs", "batch_size", "validate_every", "steps_per_execution")
+        self._whole(0, "freeze_epochs", "patience", "workers", "seed")
+        self._at_least(0, "learning_rate", "weight_decay", "clip_norm", "warmup_epochs")
+        self._at_least(0, "trunk_rate")
+        self._within(0, 0.9999, "momentum", "ema")
+        self._within(0, 1, "confidence_thresh", "iou_thresh")
+        self._true_or_false("tensorboard")
+        self._one_of("optimizer", OPTIMIZERS)
+        self._one_of("schedule", SCHEDULES)
+        self._one_of("precision", PRECISIONS)
+        self._one_of("data", DATA_MODES)
+        steps = tuple((float(epoch), float(rate)) for epoch, rate in self.rate_steps)
+        object.__setattr__(self, "rate_steps", steps)
+        if self.schedule == "steps" and not (steps and steps[0][0] == 0):
+            raise ValueError(
+                "rate_steps must begin with epoch 0 for schedule 'steps', "
+                f"got {self.rate_steps!r}"
+            )
+        if list(steps) != sorted(steps):
+            raise ValueError(f"rate_steps must rise by epoch, got {self.rate_steps!r}")

@@ -1,0 +1,328 @@
+"""Samples to batches on the device: `stream` from the files, `host` from memory.
+
+A batch is `{"images": (N, side, side, 3) uint8, "boxes": (N, M, 4) float32 xyxy,
+"class_ids": (N, M) int32, -1 = no object}`; M is fixed for a run.
+"""
+
+import itertools
+import logging
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import psutil
+
+from yolov1_fo import images, labels
+from yolov1_fo import samples as fo_samples
+from yolov1_fo.boxes import Array
+
+logger = logging.getLogger(__name__)
+
+HOST_SHARE = 0.4
+"""`auto` keeps images in memory if they take at most this part of what is free."""
+
+
+class Listing(NamedTuple):
+    """What a collection offers to learn from.
+
+    Attributes:
+        ids: sample ids
+        filepaths: image files
+        objects: their objects, flat
+        dropped: how many objects are no targets
+    """
+
+    ids: list[str]
+    filepaths: list[str]
+    objects: labels.Objects
+    dropped: labels.Dropped
+
+    def take(self, rows: Sequence[int]) -> "Listing":
+        """Returns the listing of some samples."""
+        return Listing(
+            [self.ids[row] for row in rows],
+            [self.filepaths[row] for row in rows],
+            self.objects.take(rows),
+            self.dropped,
+        )
+
+
+def load(samples: fo_samples.Samples, gt_field: str, classes: Sequence[str]) -> Listing:
+    """Returns the files and objects of a checked collection."""
+    records = fo_samples.read(samples, gt_field)
+    objects, dropped = labels.from_detections(
+        records.labels, records.bounding_boxes, records.ignored, classes
+    )
+    return Listing(records.ids, records.filepaths, objects, dropped)
+
+
+def steps_per_epoch(n: int, batch_size: int) -> int:
+    """Returns how many full batches `n` images make."""
+    return n // batch_size
+
+
+def order(n: int, seed: int, epoch: int) -> Array:
+    """Returns in which order an epoch shows `n` images; each epoch has its own."""
+    return np.random.default_rng([seed, epoch]).permutation(n)
+
+
+def choose(mode: str, n: int, side: int) -> str:
+    """Returns host or stream; says why if it was asked to choose."""
+    if mode != "auto":
+        return mode
+    needed, free = n * side * side * 3, psutil.virtual_memory().available
+    chosen = "host" if needed <= HOST_SHARE * free else "stream"
+    logger.info(
+        "data '%s': %d images take %.1f GB of %.1f GB free memory",
+        chosen,
+        n,
+        needed / 1e9,
+        free / 1e9,
+    )
+    return chosen
+
+
+def find_bad(filepaths: Sequence[str], workers: int = 0) -> dict[str, str]:
+    """Returns the files that are missing or cut, with what is wrong with each.
+
+    It looks at where a file ends; whether the middle decodes shows when it is read.
+    """
+    with ThreadPoolExecutor(_threads(workers)) as pool:
+        found = pool.map(_fault, filepaths)
+        return {
+            path: fault for path, fault in zip(filepaths, found, strict=True) if fault
+        }
+
+
+def _fault(path: str) -> str | None:
+    try:
+        return None if images.is_whole(path) else "is cut short or empty"
+    except OSError as error:
+        return str(error)
+
+
+def _threads(workers: int) -> int:
+    return workers or os.cpu_count() or 1
+
+
+class Read(NamedTuple):
+    """An image that was read, or why it could not be."""
+
+    image: Array | None
+    fault: str | None
+
+
+def read_all(
+    filepaths: Iterable[str], side: int, *, workers: int = 0, ahead: int = 64
+) -> Iterator[Read]:
+    """Yields each file's pixels in order, decoded by threads that run ahead.
+
+    Args:
+        filepaths: image files
+        side: of the pixels, (side, side, 3) uint8
+        workers (0): threads; 0 takes one a core
+        ahead (64): most images that wait in memory
+    """
+    paths = iter(filepaths)
+    with ThreadPoolExecutor(_threads(workers)) as pool:
+        waiting = [
+            pool.submit(_read, path, side) for path in itertools.islice(paths, ahead)
+        ]
+        while waiting:
+            yield waiting.pop(0).result()
+            for path in itertools.islice(paths, 1):
+                waiting.append(pool.submit(_read, path, side))
+
+
+def _read(path: str, side: int) -> Read:
+    try:
+        return Read(images.read(path, side), None)
+    except (OSError, ValueError) as error:
+        return Read(None, str(error))
+
+
+def read_into_memory(
+    filepaths: Sequence[str], side: int, *, workers: int = 0
+) -> tuple[Array, dict[str, str]]:
+    """Returns all pixels (N, side, side, 3) uint8, and what is wrong with which file."""
+    pixels = np.zeros((len(filepaths), side, side, 3), np.uint8)
+    bad = {}
+    for row, read in enumerate(read_all(filepaths, side, workers=workers)):
+        if read.fault is not None:
+            bad[filepaths[row]] = read.fault
+        else:
+            pixels[row] = read.image
+    return pixels, bad
+
+
+class HostBatches(keras.utils.PyDataset):
+    """Batches from images that were decoded once and stand in memory.
+
+    Args:
+        pixels: (N, side, side, 3) uint8
+        objects: their objects
+        batch_size: images a batch; a remainder is left out, another one each epoch
+        seed: of the order
+        width: M of the batches' boxes
+    """
+
+    def __init__(
+        self,
+        pixels: Array,
+        objects: labels.Objects,
+        *,
+        batch_size: int,
+        seed: int,
+        width: int,
+    ) -> None:
+        super().__init__()
+        self.pixels, self.objects = pixels, objects
+        self.batch_size, self.seed, self.width = batch_size, seed, width
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return steps_per_epoch(len(self.pixels), self.batch_size)
+
+    def __getitem__(self, step: int) -> tuple[dict[str, Array]]:
+        start = step * self.batch_size
+        shown = order(len(self.pixels), self.seed, self.epoch)
+        rows = shown[start : start + self.batch_size]
+        return (_batch(self.pixels[rows], self.objects, rows, self.width),)
+
+    def on_epoch_end(self) -> None:
+        """Goes on to the next epoch's order."""
+        self.epoch += 1
+
+
+def _batch(
+    pixels: Array, objects: labels.Objects, rows: Array, width: int
+) -> dict[str, Array]:
+    boxes, class_ids = objects.padded(rows, width)
+    return {"images": pixels, "boxes": boxes, "class_ids": class_ids}
+
+
+def stream(
+    listing: Listing,
+    *,
+    side: int,
+    batch_size: int,
+    seed: int | None,
+    width: int,
+    epochs: int | None = None,
+    drop_remainder: bool = True,
+    workers: int = 0,
+    failed: dict[str, str] | None = None,
+) -> Any:
+    """Returns a `tf.data.Dataset` of batches, decoded from the files as they are needed.
+
+    A file that can't be decoded is left out, and noted.
+
+    Args:
+        listing: files and objects
+        side: of the images, in pixels
+        batch_size: images a batch
+        seed: of the order, another one each epoch; None keeps the listing's
+        width: M of the batches' boxes
+        epochs (None): passes over the files; None never ends
+        drop_remainder (True): leaves out what does not fill a batch
+        workers (0): threads that decode; 0 takes one a core
+        failed (None): is told which files could not be decoded, and why
+    """
+    import tensorflow as tf
+
+    n = len(listing.filepaths)
+    failed = {} if failed is None else failed
+    full = steps_per_epoch(n, batch_size) * batch_size if drop_remainder else n
+
+    def indices() -> Iterator[int]:
+        for epoch in itertools.count() if epochs is None else range(epochs):
+            shown = np.arange(n) if seed is None else order(n, seed, epoch)
+            yield from shown[:full].tolist()
+
+    def pixels_of(row: int) -> tuple[Array, bool]:
+        image, fault = _read(listing.filepaths[row], side)
+        if image is None:
+            failed[listing.filepaths[row]] = str(fault)
+            return np.zeros((side, side, 3), np.uint8), False
+        return image, True
+
+    def read(row: Any) -> tuple[Any, Any, Any]:
+        image, ok = tf.numpy_function(pixels_of, [row], (tf.uint8, tf.bool))
+        return row, tf.ensure_shape(image, (side, side, 3)), tf.ensure_shape(ok, ())
+
+    def with_objects(rows: Any, pixels: Any) -> dict[str, Any]:
+        boxes, class_ids = tf.numpy_function(
+            lambda rows: listing.objects.padded(rows, width),
+            [rows],
+            (tf.float32, tf.int32),
+        )
+        shape = pixels.shape[0], width
+        return {
+            "images": pixels,
+            "boxes": tf.ensure_shape(boxes, (*shape, 4)),
+            "class_ids": tf.ensure_shape(class_ids, shape),
+        }
+
+    rows = tf.data.Dataset.from_generator(
+        indices, output_signature=tf.TensorSpec((), tf.int64)
+    )
+    return (
+        rows.map(read, num_parallel_calls=_threads(workers))
+        .filter(lambda row, pixels, ok: ok)
+        .map(lambda row, pixels, ok: (row, pixels))
+        .batch(batch_size, drop_remainder=drop_remainder)
+        .map(with_objects)
+        .prefetch(2)
+    )
+
+
+def to_tf_dataset(
+    samples: fo_samples.Samples,
+    gt_field: str = "ground_truth",
+    *,
+    classes: Sequence[str] | None = None,
+    side: int = 448,
+    batch_size: int = 16,
+    shuffle: bool = False,
+    seed: int = 0,
+    epochs: int = 1,
+    drop_remainder: bool = False,
+    workers: int = 0,
+) -> Any:
+    """Returns a `tf.data.Dataset` of uint8 images with padded boxes, for your own loop.
+
+    Args:
+        samples: a FiftyOne dataset or view of images
+        gt_field ("ground_truth"): its field of Detections
+        classes (None): names in the order of their ids; by default the dataset's
+        side (448): images are squashed to side x side, in pixels
+        batch_size (16): images a batch
+        shuffle (False): another order each epoch
+        seed (0): of the order
+        epochs (1): passes over the samples
+        drop_remainder (False): leaves out a last batch that is not full
+        workers (0): threads that decode; 0 takes one a core
+
+    Returns:
+        batches `{"images": (N, side, side, 3) uint8, "boxes": (N, M, 4) float32 xyxy
+        relative, "class_ids": (N, M) int32, -1 = no object}`
+
+    Raises:
+        ValueError: if the collection, the field or a class does not fit
+    """
+    fo_samples.check_images(samples)
+    fo_samples.check_detections(samples, gt_field, "gt_field")
+    listing = load(samples, gt_field, fo_samples.classes_of(samples, gt_field, classes))
+    return stream(
+        listing,
+        side=side,
+        batch_size=batch_size,
+        seed=seed if shuffle else None,
+        width=max(listing.objects.most(), 1),
+        epochs=epochs,
+        drop_remainder=drop_remainder,
+        workers=workers,
+    )

@@ -1,0 +1,87 @@
+"""apply(samples, model, ...): the same detections as `apply_model`, read ahead."""
+
+import itertools
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import fiftyone.core.utils as fou
+import numpy as np
+
+from yolov1_fo import data
+from yolov1_fo import samples as fo_samples
+from yolov1_fo.model import YOLOv1Model
+
+logger = logging.getLogger(__name__)
+
+WRITE_EVERY = 1000
+"""Predictions are written in one go for so many samples."""
+
+
+def apply(
+    samples: fo_samples.Samples,
+    model: YOLOv1Model,
+    label_field: str = "predictions",
+    *,
+    batch_size: int = 16,
+    skip_existing: bool = False,
+    workers: int = 0,
+    progress: bool | Callable[..., Any] | None = None,
+) -> dict[str, str]:
+    """Writes what the model finds into a field of the samples.
+
+    Files are decoded by threads while the network computes, and predictions are written
+    in bulk. A file that can't be read costs only itself; a cut one is predicted as far
+    as it goes, as `apply_model` does; both are listed.
+
+    Args:
+        samples: a FiftyOne dataset or view of images
+        model: from `load_model`
+        label_field ("predictions"): is made if it does not exist
+        batch_size (16): images a forward pass
+        skip_existing (False): leaves samples alone that have the field
+        workers (0): threads that decode; 0 takes one a core
+        progress (None): FiftyOne's: True, False, its default, or a callback
+
+    Returns:
+        image files that could not be read or are cut, and what is wrong with each
+
+    Raises:
+        ValueError: if the collection, the field or `batch_size` does not fit
+    """
+    fo_samples.check_images(samples)
+    fo_samples.check_output(samples, label_field)
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    if skip_existing and samples.has_field(label_field):
+        samples = samples.exists(label_field, False)
+    ids, filepaths = samples.values(["id", "filepath"])
+    faults = data.find_bad(filepaths, workers)
+    reads = data.read_all(filepaths, model.side, workers=workers, ahead=4 * batch_size)
+    found: dict[str, Any] = {}
+    with fou.ProgressBar(total=len(ids), progress=progress) as bar:
+        pairs = bar(zip(ids, filepaths, reads, strict=True))
+        while batch := list(itertools.islice(pairs, batch_size)):
+            good = {}
+            for sample_id, path, read in batch:
+                if read.image is None:
+                    faults[path] = str(read.fault)
+                else:
+                    good[sample_id] = read.image
+            if good:
+                predicted = model.predict_pixels(np.stack(list(good.values())))
+                found |= dict(zip(good, predicted, strict=True))
+            if len(found) >= WRITE_EVERY:
+                _write(samples, label_field, found)
+                found = {}
+        _write(samples, label_field, found)
+    for path, fault in faults.items():
+        logger.warning("'%s': %s", path, fault)
+    return faults
+
+
+def _write(
+    samples: fo_samples.Samples, label_field: str, found: dict[str, Any]
+) -> None:
+    if found:
+        samples.set_values(label_field, found, key_field="id", progress=False)

@@ -1,0 +1,131 @@
+"""Arrays to `fo.Detections` and back; the one file that knows FiftyOne's xywh."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Self
+
+import fiftyone.core.labels as fol
+import numpy as np
+
+from yolov1_fo import boxes as _boxes
+from yolov1_fo.boxes import Array
+
+
+class Objects(NamedTuple):
+    """The objects of many images, held flat.
+
+    Attributes:
+        boxes: (K, 4) xyxy, relative, float32
+        class_ids: (K,) int32
+        offsets: (N + 1,) int64; image i has the rows offsets[i] to offsets[i + 1]
+    """
+
+    boxes: Array
+    class_ids: Array
+    offsets: Array
+
+    def take(self, images: Sequence[int] | Array) -> Self:
+        """Returns the objects of some images, in their order."""
+        spans = [np.arange(self.offsets[i], self.offsets[i + 1]) for i in images]
+        rows = np.concatenate([np.zeros(0, int), *spans])
+        offsets = np.cumsum([0, *(len(span) for span in spans)])
+        return type(self)(self.boxes[rows], self.class_ids[rows], offsets)
+
+    def of(self, image: int) -> tuple[Array, Array]:
+        """Returns boxes (M, 4) and class ids (M,) of one image."""
+        rows = slice(self.offsets[image], self.offsets[image + 1])
+        return self.boxes[rows], self.class_ids[rows]
+
+    def most(self) -> int:
+        """Returns how many objects the fullest image has."""
+        return int(np.diff(self.offsets).max(initial=0))
+
+    def padded(self, images: Sequence[int] | Array, width: int) -> tuple[Array, Array]:
+        """Returns boxes (N, width, 4) and class ids (N, width), -1 = no object."""
+        boxes = np.zeros((len(images), width, 4), np.float32)
+        class_ids = np.full((len(images), width), -1, np.int32)
+        for row, image in enumerate(images):
+            some_boxes, some_ids = self.of(image)
+            boxes[row, : len(some_ids)] = some_boxes[:width]
+            class_ids[row, : len(some_ids)] = some_ids[:width]
+        return boxes, class_ids
+
+
+class Dropped(NamedTuple):
+    """How many objects are no targets, and why."""
+
+    ignored: int = 0
+    degenerate: int = 0
+    other_class: int = 0
+
+
+def from_detections(
+    labels: Sequence[Sequence[str]],
+    bounding_boxes: Sequence[Sequence[Sequence[float]]],
+    ignored: Sequence[Sequence[bool]],
+    classes: Sequence[str],
+) -> tuple[Objects, Dropped]:
+    """Returns the objects that a network can learn, and how many were left out.
+
+    Left out is what is difficult, a crowd or a group; what has no size inside the
+    image; what is of another class. Boxes are cut off at the image's edge.
+
+    Args:
+        labels: of each object, by image
+        bounding_boxes: the same, FiftyOne's `[x, y, w, h]`, relative
+        ignored: the same
+        classes: class names in the order of their ids
+    """
+    ids = {label: class_id for class_id, label in enumerate(classes)}
+    counts = [len(row) for row in labels]
+    image = np.repeat(np.arange(len(labels)), counts)
+    class_ids = np.array([ids.get(x, -1) for row in labels for x in row], np.int32)
+    xyxy = to_xyxy([box for row in bounding_boxes for box in row])
+    skip = np.array([x for row in ignored for x in row], bool)
+
+    degenerate = ~(_boxes.area(xyxy) > 0)
+    wanted = ~skip & (class_ids >= 0) & ~degenerate
+    kept = np.bincount(image[wanted], minlength=len(labels))
+    dropped = Dropped(
+        ignored=int(skip.sum()),
+        degenerate=int((degenerate & ~skip).sum()),
+        other_class=int(((class_ids < 0) & ~skip & ~degenerate).sum()),
+    )
+    offsets = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
+    return Objects(xyxy[wanted], class_ids[wanted], offsets), dropped
+
+
+def to_xyxy(bounding_boxes: Sequence[Sequence[float]]) -> Array:
+    """Returns FiftyOne's boxes as ours, cut off at the image's edge.
+
+    Args:
+        bounding_boxes: K of `[x, y, w, h]`, corner and size, relative
+
+    Returns:
+        (K, 4) xyxy, relative, float32
+    """
+    xywh = np.array(bounding_boxes, np.float64).reshape(-1, 4)
+    corners = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=-1)
+    return _boxes.clip(corners).astype(np.float32)
+
+
+def to_detections(
+    boxes: Array, scores: Array, class_ids: Array, classes: Sequence[str]
+) -> fol.Detections:
+    """Returns what was found in one image as FiftyOne's label.
+
+    Args:
+        boxes: (K, 4) xyxy, relative
+        scores: (K,)
+        class_ids: (K,)
+        classes: class names in the order of their ids
+    """
+    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+    xywh = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=-1)
+    return fol.Detections(
+        detections=[
+            fol.Detection(label=classes[class_id], bounding_box=box, confidence=score)
+            for box, score, class_id in zip(
+                xywh.tolist(), scores.tolist(), class_ids.tolist(), strict=True
+            )
+        ]
+    )

@@ -1,0 +1,238 @@
+"""YOLOv1Model, the object that FiftyOne applies to samples."""
+
+import os
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import fiftyone as fo
+import fiftyone.core.config as foc
+import fiftyone.core.labels as fol
+import fiftyone.core.models as fom
+import fiftyone.zoo.models as fozm
+import numpy as np
+
+from yolov1_fo import checkpoint, decode, images, labels, runs
+from yolov1_fo import grid as _grid
+from yolov1_fo.boxes import Array
+from yolov1_fo.config import GridConfig, NetworkConfig
+
+SETTINGS = (
+    "confidence_thresh",
+    "iou_thresh",
+    "max_detections",
+    "class_agnostic",
+    "filter_classes",
+)
+
+
+class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
+    """What a `YOLOv1Model` is made of; FiftyOne changes it while it applies the model.
+
+    Args:
+        d: a dict with `checkpoint_dir`, and optionally
+
+            confidence_thresh (0.01): lowest score that is kept; low, so that mAP is true
+            iou_thresh (0.5): boxes that overlap more are one object
+            max_detections (100): the best so many of an image are kept
+            class_agnostic (False): boxes of different classes suppress each other too
+            filter_classes (None): names of the classes of interest; None keeps all
+    """
+
+    def __init__(self, d: dict[str, Any]) -> None:
+        d = self.init(d)
+        self.checkpoint_dir = self.parse_string(d, "checkpoint_dir")
+        self.confidence_thresh = self.parse_number(d, "confidence_thresh", default=0.01)
+        self.iou_thresh = self.parse_number(d, "iou_thresh", default=0.5)
+        self.max_detections = self.parse_int(d, "max_detections", default=100)
+        self.class_agnostic = self.parse_bool(d, "class_agnostic", default=False)
+        self.classes: list[str] | None = None
+        self.filter_classes = self.parse_array(d, "filter_classes", default=None)
+        for name in ("confidence_thresh", "iou_thresh"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name} must be in [0, 1], got {value!r}")
+        if self.max_detections < 1:
+            raise ValueError(
+                f"max_detections must be at least 1, got {self.max_detections}"
+            )
+
+    @property
+    def filter_classes(self) -> Collection[str] | None:
+        """Names of the classes of interest; None keeps all.
+
+        Raises:
+            ValueError: if it is set to a class that the model does not know
+        """
+        return self._filter_classes
+
+    @filter_classes.setter
+    def filter_classes(self, names: Collection[str] | None) -> None:
+        unknown = sorted(set(names or ()) - set(self.classes or names or ()))
+        if unknown:
+            raise ValueError(
+                f"classes must be among {', '.join(self.classes or ())}; "
+                f"got {', '.join(unknown)}"
+            )
+        self._filter_classes = names
+
+
+class YOLOv1Model(fom.SamplesMixin, fom.Model):
+    """A trained YOLOv1 for `dataset.apply_model(...)`; `load_model` makes one.
+
+    Args:
+        config: a `YOLOv1ModelConfig`
+
+    Attributes:
+        config: may be changed between predictions
+        network: the Keras graph, from (N, side, side, 3) float32 RGB in [0, 1] to the
+            raw output
+        classes: names in the order of their ids
+        grid: S, B and C, for `yolov1_fo.grid.split`
+        side: of the input, in pixels
+    """
+
+    def __init__(self, config: YOLOv1ModelConfig) -> None:
+        fom.SamplesMixin.__init__(self)
+        folder = checkpoint.resolve(config.checkpoint_dir)
+        card = checkpoint.read_card(folder)
+        settings = NetworkConfig.pick(card["settings"])
+        self.config = config
+        self.classes: list[str] = card["classes"]
+        self.grid = GridConfig.pick(card["settings"])
+        self.side = settings.side
+        self.network = checkpoint.load_network(folder)
+        self._preprocess = True
+        self._check(folder)
+
+    def _check(self, folder: Path) -> None:
+        if len(self.classes) != self.grid.C:
+            raise ValueError(
+                f"checkpoint '{folder}' must have {self.grid.C} classes, "
+                f"got {len(self.classes)}"
+            )
+        expected, got = _grid.outputs(self.grid), self.network.output_shape[-1]
+        if got != expected:
+            raise ValueError(
+                f"the network of checkpoint '{folder}' must have {expected} outputs for "
+                f"its grid, got {got}"
+            )
+        self.config.classes = self.classes
+        self.config.filter_classes = self.config.filter_classes  # checks it
+
+    @property
+    def media_type(self) -> str:
+        """What it works on."""
+        return "image"
+
+    @property
+    def ragged_batches(self) -> bool:
+        """False: images of any sizes stand in one batch."""
+        return False
+
+    @property
+    def transforms(self) -> None:
+        """None: the model resizes by itself."""
+        return
+
+    @property
+    def preprocess(self) -> bool:
+        """Whether images are resized; False takes (side, side, 3) only."""
+        return self._preprocess
+
+    @preprocess.setter
+    def preprocess(self, value: bool) -> None:
+        self._preprocess = value
+
+    def predict(self, arg: Array, sample: fo.Sample | None = None) -> fol.Detections:
+        """Returns what is found in one image.
+
+        Args:
+            arg: (H, W, 3) uint8 RGB
+            sample (None): is not needed
+        """
+        return self.predict_all([arg])[0]
+
+    def predict_all(
+        self, args: Sequence[Array], samples: Any = None
+    ) -> list[fol.Detections]:
+        """Returns what is found in each image, with one forward pass.
+
+        Args:
+            args: images (H, W, 3) uint8 RGB, of any sizes
+            samples (None): are not needed
+        """
+        if not len(args):
+            return []
+        pixels = [self._prepare(np.asarray(image)) for image in args]
+        return self.predict_pixels(np.stack(pixels))
+
+    def _prepare(self, image: Array) -> Array:
+        if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:
+            raise ValueError(
+                f"an image must be (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}"
+            )
+        if self._preprocess:
+            return images.resize(image, self.side)
+        if image.shape != (self.side, self.side, 3):
+            raise ValueError(
+                f"without preprocessing an image must be ({self.side}, {self.side}, 3), "
+                f"got {image.shape}"
+            )
+        return image
+
+    def predict_pixels(self, pixels: Array) -> list[fol.Detections]:
+        """Returns what is found in images of the network's own size.
+
+        Args:
+            pixels: (N, side, side, 3) uint8 RGB
+        """
+        y_pred = self.network.predict_on_batch(pixels.astype(np.float32) / 255)
+        found = decode.decode(
+            y_pred,
+            self.grid,
+            confidence_thresh=self.config.confidence_thresh or 0.0,
+            iou_thresh=self.config.iou_thresh,
+            max_detections=self.config.max_detections,
+            class_agnostic=self.config.class_agnostic,
+            class_ids=self._class_ids(),
+        )
+        return [labels.to_detections(*detected, self.classes) for detected in found]
+
+    def _class_ids(self) -> list[int] | None:
+        wanted = self.config.filter_classes
+        if wanted is None:
+            return None
+        return [self.classes.index(name) for name in wanted]
+
+
+def load_model(
+    source: str | os.PathLike[str],
+    dataset: fo.Dataset | None = None,
+    **settings: Any,
+) -> YOLOv1Model:
+    """Returns a trained model for `dataset.apply_model(model)`.
+
+    Args:
+        source: a checkpoint's folder, a run's folder, or a run key
+        dataset (None): where to look up a run key
+        **settings: of `YOLOv1ModelConfig`
+
+    Raises:
+        FileNotFoundError: if there is no such checkpoint
+        ValueError: if it can't be read, or a setting does not fit
+    """
+    unknown = sorted(set(settings) - set(SETTINGS))
+    if unknown:
+        raise ValueError(
+            f"unknown setting {', '.join(unknown)}; there are: {', '.join(SETTINGS)}"
+        )
+    if dataset is not None and not Path(source).is_dir():
+        source = runs.checkpoint_dir(dataset, os.fspath(source))
+    elif not Path(source).is_dir():
+        raise FileNotFoundError(
+            f"checkpoint folder '{source}' does not exist; to load a run by its key, "
+            "pass dataset="
+        )
+    folder = checkpoint.resolve(source)
+    return YOLOv1Model(YOLOv1ModelConfig({"checkpoint_dir": str(folder), **settings}))

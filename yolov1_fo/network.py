@@ -1,0 +1,125 @@
+"""Builds the Keras graph of an architecture, from stock layers only."""
+
+from typing import Any
+
+import keras
+
+from yolov1_fo import backbones, grid
+from yolov1_fo.architectures import NETWORKS, Connected, Conv, Dropout, Layer, Pool
+from yolov1_fo.config import NetworkConfig
+
+
+def build(config: NetworkConfig, *, seed: int = 0) -> keras.Model:
+    """Returns a network.
+
+    Args:
+        config: which one, and for what grid
+        seed (0): of the random weights, and of dropout
+
+    Returns:
+        a model from (N, side, side, 3) float32 RGB in [0, 1] to the raw output
+        (N, S * S * (C + 5 B)) float32, for `grid.split`
+
+    Source: paper section 2.1, figure 3
+    """
+    keras.utils.set_random_seed(seed)
+    architecture = NETWORKS[config.network]
+    if architecture.trunk:
+        return _transfer(architecture.trunk, config, seed)
+    return from_layers(architecture.layers, config, seed)
+
+
+def trunk_of(network: keras.Model) -> keras.Model | None:
+    """Returns the pretrained part of a transfer network, None for any other."""
+    return next((layer for layer in network.layers if layer.name == "trunk"), None)
+
+
+def from_layers(
+    layers: tuple[Layer, ...], config: NetworkConfig, seed: int
+) -> keras.Model:
+    """Returns the network of a layer table, with the paper's output behind it.
+
+    Pixels are scaled to [-1, 1], as Darknet did in 2015. Before a layer that strides,
+    padding is the same on all sides; connected layers see channels first.
+    """
+    image = keras.Input((config.side, config.side, 3), name="image")
+    x = keras.layers.Rescaling(2.0, -1.0, name="preprocess")(image)
+    for index, layer in enumerate(layers, start=1):
+        x = _layer(x, layer, f"{index:02d}", config, seed)
+    x = _connected(x, grid.outputs(config), "output", dtype="float32")
+    return keras.Model(image, x, name=config.network.replace("-", "_"))
+
+
+def _layer(x: Any, layer: Layer, name: str, config: NetworkConfig, seed: int) -> Any:
+    if isinstance(layer, Conv):
+        return _conv(x, layer, f"conv_{name}", config.batch_norm)
+    if isinstance(layer, Pool):
+        return keras.layers.MaxPooling2D(layer.size, name=f"pool_{name}")(x)
+    if isinstance(layer, Connected):
+        x = _connected(x, layer.units, f"connected_{name}")
+        return _leaky(x, f"leaky_{name}") if layer.leaky else x
+    if isinstance(layer, Dropout):
+        return keras.layers.Dropout(config.dropout, seed=seed, name=f"dropout_{name}")(
+            x
+        )
+    raise TypeError(f"a layer must be one of {Layer}, got {layer!r}")
+
+
+def _conv(x: Any, layer: Conv, name: str, batch_norm: bool) -> Any:
+    padding = "same"
+    if layer.stride > 1:
+        x = keras.layers.ZeroPadding2D(layer.size // 2, name=f"{name}_pad")(x)
+        padding = "valid"
+    x = keras.layers.Conv2D(
+        layer.filters,
+        layer.size,
+        layer.stride,
+        padding,
+        use_bias=not batch_norm,
+        kernel_initializer="he_normal",
+        name=name,
+    )(x)
+    if batch_norm:
+        x = keras.layers.BatchNormalization(name=f"{name}_norm")(x)
+    return _leaky(x, f"{name}_leaky")
+
+
+def _leaky(x: Any, name: str) -> Any:
+    return keras.layers.LeakyReLU(0.1, name=name)(x)
+
+
+def _connected(x: Any, units: int, name: str, dtype: Any = None) -> Any:
+    if len(x.shape) == 4:
+        x = keras.layers.Permute((3, 1, 2), name=f"{name}_channels_first")(x)
+        x = keras.layers.Flatten(name=f"{name}_flat")(x)
+    return keras.layers.Dense(units, name=name, dtype=dtype)(x)
+
+
+def _transfer(trunk_name: str, config: NetworkConfig, seed: int) -> keras.Model:
+    """Puts small detection layers on a classifier's trunk.
+
+    They are the paper's last convolutions, narrower; and in the place of its connected
+    layers, which would be forty times the trunk, a convolution says each cell. Batch
+    normalisation in the trunk keeps the classifier's statistics.
+    """
+    trunk = backbones.build(trunk_name, config.side, pretrained=config.pretrained)
+    image = keras.Input((config.side, config.side, 3), name="image")
+    x = trunk(image, training=False)
+    stride = (config.side // 32) // config.S
+    width = config.head_filters
+    x = keras.layers.SpatialDropout2D(config.dropout, seed=seed, name="dropout")(x)
+    x = _conv(x, Conv(width, 3), "head_1", config.batch_norm)
+    x = _conv(x, Conv(width, 3, stride), "head_2", config.batch_norm)
+    x = _conv(x, Conv(width, 3), "head_3", config.batch_norm)
+    said = [
+        keras.layers.Flatten(name=f"{name}_flat", dtype="float32")(
+            keras.layers.Conv2D(filters, 1, name=name, dtype="float32")(x)
+        )
+        for name, filters in (
+            ("class_probs", config.C),
+            ("confidence", config.B),
+            ("boxes", 4 * config.B),
+        )
+    ]
+    output = keras.layers.Concatenate(name="output", dtype="float32")(said)
+    return keras.Model(image, output, name=config.network.replace("-", "_"))

@@ -1,0 +1,171 @@
+"""The paper's optimizer and the learning-rate schedules.
+
+Keras' own SGD keeps the learning rate inside the velocity and its weight decay outside,
+so it takes other steps than Darknet as soon as the rate changes.
+"""
+
+import math
+from collections.abc import Collection
+from typing import Any
+
+import keras
+from keras import ops
+
+from yolov1_fo.boxes import Array
+from yolov1_fo.config import TrainConfig
+
+
+class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+    """The learning rate as a function of the step alone, so also after a resume.
+
+    Args:
+        config: schedule, learning_rate, epochs, warmup_epochs, rate_steps
+        steps_per_epoch: steps in an epoch
+
+    Source: paper section 2.2
+    """
+
+    def __init__(self, config: TrainConfig, steps_per_epoch: int) -> None:
+        self.config = config
+        self.steps_per_epoch = steps_per_epoch
+
+    def __call__(self, step: Array) -> Array:
+        """Returns the rate at `step`, counted from 0."""
+        config = self.config
+        epoch = ops.cast(step, "float32") / self.steps_per_epoch
+        if config.schedule == "steps":
+            return _staircase(epoch, config.rate_steps)
+        rate = ops.ones_like(epoch) * config.learning_rate
+        if config.schedule == "constant":
+            return rate
+        if config.warmup_epochs > 0:
+            rate = rate * ops.minimum(0.1 + 0.9 * epoch / config.warmup_epochs, 1.0)
+        if config.schedule == "paper":
+            first, second = config.epochs * 75 / 135, config.epochs * 105 / 135
+            return rate * _staircase(epoch, ((0, 1.0), (first, 0.1), (second, 0.01)))
+        length = max(config.epochs - config.warmup_epochs, 1e-6)
+        done = ops.clip((epoch - config.warmup_epochs) / length, 0.0, 1.0)
+        return rate * 0.5 * (1 + ops.cos(math.pi * done))
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what the schedule was made of."""
+        return {"config": self.config, "steps_per_epoch": self.steps_per_epoch}
+
+
+def _staircase(epoch: Array, steps: tuple[tuple[float, float], ...]) -> Array:
+    value = ops.ones_like(epoch) * steps[0][1]
+    for start, rate in steps[1:]:
+        value = ops.where(epoch >= start, rate, value)
+    return value
+
+
+class _SlowTrunk:
+    """Takes smaller steps in the variables that stand in `slow`.
+
+    Args:
+        slow: paths of variables
+        slow_rate: factor on their learning rate
+    """
+
+    def __init__(
+        self, *args: Any, slow: Collection[str], slow_rate: float, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.slow, self.slow_rate = frozenset(slow), slow_rate
+
+    def build(self, variables: list[Any]) -> None:
+        """Notes which variables are slow: in a step only their index is known."""
+        super().build(variables)  # type: ignore[misc]  # a mixin
+        self.is_slow = [variable.path in self.slow for variable in variables]
+
+    def update_step(self, gradient: Array, variable: Any, learning_rate: Array) -> None:
+        """Moves one variable."""
+        if self.is_slow[self._get_variable_index(variable)]:  # type: ignore[attr-defined]  # a mixin
+            learning_rate = learning_rate * self.slow_rate
+        super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]  # a mixin
+
+
+class DarknetSGD(keras.optimizers.Optimizer):
+    """Stochastic gradient descent as Darknet does it.
+
+    `u <- momentum u + gradient + decay w`, then `w <- w - rate u`; decay on kernels only.
+
+    Args:
+        learning_rate: a number or a schedule
+        momentum: how much of the last step stays
+        decay: pull of the kernels towards zero
+        **kwargs: of `keras.optimizers.Optimizer`
+
+    Source: paper section 2.2; Darknet convolutional_layer.c
+    """
+
+    def __init__(
+        self, learning_rate: Any, momentum: float, decay: float, **kwargs: Any
+    ) -> None:
+        super().__init__(learning_rate=learning_rate, **kwargs)
+        self.momentum, self.decay = momentum, decay
+
+    def build(self, variables: list[Any]) -> None:
+        """Makes the velocities."""
+        if self.built:
+            return
+        super().build(variables)
+        self.velocities = self.add_optimizer_variables(variables, "velocity")
+        self.decays = [is_kernel(variable) for variable in variables]
+
+    def update_step(self, gradient: Array, variable: Any, learning_rate: Array) -> None:
+        """Moves one variable."""
+        index = self._get_variable_index(variable)
+        velocity = self.velocities[index]
+        gradient = ops.cast(gradient, variable.dtype)
+        if self.decays[index]:
+            gradient = gradient + self.decay * variable
+        moved = self.momentum * ops.convert_to_tensor(velocity) + gradient
+        self.assign(velocity, moved)
+        self.assign_sub(variable, ops.cast(learning_rate, variable.dtype) * moved)
+
+
+class SlowTrunkSGD(_SlowTrunk, DarknetSGD):
+    pass
+
+
+class SlowTrunkAdam(_SlowTrunk, keras.optimizers.AdamW):
+    pass
+
+
+def is_kernel(variable: Any) -> bool:
+    """Returns whether a variable decays: kernels do; biases, scales and shifts do not."""
+    return variable.path.rsplit("/", 1)[-1] == "kernel"
+
+
+def build(
+    config: TrainConfig,
+    steps_per_epoch: int,
+    variables: list[Any],
+    trunk: Collection[str] = (),
+) -> keras.optimizers.Optimizer:
+    """Returns the optimizer that the settings ask for, built on all its variables.
+
+    Args:
+        config: optimizer, its rates, decay and clipping
+        steps_per_epoch: steps in an epoch
+        variables: all that may ever be trained, frozen ones included
+        trunk: paths of the variables that move by `trunk_rate`
+    """
+    common = {
+        "learning_rate": Schedule(config, steps_per_epoch),
+        "global_clipnorm": config.clip_norm or None,
+        "use_ema": config.ema > 0,
+        "ema_momentum": config.ema or 0.99,
+        "slow": trunk,
+        "slow_rate": config.trunk_rate,
+    }
+    if config.optimizer == "sgd":
+        optimizer = SlowTrunkSGD(
+            momentum=config.momentum, decay=config.weight_decay, **common
+        )
+    else:
+        optimizer = SlowTrunkAdam(weight_decay=config.weight_decay, **common)
+        optimizer.exclude_from_weight_decay([v for v in variables if not is_kernel(v)])
+    optimizer.build(variables)
+    return optimizer

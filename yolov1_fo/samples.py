@@ -1,0 +1,171 @@
+"""What a FiftyOne collection must offer, and reading it with one aggregation."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import fiftyone.core.fields as fof
+import fiftyone.core.labels as fol
+import fiftyone.core.media as fomm
+
+IGNORE_ATTRIBUTES = ("difficult", "iscrowd", "IsGroupOf")
+"""Marks of objects that are no fair target: of VOC, COCO and Open Images."""
+
+Samples = Any
+"""A FiftyOne dataset or view."""
+
+
+class Records(NamedTuple):
+    """What is read of a collection, by sample, as FiftyOne has it.
+
+    Attributes:
+        ids: sample ids
+        filepaths: image files
+        labels: the class of each object
+        bounding_boxes: of each object
+        ignored: whether each object is difficult, a crowd or a group
+        confidences: of each object; None where it has none
+    """
+
+    ids: list[str]
+    filepaths: list[str]
+    labels: list[list[str]]
+    bounding_boxes: list[list[list[float]]]
+    ignored: list[list[bool]]
+    confidences: list[list[float | None]]
+
+
+def name(samples: Samples) -> str:
+    """Returns how an error calls the collection.
+
+    Example: dataset 'voc', or view on dataset 'voc'.
+    """
+    dataset = f"dataset '{samples._root_dataset.name}'"
+    return dataset if samples._dataset is samples else f"a view on {dataset}"
+
+
+def check_images(samples: Samples) -> None:
+    """Raises a ValueError unless the collection holds images, and at least one."""
+    what = name(samples)
+    if samples.media_type == fomm.GROUP:
+        raise ValueError(
+            f"{what} is grouped; choose one slice: samples.select_group_slices(...)"
+        )
+    if samples.media_type == fomm.VIDEO:
+        raise ValueError(
+            f"{what} holds videos; turn them into images: "
+            "samples.to_frames(sample_frames=True)"
+        )
+    if getattr(samples, "_is_patches", False):
+        raise ValueError(f"{what} shows patches; pass the samples that they come from")
+    if not len(samples):
+        raise ValueError(f"{what} has no samples")
+    if samples.media_type != fomm.IMAGE:
+        raise ValueError(f"{what} must hold images, got {samples.media_type}")
+
+
+def check_detections(samples: Samples, field: str, argument: str) -> None:
+    """Raises a ValueError unless `field` holds Detections.
+
+    Args:
+        samples: a checked collection
+        field: its field
+        argument: how the caller calls the field
+    """
+    schema = samples.get_field_schema()
+    detections = sorted(
+        key
+        for key, value in schema.items()
+        if isinstance(value, fof.EmbeddedDocumentField)
+        and issubclass(value.document_type, fol.Detections)
+    )
+    if field in detections:
+        return
+    has = ", ".join(detections) or "none"
+    if field in schema:
+        kind = getattr(schema[field], "document_type", type(schema[field])).__name__
+        raise ValueError(
+            f"{argument} '{field}' on {name(samples)} must hold Detections, got {kind}; "
+            f"fields with Detections: {has}"
+        )
+    raise ValueError(
+        f"{argument} '{field}' is not on {name(samples)}; fields with Detections: {has}"
+    )
+
+
+def check_output(samples: Samples, label_field: str) -> None:
+    """Raises a ValueError unless Detections can be written to `label_field`."""
+    if label_field in samples.get_field_schema():
+        check_detections(samples, label_field, "label_field")
+    elif not label_field.isidentifier():
+        raise ValueError(
+            f"label_field must be a name that Python takes, got {label_field!r}"
+        )
+
+
+def classes_of(
+    samples: Samples, field: str, classes: Sequence[str] | None = None
+) -> list[str]:
+    """Returns the class list: the argument, else the dataset's, else what is there.
+
+    Raises:
+        ValueError: if a class stands there twice, or there is none
+    """
+    if classes is None:
+        classes = (
+            samples.classes.get(field)
+            or samples.default_classes
+            or sorted(
+                label
+                for label in samples.distinct(f"{field}.detections.label")
+                if label is not None
+            )
+        )
+    classes = list(classes)
+    if not classes:
+        raise ValueError(f"'{field}' on {name(samples)} has no objects")
+    twice = sorted({label for label in classes if classes.count(label) > 1})
+    if twice:
+        raise ValueError(f"classes must differ, got {', '.join(twice)} twice")
+    return classes
+
+
+def read(samples: Samples, field: str) -> Records:
+    """Returns files and objects of a checked collection, with one aggregation.
+
+    A sample without the field has no objects.
+
+    Args:
+        samples: a checked collection
+        field: of Detections
+    """
+    root = f"{field}.detections"
+    attributes = ("label", "bounding_box", "confidence", *IGNORE_ATTRIBUTES)
+    ids, filepaths, labels, boxes, confidences, *marks = samples.values(
+        ["id", "filepath", *(f"{root}.{attribute}" for attribute in attributes)]
+    )
+    marks = [[values or [] for values in mark] for mark in marks]
+    return Records(
+        ids,
+        filepaths,
+        [values or [] for values in labels],
+        [values or [] for values in boxes],
+        [
+            [
+                any(_is_true(value) for value in values)
+                for values in zip(*rows, strict=True)
+            ]
+            for rows in zip(*marks, strict=True)
+        ],
+        [values or [] for values in confidences],
+    )
+
+
+def _is_true(value: Any) -> bool:
+    """Returns whether a mark is set; importers write True, 1, "1" or "True"."""
+    return str(value).lower() in ("true", "1", "1.0", "yes")
+
+
+def digest(ids: Iterable[str]) -> str:
+    """Returns what tells one set of samples from another, in any order."""
+    return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()

@@ -1,0 +1,342 @@
+"""train(samples, ...) -> TrainResult: from a FiftyOne view to a checkpoint."""
+
+import logging
+import os
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from yolov1_fo import __version__, callbacks, data, network, optimizers, runs
+from yolov1_fo import samples as fo_samples
+from yolov1_fo.boxes import Array
+from yolov1_fo.config import TrainConfig
+from yolov1_fo.learner import Learner
+
+logger = logging.getLogger(__name__)
+
+OnEpoch = Callable[[int, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training left behind.
+
+    Attributes:
+        checkpoint_dir: the folder of the best checkpoint
+        run_key: the run's name on the dataset
+        history: a list of numbers, one an epoch, under each name
+        best: epoch and metrics of the best checkpoint
+        skipped: image files that were left out, and why
+    """
+
+    checkpoint_dir: str
+    run_key: str
+    history: dict[str, list[float]]
+    best: dict[str, float]
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        score = self.best.get(callbacks.MAP)
+        parts = [
+            f"run '{self.run_key}': {len(self.history['loss'])} epochs",
+            f"best at epoch {self.best['epoch']:.0f}"
+            + ("" if score is None else f" with VOC07 mAP@0.5 {score:.3f}"),
+            f"checkpoint {self.checkpoint_dir}",
+        ]
+        if self.skipped:
+            parts.append(f"{len(self.skipped)} images skipped")
+        return ", ".join(parts)
+
+
+def train(
+    samples: fo_samples.Samples,
+    gt_field: str = "ground_truth",
+    val_samples: fo_samples.Samples | None = None,
+    network: str = TrainConfig.network,
+    run_key: str | None = None,
+    *,
+    classes: Sequence[str] | None = None,
+    runs_dir: str | os.PathLike[str] | None = None,
+    on_epoch: OnEpoch | None = None,
+    progress: bool = True,
+    **settings: Any,
+) -> TrainResult:
+    """Trains a YOLOv1 on a FiftyOne dataset or view; nothing is exported.
+
+    The training is a run on the dataset: `dataset.list_runs(method="yolov1/train")`.
+    Images that are missing, cut or can't be decoded are skipped and named.
+
+    Args:
+        samples: the images to learn from
+        gt_field ("ground_truth"): their field of Detections
+        val_samples (None): images to measure mAP on after each epoch; without them the
+            best checkpoint is the one of the lowest training loss
+        network ("yolov1"): a name in `architectures.NETWORKS`
+        run_key (None): the run's name on the dataset; made up if None
+        classes (None): names in the order of their ids; by default the field's classes
+            on the dataset, its default classes, or the labels found
+        runs_dir (None): where checkpoints go, instead of FiftyOne's folder for datasets
+        on_epoch (None): is called with the epoch, counted from 1, and its metrics
+        progress (True): shows a progress bar
+        **settings: fields of `TrainConfig`
+
+    Raises:
+        ValueError: if the samples, the field, a class or a setting does not fit
+        FloatingPointError: if the loss is not finite
+
+    Source: paper section 2.2
+    """
+    # 1. Check everything before anything is written.
+    fo_samples.check_images(samples)
+    fo_samples.check_detections(samples, gt_field, "gt_field")
+    names = fo_samples.classes_of(samples, gt_field, classes)
+    config = _config(network, names, settings)
+    dataset = samples._root_dataset
+    run_key = run_key or runs.new_key(dataset, network)
+    runs.check_key(dataset, run_key)
+    listing = _listing(samples, gt_field, names, "train")
+    validation = None
+    if val_samples is not None:
+        fo_samples.check_images(val_samples)
+        fo_samples.check_detections(val_samples, gt_field, "gt_field of val_samples")
+        validation = _listing(val_samples, gt_field, names, "val")
+        _warn_overlap(listing, validation)
+    _check_batch_size(config, len(listing.filepaths))
+
+    # 2. Read.
+    feed = _Feed(config, listing, validation)
+
+    # 3. Build.
+    learner = build_learner(config, feed.steps)
+    folder = runs.folder(dataset, run_key, runs_dir)
+    runs.check_space(folder, 4 * learner.network.count_params())
+
+    # 4. Train, as a run on the dataset.
+    info = _info(config, names, gt_field, listing, validation, folder, feed.skipped)
+    runs.register(dataset, run_key, **info)
+    try:
+        history, best = _fit(
+            learner, feed, folder, info, dataset, run_key, on_epoch, progress
+        )
+    except KeyboardInterrupt:
+        runs.update(dataset, run_key, status="stopped")
+        raise
+    except BaseException as error:
+        runs.update(dataset, run_key, status="failed", error=str(error))
+        raise
+    runs.update(dataset, run_key, status="finished", skipped=len(feed.skipped))
+    for path, fault in feed.skipped.items():
+        logger.warning("skipped '%s': %s", path, fault)
+    checkpoint_dir = folder / f"epoch_{int(best['epoch']):04d}"
+    return TrainResult(str(checkpoint_dir), run_key, history, best, dict(feed.skipped))
+
+
+def _config(network: str, classes: list[str], settings: dict[str, Any]) -> TrainConfig:
+    unknown = sorted(set(settings) - set(TrainConfig.names()) | {"C"} & set(settings))
+    if unknown:
+        known = ", ".join(name for name in TrainConfig.names() if name != "C")
+        raise ValueError(f"unknown setting {', '.join(unknown)}; there are: {known}")
+    return TrainConfig(network=network, C=len(classes), **settings)
+
+
+def _listing(
+    samples: fo_samples.Samples, gt_field: str, classes: list[str], split: str
+) -> data.Listing:
+    listing = data.load(samples, gt_field, classes)
+    dropped = listing.dropped
+    if dropped.other_class:
+        present = set(samples.distinct(f"{gt_field}.detections.label"))
+        raise ValueError(
+            f"classes lack labels of '{gt_field}' on {fo_samples.name(samples)}: "
+            f"{', '.join(sorted(present - set(classes)))}; add them, or filter the view"
+        )
+    if not len(listing.objects.class_ids):
+        raise ValueError(
+            f"'{gt_field}' on {fo_samples.name(samples)} has no objects to "
+            f"{'learn' if split == 'train' else 'measure'}"
+        )
+    logger.info(
+        "%s: %d images, %d objects; left out %d ignored and %d without size",
+        split,
+        len(listing.filepaths),
+        len(listing.objects.class_ids),
+        dropped.ignored,
+        dropped.degenerate,
+    )
+    return listing
+
+
+def _warn_overlap(train: data.Listing, validation: data.Listing) -> None:
+    shared = set(train.filepaths) & set(validation.filepaths)
+    if shared:
+        logger.warning(
+            "val_samples shares %d of its %d images with samples; its mAP is too good",
+            len(shared),
+            len(validation.filepaths),
+        )
+
+
+def _check_batch_size(config: TrainConfig, n: int) -> None:
+    if config.batch_size > n:
+        raise ValueError(
+            f"batch_size {config.batch_size} must be at most the number of readable "
+            f"training images, got {n}"
+        )
+
+
+class _Feed:
+    """The images of a training, without those that can't be read."""
+
+    def __init__(
+        self, config: TrainConfig, listing: data.Listing, val: data.Listing | None
+    ) -> None:
+        self.skipped: dict[str, str] = {}
+        images = len(listing.filepaths) + (len(val.filepaths) if val else 0)
+        self.mode = data.choose(config.data, images, config.side)
+        self.listing, pixels = self._readable(listing, config)
+        _check_batch_size(config, len(self.listing.filepaths))
+        self.steps = data.steps_per_epoch(
+            len(self.listing.filepaths), config.batch_size
+        )
+        width = max(self.listing.objects.most(), 1)
+        if pixels is None:
+            self.batches = data.stream(
+                self.listing,
+                side=config.side,
+                batch_size=config.batch_size,
+                seed=config.seed,
+                width=width,
+                workers=config.workers,
+                failed=self.skipped,
+            )
+        else:
+            self.batches = data.HostBatches(
+                pixels,
+                self.listing.objects,
+                batch_size=config.batch_size,
+                seed=config.seed,
+                width=width,
+            )
+        self.validator = None
+        if val is not None:
+            val, pixels = self._readable(val, config)
+            self.validator = callbacks.Validator(val, config, pixels)
+
+    def _readable(
+        self, listing: data.Listing, config: TrainConfig
+    ) -> tuple[data.Listing, Array | None]:
+        paths = listing.filepaths
+        bad = data.find_bad(paths, config.workers)
+        listing = listing.take([i for i, path in enumerate(paths) if path not in bad])
+        pixels = None
+        if self.mode == "host":
+            pixels, unread = data.read_into_memory(
+                listing.filepaths, config.side, workers=config.workers
+            )
+            rows = [i for i, path in enumerate(listing.filepaths) if path not in unread]
+            listing, pixels, bad = listing.take(rows), pixels[rows], bad | unread
+        self.skipped |= bad
+        return listing, pixels
+
+
+def build_learner(config: TrainConfig, steps_per_epoch: int) -> Learner:
+    """Returns a compiled `Learner` around a new network.
+
+    Args:
+        config: of the training
+        steps_per_epoch: for the schedule
+    """
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(config.precision)
+    try:
+        net = network.build(config, seed=config.seed)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    learner = Learner(net, config)
+    trunk = learner.trunk
+    slow = [variable.path for variable in trunk.trainable_variables] if trunk else []
+    optimizer = optimizers.build(config, steps_per_epoch, learner.trained, slow)
+    if trunk and config.freeze_epochs:
+        trunk.trainable = False
+    if config.precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    learner.compile(optimizer=optimizer, steps_per_execution=config.steps_per_execution)
+    return learner
+
+
+def _info(
+    config: TrainConfig,
+    classes: list[str],
+    gt_field: str,
+    listing: data.Listing,
+    validation: data.Listing | None,
+    folder: Path,
+    skipped: dict[str, str],
+) -> dict[str, Any]:
+    return {
+        "folder": str(folder),
+        "classes": classes,
+        "gt_field": gt_field,
+        "settings": asdict(config),
+        "images": len(listing.ids),
+        "objects": len(listing.objects.class_ids),
+        "samples_digest": fo_samples.digest(listing.ids),
+        "val_images": len(validation.ids) if validation else 0,
+        "val_digest": fo_samples.digest(validation.ids) if validation else None,
+        "skipped": len(skipped),
+        "versions": {
+            "yolov1-fo": __version__,
+            "python": platform.python_version(),
+            "keras": keras.__version__,
+            "backend": keras.backend.backend(),
+            "fiftyone": version("fiftyone"),
+        },
+    }
+
+
+def _fit(
+    learner: Learner,
+    feed: _Feed,
+    folder: Path,
+    info: dict[str, Any],
+    dataset: Any,
+    run_key: str,
+    on_epoch: OnEpoch | None,
+    progress: bool,
+) -> tuple[dict[str, list[float]], dict[str, float]]:
+    config = learner.config
+    history: dict[str, list[float]] = {}
+
+    def report(epoch: int, metrics: dict[str, float]) -> None:
+        for name, value in callbacks.finite(metrics).items():
+            history.setdefault(name, []).append(value)  # type: ignore[arg-type]  # None: no number
+        runs.save_curves(dataset, run_key, history)
+        runs.update(dataset, run_key, epoch=epoch, best=callbacks.finite(end.best))
+        if on_epoch:
+            on_epoch(epoch, metrics)
+
+    card = {"run_key": run_key, "dataset": dataset.name, **info}
+    end = callbacks.EndOfEpoch(config, folder, card, feed.validator, report)
+    table = keras.callbacks.CSVLogger(folder / "log.csv")
+    stop = callbacks.StopOnNaN(config, feed.listing.filepaths)
+    after = [stop, end, table]
+    if config.tensorboard:
+        after.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
+    try:
+        learner.fit(
+            feed.batches,
+            steps_per_epoch=feed.steps,
+            epochs=config.epochs,
+            verbose=0 if not progress else 1 if sys.stdout.isatty() else 2,
+            callbacks=after,
+        )
+    finally:
+        if table.csv_file:  # Keras leaves it open after an error
+            table.csv_file.close()
+    return history, end.best
