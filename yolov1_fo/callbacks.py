@@ -14,6 +14,7 @@ import numpy as np
 from yolov1_fo import checkpoint, data, decode, grid, loss, voc
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.network import let_learn
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ class EndOfEpoch(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Lets the trunk learn when its time has come."""
         if 0 < self.config.freeze_epochs == epoch:
-            self.model.trunk.trainable = True
+            let_learn(self.model.trunk, self.config.frozen_stride)
             self.model.make_train_function(force=True)
             logger.info("the trunk learns from epoch %d on", epoch + 1)
 
@@ -134,8 +135,6 @@ class EndOfEpoch(keras.callbacks.Callback):
             )
         self.report(number, metrics)
         self._stop_early(number)
-        if self.model.trunk is not None and (last or self.model.stop_training):
-            self.model.trunk.trainable = True  # Keras averages all that it was given
 
     def _is_better(self, metrics: dict[str, float]) -> bool:
         if self.validator is None:
@@ -162,14 +161,11 @@ def averaged_weights(learner: keras.Model) -> Iterator[None]:
     if not optimizer.use_ema:
         yield
         return
-    variables = learner.trained
-    kept = [variable.numpy() for variable in variables]
-    optimizer.finalize_variable_values(variables)
+    optimizer.swap_averages()
     try:
         yield
     finally:
-        for variable, value in zip(variables, kept, strict=True):
-            variable.assign(value)
+        optimizer.swap_averages()
 
 
 class StopOnNaN(keras.callbacks.Callback):

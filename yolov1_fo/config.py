@@ -195,6 +195,8 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
         weight_decay: on kernels only
         trunk_rate: factor on the learning rate of a transfer network's trunk
         freeze_epochs: a transfer network's trunk stands still so long, in epochs
+        frozen_stride: layers of the trunk whose output is this many times smaller than
+            the input, or fewer, never learn; 0 lets all learn, 32 none
         clip_norm: longest gradient, as its global norm; 0 clips nothing
         ema: momentum of a running average of the weights, which then is what is
             validated and saved; 0 keeps none; not in the paper
@@ -223,6 +225,7 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
     weight_decay: float = 5e-4
     trunk_rate: float = 1.0
     freeze_epochs: int = 0
+    frozen_stride: int = 0
     clip_norm: float = 0.0
     ema: float = 0.0
     patience: int = 0
@@ -241,7 +244,7 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
         AugmentConfig.__post_init__(self)
         LossConfig.__post_init__(self)
         self._whole(1, "epochs", "batch_size", "validate_every", "steps_per_execution")
-        self._whole(0, "freeze_epochs", "patience", "workers", "seed")
+        self._whole(0, "freeze_epochs", "frozen_stride", "patience", "workers", "seed")
         self._at_least(0, "learning_rate", "weight_decay", "clip_norm", "warmup_epochs")
         self._at_least(0, "trunk_rate")
         self._within(0, 0.9999, "momentum", "ema")

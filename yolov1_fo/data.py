@@ -4,6 +4,7 @@ A batch is `{"images": (N, side, side, 3) uint8, "boxes": (N, M, 4) float32 xyxy
 "class_ids": (N, M) int32, -1 = no object}`; M is fixed for a run.
 """
 
+import collections
 import itertools
 import logging
 import os
@@ -128,11 +129,11 @@ def read_all(
     """
     paths = iter(filepaths)
     with ThreadPoolExecutor(_threads(workers)) as pool:
-        waiting = [
+        waiting = collections.deque(
             pool.submit(_read, path, side) for path in itertools.islice(paths, ahead)
-        ]
+        )
         while waiting:
-            yield waiting.pop(0).result()
+            yield waiting.popleft().result()
             for path in itertools.islice(paths, 1):
                 waiting.append(pool.submit(_read, path, side))
 

@@ -83,13 +83,10 @@ def suppress(
     kept = np.swapaxes(scores, 1, 2).copy()  # (N, C, K)
     order = np.argsort(-kept, axis=-1, kind="stable")
     images = np.arange(len(boxes))[:, None]
-    for index in np.moveaxis(order, -1, 0):  # (N, C): the next best of each class
-        alive = np.take_along_axis(kept, index[..., None], axis=-1) > 0  # (N, C, 1)
-        if not alive.any():
-            if not (kept > 0)[np.take_along_axis(kept, order, -1) > 0].any():
-                break
-            continue
-        kept[same[images, index] & alive] = 0
+    for rank in range(int((kept > 0).sum(axis=-1).max(initial=0))):
+        best = order[..., rank]  # (N, C)
+        alive = np.take_along_axis(kept, best[..., None], axis=-1) > 0  # (N, C, 1)
+        kept[same[images, best] & alive] = 0
     return np.swapaxes(kept, 1, 2)
 
 

@@ -42,16 +42,6 @@ class Learner(keras.Model):
         """The pretrained part of a transfer network, None for any other."""
         return trunk_of(self.network)
 
-    @property
-    def trained(self) -> list[Any]:
-        """All variables that may ever learn, a frozen trunk's included."""
-        if self.trunk is None:
-            return list(self.network.trainable_variables)
-        frozen, self.trunk.trainable = not self.trunk.trainable, True
-        variables = list(self.network.trainable_variables)
-        self.trunk.trainable = not frozen
-        return variables
-
     def _counter(self, name: str, value: int) -> Any:
         return self.add_weight(
             name=name,

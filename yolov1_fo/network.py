@@ -34,6 +34,13 @@ def trunk_of(network: keras.Model) -> keras.Model | None:
     return next((layer for layer in network.layers if layer.name == "trunk"), None)
 
 
+def let_learn(trunk: keras.Model, frozen_stride: int = 0) -> None:
+    """Lets a trunk's layers learn whose stride is larger than `frozen_stride`."""
+    side = trunk.input_shape[1]
+    for layer in trunk.layers:
+        layer.trainable = side > frozen_stride * layer.output.shape[1]
+
+
 def from_layers(
     layers: tuple[Layer, ...], config: NetworkConfig, seed: int
 ) -> keras.Model:
@@ -113,12 +120,19 @@ def _transfer(trunk_name: str, config: NetworkConfig, seed: int) -> keras.Model:
     x = _conv(x, Conv(width, 3), "head_3", config.batch_norm)
     said = [
         keras.layers.Flatten(name=f"{name}_flat", dtype="float32")(
-            keras.layers.Conv2D(filters, 1, name=name, dtype="float32")(x)
+            keras.layers.Conv2D(
+                filters,
+                1,
+                kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+                bias_initializer=keras.initializers.Constant(at_first),
+                name=name,
+                dtype="float32",
+            )(x)
         )
-        for name, filters in (
-            ("class_probs", config.C),
-            ("confidence", config.B),
-            ("boxes", 4 * config.B),
+        for name, filters, at_first in (
+            ("class_probs", config.C, 1 / config.C),
+            ("confidence", config.B, 0.0),
+            ("boxes", 4 * config.B, 0.5),  # the middle of the cell, a quarter of the image
         )
     ]
     output = keras.layers.Concatenate(name="output", dtype="float32")(said)

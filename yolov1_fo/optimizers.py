@@ -59,11 +59,11 @@ def _staircase(epoch: Array, steps: tuple[tuple[float, float], ...]) -> Array:
     return value
 
 
-class _SlowTrunk:
-    """Takes smaller steps in the variables that stand in `slow`.
+class _Trainer:
+    """What both optimizers add to Keras': a slow trunk, and averages on demand.
 
     Args:
-        slow: paths of variables
+        slow: paths of variables that take smaller steps
         slow_rate: factor on their learning rate
     """
 
@@ -83,6 +83,17 @@ class _SlowTrunk:
         if self.is_slow[self._get_variable_index(variable)]:  # type: ignore[attr-defined]  # a mixin
             learning_rate = learning_rate * self.slow_rate
         super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]  # a mixin
+
+    def swap_averages(self) -> None:
+        """Puts the running averages in the variables' place; again, puts them back."""
+        averages = self._model_variables_moving_average  # type: ignore[attr-defined]  # a mixin
+        for variable, average in zip(self._trainable_variables, averages, strict=True):  # type: ignore[attr-defined]  # a mixin
+            value = variable.numpy()
+            variable.assign(average)
+            average.assign(value)
+
+    def finalize_variable_values(self, variables: list[Any]) -> None:
+        """Leaves the variables alone: a checkpoint holds the averages already."""
 
 
 class DarknetSGD(keras.optimizers.Optimizer):
@@ -125,16 +136,16 @@ class DarknetSGD(keras.optimizers.Optimizer):
         self.assign_sub(variable, ops.cast(learning_rate, variable.dtype) * moved)
 
 
-class SlowTrunkSGD(_SlowTrunk, DarknetSGD):
-    pass
+class SGD(_Trainer, DarknetSGD):
+    """Darknet's update, with a slow trunk."""
 
 
-class SlowTrunkAdam(_SlowTrunk, keras.optimizers.AdamW):
-    pass
+class Adam(_Trainer, keras.optimizers.AdamW):
+    """Keras' AdamW, with a slow trunk; decay on kernels only."""
 
 
 def is_kernel(variable: Any) -> bool:
-    """Returns whether a variable decays: kernels do; biases, scales and shifts do not."""
+    """Returns whether a variable decays: kernels do, biases and scales do not."""
     return variable.path.rsplit("/", 1)[-1] == "kernel"
 
 
@@ -142,7 +153,7 @@ def build(
     config: TrainConfig,
     steps_per_epoch: int,
     variables: list[Any],
-    trunk: Collection[str] = (),
+    slow: Collection[str] = (),
 ) -> keras.optimizers.Optimizer:
     """Returns the optimizer that the settings ask for, built on all its variables.
 
@@ -150,22 +161,22 @@ def build(
         config: optimizer, its rates, decay and clipping
         steps_per_epoch: steps in an epoch
         variables: all that may ever be trained, frozen ones included
-        trunk: paths of the variables that move by `trunk_rate`
+        slow (none): paths of the variables that move by `trunk_rate`
     """
     common = {
         "learning_rate": Schedule(config, steps_per_epoch),
         "global_clipnorm": config.clip_norm or None,
         "use_ema": config.ema > 0,
         "ema_momentum": config.ema or 0.99,
-        "slow": trunk,
+        "slow": slow,
         "slow_rate": config.trunk_rate,
     }
     if config.optimizer == "sgd":
-        optimizer = SlowTrunkSGD(
+        optimizer = SGD(
             momentum=config.momentum, decay=config.weight_decay, **common
         )
     else:
-        optimizer = SlowTrunkAdam(weight_decay=config.weight_decay, **common)
+        optimizer = Adam(weight_decay=config.weight_decay, **common)
         optimizer.exclude_from_weight_decay([v for v in variables if not is_kernel(v)])
     optimizer.build(variables)
     return optimizer

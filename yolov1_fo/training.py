@@ -17,6 +17,7 @@ from yolov1_fo import samples as fo_samples
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.learner import Learner
+from yolov1_fo.network import let_learn
 
 logger = logging.getLogger(__name__)
 
@@ -259,11 +260,14 @@ def build_learner(config: TrainConfig, steps_per_epoch: int) -> Learner:
     finally:
         keras.config.set_dtype_policy(policy)
     learner = Learner(net, config)
-    trunk = learner.trunk
-    slow = [variable.path for variable in trunk.trainable_variables] if trunk else []
-    optimizer = optimizers.build(config, steps_per_epoch, learner.trained, slow)
-    if trunk and config.freeze_epochs:
-        trunk.trainable = False
+    slow = []
+    if learner.trunk:
+        let_learn(learner.trunk, config.frozen_stride)
+        slow = [variable.path for variable in learner.trunk.trainable_variables]
+    variables = net.trainable_variables
+    optimizer = optimizers.build(config, steps_per_epoch, variables, slow)
+    if learner.trunk and config.freeze_epochs:
+        learner.trunk.trainable = False
     if config.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     learner.compile(optimizer=optimizer, steps_per_execution=config.steps_per_execution)

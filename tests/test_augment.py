@@ -1,0 +1,143 @@
+import colorsys
+
+import numpy as np
+import pytest
+from keras import ops
+
+from yolov1_fo import augment
+from yolov1_fo.config import AugmentConfig
+
+
+def parameters(window=(0, 0, 1, 1), flip=0, saturation=1, exposure=1, n=1):
+    return augment.Parameters(
+        ops.convert_to_tensor(np.tile(np.float32(window), (n, 1))),
+        ops.convert_to_tensor(np.full(n, flip, np.float32)),
+        ops.convert_to_tensor(np.full(n, saturation, np.float32)),
+        ops.convert_to_tensor(np.full(n, exposure, np.float32)),
+    )
+
+
+def apply(images, boxes, class_ids, some, side=None):
+    side = side or images.shape[1]
+    result = augment.apply(
+        ops.convert_to_tensor(images),
+        ops.convert_to_tensor(np.float32(boxes)),
+        ops.convert_to_tensor(np.int32(class_ids)),
+        some,
+        side,
+    )
+    return [ops.convert_to_numpy(part) for part in result]
+
+
+def picture(rng, side=16, n=1):
+    return rng.integers(0, 256, (n, side, side, 3)).astype(np.uint8)
+
+
+BOX = [[[0.25, 0.125, 0.5, 0.75]]]
+
+
+def test_identity_changes_nothing(rng):
+    image = picture(rng)
+    pixels, boxes, ids = apply(image, BOX, [[1]], augment.identity(1))
+    np.testing.assert_allclose(pixels, image / 255, atol=1e-6)
+    np.testing.assert_array_equal(boxes, BOX)
+    assert ids.tolist() == [[1]]
+
+
+def test_flipping_mirrors_pixels_and_boxes(rng):
+    image = picture(rng)
+    pixels, boxes, _ = apply(image, BOX, [[1]], parameters(flip=1))
+    np.testing.assert_allclose(pixels, image[:, :, ::-1] / 255, atol=1e-6)
+    np.testing.assert_allclose(boxes, [[[0.5, 0.125, 0.75, 0.75]]])
+
+
+def test_flipping_twice_is_nothing(rng):
+    image = picture(rng)
+    once, boxes, ids = apply(image, BOX, [[0]], parameters(flip=1))
+    twice, boxes, _ = apply(once * 255, boxes, ids, parameters(flip=1))
+    np.testing.assert_allclose(twice, image / 255, atol=1e-5)
+    np.testing.assert_allclose(boxes, BOX)
+
+
+def test_window_of_whole_pixels_is_a_crop(rng):
+    image = picture(rng, side=16)
+    some = parameters(window=(0.25, 0.5, 0.75, 1.0))
+    pixels, boxes, _ = apply(image, BOX, [[0]], some, side=8)
+    np.testing.assert_allclose(pixels, image[:, 8:16, 4:12] / 255, atol=1e-5)
+    # x: (0.25 - 0.25) / 0.5 and (0.5 - 0.25) / 0.5; y: cut off and (0.75 - 0.5) / 0.5
+    np.testing.assert_allclose(boxes, [[[0, 0, 0.5, 0.5]]])
+
+
+def test_outside_repeats_the_edge(rng):
+    image = picture(rng, side=16)
+    some = parameters(window=(-0.5, 0, 0.5, 1))
+    pixels, *_ = apply(image, BOX, [[0]], some)
+    np.testing.assert_allclose(pixels[:, :, 0], image[:, :, 0] / 255, atol=1e-6)
+    np.testing.assert_allclose(pixels[:, :, 8:], image[:, :, :8] / 255, atol=1e-5)
+
+
+def test_boxes_follow_a_painted_square_exactly(rng):
+    image = np.zeros((1, 64, 64, 3), np.uint8)
+    image[:, 16:40, 8:24] = 255
+    box = [[[8 / 64, 16 / 64, 24 / 64, 40 / 64]]]
+    for window in rng.uniform(-0.1, 0.1, (20, 4)) + [0, 0, 1, 1]:
+        flip = int(rng.integers(2))
+        pixels, boxes, _ = apply(
+            image, box, [[0]], parameters(window=window, flip=flip), side=256
+        )
+        rows, columns = np.nonzero(pixels[0, :, :, 0] > 0.5)
+        seen = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        np.testing.assert_allclose(np.array(seen) / 256, boxes[0, 0], atol=1 / 256)
+
+
+@pytest.mark.parametrize(
+    ("box", "class_id"),
+    [
+        ((0.1, 0.1, 0.4, 0.4), -1),  # wholly outside the window
+        ((0.1, 0.1, 0.5001, 0.9), -1),  # less than 0.005 is left of it
+        ((0.1, 0.6, 0.6, 0.9), 4),
+        ((0.6, 0.6, 0.6, 0.6), -1),  # has no size
+    ],
+)
+def test_objects_that_leave_are_none(rng, box, class_id):
+    some = parameters(window=(0.5, 0.5, 1, 1))
+    _, boxes, ids = apply(picture(rng), [[box]], [[4]], some)
+    assert ids.tolist() == [[class_id]]
+    assert ((boxes >= 0) & (boxes <= 1)).all()
+
+
+@pytest.mark.parametrize("saturation", [0.6, 1.0, 1.5])
+@pytest.mark.parametrize("exposure", [0.7, 1.0, 1.4])
+def test_colours_change_as_in_hsv(rng, saturation, exposure):
+    image = picture(rng, side=8)
+    image[0, 0, :3] = [[0, 0, 0], [255, 255, 255], [90, 90, 90]]
+    some = parameters(saturation=saturation, exposure=exposure)
+    pixels, *_ = apply(image, BOX, [[0]], some)
+    for before, after in zip(
+        image.reshape(-1, 3) / 255, pixels.reshape(-1, 3), strict=True
+    ):
+        h, s, v = colorsys.rgb_to_hsv(*before)
+        scaled = colorsys.hsv_to_rgb(h, min(s * saturation, 1), min(v * exposure, 1))
+        np.testing.assert_allclose(after, scaled, atol=2e-5)
+
+
+def test_draw_is_a_function_of_its_seed():
+    first, again, other = (augment.draw(s, 6, AugmentConfig()) for s in (1, 1, 2))
+    for a, b, c in zip(first, again, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert not np.array_equal(a, c)
+
+
+def test_draw_stays_within_the_settings():
+    config = AugmentConfig(jitter=0.1, flip=0.25, saturation=2.0, exposure=1.0)
+    window, flip, saturation, exposure = map(
+        ops.convert_to_numpy, augment.draw(0, 4000, config)
+    )
+    moved = window - [0, 0, 1, 1]
+    assert -0.1 <= moved.min() < -0.09
+    assert 0.09 < moved.max() <= 0.1
+    assert flip.mean() == pytest.approx(0.25, abs=0.03)
+    assert 0.5 <= saturation.min() < 0.51
+    assert 1.98 < saturation.max() <= 2.0
+    assert (saturation > 1).mean() == pytest.approx(0.5, abs=0.03)
+    assert (exposure == 1).all()

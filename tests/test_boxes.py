@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from keras import ops
+
+from yolov1_fo import boxes
+
+UNIT = st.floats(0, 1, width=32)
+
+
+@st.composite
+def some_boxes(draw, count=5):
+    corners = draw(arrays(np.float32, (count, 2, 2), elements=UNIT))
+    return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ((0, 0, 1, 1), (0, 0, 1, 1), 1.0),
+        ((0, 0, 0.5, 1), (0.25, 0, 0.75, 1), 1 / 3),  # inter 0.25, union 0.75
+        ((0, 0, 0.5, 0.5), (0.5, 0.5, 1, 1), 0.0),  # they touch
+        ((0, 0, 0, 0), (0, 0, 0, 0), 0.0),  # both are empty
+        ((0, 0, 0, 1), (0, 0, 1, 1), 0.0),  # one has no width
+        ((0.6, 0, 0.4, 1), (0, 0, 1, 1), 0.0),  # turned inside out
+    ],
+)
+def test_iou_of_known_pairs(a, b, expected):
+    assert boxes.iou([a], [b])[0, 0] == pytest.approx(expected)
+
+
+def test_ioa_is_a_share_of_the_first():
+    whole, half = [[0.0, 0.0, 1.0, 1.0]], [[0.0, 0.0, 0.5, 1.0]]
+    assert boxes.ioa(whole, half)[0, 0] == 0.5
+    assert boxes.ioa(half, whole)[0, 0] == 1.0
+
+
+@given(some_boxes(), some_boxes())
+def test_iou_is_symmetric_and_in_range(a, b):
+    overlap = boxes.iou(a, b)
+    np.testing.assert_array_equal(overlap, boxes.iou(b, a).T)
+    assert ((overlap >= 0) & (overlap <= 1)).all()
+
+
+@given(some_boxes())
+def test_corners_and_centres_are_inverse(xyxy):
+    back = boxes.cxcywh_to_xyxy(boxes.xyxy_to_cxcywh(xyxy))
+    np.testing.assert_allclose(back, xyxy, atol=1e-6)
+
+
+def test_tensors_give_what_arrays_give(rng):
+    a, b = (rng.uniform(0, 1, (2, 3, 4)).astype(np.float32) for _ in range(2))
+    tensor = boxes.iou(ops.convert_to_tensor(a), ops.convert_to_tensor(b))
+    np.testing.assert_allclose(ops.convert_to_numpy(tensor), boxes.iou(a, b), atol=1e-6)
+
+
+def test_no_boxes_have_no_overlap():
+    assert boxes.iou(np.zeros((0, 4)), np.zeros((3, 4))).shape == (0, 3)

@@ -1,0 +1,52 @@
+import json
+from dataclasses import asdict
+
+import pytest
+
+from yolov1_fo.config import GridConfig, NetworkConfig, TrainConfig
+
+
+def test_settings_survive_json():
+    config = TrainConfig(schedule="steps", rate_steps=((0, 1e-3), (4, 1e-2)), epochs=9)
+    assert TrainConfig(**json.loads(json.dumps(asdict(config)))) == config
+
+
+def test_pick_takes_what_it_knows():
+    settings = asdict(TrainConfig(C=3, side=224))
+    assert NetworkConfig.pick(settings).side == 224
+    assert GridConfig.pick(settings) == GridConfig(C=3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"epochs": 0}, "epochs must be a whole number of at least 1, got 0"),
+        ({"epochs": 2.5}, "epochs must be a whole number of at least 1, got 2.5"),
+        ({"epochs": True}, "epochs must be a whole number of at least 1, got True"),
+        ({"batch_size": -1}, "batch_size must be a whole number of at least 1, got -1"),
+        ({"iou_thresh": 1.5}, r"iou_thresh must be in \[0, 1\], got 1.5"),
+        ({"learning_rate": float("nan")}, "learning_rate must be at least 0, got nan"),
+        ({"learning_rate": "fast"}, "learning_rate must be at least 0, got 'fast'"),
+        ({"network": "yolo9000"}, "network must be one of yolov1, .*, got 'yolo9000'"),
+        ({"schedule": "linear"}, "schedule must be one of paper, .*, got 'linear'"),
+        ({"side": 100}, "side must be a multiple of 32 pixels, got 100"),
+        ({"batch_norm": 1}, "batch_norm must be True or False, got 1"),
+        ({"saturation": 0.5}, "saturation must be at least 1, got 0.5"),
+        (
+            {"schedule": "steps", "rate_steps": ((3, 0.1),)},
+            "rate_steps must begin with epoch 0",
+        ),
+        (
+            {"rate_steps": ((4, 0.1), (0, 0.2))},
+            "rate_steps must rise by epoch",
+        ),
+        (
+            {"network": "yolov1-efficientnet-lite0", "side": 448, "S": 9},
+            "S must be 7 or 14 for yolov1-efficientnet-lite0 at side 448, got 9",
+        ),
+    ],
+)
+def test_bad_setting_is_one_clear_line(settings, line):
+    with pytest.raises(ValueError, match=line) as caught:
+        TrainConfig(**settings)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+
+import yolov1_fo
+from yolov1_fo import data, images
+
+
+@pytest.fixture
+def listing(painted):
+    return data.load(painted, "ground_truth", ["blue", "red"])
+
+
+def host(listing, **changes):
+    pixels, _ = data.read_into_memory(listing.filepaths, 32)
+    options = {"batch_size": 3, "seed": 1, "width": 4, **changes}
+    return data.HostBatches(pixels, listing.objects, **options)
+
+
+def test_order_is_a_permutation_of_its_own():
+    orders = [data.order(50, 7, epoch).tolist() for epoch in range(3)]
+    assert all(sorted(order) == list(range(50)) for order in orders)
+    assert orders[0] != orders[1] != orders[2]
+    assert data.order(50, 7, 1).tolist() == orders[1]
+    assert data.order(50, 8, 1).tolist() != orders[1]
+
+
+def test_host_shows_every_image_in_time(listing):
+    batches = host(listing)
+    assert len(batches) == 2  # the remainder of 8 / 3 is left out
+    shown = []
+    for _ in range(6):
+        shown.append(sorted(data.order(8, 1, batches.epoch)[6:]))
+        batches.on_epoch_end()
+    assert len({tuple(rest) for rest in shown}) > 1
+
+
+def test_host_keeps_images_with_their_boxes(listing):
+    batches = host(listing)
+    rows = data.order(8, 1, 0)
+    (batch,) = batches[1]
+    for place, row in enumerate(rows[3:6]):
+        np.testing.assert_array_equal(
+            batch["images"][place], images.read(listing.filepaths[row], 32)
+        )
+        boxes, ids = listing.objects.of(row)
+        np.testing.assert_array_equal(batch["boxes"][place, : len(ids)], boxes)
+        assert batch["class_ids"][place, len(ids) :].tolist() == [-1] * (4 - len(ids))
+
+
+def test_stream_and_host_are_the_same_batches(listing):
+    stream = iter(data.stream(listing, side=32, batch_size=3, seed=1, width=4))
+    batches = host(listing)
+    for _ in range(3):
+        for step in range(len(batches)):
+            ours, theirs = batches[step][0], next(stream)
+            for key, values in ours.items():
+                np.testing.assert_array_equal(values, theirs[key])
+        batches.on_epoch_end()
+
+
+def test_stream_leaves_out_what_cannot_be_decoded(listing, tmp_path):
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 50 + b"IEND\xaeB`\x82")
+    broken = listing._replace(filepaths=[*listing.filepaths[:3], str(bad)] + listing.filepaths[4:])
+    failed = {}
+    stream = data.stream(
+        broken,
+        side=32,
+        batch_size=4,
+        seed=None,
+        width=4,
+        epochs=1,
+        drop_remainder=False,
+        failed=failed,
+    )
+    assert [len(batch["images"]) for batch in stream] == [4, 3]
+    assert failed == {str(bad): f"image '{bad}' can't be decoded"}
+
+
+def test_find_bad_names_files_and_faults(listing, tmp_path):
+    cut = tmp_path / "cut.png"
+    with open(listing.filepaths[0], "rb") as file:
+        cut.write_bytes(file.read()[:-20])
+    missing = str(tmp_path / "missing.png")
+    bad = data.find_bad([*listing.filepaths, str(cut), missing])
+    assert bad == {
+        str(cut): "is cut short or empty",
+        missing: f"image '{missing}' does not exist",
+    }
+
+
+def test_auto_takes_memory_while_there_is_some(monkeypatch):
+    assert data.choose("auto", 10, 32) == "host"
+    assert data.choose("auto", 10**9, 448) == "stream"
+    assert data.choose("stream", 10, 32) == "stream"
+
+
+def test_read_all_keeps_the_order_however_far_it_reads_ahead(listing):
+    paths = listing.filepaths * 3
+    for ahead in (1, 4, 100):
+        reads = list(data.read_all(paths, 16, workers=3, ahead=ahead))
+        assert len(reads) == len(paths)
+        for path, read in zip(paths, reads, strict=True):
+            np.testing.assert_array_equal(read.image, images.read(path, 16))
+
+
+def test_to_tf_dataset_feeds_your_own_loop(painted):
+    batches = list(yolov1_fo.to_tf_dataset(painted, side=64, batch_size=3))
+    assert [len(batch["images"]) for batch in batches] == [3, 3, 2]
+    assert batches[0]["images"].dtype == "uint8"
+    assert batches[0]["boxes"].shape == (3, 2, 4)
+    assert batches[1]["class_ids"][2].numpy().tolist() == [-1, -1]  # the sixth has none
+
+
+def test_to_tf_dataset_shuffles_by_its_seed(painted):
+    def first(**options):
+        return next(iter(yolov1_fo.to_tf_dataset(painted, side=32, **options)))
+
+    plain, shuffled = first(), first(shuffle=True, seed=3)
+    assert not np.array_equal(plain["images"], shuffled["images"])
+    np.testing.assert_array_equal(shuffled["images"], first(shuffle=True, seed=3)["images"])
+
+
+def test_to_tf_dataset_refuses_what_train_refuses(painted):
+    with pytest.raises(ValueError, match="gt_field 'truth' is not on"):
+        yolov1_fo.to_tf_dataset(painted, "truth")

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+from yolov1_fo import grid, loss
+from yolov1_fo.config import GridConfig, LossConfig
+
+
+def total(y_true, y_pred, config):
+    parts = loss.weighted(loss.terms(y_true, y_pred, config), LossConfig())
+    return ops.mean(sum(parts[1:], parts[0]))
+
+
+def perfect(y_true, config):
+    truth = grid.split_truth(y_true)
+    boxes = np.repeat(truth.boxes[..., None, :], config.B, axis=-2)
+    boxes[..., 2:] = np.sqrt(boxes[..., 2:])
+    confidence = np.zeros(boxes.shape[:-1], np.float32)
+    confidence[..., 0] = truth.object
+    return grid.join(grid.Cells(truth.class_probs, confidence, boxes))
+
+
+def random_truth(rng, config, n=3):
+    corners = np.sort(rng.uniform(0, 1, (n, 6, 2, 2)), axis=2)
+    boxes = corners.reshape(n, 6, 4).astype(np.float32)
+    class_ids = rng.integers(-1, config.C, (n, 6))
+    return grid.encode(boxes, class_ids, config).astype(np.float32)
+
+
+def test_loss_worked_by_hand():
+    config = GridConfig(S=1, B=2, C=2)
+    # One object of class 0: centre (0.5, 0.5), w 0.36, h 0.64, so roots 0.6, 0.8.
+    y_true = np.float32([[[[0.5, 0.5, 0.36, 0.64, 1, 1, 0]]]])
+    # Box 1: moved by 0.1 to the right; inter 0.26 x 0.64, union 0.2944: IoU 0.5652.
+    # Box 2: moved by 0.02, w 0.25; it lies inside: IoU 0.16 / 0.2304 = 0.6944.
+    boxes = np.float32([[[[[0.6, 0.5, 0.6, 0.8], [0.52, 0.5, 0.5, 0.8]]]]])
+    cells = grid.Cells(
+        np.float32([[[[0.8, 0.3]]]]), np.float32([[[[0.4, 0.7]]]]), boxes
+    )
+    parts = loss.terms(y_true, grid.join(cells), config)
+    expected = {
+        "coord_xy": 0.0004,  # 0.02 squared
+        "coord_wh": 0.01,  # (0.5 - 0.6) squared
+        "confidence_obj": (0.7 - 0.16 / 0.2304) ** 2,
+        "confidence_noobj": 0.16,  # 0.4 squared
+        "class_probs": 0.13,  # 0.04 + 0.09
+    }
+    for name, value in expected.items():
+        assert float(getattr(parts, name)[0]) == pytest.approx(value, abs=1e-6), name
+    # half of 5 x 0.0104 + 0.00003 + 0.5 x 0.16 + 0.13
+    assert float(total(y_true, grid.join(cells), config)) == pytest.approx(
+        0.13101543, abs=1e-6
+    )
+
+
+def test_perfect_prediction_costs_nothing(rng):
+    config = GridConfig(S=5, B=3, C=4)
+    y_true = random_truth(rng, config)
+    assert float(total(y_true, perfect(y_true, config), config)) < 1e-9
+
+
+def test_empty_image_costs_only_confidence(rng):
+    config = GridConfig(S=3, B=2, C=2)
+    y_pred = rng.normal(size=(1, grid.outputs(config))).astype(np.float32)
+    parts = loss.terms(np.zeros((1, 3, 3, 7), np.float32), y_pred, config)
+    confidence = grid.split(y_pred, config).confidence
+    assert float(parts.confidence_noobj[0]) == pytest.approx((confidence**2).sum())
+    assert sum(float(part[0]) for part in parts) == float(parts.confidence_noobj[0])
+
+
+def test_first_box_is_responsible_for_a_tie():
+    config = GridConfig(S=1, B=2, C=1)
+    y_true = np.float32([[[[0.5, 0.5, 0.25, 0.25, 1, 1]]]])
+    boxes = np.float32([[[[[0.5, 0.5, 0.5, 0.5]] * 2]]])
+    cells = grid.Cells(np.ones((1, 1, 1, 1)), np.float32([[[[1.0, 0.3]]]]), boxes)
+    parts = loss.terms(y_true, grid.join(cells).astype(np.float32), config)
+    assert float(parts.confidence_obj[0]) == pytest.approx(0)
+    assert float(parts.confidence_noobj[0]) == pytest.approx(0.09)
+
+
+@pytest.mark.parametrize("value", [0.0, -0.5, 3.0])
+def test_gradients_are_finite_at_the_edges(value, rng):
+    config = GridConfig(S=4, B=2, C=3)
+    y_true = random_truth(rng, config)
+    y_pred = tf.Variable(np.full((3, grid.outputs(config)), value, np.float32))
+    with tf.GradientTape() as tape:
+        result = total(y_true, y_pred, config)
+    assert np.isfinite(tape.gradient(result, y_pred).numpy()).all()
+
+
+def test_overlap_is_a_target_without_gradient():
+    config = GridConfig(S=1, B=1, C=1)
+    y_true = np.float32([[[[0.5, 0.5, 0.25, 0.25, 1, 1]]]])
+    y_pred = tf.Variable([[1.0, 0.9, 0.4, 0.5, 0.5, 0.5]])  # class, confidence, box
+    with tf.GradientTape() as tape:
+        part = loss.terms(y_true, y_pred, config).confidence_obj
+    gradient = tape.gradient(part, y_pred).numpy()[0]
+    assert gradient[1] != 0
+    assert not gradient[2:].any()

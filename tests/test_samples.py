@@ -1,0 +1,120 @@
+import fiftyone as fo
+import pytest
+
+from yolov1_fo import samples as fo_samples
+
+
+def with_marks(**marks):
+    return fo.Detection(label="a", bounding_box=[0, 0, 1, 1], **marks)
+
+
+def test_read_gives_what_stands_there(painted, painted_files):
+    records = fo_samples.read(painted, "ground_truth")
+    assert records.filepaths == [str(one["path"]) for one in painted_files]
+    assert records.labels[1] == [label for label, _ in painted_files[1]["objects"]]
+    assert records.bounding_boxes[0] == [painted_files[0]["objects"][0][1]]
+    assert records.labels[5] == records.ignored[5] == []
+    assert records.confidences[0] == [None]
+
+
+def test_read_takes_a_sample_without_the_field_for_empty(painted):
+    painted.add_sample(fo.Sample(filepath="more.png"))
+    assert fo_samples.read(painted, "ground_truth").labels[-1] == []
+
+
+def test_read_keeps_the_views_order(painted):
+    view = painted.sort_by("filepath", reverse=True)
+    assert fo_samples.read(view, "ground_truth").ids == view.values("id")
+
+
+@pytest.mark.parametrize(
+    ("marks", "ignored"),
+    [
+        ({}, False),
+        ({"difficult": True}, True),
+        ({"difficult": "1"}, True),  # as VOC's importer may leave it
+        ({"difficult": 0}, False),
+        ({"iscrowd": 1}, True),
+        ({"IsGroupOf": True}, True),
+        ({"IsGroupOf": False, "iscrowd": "0"}, False),
+    ],
+)
+def test_read_honours_every_mark(painted, marks, ignored):
+    sample = painted.first()
+    sample["ground_truth"] = fo.Detections(detections=[with_marks(**marks)])
+    sample.save()
+    assert fo_samples.read(painted, "ground_truth").ignored[0] == [ignored]
+
+
+@pytest.mark.parametrize(
+    ("view", "line"),
+    [
+        (lambda d: d.limit(0), "a view on dataset '.*' has no samples"),
+        (lambda d: d.to_patches("ground_truth"), "shows patches; pass the samples"),
+        (lambda d: fo.Dataset(), "dataset '.*' has no samples"),
+    ],
+)
+def test_unfit_views_are_one_clear_line(painted, view, line):
+    with pytest.raises(ValueError, match=line):
+        fo_samples.check_images(view(painted))
+
+
+def test_grouped_and_video_are_one_clear_line():
+    group = fo.Group()
+    grouped = fo.Dataset()
+    grouped.add_group_field("group")
+    grouped.add_sample(fo.Sample(filepath="a.png", group=group.element("left")))
+    with pytest.raises(ValueError, match=r"is grouped; .*select_group_slices"):
+        fo_samples.check_images(grouped)
+    video = fo.Dataset()
+    video.add_sample(fo.Sample(filepath="a.mp4"))
+    with pytest.raises(ValueError, match=r"holds videos; .*to_frames"):
+        fo_samples.check_images(video)
+
+
+def test_wrong_fields_are_one_clear_line(painted):
+    with pytest.raises(ValueError, match="gt_field 'truth' is not on dataset .*: ground_truth"):
+        fo_samples.check_detections(painted, "truth", "gt_field")
+    with pytest.raises(ValueError, match="must hold Detections, got ListField"):
+        fo_samples.check_detections(painted, "tags", "gt_field")
+    painted.add_sample_field(
+        "kind", fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification
+    )
+    with pytest.raises(ValueError, match="must hold Detections, got Classification"):
+        fo_samples.check_detections(painted, "kind", "gt_field")
+
+
+def test_output_field_must_take_detections(painted):
+    fo_samples.check_output(painted, "new_field")
+    fo_samples.check_output(painted, "ground_truth")
+    with pytest.raises(ValueError, match="label_field 'filepath'"):
+        fo_samples.check_output(painted, "filepath")
+    with pytest.raises(ValueError, match="label_field must be a name"):
+        fo_samples.check_output(painted, "my field")
+
+
+def test_classes_come_from_the_nearest_place(painted):
+    def classes(given=None):
+        return fo_samples.classes_of(painted, "ground_truth", given)
+
+    assert classes() == ["blue", "red"]
+    painted.default_classes = ["z", "red", "blue"]
+    assert classes() == ["z", "red", "blue"]
+    painted.classes = {"ground_truth": ["red", "blue"]}
+    assert classes() == ["red", "blue"]
+    assert classes(["blue"]) == ["blue"]
+    with pytest.raises(ValueError, match="classes must differ, got a twice"):
+        classes(["a", "b", "a"])
+
+
+def test_no_objects_have_no_classes(painted):
+    painted.add_sample_field(
+        "empty", fo.EmbeddedDocumentField, embedded_doc_type=fo.Detections
+    )
+    with pytest.raises(ValueError, match="'empty' on dataset .* has no objects"):
+        fo_samples.classes_of(painted, "empty")
+
+
+def test_digest_tells_sets_apart():
+    assert fo_samples.digest(["a", "b"]) == fo_samples.digest(["b", "a"])
+    assert fo_samples.digest(["a", "b"]) != fo_samples.digest(["ab"])
