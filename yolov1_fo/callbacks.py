@@ -187,10 +187,9 @@ class StopOnNaN(keras.callbacks.Callback):
         if logs and math.isfinite(logs["loss"]):
             return
         n, size = len(self.filepaths), self.config.batch_size
-        epoch, step = divmod(
-            int(self.model.first_bad_step), data.steps_per_epoch(n, size)
-        )
-        rows = data.order(n, self.config.seed, epoch)[step * size : (step + 1) * size]
+        bad = int(self.model.first_bad_step)
+        epoch, step = divmod(bad, data.steps_per_epoch(n, size))
+        rows = data.rows_of(bad, n, size, self.config.seed)
         raise FloatingPointError(
             f"the loss is not finite at epoch {epoch + 1}, step {step + 1}; take a lower "
             f"learning_rate than {self.config.learning_rate} or set clip_norm; images of "

@@ -70,6 +70,12 @@ def order(n: int, seed: int, epoch: int) -> Array:
     return np.random.default_rng([seed, epoch]).permutation(n)
 
 
+def rows_of(step: int, n: int, batch_size: int, seed: int) -> Array:
+    """Returns which of `n` images a step shows, counted from 0 through all epochs."""
+    epoch, place = divmod(step, steps_per_epoch(n, batch_size))
+    return order(n, seed, epoch)[place * batch_size : (place + 1) * batch_size]
+
+
 def choose(mode: str, n: int, side: int) -> str:
     """Returns host or stream; says why if it was asked to choose."""
     if mode != "auto":
@@ -160,7 +166,10 @@ def read_into_memory(
 
 
 class HostBatches(keras.utils.PyDataset):
-    """Batches from images that were decoded once and stand in memory.
+    """Batches from images that were decoded once and stand in memory; they never end.
+
+    Batch `step` is a function of the seed and `step`, counted through all epochs. A
+    length of its own would let Keras begin an epoch before it says that one has ended.
 
     Args:
         pixels: (N, side, side, 3) uint8
@@ -182,20 +191,15 @@ class HostBatches(keras.utils.PyDataset):
         super().__init__()
         self.pixels, self.objects = pixels, objects
         self.batch_size, self.seed, self.width = batch_size, seed, width
-        self.epoch = 0
 
-    def __len__(self) -> int:
-        return steps_per_epoch(len(self.pixels), self.batch_size)
+    @property
+    def num_batches(self) -> None:
+        """None: there is always another."""
+        return
 
     def __getitem__(self, step: int) -> tuple[dict[str, Array]]:
-        start = step * self.batch_size
-        shown = order(len(self.pixels), self.seed, self.epoch)
-        rows = shown[start : start + self.batch_size]
+        rows = rows_of(step, len(self.pixels), self.batch_size, self.seed)
         return (_batch(self.pixels[rows], self.objects, rows, self.width),)
-
-    def on_epoch_end(self) -> None:
-        """Goes on to the next epoch's order."""
-        self.epoch += 1
 
 
 def _batch(

@@ -337,6 +337,7 @@ def _fit(
             feed.batches,
             steps_per_epoch=feed.steps,
             epochs=config.epochs,
+            shuffle=False,  # the batches come in an order of their own
             verbose=0 if not progress else 1 if sys.stdout.isatty() else 2,
             callbacks=after,
         )
