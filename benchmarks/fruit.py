@@ -30,9 +30,9 @@ SEEDS = (0, 1, 2)
 SPLIT_SEED = 2015
 SETTINGS: dict[str, Any] = {
     "network": "yolov1-efficientnet-lite0",
-    "side": 224,
-    "S": 7,
-    "epochs": 80,
+    "side": 320,
+    "S": 10,
+    "epochs": 40,
     "batch_size": 8,
     "batch_norm": True,
     "dropout": 0.2,
@@ -42,7 +42,7 @@ SETTINGS: dict[str, Any] = {
     "warmup_epochs": 1.0,
     "frozen_stride": 16,
     "ema": 0.99,
-    "validate_every": 4,
+    "validate_every": 2,
 }
 
 

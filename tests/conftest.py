@@ -158,8 +158,14 @@ def painted(painted_files: list[dict]) -> Iterator:
 @pytest.fixture
 def micro(monkeypatch: pytest.MonkeyPatch) -> dict:
     """Settings of a network that builds and trains in seconds."""
-    from yolov1_fo.architectures import NETWORKS, Architecture, Connected, Conv
-    from yolov1_fo.architectures import Dropout, Pool
+    from yolov1_fo.architectures import (
+        NETWORKS,
+        Architecture,
+        Connected,
+        Conv,
+        Dropout,
+        Pool,
+    )
 
     layers = (
         *(Conv(8, 3, 2), Pool()),
@@ -176,3 +182,28 @@ def micro(monkeypatch: pytest.MonkeyPatch) -> dict:
         "learning_rate": 1e-3,
         "progress": False,
     }
+
+
+@pytest.fixture(scope="session")
+def checkpoint_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network of random weights that finds a dozen things in any picture."""
+    from dataclasses import asdict
+
+    from yolov1_fo import checkpoint, grid, network
+    from yolov1_fo.architectures import NETWORKS, Architecture, Connected, Conv, Pool
+    from yolov1_fo.config import NetworkConfig
+
+    with pytest.MonkeyPatch.context() as patch:
+        layers = (Conv(8, 3, 2), Pool(), Conv(16, 3), Pool(), Connected(32))
+        patch.setitem(NETWORKS, "micro", Architecture(layers))
+        config = NetworkConfig(network="micro", side=32, S=3, C=2)
+        net = network.build(config)
+    kernel, bias = net.layers[-1].get_weights()
+    bias = np.full(grid.outputs(config), 0.45, bias.dtype)
+    net.layers[-1].set_weights([kernel * 0.2, bias])
+    card = {
+        "classes": ["blue", "red"],
+        "settings": {**asdict(config), "network": "yolov1"},
+    }
+    root = tmp_path_factory.mktemp("run")
+    return checkpoint.save(root, 1, net, card, best=True)

@@ -80,7 +80,7 @@ def test_boxes_follow_a_painted_square_exactly(rng):
     image = np.zeros((1, 64, 64, 3), np.uint8)
     image[:, 16:40, 8:24] = 255
     box = [[[8 / 64, 16 / 64, 24 / 64, 40 / 64]]]
-    for window in rng.uniform(-0.1, 0.1, (20, 4)) + [0, 0, 1, 1]:
+    for window in rng.uniform(-0.1, 0.1, (20, 4)) + np.array([0, 0, 1, 1]):
         flip = int(rng.integers(2))
         pixels, boxes, _ = apply(
             image, box, [[0]], parameters(window=window, flip=flip), side=256

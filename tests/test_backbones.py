@@ -77,7 +77,9 @@ def test_reader_runs_nothing(tmp_path):
 def test_reader_wants_the_known_file(tmp_path):
     path = tmp_path / "weights.pth"
     path.write_bytes(b"other")
-    with pytest.raises(ValueError, match=r"weights.pth' must have sha256 0000, got [0-9a-f]"):
+    with pytest.raises(
+        ValueError, match=r"weights.pth' must have sha256 0000, got [0-9a-f]"
+    ):
         backbones.read_legacy_torch(path, "0000")
 
 

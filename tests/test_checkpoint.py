@@ -45,7 +45,11 @@ def test_weights_that_are_not_finite_are_never_written(tmp_path, net):
     net.weights[0].assign(net.weights[0] * np.inf)
     with pytest.raises(ValueError, match="weight 'conv_01/kernel' is not finite"):
         save(tmp_path, 2, net)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "epoch_0001", "last"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "best",
+        "epoch_0001",
+        "last",
+    ]
 
 
 def test_a_failed_write_leaves_the_old_checkpoint(tmp_path, net, monkeypatch):
@@ -58,7 +62,11 @@ def test_a_failed_write_leaves_the_old_checkpoint(tmp_path, net, monkeypatch):
     monkeypatch.setattr(keras.Model, "save", full)
     with pytest.raises(OSError, match="No space"):
         save(tmp_path, 2, net)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "epoch_0001", "last"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "best",
+        "epoch_0001",
+        "last",
+    ]
 
 
 def test_a_missing_checkpoint_is_one_clear_line(tmp_path, net):

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -57,7 +59,9 @@ def test_stream_and_host_are_the_same_batches(listing):
 def test_stream_leaves_out_what_cannot_be_decoded(listing, tmp_path):
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 50 + b"IEND\xaeB`\x82")
-    broken = listing._replace(filepaths=[*listing.filepaths[:3], str(bad)] + listing.filepaths[4:])
+    broken = listing._replace(
+        filepaths=[*listing.filepaths[:3], str(bad), *listing.filepaths[4:]]
+    )
     failed = {}
     stream = data.stream(
         broken,
@@ -75,8 +79,7 @@ def test_stream_leaves_out_what_cannot_be_decoded(listing, tmp_path):
 
 def test_find_bad_names_files_and_faults(listing, tmp_path):
     cut = tmp_path / "cut.png"
-    with open(listing.filepaths[0], "rb") as file:
-        cut.write_bytes(file.read()[:-20])
+    cut.write_bytes(Path(listing.filepaths[0]).read_bytes()[:-20])
     missing = str(tmp_path / "missing.png")
     bad = data.find_bad([*listing.filepaths, str(cut), missing])
     assert bad == {
@@ -114,7 +117,9 @@ def test_to_tf_dataset_shuffles_by_its_seed(painted):
 
     plain, shuffled = first(), first(shuffle=True, seed=3)
     assert not np.array_equal(plain["images"], shuffled["images"])
-    np.testing.assert_array_equal(shuffled["images"], first(shuffle=True, seed=3)["images"])
+    np.testing.assert_array_equal(
+        shuffled["images"], first(shuffle=True, seed=3)["images"]
+    )
 
 
 def test_to_tf_dataset_refuses_what_train_refuses(painted):

@@ -38,7 +38,7 @@ def test_read_gives_rgb_of_every_kind(picture, tmp_path, mode):
     assert pixels.dtype == np.uint8
 
 
-def turned(picture, path, orientation):
+def turned(picture, path, orientation, **options):
     """Writes a picture that is seen upright though it is stored turned."""
     stored = {
         1: lambda x: x,
@@ -52,7 +52,7 @@ def turned(picture, path, orientation):
     }[orientation](picture)
     exif = PIL.Image.Exif()
     exif[0x0112] = orientation
-    return saved(np.ascontiguousarray(stored), path, exif=exif)
+    return saved(np.ascontiguousarray(stored), path, exif=exif, **options)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

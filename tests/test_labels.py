@@ -8,7 +8,9 @@ CLASSES = ["cat", "dog"]
 
 def objects(*rows):
     """Each row is one image: objects of label, box, ignored."""
-    parts = [[list(part) for part in zip(*row, strict=True)] or [[], [], []] for row in rows]
+    parts = [
+        [list(part) for part in zip(*row, strict=True)] or [[], [], []] for row in rows
+    ]
     return labels.from_detections(
         [p[0] for p in parts], [p[1] for p in parts], [p[2] for p in parts], CLASSES
     )
@@ -79,5 +81,7 @@ def test_detections_survive_the_round_trip(rng):
 
 
 def test_nothing_found_is_an_empty_label():
-    made = labels.to_detections(np.zeros((0, 4)), np.zeros(0), np.zeros(0, int), CLASSES)
+    made = labels.to_detections(
+        np.zeros((0, 4)), np.zeros(0), np.zeros(0, int), CLASSES
+    )
     assert made.detections == []

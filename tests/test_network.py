@@ -28,7 +28,10 @@ def test_same_seed_gives_the_same_network(micro):
 def test_parameters_are_those_of_the_table(micro, name, batch_norm):
     config = NetworkConfig(network=name, side=64, S=2, C=2, batch_norm=batch_norm)
     expected, _ = architectures.count(
-        architectures.NETWORKS[name].layers, 64, grid.outputs(config), batch_norm=batch_norm
+        architectures.NETWORKS[name].layers,
+        64,
+        grid.outputs(config),
+        batch_norm=batch_norm,
     )
     net = network.build(config)
     assert sum(int(np.prod(v.shape)) for v in net.trainable_variables) == expected

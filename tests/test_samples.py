@@ -73,7 +73,9 @@ def test_grouped_and_video_are_one_clear_line():
 
 
 def test_wrong_fields_are_one_clear_line(painted):
-    with pytest.raises(ValueError, match="gt_field 'truth' is not on dataset .*: ground_truth"):
+    with pytest.raises(
+        ValueError, match=r"gt_field 'truth' is not on dataset .*: ground_truth"
+    ):
         fo_samples.check_detections(painted, "truth", "gt_field")
     with pytest.raises(ValueError, match="must hold Detections, got ListField"):
         fo_samples.check_detections(painted, "tags", "gt_field")
@@ -111,7 +113,7 @@ def test_no_objects_have_no_classes(painted):
     painted.add_sample_field(
         "empty", fo.EmbeddedDocumentField, embedded_doc_type=fo.Detections
     )
-    with pytest.raises(ValueError, match="'empty' on dataset .* has no objects"):
+    with pytest.raises(ValueError, match=r"'empty' on dataset .* has no objects"):
         fo_samples.classes_of(painted, "empty")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import yolov1_fo
-from yolov1_fo import callbacks, checkpoint, network, runs, training
+from yolov1_fo import callbacks, checkpoint, network, runs
 from yolov1_fo.config import TrainConfig
 
 
@@ -73,7 +73,9 @@ def test_same_seed_gives_the_same_run(painted, micro, mode):
 
 
 def test_stream_and_host_take_the_same_steps(painted, micro):
-    losses = [train(painted, micro, data=mode).history["loss"] for mode in ("host", "stream")]
+    losses = [
+        train(painted, micro, data=mode).history["loss"] for mode in ("host", "stream")
+    ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
@@ -87,8 +89,14 @@ def test_without_validation_the_lowest_loss_is_best(painted, micro):
     ("settings", "line"),
     [
         ({"gt_field": "truth"}, "gt_field 'truth' is not on"),
-        ({"gt_field": "tags"}, "gt_field 'tags' .* must hold Detections, got ListField"),
-        ({"classes": ["red"]}, "classes lack labels of 'ground_truth' .*: blue; add them"),
+        (
+            {"gt_field": "tags"},
+            "gt_field 'tags' .* must hold Detections, got ListField",
+        ),
+        (
+            {"classes": ["red"]},
+            "classes lack labels of 'ground_truth' .*: blue; add them",
+        ),
         ({"epochs": 0}, "epochs must be a whole number of at least 1, got 0"),
         ({"batch_size": 7}, "batch_size 7 must be at most .* training images, got 6"),
         ({"epoch": 3}, "unknown setting epoch; there are: .*epochs"),
@@ -96,7 +104,9 @@ def test_without_validation_the_lowest_loss_is_best(painted, micro):
         ({"network": "resnet"}, "network must be one of"),
     ],
 )
-def test_bad_input_is_one_clear_line_and_nothing_is_left(painted, micro, settings, line):
+def test_bad_input_is_one_clear_line_and_nothing_is_left(
+    painted, micro, settings, line
+):
     with pytest.raises(ValueError, match=line) as caught:
         train(painted, micro, **{"run_key": "bad", **settings})
     assert "\n" not in str(caught.value)
@@ -120,7 +130,9 @@ def test_overlapping_splits_are_warned_of(painted, micro, caplog):
 
 
 @pytest.mark.parametrize("mode", ["host", "stream"])
-def test_unreadable_images_are_skipped_and_named(painted, micro, mode, tmp_path, caplog):
+def test_unreadable_images_are_skipped_and_named(
+    painted, micro, mode, tmp_path, caplog
+):
     content = Path(painted.first().filepath).read_bytes()
     (tmp_path / "cut.png").write_bytes(content[:-30])
     (tmp_path / "text.jpg").write_text("this is no picture, only its name says so")
@@ -130,7 +142,11 @@ def test_unreadable_images_are_skipped_and_named(painted, micro, mode, tmp_path,
         painted.add_sample(sample)
     with caplog.at_level(logging.WARNING, logger="yolov1_fo"):
         run = train(painted, micro, data=mode)
-    assert {Path(path).name for path in run.skipped} == {"cut.png", "text.jpg", "missing.png"}
+    assert {Path(path).name for path in run.skipped} == {
+        "cut.png",
+        "text.jpg",
+        "missing.png",
+    }
     assert str(run).endswith("3 images skipped")
     assert all(name in caplog.text for name in ("cut.png", "text.jpg", "missing.png"))
 
@@ -148,10 +164,10 @@ def test_objects_without_size_are_left_out(painted, micro, caplog):
 
 
 def test_loss_that_is_not_finite_stops_and_names_the_step(painted, micro):
-    with pytest.raises(FloatingPointError, match=r"not finite at epoch \d, step \d") as got:
-        train(
-            painted, micro, run_key="nan", learning_rate=1e30, schedule="constant"
-        )
+    with pytest.raises(
+        FloatingPointError, match=r"not finite at epoch \d, step \d"
+    ) as got:
+        train(painted, micro, run_key="nan", learning_rate=1e30, schedule="constant")
     assert ".png" in str(got.value)
     assert painted.get_run_info("nan").config.status == "failed"
     for card in runs.folder(painted, "nan").glob("*/run.json"):
@@ -212,11 +228,15 @@ TRANSFER = {
 
 
 def test_trunk_stands_still_until_its_epoch(painted, micro):
-    before = network.build(TrainConfig(**{**TRANSFER, "C": 2, "S": 2})).get_layer("trunk")
+    before = network.build(TrainConfig(**{**TRANSFER, "C": 2, "S": 2})).get_layer(
+        "trunk"
+    )
     seen = {}
 
     def look(epoch, metrics):
-        folder = checkpoint.resolve(runs.folder(painted, "frozen") / f"epoch_{epoch:04d}")
+        folder = checkpoint.resolve(
+            runs.folder(painted, "frozen") / f"epoch_{epoch:04d}"
+        )
         seen[epoch] = checkpoint.load_network(folder).get_layer("trunk").get_weights()
 
     train(
@@ -234,7 +254,9 @@ def test_trunk_stands_still_until_its_epoch(painted, micro):
     start = before.get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(start, seen[1], strict=True))
     assert any(not np.array_equal(a, b) for a, b in zip(start, seen[2], strict=True))
-    assert all(np.array_equal(a, b) for a, b in zip(start[:fine], seen[2][:fine], strict=True))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(start[:fine], seen[2][:fine], strict=True)
+    )
 
 
 @pytest.mark.slow
@@ -293,5 +315,7 @@ def test_the_papers_network_trains_on_photographs(photographs, tmp_path, micro):
     picture = foui.read(few.first().filepath)
     a, b = (m.predict(picture).detections for m in (model, again))
     assert [d.label for d in a] == [d.label for d in b]
-    assert [d.confidence for d in a] == pytest.approx([d.confidence for d in b], abs=1e-6)
+    assert [d.confidence for d in a] == pytest.approx(
+        [d.confidence for d in b], abs=1e-6
+    )
     dataset.delete()

@@ -2,14 +2,17 @@ import numpy as np
 import pytest
 
 from yolov1_fo import voc
+from yolov1_fo.decode import Detected
 
 A, B = (0.0, 0.0, 0.4, 0.4), (0.5, 0.5, 0.9, 0.9)
 
 
 def found(*rows):
     boxes, scores, ids = zip(*rows, strict=True) if rows else ((), (), ())
-    return voc.Found(
-        np.array(boxes, float).reshape(-1, 4), np.array(scores, float), np.array(ids, int)
+    return Detected(
+        np.array(boxes, float).reshape(-1, 4),
+        np.array(scores, float),
+        np.array(ids, int),
     )
 
 

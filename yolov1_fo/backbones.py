@@ -193,7 +193,7 @@ def read_legacy_torch(path: Path, sha256: str) -> dict[str, Array]:
     }
 
 
-_STORAGES = {
+_STORAGES: dict[str, np.dtype[Any]] = {
     "FloatStorage": np.dtype("<f4"),
     "LongStorage": np.dtype("<i8"),
 }

@@ -12,7 +12,7 @@ Array = Any
 
 
 def namespace(x: Array) -> Any:
-    """Returns the functions that fit `x`: `numpy` for arrays, `keras.ops` for tensors."""
+    """Returns `numpy` for an array or a plain number, `keras.ops` for a tensor."""
     if isinstance(x, np.ndarray | np.generic | float | int | list | tuple):
         return np
     from keras import ops

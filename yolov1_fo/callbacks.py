@@ -191,7 +191,7 @@ class StopOnNaN(keras.callbacks.Callback):
         epoch, step = divmod(bad, data.steps_per_epoch(n, size))
         rows = data.rows_of(bad, n, size, self.config.seed)
         raise FloatingPointError(
-            f"the loss is not finite at epoch {epoch + 1}, step {step + 1}; take a lower "
-            f"learning_rate than {self.config.learning_rate} or set clip_norm; images of "
-            f"that step: {', '.join(self.filepaths[row] for row in rows)}"
+            f"the loss is not finite at epoch {epoch + 1}, step {step + 1}; take a "
+            f"lower learning_rate than {self.config.learning_rate} or set clip_norm; "
+            f"images of that step: {', '.join(self.filepaths[row] for row in rows)}"
         )

@@ -1,7 +1,7 @@
 """A trained network as a folder that explains itself.
 
-`epoch_0012/` holds `network.keras` and `run.json`; beside it `last` and `best` are files
-of one line that name such a folder.
+`epoch_0012/` holds `network.keras` and `run.json`; beside it `last` and `best` are
+files of one line that name such a folder.
 """
 
 import json

@@ -154,12 +154,12 @@ def _read(path: str, side: int) -> Read:
 def read_into_memory(
     filepaths: Sequence[str], side: int, *, workers: int = 0
 ) -> tuple[Array, dict[str, str]]:
-    """Returns all pixels (N, side, side, 3) uint8, and what is wrong with which file."""
+    """Returns pixels (N, side, side, 3) uint8, and what is wrong with which file."""
     pixels = np.zeros((len(filepaths), side, side, 3), np.uint8)
     bad = {}
     for row, read in enumerate(read_all(filepaths, side, workers=workers)):
-        if read.fault is not None:
-            bad[filepaths[row]] = read.fault
+        if read.image is None:
+            bad[filepaths[row]] = str(read.fault)
         else:
             pixels[row] = read.image
     return pixels, bad
@@ -221,7 +221,7 @@ def stream(
     workers: int = 0,
     failed: dict[str, str] | None = None,
 ) -> Any:
-    """Returns a `tf.data.Dataset` of batches, decoded from the files as they are needed.
+    """Returns a `tf.data.Dataset` of batches, decoded from files as they are needed.
 
     A file that can't be decoded is left out, and noted.
 

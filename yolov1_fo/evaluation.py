@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from yolov1_fo import labels, voc
+from yolov1_fo import decode, labels, voc
 from yolov1_fo import samples as fo_samples
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class EvaluationReport:
 
     def __str__(self) -> str:
         names = ("voc07", "voc10", "ap50", "coco_map")
-        width = max(len(name) for name in (*self.per_class, "mean"))
+        width = max(len(name) for name in ("class", *self.per_class))
         head = f"{'class':<{width}}  objects  detections" + "".join(
             f"{name:>10}" for name in names
         )
@@ -147,16 +147,17 @@ def evaluate(
 def _check_confidences(
     samples: fo_samples.Samples, pred_field: str, records: fo_samples.Records
 ) -> None:
-    confidences = [value for row in records.confidences for value in row]
-    if any(value is None for value in confidences):
+    objects = sum(len(row) for row in records.confidences)
+    confidences = [x for row in records.confidences for x in row if x is not None]
+    if len(confidences) < objects:
         raise ValueError(
             f"pred_field '{pred_field}' on {fo_samples.name(samples)} has objects "
             "without confidence; AP needs one for each"
         )
     if confidences and min(confidences) > TRUE_MAP_BELOW:
         logger.warning(
-            "the lowest confidence in '%s' is %.2f; AP is true only down to about 0.01, "
-            "so apply the model with a lower confidence_thresh",
+            "the lowest confidence in '%s' is %.2f; AP is true only down to about "
+            "0.01, so apply the model with a lower confidence_thresh",
             pred_field,
             min(confidences),
         )
@@ -174,7 +175,7 @@ def _curves(
         return np.array([ids.get(label, -1) for label in row], int)
 
     found = [
-        voc.Found(labels.to_xyxy(boxes), np.array(scores, float), class_ids(row))
+        decode.Detected(labels.to_xyxy(boxes), np.array(scores, float), class_ids(row))
         for boxes, scores, row in zip(
             predicted.bounding_boxes,
             predicted.confidences,

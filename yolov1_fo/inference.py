@@ -60,8 +60,8 @@ def apply(
     reads = data.read_all(filepaths, model.side, workers=workers, ahead=4 * batch_size)
     found: dict[str, Any] = {}
     with fou.ProgressBar(total=len(ids), progress=progress) as bar:
-        pairs = bar(zip(ids, filepaths, reads, strict=True))
-        while batch := list(itertools.islice(pairs, batch_size)):
+        rows = zip(ids, filepaths, reads, strict=True)
+        while batch := list(itertools.islice(rows, batch_size)):
             good = {}
             for sample_id, path, read in batch:
                 if read.image is None:
@@ -71,6 +71,7 @@ def apply(
             if good:
                 predicted = model.predict_pixels(np.stack(list(good.values())))
                 found |= dict(zip(good, predicted, strict=True))
+            bar.update(len(batch))
             if len(found) >= WRITE_EVERY:
                 _write(samples, label_field, found)
                 found = {}

@@ -32,7 +32,7 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
     Args:
         d: a dict with `checkpoint_dir`, and optionally
 
-            confidence_thresh (0.01): lowest score that is kept; low, so that mAP is true
+            confidence_thresh (0.01): lowest score that is kept; low, for a true mAP
             iou_thresh (0.5): boxes that overlap more are one object
             max_detections (100): the best so many of an image are kept
             class_agnostic (False): boxes of different classes suppress each other too
@@ -114,8 +114,8 @@ class YOLOv1Model(fom.SamplesMixin, fom.Model):
         expected, got = _grid.outputs(self.grid), self.network.output_shape[-1]
         if got != expected:
             raise ValueError(
-                f"the network of checkpoint '{folder}' must have {expected} outputs for "
-                f"its grid, got {got}"
+                f"the network of checkpoint '{folder}' must have {expected} outputs "
+                f"for its grid, got {got}"
             )
         self.config.classes = self.classes
         self.config.filter_classes = self.config.filter_classes  # checks it
@@ -176,8 +176,8 @@ class YOLOv1Model(fom.SamplesMixin, fom.Model):
             return images.resize(image, self.side)
         if image.shape != (self.side, self.side, 3):
             raise ValueError(
-                f"without preprocessing an image must be ({self.side}, {self.side}, 3), "
-                f"got {image.shape}"
+                f"without preprocessing an image must be "
+                f"({self.side}, {self.side}, 3), got {image.shape}"
             )
         return image
 

@@ -132,7 +132,11 @@ def _transfer(trunk_name: str, config: NetworkConfig, seed: int) -> keras.Model:
         for name, filters, at_first in (
             ("class_probs", config.C, 1 / config.C),
             ("confidence", config.B, 0.0),
-            ("boxes", 4 * config.B, 0.5),  # the middle of the cell, a quarter of the image
+            (
+                "boxes",
+                4 * config.B,
+                0.5,
+            ),  # the middle of the cell, a quarter of the image
         )
     ]
     output = keras.layers.Concatenate(name="output", dtype="float32")(said)

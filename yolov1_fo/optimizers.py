@@ -99,7 +99,8 @@ class _Trainer:
 class DarknetSGD(keras.optimizers.Optimizer):
     """Stochastic gradient descent as Darknet does it.
 
-    `u <- momentum u + gradient + decay w`, then `w <- w - rate u`; decay on kernels only.
+    `u <- momentum u + gradient + decay w`, then `w <- w - rate u`; decay on kernels
+    only.
 
     Args:
         learning_rate: a number or a schedule
@@ -163,7 +164,7 @@ def build(
         variables: all that may ever be trained, frozen ones included
         slow (none): paths of the variables that move by `trunk_rate`
     """
-    common = {
+    common: dict[str, Any] = {
         "learning_rate": Schedule(config, steps_per_epoch),
         "global_clipnorm": config.clip_norm or None,
         "use_ema": config.ema > 0,
@@ -172,9 +173,7 @@ def build(
         "slow_rate": config.trunk_rate,
     }
     if config.optimizer == "sgd":
-        optimizer = SGD(
-            momentum=config.momentum, decay=config.weight_decay, **common
-        )
+        optimizer = SGD(momentum=config.momentum, decay=config.weight_decay, **common)
     else:
         optimizer = Adam(weight_decay=config.weight_decay, **common)
         optimizer.exclude_from_weight_decay([v for v in variables if not is_kernel(v)])

@@ -85,8 +85,8 @@ def check_detections(samples: Samples, field: str, argument: str) -> None:
     if field in schema:
         kind = getattr(schema[field], "document_type", type(schema[field])).__name__
         raise ValueError(
-            f"{argument} '{field}' on {name(samples)} must hold Detections, got {kind}; "
-            f"fields with Detections: {has}"
+            f"{argument} '{field}' on {name(samples)} must hold Detections, "
+            f"got {kind}; fields with Detections: {has}"
         )
     raise ValueError(
         f"{argument} '{field}' is not on {name(samples)}; fields with Detections: {has}"

@@ -11,14 +11,7 @@ import numpy as np
 
 from yolov1_fo import boxes as _boxes
 from yolov1_fo.boxes import Array
-
-
-class Found(NamedTuple):
-    """The detections of one image: boxes (K, 4) xyxy, scores (K,), class_ids (K,)."""
-
-    boxes: Array
-    scores: Array
-    class_ids: Array
+from yolov1_fo.decode import Detected
 
 
 class Objects(NamedTuple):
@@ -46,7 +39,7 @@ class Curve(NamedTuple):
 
 
 def curves(
-    found: Sequence[Found],
+    found: Sequence[Detected],
     objects: Sequence[Objects],
     num_classes: int,
     iou_thresh: float = 0.5,
@@ -67,7 +60,10 @@ def curves(
 
 
 def _curve(
-    found: Sequence[Found], objects: Sequence[Objects], class_id: int, iou_thresh: float
+    found: Sequence[Detected],
+    objects: Sequence[Objects],
+    class_id: int,
+    iou_thresh: float,
 ) -> Curve:
     scores, targets, hits, ignored = [], [], [], []
     total = first = 0

