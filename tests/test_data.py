@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import yolov1_fo
-from yolov1_fo import data, images
+from tests.test_images import turned
+from yolov1_fo import data, images, labels, reading
 
 
 @pytest.fixture
@@ -13,7 +14,7 @@ def listing(painted):
 
 
 def host(listing, **changes):
-    pixels, _ = data.read_into_memory(listing.filepaths, 32)
+    pixels, _ = reading.read_into_memory(listing.filepaths, 32)
     options = {"batch_size": 3, "seed": 1, "width": 4, **changes}
     return data.HostBatches(pixels, listing.objects, **options)
 
@@ -81,7 +82,7 @@ def test_find_bad_names_files_and_faults(listing, tmp_path):
     cut = tmp_path / "cut.png"
     cut.write_bytes(Path(listing.filepaths[0]).read_bytes()[:-20])
     missing = str(tmp_path / "missing.png")
-    bad = data.find_bad([*listing.filepaths, str(cut), missing])
+    bad = reading.find_bad([*listing.filepaths, str(cut), missing])
     assert bad == {
         str(cut): "is cut short or empty",
         missing: f"image '{missing}' does not exist",
@@ -97,7 +98,7 @@ def test_auto_takes_memory_while_there_is_some(monkeypatch):
 def test_read_all_keeps_the_order_however_far_it_reads_ahead(listing):
     paths = listing.filepaths * 3
     for ahead in (1, 4, 100):
-        reads = list(data.read_all(paths, 16, workers=3, ahead=ahead))
+        reads = list(reading.read_all(paths, 16, workers=3, ahead=ahead))
         assert len(reads) == len(paths)
         for path, read in zip(paths, reads, strict=True):
             np.testing.assert_array_equal(read.image, images.read(path, 16))
@@ -125,3 +126,20 @@ def test_to_tf_dataset_shuffles_by_its_seed(painted):
 def test_to_tf_dataset_refuses_what_train_refuses(painted):
     with pytest.raises(ValueError, match="gt_field 'truth' is not on"):
         yolov1_fo.to_tf_dataset(painted, "truth")
+
+
+@pytest.mark.parametrize("mode", ["host", "stream"])
+def test_training_sees_every_orientation_upright(tmp_path, rng, mode):
+    picture = rng.integers(0, 256, (40, 56, 3)).astype(np.uint8)
+    paths = [str(turned(picture, tmp_path / f"{n}.png", n)) for n in range(1, 9)]
+    if mode == "host":
+        pixels, _ = reading.read_into_memory(paths, 32)
+    else:
+        none = labels.Objects(np.zeros((0, 4)), np.zeros(0, int), np.zeros(9, int))
+        listing = data.Listing(paths, paths, none, labels.Dropped())
+        stream = data.stream(
+            listing, side=32, batch_size=8, seed=None, width=1, epochs=1
+        )
+        pixels = next(iter(stream))["images"].numpy()
+    for turned_pixels in pixels:
+        np.testing.assert_array_equal(turned_pixels, images.resize(picture, 32))

@@ -30,7 +30,16 @@ __all__ = ["__version__", *_HOMES]
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'yolov1_fo' has no attribute '{name}'")
-    value = getattr(importlib.import_module(f"yolov1_fo.{_HOMES[name]}"), name)
+    try:
+        module = importlib.import_module(f"yolov1_fo.{_HOMES[name]}")
+    except ModuleNotFoundError as error:
+        if error.name != "tensorflow":
+            raise
+        raise ImportError(
+            "yolov1_fo needs TensorFlow, which is not installed: "
+            "pip install 'yolov1-fo[cpu]', or 'yolov1-fo[cuda]' for a GPU"
+        ) from error
+    value = getattr(module, name)
     globals()[name] = value
     return value
 

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from yolov1_fo import checkpoint, data, decode, grid, loss, voc
+from yolov1_fo import checkpoint, data, decode, grid, loss, reading, voc
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.network import let_learn
@@ -68,7 +68,7 @@ class Validator:
         n, size = len(self.listing.filepaths), self.config.batch_size
         reads = None
         if self.pixels is None:
-            reads = data.read_all(
+            reads = reading.read_all(
                 self.listing.filepaths, self.config.side, workers=self.config.workers
             )
         for start in range(0, n, size):

@@ -4,19 +4,16 @@ A batch is `{"images": (N, side, side, 3) uint8, "boxes": (N, M, 4) float32 xyxy
 "class_ids": (N, M) int32, -1 = no object}`; M is fixed for a run.
 """
 
-import collections
 import itertools
 import logging
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import psutil
 
-from yolov1_fo import images, labels
+from yolov1_fo import labels, reading
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.boxes import Array
 
@@ -90,79 +87,6 @@ def choose(mode: str, n: int, side: int) -> str:
         free / 1e9,
     )
     return chosen
-
-
-def find_bad(filepaths: Sequence[str], workers: int = 0) -> dict[str, str]:
-    """Returns the files that are missing or cut, with what is wrong with each.
-
-    It looks at where a file ends; whether the middle decodes shows when it is read.
-    """
-    with ThreadPoolExecutor(_threads(workers)) as pool:
-        found = pool.map(_fault, filepaths)
-        return {
-            path: fault for path, fault in zip(filepaths, found, strict=True) if fault
-        }
-
-
-def _fault(path: str) -> str | None:
-    try:
-        return None if images.is_whole(path) else "is cut short or empty"
-    except OSError as error:
-        return str(error)
-
-
-def _threads(workers: int) -> int:
-    return workers or os.cpu_count() or 1
-
-
-class Read(NamedTuple):
-    """An image that was read, or why it could not be."""
-
-    image: Array | None
-    fault: str | None
-
-
-def read_all(
-    filepaths: Iterable[str], side: int, *, workers: int = 0, ahead: int = 64
-) -> Iterator[Read]:
-    """Yields each file's pixels in order, decoded by threads that run ahead.
-
-    Args:
-        filepaths: image files
-        side: of the pixels, (side, side, 3) uint8
-        workers (0): threads; 0 takes one a core
-        ahead (64): most images that wait in memory
-    """
-    paths = iter(filepaths)
-    with ThreadPoolExecutor(_threads(workers)) as pool:
-        waiting = collections.deque(
-            pool.submit(_read, path, side) for path in itertools.islice(paths, ahead)
-        )
-        while waiting:
-            yield waiting.popleft().result()
-            for path in itertools.islice(paths, 1):
-                waiting.append(pool.submit(_read, path, side))
-
-
-def _read(path: str, side: int) -> Read:
-    try:
-        return Read(images.read(path, side), None)
-    except (OSError, ValueError) as error:
-        return Read(None, str(error))
-
-
-def read_into_memory(
-    filepaths: Sequence[str], side: int, *, workers: int = 0
-) -> tuple[Array, dict[str, str]]:
-    """Returns pixels (N, side, side, 3) uint8, and what is wrong with which file."""
-    pixels = np.zeros((len(filepaths), side, side, 3), np.uint8)
-    bad = {}
-    for row, read in enumerate(read_all(filepaths, side, workers=workers)):
-        if read.image is None:
-            bad[filepaths[row]] = str(read.fault)
-        else:
-            pixels[row] = read.image
-    return pixels, bad
 
 
 class HostBatches(keras.utils.PyDataset):
@@ -248,7 +172,7 @@ def stream(
             yield from shown[:full].tolist()
 
     def pixels_of(row: int) -> tuple[Array, bool]:
-        image, fault = _read(listing.filepaths[row], side)
+        image, fault = reading.read(listing.filepaths[row], side)
         if image is None:
             failed[listing.filepaths[row]] = str(fault)
             return np.zeros((side, side, 3), np.uint8), False
@@ -275,7 +199,7 @@ def stream(
         indices, output_signature=tf.TensorSpec((), tf.int64)
     )
     return (
-        rows.map(read, num_parallel_calls=_threads(workers))
+        rows.map(read, num_parallel_calls=reading.threads(workers))
         .filter(lambda row, pixels, ok: ok)
         .map(lambda row, pixels, ok: (row, pixels))
         .batch(batch_size, drop_remainder=drop_remainder)

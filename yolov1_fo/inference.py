@@ -8,7 +8,7 @@ from typing import Any
 import fiftyone.core.utils as fou
 import numpy as np
 
-from yolov1_fo import data
+from yolov1_fo import reading
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.model import YOLOv1Model
 
@@ -56,8 +56,10 @@ def apply(
     if skip_existing and samples.has_field(label_field):
         samples = samples.exists(label_field, False)
     ids, filepaths = samples.values(["id", "filepath"])
-    faults = data.find_bad(filepaths, workers)
-    reads = data.read_all(filepaths, model.side, workers=workers, ahead=4 * batch_size)
+    faults = reading.find_bad(filepaths, workers)
+    reads = reading.read_all(
+        filepaths, model.side, workers=workers, ahead=4 * batch_size
+    )
     found: dict[str, Any] = {}
     with fou.ProgressBar(total=len(ids), progress=progress) as bar:
         rows = zip(ids, filepaths, reads, strict=True)

