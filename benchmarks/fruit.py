@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=SETTINGS["epochs"])
     parser.add_argument("--json", type=Path, help="where the figures are written")
     arguments = parser.parse_args()
-    logging.basicConfig(format="%(message)s")
+    logging.getLogger("yolov1_fo").addHandler(logging.StreamHandler())
     rows = [
         run(arguments.photographs / "fruit", seed, epochs=arguments.epochs)
         for seed in arguments.seeds

@@ -68,5 +68,6 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _quieten() -> None:
     """Shows our own progress; hides what TensorFlow says of its build."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    logging.getLogger("yolov1_fo").setLevel(logging.INFO)
+    logger = logging.getLogger("yolov1_fo")
+    logger.setLevel(logging.INFO)
+    logger.handlers = [logging.StreamHandler(sys.stdout)]

@@ -16,16 +16,18 @@ logger = logging.getLogger(__name__)
 
 SETTINGS: dict[str, Any] = {
     "network": "yolov1-efficientnet-lite0",
-    "side": 224,
-    "S": 7,
-    "epochs": 16,
-    "batch_size": 16,
+    "side": 320,
+    "S": 10,
+    "epochs": 14,
+    "batch_size": 8,
     "batch_norm": True,
     "dropout": 0.0,
+    "frozen_stride": 8,
     "optimizer": "adam",
     "learning_rate": 1e-3,
     "schedule": "cosine",
     "warmup_epochs": 1.0,
+    "ema": 0.99,
     "flip": 0.0,  # a mirrored digit is another sign
 }
 """What serves a newcomer: a pretrained trunk, small enough for a laptop."""

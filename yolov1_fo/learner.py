@@ -86,8 +86,8 @@ class Learner(keras.Model):
         return total
 
     def _notice(self, total: Array) -> None:
-        is_first = ops.logical_and(
-            ops.logical_not(ops.isfinite(total)), self.first_bad_step < 0
-        )
-        self.first_bad_step.assign(ops.where(is_first, self.step, self.first_bad_step))
-        self.step.assign(self.step + 1)
+        step = ops.convert_to_tensor(self.step)
+        noticed = ops.convert_to_tensor(self.first_bad_step)
+        is_first = ops.logical_and(ops.logical_not(ops.isfinite(total)), noticed < 0)
+        self.first_bad_step.assign(ops.where(is_first, step, noticed))
+        self.step.assign(step + 1)

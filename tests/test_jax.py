@@ -1,0 +1,46 @@
+"""The ground, the networks and the step run on JAX too, in a process of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CODE = """
+import numpy as np
+from yolov1_fo import training
+from yolov1_fo.architectures import NETWORKS, Architecture, Connected, Conv, Pool
+from yolov1_fo.config import TrainConfig
+
+layers = (Conv(8, 3, 2), Pool(), Conv(16, 3), Pool(), Connected(32))
+NETWORKS["micro"] = Architecture(layers)
+config = TrainConfig(network="micro", side=32, S=2, C=2, ema=0.5, learning_rate=1e-3)
+learner = training.build_learner(config, 2)
+rng = np.random.default_rng(0)
+batch = {
+    "images": rng.integers(0, 256, (4, 32, 32, 3), np.uint8),
+    "boxes": np.tile(np.float32([0.1, 0.2, 0.6, 0.7]), (4, 3, 1)),
+    "class_ids": rng.integers(-1, 2, (4, 3)).astype(np.int32),
+}
+losses = learner.fit(batch, batch_size=2, epochs=4, verbose=0).history["loss"]
+assert np.isfinite(losses).all() and losses[-1] < losses[0], losses
+assert int(learner.step) == 8
+assert learner.network.predict_on_batch(batch["images"] / 255.0).shape == (4, 48)
+print("trained on", __import__("keras").backend.backend())
+"""
+
+
+@pytest.mark.slow
+def test_a_step_runs_on_jax():
+    pytest.importorskip("jax", reason="needs the extra jax")
+    result = subprocess.run(
+        [sys.executable, "-c", CODE],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        cwd=Path(__file__).parent.parent,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == "trained on jax"

@@ -1,0 +1,47 @@
+"""The README's Python runs, with smaller settings."""
+
+import re
+from pathlib import Path
+
+import fiftyone as fo
+import pytest
+
+import yolov1_fo
+
+README = Path(__file__).parent.parent / "README.md"
+SMALL = {"side": 64, "S": 2, "epochs": 1, "head_filters": 8, "pretrained": False}
+
+
+@pytest.mark.slow
+def test_ten_lines_run(monkeypatch, capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    assert code.count("\n") <= 16
+    train = yolov1_fo.train
+    monkeypatch.setattr(
+        yolov1_fo,
+        "train",
+        lambda *args, **settings: train(*args, **{**settings, **SMALL}, progress=False),
+    )
+    monkeypatch.setattr(fo, "launch_app", lambda dataset: None)
+    monkeypatch.setattr(yolov1_fo, "load_quickstart", _few_scenes)
+    space = {}
+    exec(code, space)  # the README is ours
+    assert space["dataset"].list_evaluations() == ["first_eval"]
+    assert "voc07" in capsys.readouterr().out
+    space["dataset"].delete()
+
+
+def _few_scenes():
+    """Returns the first scenes of each split; the whole quickstart has its own test."""
+    from yolov1_fo import quickstart
+
+    counts = {"train": 16, "val": 8}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quickstart, "SCENES", counts)
+        return yolov1_fo.quickstart.load_quickstart("readme", persistent=False)
+
+
+def test_every_module_stands_in_the_tree():
+    tree = README.read_text().split("## The tree")[1].split("## The paper")[0]
+    names = {path.stem for path in README.parent.glob("yolov1_fo/[a-z]*.py")}
+    assert not {name for name in names if not re.search(rf"\b{name}\b", tree)}
