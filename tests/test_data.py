@@ -136,7 +136,7 @@ def test_training_sees_every_orientation_upright(tmp_path, rng, mode):
         pixels, _ = reading.read_into_memory(paths, 32)
     else:
         none = labels.Objects(np.zeros((0, 4)), np.zeros(0, int), np.zeros(9, int))
-        listing = data.Listing(paths, paths, none, labels.Dropped())
+        listing = data.Listing(paths, paths, none, none, labels.Dropped())
         stream = data.stream(
             listing, side=32, batch_size=8, seed=None, width=1, epochs=1
         )

@@ -11,9 +11,10 @@ def objects(*rows):
     parts = [
         [list(part) for part in zip(*row, strict=True)] or [[], [], []] for row in rows
     ]
-    return labels.from_detections(
+    kept, _, dropped = labels.from_detections(
         [p[0] for p in parts], [p[1] for p in parts], [p[2] for p in parts], CLASSES
     )
+    return kept, dropped
 
 
 def test_objects_are_corners_by_image():
@@ -85,3 +86,15 @@ def test_nothing_found_is_an_empty_label():
         np.zeros((0, 4)), np.zeros(0), np.zeros(0, int), CLASSES
     )
     assert made.detections == []
+
+
+def test_ignored_objects_are_kept_apart():
+    kept, ignored, _ = labels.from_detections(
+        [["cat", "dog"], []],
+        [[[0, 0, 0.5, 0.5], [0, 0, 0.2, 0.2]], []],
+        [[True, False], []],
+        CLASSES,
+    )
+    assert kept.class_ids.tolist() == [1]
+    assert ignored.class_ids.tolist() == [0]
+    assert ignored.offsets.tolist() == [0, 1, 1]

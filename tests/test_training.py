@@ -58,6 +58,14 @@ def test_keys_are_made_up_and_never_taken_twice(painted, micro):
         train(painted, micro, run_key="../escape")
 
 
+def test_the_folder_of_a_deleted_run_is_left_alone(painted, micro):
+    train(painted, micro, run_key="old", epochs=1)
+    painted.delete_run("old")
+    with pytest.raises(ValueError, match="has a folder '.*' of a run that was deleted"):
+        train(painted, micro, run_key="old")
+    assert checkpoint.resolve(runs.folder(painted, "old"))
+
+
 @pytest.mark.parametrize("mode", ["host", "stream"])
 def test_same_seed_gives_the_same_run(painted, micro, mode):
     first, second = (
@@ -111,7 +119,7 @@ def test_bad_input_is_one_clear_line_and_nothing_is_left(
         train(painted, micro, **{"run_key": "bad", **settings})
     assert "\n" not in str(caught.value)
     assert not painted.list_runs()
-    assert not runs.folder(painted, "bad").exists()
+    assert not list(Path(fo.config.default_dataset_dir).rglob("bad"))
 
 
 def test_no_objects_is_one_clear_line(painted, micro):

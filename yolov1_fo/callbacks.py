@@ -54,15 +54,18 @@ class Validator:
                 iou_thresh=config.iou_thresh,
                 max_detections=100,
             )
-        truth = []
-        for row in range(len(found)):
-            boxes, class_ids = objects.of(row)
-            truth.append(voc.Objects(boxes, class_ids, np.zeros(len(class_ids), bool)))
+        truth = [self._truth(row) for row in range(len(found))]
         curves = voc.curves(found, truth, config.C)
         return {
             "val_loss": float(np.mean(np.concatenate(losses))),
             MAP: voc.mean([voc.voc07(curve) for curve in curves]),
         }
+
+    def _truth(self, row: int) -> voc.Objects:
+        parts = [self.listing.objects.of(row), self.listing.ignored.of(row)]
+        boxes, class_ids = (np.concatenate(part) for part in zip(*parts, strict=True))
+        difficult = np.arange(len(class_ids)) >= len(parts[0][1])
+        return voc.Objects(boxes, class_ids, difficult)
 
     def _batches(self) -> Iterator[tuple[range, Array]]:
         n, size = len(self.listing.filepaths), self.config.batch_size

@@ -53,9 +53,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _demo(arguments: argparse.Namespace) -> int:
     import yolov1_fo
-    from yolov1_fo import samples
 
-    samples.check_database()
     yolov1_fo.train  # noqa: B018  # says what to install if TensorFlow is missing
     from yolov1_fo import demo
 

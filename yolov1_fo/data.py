@@ -30,12 +30,14 @@ class Listing(NamedTuple):
         ids: sample ids
         filepaths: image files
         objects: their objects, flat
+        ignored: objects that are no targets, but no false finds either
         dropped: how many objects are no targets
     """
 
     ids: list[str]
     filepaths: list[str]
     objects: labels.Objects
+    ignored: labels.Objects
     dropped: labels.Dropped
 
     def take(self, rows: Sequence[int]) -> "Listing":
@@ -44,6 +46,7 @@ class Listing(NamedTuple):
             [self.ids[row] for row in rows],
             [self.filepaths[row] for row in rows],
             self.objects.take(rows),
+            self.ignored.take(rows),
             self.dropped,
         )
 
@@ -51,10 +54,13 @@ class Listing(NamedTuple):
 def load(samples: fo_samples.Samples, gt_field: str, classes: Sequence[str]) -> Listing:
     """Returns the files and objects of a checked collection."""
     records = fo_samples.read(samples, gt_field)
-    objects, dropped = labels.from_detections(
-        records.labels, records.bounding_boxes, records.ignored, classes
+    return Listing(
+        records.ids,
+        records.filepaths,
+        *labels.from_detections(
+            records.labels, records.bounding_boxes, records.ignored, classes
+        ),
     )
-    return Listing(records.ids, records.filepaths, objects, dropped)
 
 
 def steps_per_epoch(n: int, batch_size: int) -> int:

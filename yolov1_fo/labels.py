@@ -63,11 +63,12 @@ def from_detections(
     bounding_boxes: Sequence[Sequence[Sequence[float]]],
     ignored: Sequence[Sequence[bool]],
     classes: Sequence[str],
-) -> tuple[Objects, Dropped]:
-    """Returns the objects that a network can learn, and how many were left out.
+) -> tuple[Objects, Objects, Dropped]:
+    """Returns the objects that a network can learn, those that are ignored, and counts.
 
-    Left out is what is difficult, a crowd or a group; what has no size inside the
-    image; what is of another class. Boxes are cut off at the image's edge.
+    Ignored is what is difficult, a crowd or a group. Dropped is also what has no size
+    inside the image, and what is of another class. Boxes are cut off at the image's
+    edge.
 
     Args:
         labels: of each object, by image
@@ -83,15 +84,19 @@ def from_detections(
     skip = np.array([x for row in ignored for x in row], bool)
 
     degenerate = ~(_boxes.area(xyxy) > 0)
-    wanted = ~skip & (class_ids >= 0) & ~degenerate
-    kept = np.bincount(image[wanted], minlength=len(labels))
+
+    def among(wanted: Array) -> Objects:
+        kept = np.bincount(image[wanted], minlength=len(labels))
+        offsets = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
+        return Objects(xyxy[wanted], class_ids[wanted], offsets)
+
+    usable = (class_ids >= 0) & ~degenerate
     dropped = Dropped(
         ignored=int(skip.sum()),
         degenerate=int((degenerate & ~skip).sum()),
         other_class=int(((class_ids < 0) & ~skip & ~degenerate).sum()),
     )
-    offsets = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
-    return Objects(xyxy[wanted], class_ids[wanted], offsets), dropped
+    return among(usable & ~skip), among(usable & skip), dropped
 
 
 def to_xyxy(bounding_boxes: Sequence[Sequence[float]]) -> Array:

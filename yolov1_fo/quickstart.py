@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.datasets import load_digits, load_sample_images
 
 from yolov1_fo.boxes import Array
+from yolov1_fo.samples import check_database
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ def load_quickstart(
     Returns:
         a dataset with Detections of ten classes in `ground_truth`
     """
+    check_database()
     folder = Path(fo.config.default_dataset_dir) / "yolov1-quickstart"
     if fo.dataset_exists(name):
         dataset = fo.load_dataset(name)

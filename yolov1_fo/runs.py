@@ -21,48 +21,64 @@ def folder(
         dataset: the dataset that it belongs to
         run_key: its name there
         runs_dir (None): instead of FiftyOne's folder for datasets
+
+    Raises:
+        ValueError: if the name could lead elsewhere
     """
-    root = Path(runs_dir or Path(fo.config.default_dataset_dir) / "__yolov1__")
-    return root / str(dataset._doc.id) / run_key
-
-
-def check_key(dataset: fo.Dataset, run_key: str) -> None:
-    """Raises a ValueError unless `run_key` is a new name that FiftyOne takes."""
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", run_key):
         raise ValueError(
             "run_key must be letters, digits and underscores, not beginning with a "
             f"digit; got {run_key!r}"
         )
+    root = Path(runs_dir or Path(fo.config.default_dataset_dir) / "__yolov1__")
+    return root / str(dataset._doc.id) / run_key
+
+
+def check_key(dataset: fo.Dataset, run_key: str, path: Path) -> None:
+    """Raises a ValueError unless `run_key` is a new name that FiftyOne takes.
+
+    Args:
+        dataset: the dataset
+        run_key: the name
+        path: the run's folder, which must not exist either
+    """
     dataset.reload()
     if dataset.has_run(run_key):
         raise ValueError(
             f"run_key '{run_key}' exists on dataset '{dataset.name}'; choose another, "
             f"or dataset.delete_run('{run_key}')"
         )
+    if path.exists():
+        raise ValueError(
+            f"run_key '{run_key}' has a folder '{path}' of a run that was deleted; "
+            "choose another, or delete the folder"
+        )
 
 
-def new_key(dataset: fo.Dataset, network: str) -> str:
+def new_key(
+    dataset: fo.Dataset, network: str, runs_dir: str | os.PathLike[str] | None = None
+) -> str:
     """Returns a free name for a run of this network."""
     stem = re.sub(r"\W", "_", network)
     taken = set(dataset.list_runs())
     number = 1
-    while f"{stem}_{number}" in taken:
+    while (key := f"{stem}_{number}") in taken or folder(
+        dataset, key, runs_dir
+    ).exists():
         number += 1
-    return f"{stem}_{number}"
+    return key
 
 
 def check_space(path: Path, checkpoint_bytes: int) -> None:
-    """Raises an OSError unless a run's folder can be made and has space.
+    """Raises an OSError unless there is space for a run's folder; makes nothing.
 
     Args:
         path: the run's folder
         checkpoint_bytes: of one checkpoint
     """
-    path.mkdir(parents=True, exist_ok=True)
-    needed, free = (
-        SPACE_FOR_CHECKPOINTS * checkpoint_bytes,
-        shutil.disk_usage(path).free,
-    )
+    there = next(parent for parent in path.parents if parent.exists())
+    needed = SPACE_FOR_CHECKPOINTS * checkpoint_bytes
+    free = shutil.disk_usage(there).free
     if free < needed:
         raise OSError(
             f"'{path}' needs {needed / 1e9:.1f} GB for checkpoints, "

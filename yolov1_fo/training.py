@@ -99,8 +99,9 @@ def train(
     names = fo_samples.classes_of(samples, gt_field, classes)
     config = _config(network, names, settings)
     dataset = samples._root_dataset
-    run_key = run_key or runs.new_key(dataset, network)
-    runs.check_key(dataset, run_key)
+    run_key = run_key or runs.new_key(dataset, network, runs_dir)
+    folder = runs.folder(dataset, run_key, runs_dir)
+    runs.check_key(dataset, run_key, folder)
     listing = _listing(samples, gt_field, names, "train")
     validation = None
     if val_samples is not None:
@@ -115,11 +116,11 @@ def train(
 
     # 3. Build.
     learner = build_learner(config, feed.steps)
-    folder = runs.folder(dataset, run_key, runs_dir)
     runs.check_space(folder, 4 * learner.network.count_params())
 
     # 4. Train, as a run on the dataset.
     info = _info(config, names, gt_field, listing, validation, folder, feed.skipped)
+    folder.mkdir(parents=True)
     runs.register(dataset, run_key, **info)
     try:
         history, best = _fit(
