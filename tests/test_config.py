@@ -36,6 +36,14 @@ def test_pick_takes_what_it_knows():
             {"schedule": "steps", "rate_steps": ((3, 0.1),)},
             "rate_steps must begin with epoch 0",
         ),
+        ({"rate_steps": 5}, r"rate_steps must be pairs \(epoch, rate\) .* got 5"),
+        ({"rate_steps": ((0, -1),)}, r"rate_steps must be pairs"),
+        ({"rate_steps": ((0, 1, 2),)}, r"rate_steps must be pairs"),
+        ({"freeze_epochs": 2}, "freeze_epochs is for networks on a trunk, not for"),
+        (
+            {"network": "yolov1-efficientnet-lite0", "side": 416, "S": 6},
+            "S must be 7 or 13 .* at side 416, got 6",
+        ),
         (
             {"rate_steps": ((4, 0.1), (0, 0.2))},
             "rate_steps must rise by epoch",

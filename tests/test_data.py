@@ -143,3 +143,27 @@ def test_training_sees_every_orientation_upright(tmp_path, rng, mode):
         pixels = next(iter(stream))["images"].numpy()
     for turned_pixels in pixels:
         np.testing.assert_array_equal(turned_pixels, images.resize(picture, 32))
+
+
+def test_to_tf_dataset_skips_and_names_bad_files(painted, tmp_path, caplog):
+    sample = painted.first().copy()
+    content = Path(sample.filepath).read_bytes()
+    (tmp_path / "cut.png").write_bytes(content[:-30])
+    sample.filepath = str(tmp_path / "cut.png")
+    painted.add_sample(sample)
+    with caplog.at_level("WARNING", logger="yolov1_fo"):
+        made = yolov1_fo.to_tf_dataset(painted, side=32, batch_size=16)
+    assert [len(batch["images"]) for batch in made] == [8]
+    assert "cut.png': is cut short or empty" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ({"classes": ["red"]}, "classes lack labels of 'ground_truth' .*: blue"),
+        ({"batch_size": 0}, "side and batch_size must be at least 1, got 448 and 0"),
+    ],
+)
+def test_to_tf_dataset_refuses_bad_arguments(painted, arguments, line):
+    with pytest.raises(ValueError, match=line):
+        yolov1_fo.to_tf_dataset(painted, **arguments)

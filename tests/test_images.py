@@ -1,3 +1,5 @@
+import zlib
+
 import cv2
 import numpy as np
 import PIL.Image
@@ -36,6 +38,16 @@ def test_read_gives_rgb_of_every_kind(picture, tmp_path, mode):
     pixels = images.read(tmp_path / f"a.{suffix}")
     assert pixels.shape == (50, 70, 3)
     assert pixels.dtype == np.uint8
+
+
+def test_a_header_that_promises_too_much_is_one_clear_line(picture, tmp_path):
+    path = saved(picture, tmp_path / "a.png")
+    content = bytearray(path.read_bytes())
+    content[16:24] = (60_000).to_bytes(4, "big") * 2
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="can't be decoded"):
+        images.read(path)
 
 
 def turned(picture, path, orientation, **options):

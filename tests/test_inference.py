@@ -29,12 +29,10 @@ def test_apply_writes_a_view_only(painted, model):
 
 def test_apply_skips_what_is_there(painted, model):
     yolov1_fo.apply(painted.limit(3), model, "yolov1")
-    before = painted.values("yolov1.id", unwind=False)
     ids = painted.limit(3).values("yolov1.detections.id")
     yolov1_fo.apply(painted, model, "yolov1", skip_existing=True)
     assert len(painted.exists("yolov1")) == 8
     assert painted.limit(3).values("yolov1.detections.id") == ids
-    assert len(before) == 8
     yolov1_fo.apply(painted, model, "yolov1", skip_existing=True)  # nothing is left
 
 

@@ -95,6 +95,20 @@ def test_fiftyone_builds_it_from_its_config(checkpoint_dir, model, rng):
     assert_same(built.predict(image), model.predict(image))
 
 
+def test_config_says_what_it_was_made_of(checkpoint_dir):
+    model = yolov1_fo.load_model(
+        checkpoint_dir, confidence_thresh=0.3, filter_classes=["red"]
+    )
+    assert model.config.serialize() == {
+        "checkpoint_dir": str(checkpoint_dir),
+        "confidence_thresh": 0.3,
+        "iou_thresh": 0.5,
+        "max_detections": 100,
+        "class_agnostic": False,
+        "filter_classes": ["red"],
+    }
+
+
 def test_a_run_is_found_by_its_key(painted, micro):
     run = yolov1_fo.train(painted, run_key="mine", epochs=1, **micro)
     by_key = yolov1_fo.load_model("mine", dataset=painted)

@@ -73,7 +73,7 @@ def test_dropout_stands_behind_the_large_connected_layer(micro):
     assert net.layers[-2].rate == 0.25
 
 
-@pytest.mark.parametrize(("side", "S"), [(64, 2), (128, 2)])
+@pytest.mark.parametrize(("side", "S"), [(64, 2), (128, 2), (96, 2), (32, 1)])
 def test_transfer_network_says_each_cell(side, S):
     config = NetworkConfig(
         network="yolov1-efficientnet-lite0", pretrained=False, side=side, S=S, C=4
@@ -108,3 +108,13 @@ def test_output_is_float32_under_every_policy(micro):
         finally:
             keras.config.set_dtype_policy("float32")
         assert net.output.dtype == "float32"
+
+
+@pytest.mark.slow
+def test_a_trunk_that_looks_at_the_whole_image_freezes_whole():
+    config = NetworkConfig(
+        network="yolov1-mobilenetv3-large", pretrained=False, side=64, S=2
+    )
+    trunk = trunk_of(network.build(config))
+    let_learn(trunk, 32)
+    assert not trunk.trainable_variables

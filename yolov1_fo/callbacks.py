@@ -1,6 +1,7 @@
 """What happens in a training beside the steps: measure, save, stop, report."""
 
 import contextlib
+import itertools
 import logging
 import math
 import time
@@ -28,17 +29,24 @@ class Validator:
         listing: files and objects, all readable
         config: of the training
         pixels (None): (N, side, side, 3) uint8; read from the files each time if None
+        failed (None): is told which files could not be decoded, and why
     """
 
     def __init__(
-        self, listing: data.Listing, config: TrainConfig, pixels: Array | None = None
+        self,
+        listing: data.Listing,
+        config: TrainConfig,
+        pixels: Array | None = None,
+        failed: dict[str, str] | None = None,
     ) -> None:
         self.listing, self.config, self.pixels = listing, config, pixels
+        self.failed = {} if failed is None else failed
 
     def __call__(self, network: keras.Model) -> dict[str, float]:
         """Returns the loss and VOC07 mAP at IoU 0.5, as `val_loss` and `val_voc07`."""
         config, objects = self.config, self.listing.objects
         found: list[decode.Detected] = []
+        truth: list[voc.Objects] = []
         losses = []
         width = max(objects.most(), 1)
         for rows, pixels in self._batches():
@@ -54,7 +62,7 @@ class Validator:
                 iou_thresh=config.iou_thresh,
                 max_detections=100,
             )
-        truth = [self._truth(row) for row in range(len(found))]
+            truth += [self._truth(row) for row in rows]
         curves = voc.curves(found, truth, config.C)
         return {
             "val_loss": float(np.mean(np.concatenate(losses))),
@@ -67,21 +75,23 @@ class Validator:
         difficult = np.arange(len(class_ids)) >= len(parts[0][1])
         return voc.Objects(boxes, class_ids, difficult)
 
-    def _batches(self) -> Iterator[tuple[range, Array]]:
-        n, size = len(self.listing.filepaths), self.config.batch_size
-        reads = None
-        if self.pixels is None:
-            reads = reading.read_all(
-                self.listing.filepaths, self.config.side, workers=self.config.workers
-            )
-        for start in range(0, n, size):
-            rows = range(start, min(start + size, n))
-            if reads is None:
-                yield rows, self.pixels[start : rows.stop]  # type: ignore[index]  # not None
-            else:
-                blank = np.zeros((self.config.side, self.config.side, 3), np.uint8)
-                images = [next(reads).image for _ in rows]
-                yield rows, np.stack([blank if x is None else x for x in images])
+    def _batches(self) -> Iterator[tuple[list[int], Array]]:
+        """Yields rows with their pixels; leaves out what can't be decoded."""
+        size, paths = self.config.batch_size, self.listing.filepaths
+        if self.pixels is not None:
+            for start in range(0, len(paths), size):
+                rows = list(range(start, min(start + size, len(paths))))
+                yield rows, self.pixels[rows]
+            return
+        reads = reading.read_all(paths, self.config.side, workers=self.config.workers)
+        pairs = enumerate(reads)
+        while batch := list(itertools.islice(pairs, size)):
+            for row, read in batch:
+                if read.image is None:
+                    self.failed[paths[row]] = str(read.fault)
+            good = [(row, read.image) for row, read in batch if read.image is not None]
+            if good:
+                yield [row for row, _ in good], np.stack([image for _, image in good])
 
 
 class EndOfEpoch(keras.callbacks.Callback):
@@ -121,11 +131,14 @@ class EndOfEpoch(keras.callbacks.Callback):
         logs = {} if logs is None else logs
         number = epoch + 1
         last = number == self.config.epochs
+        measured = last or number % self.config.validate_every == 0
         with averaged_weights(self.model):
-            if self.validator and (last or number % self.config.validate_every == 0):
+            if self.validator and measured:
                 logs.update(self.validator(self.model.network))
-            logs["seconds"] = round(time.monotonic() - self.started, 1)
             metrics = {name: float(value) for name, value in logs.items()}
+            if self.validator and not measured:
+                metrics |= {"val_loss": math.nan, MAP: math.nan}
+            metrics["seconds"] = round(time.monotonic() - self.started, 1)
             better = self._is_better(metrics)
             if better:
                 self.best = {"epoch": number, **metrics}
@@ -137,19 +150,26 @@ class EndOfEpoch(keras.callbacks.Callback):
                 best=better,
             )
         self.report(number, metrics)
-        self._stop_early(number)
+        if measured:
+            self._stop_early(number)
 
     def _is_better(self, metrics: dict[str, float]) -> bool:
-        if self.validator is None:
-            return not self.best or metrics["loss"] <= self.best["loss"]
-        value = metrics.get(MAP, math.nan)
-        return not self.best or value > self.best.get(MAP, -1)
+        return not self.best or _rank(metrics) > _rank(self.best)
 
     def _stop_early(self, number: int) -> None:
         waited = number - max(self.best["epoch"], self.config.freeze_epochs)
         if 0 < self.config.patience <= waited and number < self.config.epochs:
             logger.info("no better mAP for %d epochs: stopped early", waited)
             self.model.stop_training = True
+
+
+def _rank(metrics: dict[str, float]) -> tuple[float, float]:
+    """Returns what makes a checkpoint better: mAP, then loss; unmeasured is worst."""
+    if MAP not in metrics:
+        return 0.0, -metrics["loss"]
+    if math.isnan(metrics[MAP]):
+        return -1.0, 0.0
+    return metrics[MAP], -metrics["val_loss"]
 
 
 def finite(metrics: dict[str, float]) -> dict[str, float | None]:
@@ -177,11 +197,15 @@ class StopOnNaN(keras.callbacks.Callback):
     Args:
         config: of the training
         filepaths: of the training images, in the listing's order
+        skipped: files that were left out; one more since the start shifts the steps
     """
 
-    def __init__(self, config: TrainConfig, filepaths: list[str]) -> None:
+    def __init__(
+        self, config: TrainConfig, filepaths: list[str], skipped: dict[str, str]
+    ) -> None:
         super().__init__()
         self.config, self.filepaths = config, filepaths
+        self.skipped, self.skipped_at_first = skipped, len(skipped)
 
     def on_train_batch_end(
         self, batch: int, logs: dict[str, Any] | None = None
@@ -193,8 +217,12 @@ class StopOnNaN(keras.callbacks.Callback):
         bad = int(self.model.first_bad_step)
         epoch, step = divmod(bad, data.steps_per_epoch(n, size))
         rows = data.rows_of(bad, n, size, self.config.seed)
+        shown = ""
+        if len(self.skipped) == self.skipped_at_first:
+            names = ", ".join(self.filepaths[row] for row in rows)
+            shown = f"; images of that step: {names}"
         raise FloatingPointError(
             f"the loss is not finite at epoch {epoch + 1}, step {step + 1}; take a "
-            f"lower learning_rate than {self.config.learning_rate} or set clip_norm; "
-            f"images of that step: {', '.join(self.filepaths[row] for row in rows)}"
+            f"lower learning_rate than {self.config.learning_rate} or set clip_norm"
+            f"{shown}"
         )

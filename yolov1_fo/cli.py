@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _quieten()
     try:
         return arguments.run(arguments)
-    except (ValueError, TypeError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
         print(f"yolov1-fo: {error}", file=sys.stderr)
         return 2
 

@@ -124,12 +124,17 @@ class NetworkConfig(GridConfig):
         self._within(0, 0.95, "dropout")
         if self.side % 32:
             raise ValueError(f"side must be a multiple of 32 pixels, got {self.side}")
-        trunk = architectures.NETWORKS[self.network].trunk
-        if trunk and self.S not in (self.side // 32, self.side // 64):
+        cells = self.side // 32
+        if self.has_trunk and self.S not in (cells, -(-cells // 2)):
             raise ValueError(
-                f"S must be {self.side // 64} or {self.side // 32} for {self.network} "
+                f"S must be {-(-cells // 2)} or {cells} for {self.network} "
                 f"at side {self.side}, got {self.S}"
             )
+
+    @property
+    def has_trunk(self) -> bool:
+        """Whether the network stands on a pretrained classifier."""
+        return bool(architectures.NETWORKS[self.network].trunk)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,7 +259,13 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
         self._one_of("schedule", SCHEDULES)
         self._one_of("precision", PRECISIONS)
         self._one_of("data", DATA_MODES)
-        steps = tuple((float(epoch), float(rate)) for epoch, rate in self.rate_steps)
+        if not self.has_trunk:
+            for name in ("trunk_rate", "freeze_epochs", "frozen_stride"):
+                if getattr(self, name) != getattr(TrainConfig, name):
+                    raise ValueError(
+                        f"{name} is for networks on a trunk, not for {self.network}"
+                    )
+        steps = self._checked_steps()
         object.__setattr__(self, "rate_steps", steps)
         if self.schedule == "steps" and not (steps and steps[0][0] == 0):
             raise ValueError(
@@ -263,3 +274,15 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
             )
         if list(steps) != sorted(steps):
             raise ValueError(f"rate_steps must rise by epoch, got {self.rate_steps!r}")
+
+    def _checked_steps(self) -> tuple[tuple[float, float], ...]:
+        try:
+            steps = tuple((float(a), float(b)) for a, b in self.rate_steps)
+        except (TypeError, ValueError):
+            steps = ((-1.0, -1.0),)
+        if any(not (start >= 0 and 0 <= rate < math.inf) for start, rate in steps):
+            raise ValueError(
+                "rate_steps must be pairs (epoch, rate) of numbers of at least 0, "
+                f"got {self.rate_steps!r}"
+            )
+        return steps

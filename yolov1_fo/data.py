@@ -52,15 +52,23 @@ class Listing(NamedTuple):
 
 
 def load(samples: fo_samples.Samples, gt_field: str, classes: Sequence[str]) -> Listing:
-    """Returns the files and objects of a checked collection."""
+    """Returns the files and objects of a checked collection.
+
+    Raises:
+        ValueError: if `classes` lacks a label
+    """
     records = fo_samples.read(samples, gt_field)
-    return Listing(
-        records.ids,
-        records.filepaths,
-        *labels.from_detections(
-            records.labels, records.bounding_boxes, records.ignored, classes
-        ),
+    objects, ignored, dropped = labels.from_detections(
+        records.labels, records.bounding_boxes, records.ignored, classes
     )
+    if dropped.other_class:
+        present = {label for row in records.labels for label in row}
+        lacking = sorted(str(label) for label in present - set(classes))
+        raise ValueError(
+            f"classes lack labels of '{gt_field}' on {fo_samples.name(samples)}: "
+            f"{', '.join(lacking)}; add them, or filter the view"
+        )
+    return Listing(records.ids, records.filepaths, objects, ignored, dropped)
 
 
 def steps_per_epoch(n: int, batch_size: int) -> int:
@@ -174,12 +182,16 @@ def stream(
 
     def indices() -> Iterator[int]:
         for epoch in itertools.count() if epochs is None else range(epochs):
+            if n and len(failed.keys() & set(listing.filepaths)) == n:
+                raise ValueError("none of the images can be decoded")
             shown = np.arange(n) if seed is None else order(n, seed, epoch)
             yield from shown[:full].tolist()
 
     def pixels_of(row: int) -> tuple[Array, bool]:
         image, fault = reading.read(listing.filepaths[row], side)
         if image is None:
+            if listing.filepaths[row] not in failed:
+                logger.warning("skipped: %s", fault)
             failed[listing.filepaths[row]] = str(fault)
             return np.zeros((side, side, 3), np.uint8), False
         return image, True
@@ -229,6 +241,8 @@ def to_tf_dataset(
 ) -> Any:
     """Returns a `tf.data.Dataset` of uint8 images with padded boxes, for your own loop.
 
+    Images that are missing, cut or can't be decoded are skipped and named.
+
     Args:
         samples: a FiftyOne dataset or view of images
         gt_field ("ground_truth"): its field of Detections
@@ -250,7 +264,16 @@ def to_tf_dataset(
     """
     fo_samples.check_images(samples)
     fo_samples.check_detections(samples, gt_field, "gt_field")
+    if side < 1 or batch_size < 1:
+        raise ValueError(
+            f"side and batch_size must be at least 1, got {side} and {batch_size}"
+        )
     listing = load(samples, gt_field, fo_samples.classes_of(samples, gt_field, classes))
+    bad = reading.find_bad(listing.filepaths, workers)
+    for path, fault in bad.items():
+        logger.warning("skipped '%s': %s", path, fault)
+    good = [i for i, path in enumerate(listing.filepaths) if path not in bad]
+    listing = listing.take(good)
     return stream(
         listing,
         side=side,

@@ -16,20 +16,14 @@ logger = logging.getLogger(__name__)
 TRUE_MAP_BELOW = 0.05
 """Above this lowest confidence a field has been thresholded, and its mAP is too low."""
 
-METRICS = {
-    "voc07": "VOC07 mAP@0.5",
-    "voc10": "VOC10 mAP@0.5",
-    "ap50": "COCO AP@0.5",
-}
-
 
 @dataclass(frozen=True)
 class EvaluationReport:
     """How well predictions fit the truth; `print` shows it as a table.
 
     Attributes:
-        voc07: mAP at IoU 0.5, mean precision at 11 levels of recall
-        voc10: mAP at IoU 0.5, area under the curve
+        voc07: mAP at `iou_thresh`, mean of the best precision at 11 levels of recall
+        voc10: mAP at `iou_thresh`, area under the curve
         ap50: mAP at IoU 0.5, mean precision at 101 levels of recall, as COCO has it
         coco_map: mAP averaged over IoU 0.5, 0.55, ... 0.95, as COCO has it
         per_class: the same for each class, with its number of objects and detections
@@ -105,6 +99,7 @@ def evaluate(
         raise ValueError(f"eval_key must be a name that Python takes, got {eval_key!r}")
     names = fo_samples.classes_of(samples, gt_field, classes)
     predicted = fo_samples.read(samples, pred_field)
+    truth = fo_samples.read(samples, gt_field)  # a view may change with what is written
     _check_confidences(samples, pred_field, predicted)
 
     # 2. FiftyOne's evaluation.
@@ -120,7 +115,6 @@ def evaluate(
     )
 
     # 3. VOC's numbers, and those of each class.
-    truth = fo_samples.read(samples, gt_field)
     curves = _curves(predicted, truth, names, iou_thresh)
     per_class = {
         name: {
@@ -140,7 +134,7 @@ def evaluate(
         per_class=per_class,
         results=results,
     )
-    _keep(eval_key, report)
+    _keep(eval_key, report, iou_thresh)
     return report
 
 
@@ -207,10 +201,15 @@ def _coco(results: Any, name: str) -> dict[str, float]:
     }
 
 
-def _keep(eval_key: str | None, report: EvaluationReport) -> None:
+def _keep(eval_key: str | None, report: EvaluationReport, iou_thresh: float) -> None:
     """Puts VOC's numbers among FiftyOne's metrics, where its panel shows them."""
+    names = {
+        "voc07": f"VOC07 mAP@{iou_thresh:g}",
+        "voc10": f"VOC10 mAP@{iou_thresh:g}",
+        "ap50": "COCO AP@0.5",
+    }
     metrics = report.results.custom_metrics or {}
-    for key, label in METRICS.items():
+    for key, label in names.items():
         value = getattr(report, key)
         metrics[f"yolov1_fo/{key}"] = {
             "key": key,

@@ -37,13 +37,18 @@ class Feed:
         self.steps = data.steps_per_epoch(
             len(self.listing.filepaths), config.batch_size
         )
+        if self.steps % config.steps_per_execution:
+            raise ValueError(
+                f"steps_per_execution {config.steps_per_execution} must divide the "
+                f"{self.steps} steps of an epoch"
+            )
         self.batches = self._batches(config, pixels)
         self.validator = None
         if val is not None:
             val, pixels = self._readable(val, config)
-            if not val.filepaths:
-                raise ValueError("no image of val_samples can be read")
-            self.validator = callbacks.Validator(val, config, pixels)
+            if not len(val.objects.class_ids):
+                raise ValueError("val_samples has no readable image with an object")
+            self.validator = callbacks.Validator(val, config, pixels, self.skipped)
 
     def _batches(self, config: TrainConfig, pixels: Array | None) -> Any:
         options: dict[str, Any] = {
@@ -73,7 +78,8 @@ class Feed:
                 listing.filepaths, config.side, workers=config.workers
             )
             rows = [i for i, path in enumerate(listing.filepaths) if path not in unread]
-            listing, pixels, bad = listing.take(rows), pixels[rows], bad | unread
+            if unread:
+                listing, pixels, bad = listing.take(rows), pixels[rows], bad | unread
         self.skipped |= bad
         return listing, pixels
 

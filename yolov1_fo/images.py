@@ -26,7 +26,10 @@ def read(path: str | os.PathLike[str], side: int | None = None) -> Array:
         FileNotFoundError: if there is no such file
         ValueError: if it is not an image
     """
-    bgr = cv2.imread(os.fspath(path), cv2.IMREAD_COLOR)
+    try:
+        bgr = cv2.imread(os.fspath(path), cv2.IMREAD_COLOR)
+    except cv2.error:  # a header that promises more pixels than OpenCV allows
+        bgr = None
     if bgr is None:
         if not Path(path).is_file():
             raise FileNotFoundError(f"image '{os.fspath(path)}' does not exist")

@@ -1,5 +1,6 @@
 """Arrays to `fo.Detections` and back; the one file that knows FiftyOne's xywh."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
@@ -80,7 +81,8 @@ def from_detections(
     counts = [len(row) for row in labels]
     image = np.repeat(np.arange(len(labels)), counts)
     class_ids = np.array([ids.get(x, -1) for row in labels for x in row], np.int32)
-    xyxy = to_xyxy([box for row in bounding_boxes for box in row])
+    nowhere = [math.nan] * 4
+    xyxy = to_xyxy([box or nowhere for row in bounding_boxes for box in row])
     skip = np.array([x for row in ignored for x in row], bool)
 
     degenerate = ~(_boxes.area(xyxy) > 0)

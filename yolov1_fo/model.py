@@ -46,7 +46,7 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
         self.iou_thresh = self.parse_number(d, "iou_thresh", default=0.5)
         self.max_detections = self.parse_int(d, "max_detections", default=100)
         self.class_agnostic = self.parse_bool(d, "class_agnostic", default=False)
-        self.classes: list[str] | None = None
+        self._classes: list[str] | None = None
         self.filter_classes = self.parse_array(d, "filter_classes", default=None)
         for name in ("confidence_thresh", "iou_thresh"):
             value = getattr(self, name)
@@ -68,13 +68,22 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
 
     @filter_classes.setter
     def filter_classes(self, names: Collection[str] | None) -> None:
-        unknown = sorted(set(names or ()) - set(self.classes or names or ()))
+        unknown = sorted(set(names or ()) - set(self._classes or names or ()))
         if unknown:
             raise ValueError(
-                f"classes must be among {', '.join(self.classes or ())}; "
+                f"classes must be among {', '.join(self._classes or ())}; "
                 f"got {', '.join(unknown)}"
             )
         self._filter_classes = names
+
+    def know(self, classes: list[str]) -> None:
+        """Tells the names that the model knows, and checks `filter_classes`."""
+        self._classes = classes
+        self.filter_classes = self._filter_classes
+
+    def attributes(self) -> list[str]:
+        """Returns what is written when the config is serialized."""
+        return ["checkpoint_dir", *SETTINGS]
 
 
 class YOLOv1Model(fom.SamplesMixin, fom.Model):
@@ -117,8 +126,7 @@ class YOLOv1Model(fom.SamplesMixin, fom.Model):
                 f"the network of checkpoint '{folder}' must have {expected} outputs "
                 f"for its grid, got {got}"
             )
-        self.config.classes = self.classes
-        self.config.filter_classes = self.config.filter_classes  # checks it
+        self.config.know(self.classes)
 
     @property
     def media_type(self) -> str:
@@ -227,7 +235,8 @@ def load_model(
         raise ValueError(
             f"unknown setting {', '.join(unknown)}; there are: {', '.join(SETTINGS)}"
         )
-    if dataset is not None and not Path(source).is_dir():
+    is_run = dataset is not None and os.fspath(source) in dataset.list_runs()
+    if dataset is not None and (is_run or not Path(source).is_dir()):
         source = runs.checkpoint_dir(dataset, os.fspath(source))
     elif not Path(source).is_dir():
         raise FileNotFoundError(

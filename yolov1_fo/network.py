@@ -14,7 +14,8 @@ def build(config: NetworkConfig, *, seed: int = 0) -> keras.Model:
 
     Args:
         config: which one, and for what grid
-        seed (0): of the random weights, and of dropout
+        seed (0): of the random weights, and of dropout; Python's, NumPy's and Keras'
+            own generators are seeded with it
 
     Returns:
         a model from (N, side, side, 3) float32 RGB in [0, 1] to the raw output
@@ -35,10 +36,17 @@ def trunk_of(network: keras.Model) -> keras.Model | None:
 
 
 def let_learn(trunk: keras.Model, frozen_stride: int = 0) -> None:
-    """Lets a trunk's layers learn whose stride is larger than `frozen_stride`."""
-    side = trunk.input_shape[1]
+    """Lets a trunk's layers learn whose stride is larger than `frozen_stride`.
+
+    A layer that looks at the whole image at once has the stride of the one before it.
+    """
+    side, least = trunk.input_shape[1], trunk.output_shape[1]
+    stride = 1
     for layer in trunk.layers:
-        layer.trainable = side > frozen_stride * layer.output.shape[1]
+        shape = layer.output.shape
+        if len(shape) == 4 and shape[1] >= least:
+            stride = side // shape[1]
+        layer.trainable = stride > frozen_stride
 
 
 def from_layers(
@@ -112,7 +120,7 @@ def _transfer(trunk_name: str, config: NetworkConfig, seed: int) -> keras.Model:
     trunk = backbones.build(trunk_name, config.side, pretrained=config.pretrained)
     image = keras.Input((config.side, config.side, 3), name="image")
     x = trunk(image, training=False)
-    stride = (config.side // 32) // config.S
+    stride = 1 if config.side // 32 == config.S else 2
     width = config.head_filters
     x = keras.layers.SpatialDropout2D(config.dropout, seed=seed, name="dropout")(x)
     x = _conv(x, Conv(width, 3), "head_1", config.batch_norm)

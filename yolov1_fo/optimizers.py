@@ -75,6 +75,8 @@ class _Trainer:
 
     def build(self, variables: list[Any]) -> None:
         """Notes which variables are slow: in a step only their index is known."""
+        if self.built:  # type: ignore[attr-defined]  # a mixin
+            return
         super().build(variables)  # type: ignore[misc]  # a mixin
         self.is_slow = [variable.path in self.slow for variable in variables]
 

@@ -130,7 +130,7 @@ def _scene(
     labels = []
     for _ in range(rng.integers(DIGITS[0], DIGITS[1] + 1)):
         scan = int(rng.integers(len(scans)))
-        ink = _ink(rng, scans[scan], min(DIGIT_SIDE[1], min(height, width) // 2))
+        ink = _ink(rng, scans[scan])
         spot = _free_spot(rng, ink.shape, (height, width), placed)
         if spot is None:
             continue
@@ -154,11 +154,11 @@ def _background(
     return cv2.resize(crop, (int(width), int(height)), interpolation=cv2.INTER_LINEAR)
 
 
-def _ink(rng: np.random.Generator, scan: Array, longest: int) -> Array:
+def _ink(rng: np.random.Generator, scan: Array) -> Array:
     """Returns how dark each pixel of an enlarged scan is, cut to what is written."""
     rows, columns = (np.flatnonzero((scan >= INK).any(axis=axis)) for axis in (1, 0))
     cut = scan[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] / 16
-    scale = rng.integers(DIGIT_SIDE[0], longest + 1) / max(cut.shape)
+    scale = rng.integers(DIGIT_SIDE[0], DIGIT_SIDE[1] + 1) / max(cut.shape)
     h, w = (max(round(side * scale), 1) for side in cut.shape)
     enlarged = cv2.resize(cut.astype(np.float32), (w, h), interpolation=cv2.INTER_CUBIC)
     return np.clip(enlarged, 0, 1)

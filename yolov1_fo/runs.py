@@ -110,7 +110,7 @@ def update(dataset: fo.Dataset, run_key: str, **info: Any) -> None:
 
 
 def save_curves(
-    dataset: fo.Dataset, run_key: str, history: dict[str, list[float]]
+    dataset: fo.Dataset, run_key: str, history: dict[str, list[float | None]]
 ) -> None:
     """Keeps the curves so far: a list of numbers, one an epoch, under each name."""
     dataset.reload()

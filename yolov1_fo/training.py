@@ -1,5 +1,6 @@
 """train(samples, ...) -> TrainResult: from a FiftyOne view to a checkpoint."""
 
+import csv
 import logging
 import os
 import platform
@@ -31,14 +32,15 @@ class TrainResult:
     Attributes:
         checkpoint_dir: the folder of the best checkpoint
         run_key: the run's name on the dataset
-        history: a list of numbers, one an epoch, under each name
+        history: a list of numbers, one an epoch, under each name; None where an epoch
+            has none
         best: epoch and metrics of the best checkpoint
         skipped: image files that were left out, and why
     """
 
     checkpoint_dir: str
     run_key: str
-    history: dict[str, list[float]]
+    history: dict[str, list[float | None]]
     best: dict[str, float]
     skipped: dict[str, str] = field(default_factory=dict)
 
@@ -119,9 +121,13 @@ def train(
     runs.check_space(folder, 4 * learner.network.count_params())
 
     # 4. Train, as a run on the dataset.
-    info = _info(config, names, gt_field, listing, validation, folder, feed.skipped)
+    info = _info(config, names, gt_field, feed, folder)
     folder.mkdir(parents=True)
-    runs.register(dataset, run_key, **info)
+    try:
+        runs.register(dataset, run_key, **info)
+    except BaseException:
+        folder.rmdir()
+        raise
     try:
         history, best = _fit(
             learner, feed, folder, info, dataset, run_key, on_epoch, progress
@@ -151,19 +157,14 @@ def _listing(
     samples: fo_samples.Samples, gt_field: str, classes: list[str], split: str
 ) -> data.Listing:
     listing = data.load(samples, gt_field, classes)
-    dropped = listing.dropped
-    if dropped.other_class:
-        present = set(samples.distinct(f"{gt_field}.detections.label"))
-        raise ValueError(
-            f"classes lack labels of '{gt_field}' on {fo_samples.name(samples)}: "
-            f"{', '.join(sorted(present - set(classes)))}; add them, or filter the view"
-        )
     if not len(listing.objects.class_ids):
         raise ValueError(
             f"'{gt_field}' on {fo_samples.name(samples)} has no objects to "
             f"{'learn' if split == 'train' else 'measure'}"
         )
-    logger.info(
+    dropped = listing.dropped
+    logger.log(
+        logging.WARNING if dropped.degenerate else logging.INFO,
         "%s: %d images, %d objects; left out %d ignored and %d without size",
         split,
         len(listing.filepaths),
@@ -191,6 +192,8 @@ def build_learner(config: TrainConfig, steps_per_epoch: int) -> Learner:
         config: of the training
         steps_per_epoch: for the schedule
     """
+    if 0 < config.freeze_epochs < config.epochs and keras.backend.backend() == "jax":
+        raise ValueError("freeze_epochs needs the TensorFlow backend, got jax")
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(config.precision)
     try:
@@ -208,30 +211,27 @@ def build_learner(config: TrainConfig, steps_per_epoch: int) -> Learner:
         learner.trunk.trainable = False
     if config.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer.build(variables)
     learner.compile(optimizer=optimizer, steps_per_execution=config.steps_per_execution)
     return learner
 
 
 def _info(
-    config: TrainConfig,
-    classes: list[str],
-    gt_field: str,
-    listing: data.Listing,
-    validation: data.Listing | None,
-    folder: Path,
-    skipped: dict[str, str],
+    config: TrainConfig, classes: list[str], gt_field: str, feed: Feed, folder: Path
 ) -> dict[str, Any]:
+    train, val = feed.listing, feed.validator and feed.validator.listing
     return {
         "folder": str(folder),
         "classes": classes,
         "gt_field": gt_field,
         "settings": asdict(config),
-        "images": len(listing.ids),
-        "objects": len(listing.objects.class_ids),
-        "samples_digest": fo_samples.digest(listing.ids),
-        "val_images": len(validation.ids) if validation else 0,
-        "val_digest": fo_samples.digest(validation.ids) if validation else None,
-        "skipped": len(skipped),
+        "images": len(train.ids),
+        "objects": len(train.objects.class_ids),
+        "dropped": train.dropped._asdict(),
+        "samples_digest": fo_samples.digest(train.ids),
+        "val_images": len(val.ids) if val else 0,
+        "val_digest": fo_samples.digest(val.ids) if val else None,
+        "skipped": len(feed.skipped),
         "versions": {
             "yolov1-fo": __version__,
             "python": platform.python_version(),
@@ -251,13 +251,14 @@ def _fit(
     run_key: str,
     on_epoch: OnEpoch | None,
     progress: bool,
-) -> tuple[dict[str, list[float]], dict[str, float]]:
+) -> tuple[dict[str, list[float | None]], dict[str, float]]:
     config = learner.config
-    history: dict[str, list[float]] = {}
+    history: dict[str, list[float | None]] = {}
 
     def report(epoch: int, metrics: dict[str, float]) -> None:
+        _log(folder / "log.csv", {"epoch": epoch, **metrics})
         for name, value in callbacks.finite(metrics).items():
-            history.setdefault(name, []).append(value)  # type: ignore[arg-type]  # None: no number
+            history.setdefault(name, []).append(value)
         runs.save_curves(dataset, run_key, history)
         runs.update(dataset, run_key, epoch=epoch, best=callbacks.finite(end.best))
         if on_epoch:
@@ -265,21 +266,25 @@ def _fit(
 
     card = {"run_key": run_key, "dataset": dataset.name, **info}
     end = callbacks.EndOfEpoch(config, folder, card, feed.validator, report)
-    table = keras.callbacks.CSVLogger(folder / "log.csv")
-    stop = callbacks.StopOnNaN(config, feed.listing.filepaths)
-    after = [stop, end, table]
+    after = [callbacks.StopOnNaN(config, feed.listing.filepaths, feed.skipped), end]
     if config.tensorboard:
         after.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
-    try:
-        learner.fit(
-            feed.batches,
-            steps_per_epoch=feed.steps,
-            epochs=config.epochs,
-            shuffle=False,  # the batches come in an order of their own
-            verbose=0 if not progress else 1 if sys.stdout.isatty() else 2,
-            callbacks=after,
-        )
-    finally:
-        if table.csv_file:  # Keras leaves it open after an error
-            table.csv_file.close()
+    learner.fit(
+        feed.batches,
+        steps_per_epoch=feed.steps,
+        epochs=config.epochs,
+        shuffle=False,  # the batches come in an order of their own
+        verbose=0 if not progress else 1 if sys.stdout.isatty() else 2,
+        callbacks=after,
+    )
     return history, end.best
+
+
+def _log(path: Path, row: dict[str, float]) -> None:
+    """Adds a line to a CSV file; the first one names the columns."""
+    is_new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, row)
+        if is_new:
+            writer.writeheader()
+        writer.writerow(row)
