@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS := cpu,pretrained,jax,dev
 PHOTOGRAPHS ?=
-PYTEST := $(BIN)/python -m pytest $(if $(PHOTOGRAPHS),--photographs "$(PHOTOGRAPHS)")
+PYTEST := $(BIN)/python -m pytest $(if $(PHOTOGRAPHS),--photographs="$(PHOTOGRAPHS)")
 
 FIFTYONE_FOLDER := $(BIN)/python -c "from importlib.util import find_spec; \
 	print(find_spec('fiftyone').submodule_search_locations[0])"

@@ -142,10 +142,7 @@ def main() -> None:
         figures = {
             "date": date.today().isoformat(),
             "device": f"{os.cpu_count()} cores, {platform.machine()}",
-            "versions": {
-                name: version(name)
-                for name in ("keras", "tensorflow-cpu", "fiftyone", "numpy")
-            },
+            "versions": {name: version(name) for name in LIBRARIES},
             "settings": {**SETTINGS, "epochs": arguments.epochs},
             "mean_voc07": mean,
             "runs": rows,

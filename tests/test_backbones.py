@@ -94,17 +94,33 @@ def test_lite0_has_the_published_weights():
     tensors = backbones.read_legacy_torch(
         backbones.lite0_file(), backbones.LITE0_SHA256
     )
-    head = ("_conv_head", "_bn1.", "_fc")
-    used = [
+    convolutions = [
         name
-        for name in tensors
-        if not name.startswith(head) and not name.endswith("num_batches_tracked")
+        for name, values in tensors.items()
+        if values.ndim == 4 and not name.startswith("_conv_head")
     ]
-    assert len(trunk.weights) == len(used)
-    stem = trunk.get_layer("_conv_stem").get_weights()[0]
-    np.testing.assert_array_equal(
-        stem, tensors["_conv_stem.weight"].transpose(2, 3, 1, 0)
+    assert len(trunk.weights) == 2 * len(convolutions)  # a kernel and a bias each
+
+
+def test_folding_normalisation_changes_nothing(rng):
+    """The first block's depthwise convolution, against convolution and batch norm."""
+    trunk = backbones.build("efficientnet-lite0", 64)
+    tensors = backbones.read_legacy_torch(
+        backbones.lite0_file(), backbones.LITE0_SHA256
     )
+    layer = trunk.get_layer("_blocks.0._depthwise_conv")
+    x = rng.uniform(0, 6, (1, 8, 8, 32)).astype(np.float32)
+
+    plain = keras.layers.DepthwiseConv2D(3, 1, "same", use_bias=False)
+    norm = keras.layers.BatchNormalization(epsilon=1e-3)
+    plain.build(x.shape)
+    norm.build(x.shape)
+    kernel = tensors["_blocks.0._depthwise_conv.weight"]
+    plain.set_weights([kernel.transpose(2, 3, 0, 1)])
+    parts = ("weight", "bias", "running_mean", "running_var")
+    norm.set_weights([tensors[f"_blocks.0._bn1.{part}"] for part in parts])
+    expected = norm(plain(x), training=False)
+    np.testing.assert_allclose(layer(x), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("side", [64, 96])

@@ -69,7 +69,11 @@ def test_sgd_worked_by_hand():
 @pytest.mark.parametrize("name", ["sgd", "adam"])
 def test_slow_variables_take_smaller_steps(name):
     config = TrainConfig(
-        optimizer=name, schedule="constant", weight_decay=0.0, trunk_rate=0.1
+        network="yolov1-efficientnet-lite0",
+        optimizer=name,
+        schedule="constant",
+        weight_decay=0.0,
+        trunk_rate=0.1,
     )
     trunk, head = variable("kernel", 1.0), variable("kernel_of_head", 1.0)
     optimizer = optimizers.build(config, 1, [trunk, head], slow=[trunk.path])

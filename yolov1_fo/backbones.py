@@ -80,10 +80,15 @@ def build(name: str, side: int, *, pretrained: bool = True) -> keras.Model:
 
 
 def _lite0(side: int) -> keras.Model:
-    """Builds EfficientNet-Lite0 without its head; layers have torch's names."""
+    """Builds EfficientNet-Lite0 without its head; convolutions have torch's names.
+
+    Its batch normalisation would keep the classifier's statistics, so it is folded into
+    the convolutions: the same function, in half the time.
+    """
     image = keras.Input((side, side, 3), name="image")
     x = keras.layers.Rescaling(255 / 128, -127 / 128, name="preprocess")(image)
-    x = _conv(x, 32, 3, 2, "_conv_stem", "_bn0")
+    x = keras.layers.Conv2D(32, 3, 2, "same", name="_conv_stem")(x)
+    x = keras.layers.ReLU(6.0, name="_conv_stem_relu")(x)
     index = 0
     for repeats, size, first_stride, expansion, filters in LITE0_BLOCKS:
         for repeat in range(repeats):
@@ -100,30 +105,16 @@ def _inverted_residual(
 ) -> Any:
     entry, channels = x, x.shape[-1]
     if expansion > 1:
-        x = _conv(
-            x, channels * expansion, 1, 1, f"{prefix}_expand_conv", f"{prefix}_bn0"
-        )
-    x = keras.layers.DepthwiseConv2D(
-        size, stride, "same", use_bias=False, name=f"{prefix}_depthwise_conv"
-    )(x)
-    x = _normalise(x, f"{prefix}_bn1")
-    x = keras.layers.ReLU(6.0, name=f"{prefix}_relu1")(x)
-    x = keras.layers.Conv2D(filters, 1, use_bias=False, name=f"{prefix}_project_conv")(
-        x
-    )
-    x = _normalise(x, f"{prefix}_bn2")
+        name = f"{prefix}_expand_conv"
+        x = keras.layers.Conv2D(channels * expansion, 1, name=name)(x)
+        x = keras.layers.ReLU(6.0, name=f"{name}_relu")(x)
+    name = f"{prefix}_depthwise_conv"
+    x = keras.layers.DepthwiseConv2D(size, stride, "same", name=name)(x)
+    x = keras.layers.ReLU(6.0, name=f"{name}_relu")(x)
+    x = keras.layers.Conv2D(filters, 1, name=f"{prefix}_project_conv")(x)
     if stride == 1 and channels == filters:
         x = keras.layers.Add(name=f"{prefix}_add")([entry, x])
     return x
-
-
-def _conv(x: Any, filters: int, size: int, stride: int, name: str, norm: str) -> Any:
-    x = keras.layers.Conv2D(filters, size, stride, "same", use_bias=False, name=name)(x)
-    return keras.layers.ReLU(6.0, name=f"{norm}_relu")(_normalise(x, norm))
-
-
-def _normalise(x: Any, name: str) -> Any:
-    return keras.layers.BatchNormalization(epsilon=1e-3, name=name)(x)
 
 
 def lite0_file() -> Path:
@@ -143,17 +134,35 @@ def lite0_file() -> Path:
     return Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
 
 
+_NORMS = {
+    "_conv_stem": "_bn0",
+    "_expand_conv": "_bn0",
+    "_depthwise_conv": "_bn1",
+    "_project_conv": "_bn2",
+}
+
+
 def _load_lite0(trunk: keras.Model, tensors: dict[str, Array]) -> None:
     for layer in trunk.layers:
-        if isinstance(layer, keras.layers.DepthwiseConv2D):
-            kernel = tensors[f"{layer.name}.weight"]  # (channels, 1, h, w)
-            layer.set_weights([kernel.transpose(2, 3, 0, 1)])
-        elif isinstance(layer, keras.layers.Conv2D):
-            kernel = tensors[f"{layer.name}.weight"]  # (out, in, h, w)
-            layer.set_weights([kernel.transpose(2, 3, 1, 0)])
-        elif isinstance(layer, keras.layers.BatchNormalization):
-            parts = ("weight", "bias", "running_mean", "running_var")
-            layer.set_weights([tensors[f"{layer.name}.{part}"] for part in parts])
+        if not isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D):
+            continue
+        block, dot, kind = layer.name.rpartition(".")
+        kernel = tensors[f"{layer.name}.weight"]  # (out, in, h, w)
+        scale, shift = _affine(tensors, f"{block}{dot}{_NORMS[kind]}")
+        kernel = kernel * scale[:, None, None, None]
+        depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+        axes = (2, 3, 0, 1) if depthwise else (2, 3, 1, 0)
+        layer.set_weights([kernel.transpose(axes), shift])
+
+
+def _affine(tensors: dict[str, Array], norm: str) -> tuple[Array, Array]:
+    """Returns scale and shift of a batch normalisation with fixed statistics."""
+    weight, bias, mean, variance = (
+        tensors[f"{norm}.{part}"]
+        for part in ("weight", "bias", "running_mean", "running_var")
+    )
+    scale = weight / np.sqrt(variance + 1e-3)
+    return scale, bias - mean * scale
 
 
 def read_legacy_torch(path: Path, sha256: str) -> dict[str, Array]:

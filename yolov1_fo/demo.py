@@ -16,19 +16,23 @@ logger = logging.getLogger(__name__)
 
 SETTINGS: dict[str, Any] = {
     "network": "yolov1-efficientnet-lite0",
-    "side": 320,
-    "S": 10,
-    "epochs": 14,
+    "side": 256,
+    "S": 8,
+    "epochs": 24,
     "batch_size": 8,
     "batch_norm": True,
     "dropout": 0.0,
     "frozen_stride": 8,
     "optimizer": "adam",
-    "learning_rate": 1e-3,
+    "learning_rate": 1.5e-3,
     "schedule": "cosine",
     "warmup_epochs": 1.0,
-    "ema": 0.99,
+    "ema": 0.98,
+    "jitter": 0.15,
+    "exposure": 1.2,
+    "saturation": 1.2,
     "flip": 0.0,  # a mirrored digit is another sign
+    "validate_every": 4,
 }
 """What serves a newcomer: a pretrained trunk, small enough for a laptop."""
 

@@ -114,8 +114,8 @@ def _transfer(trunk_name: str, config: NetworkConfig, seed: int) -> keras.Model:
     """Puts small detection layers on a classifier's trunk.
 
     They are the paper's last convolutions, narrower; and in the place of its connected
-    layers, which would be forty times the trunk, a convolution says each cell. Batch
-    normalisation in the trunk keeps the classifier's statistics.
+    layers, which would be forty times the trunk, a convolution says each cell. A
+    trunk's batch normalisation keeps the classifier's statistics.
     """
     trunk = backbones.build(trunk_name, config.side, pretrained=config.pretrained)
     image = keras.Input((config.side, config.side, 3), name="image")
