@@ -25,6 +25,8 @@ from yolov1_fo import (
 )
 from yolov1_fo.config import TrainConfig
 
+pytestmark = pytest.mark.slow
+
 
 def train(dataset, micro, **settings):
     return yolov1_fo.train(
@@ -302,7 +304,6 @@ def test_trunk_stands_still_until_its_epoch(painted, micro):
     )
 
 
-@pytest.mark.slow
 def test_a_tiny_network_overfits_eight_images(painted, micro):
     run = yolov1_fo.train(
         painted,
@@ -336,7 +337,6 @@ def test_half_precision_survives_the_thaw(painted, micro):
     assert all(math.isfinite(loss) for loss in run.history["loss"])
 
 
-@pytest.mark.slow
 def test_the_papers_network_trains_on_photographs(photographs, tmp_path):
     """24 convolutions at 448 px: steps with a falling loss, saved, loaded, the same."""
     from benchmarks import fruit

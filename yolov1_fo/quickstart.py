@@ -186,8 +186,8 @@ def _free_spot(
 def _written(rng: np.random.Generator, patch: Array, ink: Array) -> Array:
     """Returns the background with a digit on it, lighter or darker than its ground."""
     ground = (patch.mean(axis=-1) * ink).sum() / ink.sum()
-    colour = rng.uniform(0, 90, size=3)
+    colour = rng.uniform(0, 60, size=3)
     colour = 255 - colour if ground < 128 else colour
-    strength = rng.uniform(0.75, 1.0)
+    strength = rng.uniform(0.85, 1.0)
     alpha = (ink * strength)[..., None]
     return patch * (1 - alpha) + colour * alpha
