@@ -88,6 +88,7 @@ class _Normed:
     """
 
     epsilon = 1e-3
+    name: str
     kernel: Any
     gamma: Any
     beta: Any
