@@ -18,7 +18,7 @@ SETTINGS: dict[str, Any] = {
     "network": "yolov1-efficientnet-lite0",
     "side": 256,
     "S": 8,
-    "epochs": 20,
+    "epochs": 17,
     "batch_size": 4,
     "batch_norm": True,
     "dropout": 0.0,
@@ -28,7 +28,7 @@ SETTINGS: dict[str, Any] = {
     "schedule": "cosine",
     "warmup_epochs": 1.0,
     "ema": 0.99,
-    "jitter": 0.1,
+    "jitter": 0.15,
     "exposure": 1.2,
     "saturation": 1.2,
     "flip": 0.0,  # a mirrored digit is another sign

@@ -114,12 +114,13 @@ def _transfer(trunk_name: str, config: NetworkConfig, seed: int) -> keras.Model:
     """Puts small detection layers on a classifier's trunk.
 
     They are the paper's last convolutions, narrower; and in the place of its connected
-    layers, which would be forty times the trunk, a convolution says each cell. A
-    trunk's batch normalisation keeps the classifier's statistics.
+    layers, which would be forty times the trunk, a convolution says each cell. Where
+    the trunk learns, its batch normalisation follows the batch; where it is frozen, it
+    keeps the classifier's statistics.
     """
     trunk = backbones.build(trunk_name, config.side, pretrained=config.pretrained)
     image = keras.Input((config.side, config.side, 3), name="image")
-    x = trunk(image, training=False)
+    x = trunk(image)
     stride = 1 if config.side // 32 == config.S else 2
     width = config.head_filters
     x = keras.layers.SpatialDropout2D(config.dropout, seed=seed, name="dropout")(x)
