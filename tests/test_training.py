@@ -258,6 +258,13 @@ def test_no_space_is_said_before_anything(painted, micro, monkeypatch):
     assert not painted.list_runs()
 
 
+def test_missing_tensorboard_is_said_before_anything(painted, micro, monkeypatch):
+    monkeypatch.setattr(training, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="tensorboard=True needs a package: pip inst"):
+        train(painted, micro, tensorboard=True)
+    assert not painted.list_runs()
+
+
 def test_tensorboard_is_written_if_asked(painted, micro):
     run = train(painted, micro, epochs=1, tensorboard=True)
     assert list((Path(run.checkpoint_dir).parent / "tensorboard").rglob("events*"))
@@ -323,7 +330,7 @@ def test_a_tiny_network_overfits_eight_images(painted, micro):
         },
     )
     assert run.best["val_voc07"] > 0.95
-    assert run.history["loss"][-1] < 0.05
+    assert run.history["loss"][-1] < 0.03 * run.history["loss"][0]
 
 
 def test_metrics_without_a_number_are_none():

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,10 @@ def _config(network: str, classes: list[str], settings: dict[str, Any]) -> Train
     if unknown:
         known = ", ".join(name for name in TrainConfig.names() if name != "C")
         raise ValueError(f"unknown setting {', '.join(unknown)}; there are: {known}")
-    return TrainConfig(network=network, C=len(classes), **settings)
+    config = TrainConfig(network=network, C=len(classes), **settings)
+    if config.tensorboard and find_spec("tensorboard") is None:
+        raise ImportError("tensorboard=True needs a package: pip install tensorboard")
+    return config
 
 
 def _listing(
