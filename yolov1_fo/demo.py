@@ -18,7 +18,7 @@ SETTINGS: dict[str, Any] = {
     "network": "yolov1-efficientnet-lite0",
     "side": 256,
     "S": 8,
-    "epochs": 16,
+    "epochs": 17,
     "batch_size": 4,
     "batch_norm": True,
     "dropout": 0.0,

@@ -23,8 +23,9 @@ SCENES = {"train": 400, "val": 100}
 SEED = 2015
 SCENE_SIDE = (320, 640)  # in pixels
 DIGITS = (1, 6)  # a scene
-DIGIT_SIDE = (24, 256)  # of the square scan, in pixels
+DIGIT_SIDE = (24, 256)  # the longer side, in pixels
 LAST_TRAIN_SCAN = 1436
+INK = 4  # of 16: what of a scan counts as written
 
 
 class Scene(NamedTuple):
@@ -154,11 +155,12 @@ def _background(
 
 
 def _ink(rng: np.random.Generator, scan: Array) -> Array:
-    """Returns how dark each pixel of an enlarged scan is; its box is the whole scan."""
-    side = int(rng.integers(DIGIT_SIDE[0], DIGIT_SIDE[1] + 1))
-    enlarged = cv2.resize(
-        scan.astype(np.float32) / 16, (side, side), interpolation=cv2.INTER_CUBIC
-    )
+    """Returns how dark each pixel of an enlarged scan is, cut to what is written."""
+    rows, columns = (np.flatnonzero((scan >= INK).any(axis=axis)) for axis in (1, 0))
+    cut = scan[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] / 16
+    scale = rng.integers(DIGIT_SIDE[0], DIGIT_SIDE[1] + 1) / max(cut.shape)
+    h, w = (max(round(side * scale), 1) for side in cut.shape)
+    enlarged = cv2.resize(cut.astype(np.float32), (w, h), interpolation=cv2.INTER_CUBIC)
     return np.clip(enlarged, 0, 1)
 
 
