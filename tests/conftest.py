@@ -18,6 +18,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.micro import MICRO
+from yolov1_fo.architectures import NETWORKS
+
 HOME = Path(tempfile.mkdtemp(prefix="yolov1-fo-tests-"))
 
 
@@ -158,21 +161,7 @@ def painted(painted_files: list[dict]) -> Iterator:
 @pytest.fixture
 def micro(monkeypatch: pytest.MonkeyPatch) -> dict:
     """Settings of a network that builds and trains in seconds."""
-    from yolov1_fo.architectures import (
-        NETWORKS,
-        Architecture,
-        Connected,
-        Conv,
-        Dropout,
-        Pool,
-    )
-
-    layers = (
-        *(Conv(8, 3, 2), Pool()),
-        *(Conv(16, 3), Pool()),
-        *(Conv(32, 3), Connected(64), Dropout()),
-    )
-    monkeypatch.setitem(NETWORKS, "micro", Architecture(layers))
+    monkeypatch.setitem(NETWORKS, "micro", MICRO)
     return {
         "network": "micro",
         "side": 32,
@@ -190,7 +179,7 @@ def checkpoint_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from dataclasses import asdict
 
     from yolov1_fo import checkpoint, grid, network
-    from yolov1_fo.architectures import NETWORKS, Architecture, Connected, Conv, Pool
+    from yolov1_fo.architectures import Architecture, Connected, Conv, Pool
     from yolov1_fo.config import NetworkConfig
 
     with pytest.MonkeyPatch.context() as patch:
@@ -206,4 +195,6 @@ def checkpoint_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "settings": {**asdict(config), "network": "yolov1"},
     }
     root = tmp_path_factory.mktemp("run")
-    return checkpoint.save(root, 1, net, card, best=True)
+    with checkpoint.writing(root, 1, best=True) as folder:
+        checkpoint.write(folder, net, card)
+    return checkpoint.resolve(root)

@@ -31,12 +31,6 @@ def test_iou_of_known_pairs(a, b, expected):
     assert boxes.iou([a], [b])[0, 0] == pytest.approx(expected)
 
 
-def test_ioa_is_a_share_of_the_first():
-    whole, half = [[0.0, 0.0, 1.0, 1.0]], [[0.0, 0.0, 0.5, 1.0]]
-    assert boxes.ioa(whole, half)[0, 0] == 0.5
-    assert boxes.ioa(half, whole)[0, 0] == 1.0
-
-
 @given(some_boxes(), some_boxes())
 def test_iou_is_symmetric_and_in_range(a, b):
     overlap = boxes.iou(a, b)

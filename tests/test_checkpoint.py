@@ -16,7 +16,9 @@ def net(micro):
 
 
 def save(root, epoch, net, best=True):
-    return checkpoint.save(root, epoch, net, {**CARD, "epoch": epoch}, best=best)
+    with checkpoint.writing(root, epoch, best=best) as folder:
+        checkpoint.write(folder, net, {**CARD, "epoch": epoch})
+    return root / checkpoint.epoch_name(epoch)
 
 
 def test_round_trip_predicts_the_same(tmp_path, net, rng):

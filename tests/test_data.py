@@ -1,3 +1,4 @@
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -48,34 +49,57 @@ def test_host_keeps_images_with_their_boxes(listing):
         assert batch["class_ids"][place, len(ids) :].tolist() == [-1] * (4 - len(ids))
 
 
-def test_stream_and_host_are_the_same_batches(listing):
-    stream = iter(data.stream(listing, side=32, batch_size=3, seed=1, width=4))
+@pytest.mark.parametrize("first", [0, 3])
+def test_stream_and_host_are_the_same_batches(listing, first):
+    rows = functools.partial(data.rows_from, first, 8, 3, seed=1)
+    stream = iter(data.stream(listing, rows, side=32, batch_size=3, width=4))
     batches = host(listing)
-    for step in range(6):
+    for step in range(first, 6):
         ours, theirs = batches[step][0], next(stream)
         for key, values in ours.items():
             np.testing.assert_array_equal(values, theirs[key])
 
 
-def test_stream_leaves_out_what_cannot_be_decoded(listing, tmp_path):
+def test_host_begins_where_it_is_told(listing):
+    batches, later = host(listing), host(listing, first_step=4)
+    for key, values in later[1][0].items():
+        np.testing.assert_array_equal(values, batches[5][0][key])
+
+
+@pytest.fixture
+def broken(listing, tmp_path):
+    """The listing with a fourth file that only decoding shows to be bad."""
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 50 + b"IEND\xaeB`\x82")
-    broken = listing._replace(
+    return listing._replace(
         filepaths=[*listing.filepaths[:3], str(bad), *listing.filepaths[4:]]
     )
+
+
+def streamed(listing, **options):
     failed = {}
-    stream = data.stream(
-        broken,
-        side=32,
-        batch_size=4,
-        seed=None,
-        width=4,
-        epochs=1,
-        drop_remainder=False,
-        failed=failed,
-    )
-    assert [len(batch["images"]) for batch in stream] == [4, 3]
-    assert failed == {str(bad): f"image '{bad}' can't be decoded"}
+    options = {"side": 32, "batch_size": 4, "width": 4, "failed": failed, **options}
+    return list(data.stream(listing, lambda: iter(range(8)), **options)), failed
+
+
+def test_stream_leaves_out_what_cannot_be_decoded(broken):
+    batches, failed = streamed(broken, drop_remainder=False)
+    assert [len(batch["images"]) for batch in batches] == [4, 3]
+    bad = broken.filepaths[3]
+    assert failed == {bad: f"image '{bad}' can't be decoded"}
+
+
+def test_stream_puts_the_next_in_the_place_of_what_cannot_be_decoded(broken):
+    (first, second), failed = streamed(broken, replace=True)
+    assert list(failed) == [broken.filepaths[3]]
+    for key in ("images", "boxes", "class_ids"):
+        np.testing.assert_array_equal(first[key][3], second[key][0])
+
+
+def test_stream_of_nothing_that_can_be_decoded_ends(broken):
+    nothing = broken._replace(filepaths=[broken.filepaths[3]] * 8)
+    with pytest.raises(Exception, match="none of the images can be decoded"):
+        streamed(nothing, replace=True)
 
 
 def test_find_bad_names_files_and_faults(listing, tmp_path):
@@ -137,10 +161,8 @@ def test_training_sees_every_orientation_upright(tmp_path, rng, mode):
     else:
         none = labels.Objects(np.zeros((0, 4)), np.zeros(0, int), np.zeros(9, int))
         listing = data.Listing(paths, paths, none, none, labels.Dropped())
-        stream = data.stream(
-            listing, side=32, batch_size=8, seed=None, width=1, epochs=1
-        )
-        pixels = next(iter(stream))["images"].numpy()
+        (batch,), _ = streamed(listing, batch_size=8, width=1)
+        pixels = batch["images"].numpy()
     for turned_pixels in pixels:
         np.testing.assert_array_equal(turned_pixels, images.resize(picture, 32))
 

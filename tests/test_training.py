@@ -19,7 +19,9 @@ from yolov1_fo import (
     images,
     labels,
     network,
+    plan,
     reading,
+    resume,
     runs,
     training,
 )
@@ -259,7 +261,7 @@ def test_no_space_is_said_before_anything(painted, micro, monkeypatch):
 
 
 def test_missing_tensorboard_is_said_before_anything(painted, micro, monkeypatch):
-    monkeypatch.setattr(training, "find_spec", lambda name: None)
+    monkeypatch.setattr(plan, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match="tensorboard=True needs a package: pip inst"):
         train(painted, micro, tensorboard=True)
     assert not painted.list_runs()
@@ -334,7 +336,7 @@ def test_a_tiny_network_overfits_eight_images(painted, micro):
 
 
 def test_metrics_without_a_number_are_none():
-    assert callbacks.finite({"a": math.nan, "b": 1.0}) == {"a": None, "b": 1.0}
+    assert resume.finite({"a": math.nan, "b": 1.0}) == {"a": None, "b": 1.0}
 
 
 def test_half_precision_survives_the_thaw(painted, micro):
@@ -369,7 +371,9 @@ def test_the_papers_network_trains_on_photographs(photographs, tmp_path):
     assert losses[-1] < losses[0]
 
     card = {"classes": ["apple", "banana", "orange"], "settings": asdict(config)}
-    folder = checkpoint.save(tmp_path, 1, learner.network, card, best=True)
+    with checkpoint.writing(tmp_path, 1, best=True) as folder:
+        checkpoint.write(folder, learner.network, card)
+    folder = checkpoint.resolve(tmp_path)
     y_pred = learner.network.predict_on_batch(pixels[:1].astype(np.float32) / 255)
     options = {"confidence_thresh": 0.001, "iou_thresh": 0.5, "max_detections": 100}
     (found,) = decode.decode(y_pred, config, **options)

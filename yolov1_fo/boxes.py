@@ -50,28 +50,6 @@ def iou(boxes_a: Array, boxes_b: Array) -> Array:
         >>> float(iou([[0.0, 0.0, 1.0, 1.0]], [[0.0, 0.0, 0.5, 1.0]])[0, 0])
         0.5
     """
-    shared, areas_a, areas_b = _overlap(boxes_a, boxes_b)
-    xp = namespace(shared)
-    union = areas_a + areas_b - shared
-    return shared / xp.where(union > 0, union, xp.ones_like(union))
-
-
-def ioa(boxes_a: Array, boxes_b: Array) -> Array:
-    """Returns which part of each box of `boxes_a` lies in each of `boxes_b`.
-
-    Args:
-        boxes_a: (..., N, 4) xyxy
-        boxes_b: (..., M, 4) xyxy
-
-    Returns:
-        (..., N, M) in [0, 1]; 0 for an empty box
-    """
-    shared, areas_a, _ = _overlap(boxes_a, boxes_b)
-    xp = namespace(shared)
-    return shared / xp.where(areas_a > 0, areas_a, xp.ones_like(areas_a))
-
-
-def _overlap(boxes_a: Array, boxes_b: Array) -> tuple[Array, Array, Array]:
     xp = namespace(boxes_a)
     if xp is np:
         boxes_a, boxes_b = np.asarray(boxes_a), np.asarray(boxes_b)
@@ -79,7 +57,8 @@ def _overlap(boxes_a: Array, boxes_b: Array) -> tuple[Array, Array, Array]:
     low = xp.maximum(boxes_a[..., :2], boxes_b[..., :2])  # (..., N, M, 2)
     high = xp.minimum(boxes_a[..., 2:], boxes_b[..., 2:])
     shared = area(xp.concatenate([low, high], axis=-1))  # (..., N, M)
-    return shared, area(boxes_a), area(boxes_b)
+    union = area(boxes_a) + area(boxes_b) - shared
+    return shared / xp.where(union > 0, union, xp.ones_like(union))
 
 
 def clip(boxes: Array) -> Array:

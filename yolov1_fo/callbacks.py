@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from yolov1_fo import checkpoint, data, decode, grid, loss, reading, voc
+from yolov1_fo import checkpoint, data, decode, grid, loss, reading, resume, voc
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.network import let_learn
@@ -102,7 +102,8 @@ class EndOfEpoch(keras.callbacks.Callback):
         root: the run's folder
         card: what `run.json` says beside epoch and metrics
         validator: measures mAP; None trains without
-        report: is told `(epoch, logs)`, the epoch counted from 1
+        progress: of the epochs before; is kept up to date
+        report: is told `(epoch, logs)`, the epoch counted from 1, when all is saved
     """
 
     def __init__(
@@ -111,17 +112,19 @@ class EndOfEpoch(keras.callbacks.Callback):
         root: Path,
         card: dict[str, Any],
         validator: Validator | None,
+        progress: resume.Progress,
         report: Callable[[int, dict[str, float]], None],
     ) -> None:
         super().__init__()
         self.config, self.root, self.card = config, root, card
-        self.validator, self.report = validator, report
-        self.best: dict[str, float] = {}
-        self.started = time.monotonic()
+        self.validator, self.progress, self.report = validator, progress, report
+        self.frozen = 0 < config.freeze_epochs < config.epochs
+        self.started = time.monotonic() - progress.seconds
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Lets the trunk learn when its time has come."""
-        if 0 < self.config.freeze_epochs == epoch:
+        if self.frozen and epoch >= self.config.freeze_epochs:
+            self.frozen = False
             let_learn(self.model.trunk, self.config.frozen_stride)
             self.model.make_train_function(force=True)
             logger.info("the trunk learns from epoch %d on", epoch + 1)
@@ -130,37 +133,59 @@ class EndOfEpoch(keras.callbacks.Callback):
         """Does it all; what it measures joins the logs."""
         logs = {} if logs is None else logs
         number = epoch + 1
-        last = number == self.config.epochs
-        measured = last or number % self.config.validate_every == 0
-        with averaged_weights(self.model):
-            if self.validator and measured:
-                logs.update(self.validator(self.model.network))
-            metrics = {name: float(value) for name, value in logs.items()}
-            if self.validator and not measured:
-                metrics |= {"val_loss": math.nan, MAP: math.nan}
-            metrics["seconds"] = round(time.monotonic() - self.started, 1)
-            better = self._is_better(metrics)
-            if better:
-                self.best = {"epoch": number, **metrics}
-            checkpoint.save(
-                self.root,
-                number,
-                self.model.network,
-                {**self.card, "epoch": number, "metrics": finite(metrics)},
-                best=better,
-            )
+        metrics = self._measured(number, logs)
+        is_better = self._noted(number, metrics)
+        self._save(number, metrics, is_better)
         self.report(number, metrics)
-        if measured:
-            self._stop_early(number)
-
-    def _is_better(self, metrics: dict[str, float]) -> bool:
-        return not self.best or _rank(metrics) > _rank(self.best)
-
-    def _stop_early(self, number: int) -> None:
-        waited = number - max(self.best["epoch"], self.config.freeze_epochs)
-        if 0 < self.config.patience <= waited and number < self.config.epochs:
-            logger.info("no better mAP for %d epochs: stopped early", waited)
+        if number < self.config.epochs and is_over(self.progress, self.config):
+            best = self.progress.best["epoch"]
+            logger.info("no better mAP since epoch %d: stopped early", best)
             self.model.stop_training = True
+
+    def _measured(self, number: int, logs: dict[str, Any]) -> dict[str, float]:
+        measure = is_measured(number, self.config)
+        if self.validator and measure:
+            with averaged_weights(self.model):
+                logs.update(self.validator(self.model.network))
+        metrics = {name: float(value) for name, value in logs.items()}
+        if self.validator and not measure:
+            metrics |= {"val_loss": math.nan, MAP: math.nan}
+        return metrics
+
+    def _noted(self, number: int, metrics: dict[str, float]) -> bool:
+        """Adds an epoch to the progress; returns whether it is the best."""
+        progress = self.progress
+        progress.epoch = number
+        progress.seconds = time.monotonic() - self.started
+        metrics["seconds"] = round(progress.seconds, 1)
+        progress.add(metrics)
+        is_better = not progress.best or _rank(metrics) > _rank(progress.best)
+        if is_better:
+            progress.best = {"epoch": number, **metrics}
+        return is_better
+
+    def _save(self, number: int, metrics: dict[str, float], is_better: bool) -> None:
+        card = {**self.card, "epoch": number, "metrics": resume.finite(metrics)}
+        with checkpoint.writing(self.root, number, best=is_better) as folder:
+            with averaged_weights(self.model):
+                checkpoint.write(folder, self.model.network, card)
+            resume.save(folder, self.model, self.progress)
+
+
+def is_measured(epoch: int, config: TrainConfig) -> bool:
+    """Returns whether mAP is measured after an epoch, counted from 1."""
+    return epoch == config.epochs or epoch % config.validate_every == 0
+
+
+def is_over(progress: resume.Progress, config: TrainConfig) -> bool:
+    """Returns whether a training has come to its end, or stops early."""
+    epoch = progress.epoch
+    if epoch in (0, config.epochs):
+        return epoch > 0
+    if not config.patience or not is_measured(epoch, config):
+        return False
+    waited = epoch - max(progress.best["epoch"], config.freeze_epochs)
+    return waited >= config.patience
 
 
 def _rank(metrics: dict[str, float]) -> tuple[float, float]:
@@ -170,11 +195,6 @@ def _rank(metrics: dict[str, float]) -> tuple[float, float]:
     if math.isnan(metrics[MAP]):
         return -1.0, 0.0
     return metrics[MAP], -metrics["val_loss"]
-
-
-def finite(metrics: dict[str, float]) -> dict[str, float | None]:
-    """Returns metrics as JSON can say them: None for what is no number."""
-    return {k: v if math.isfinite(v) else None for k, v in metrics.items()}
 
 
 @contextlib.contextmanager
@@ -197,15 +217,11 @@ class StopOnNaN(keras.callbacks.Callback):
     Args:
         config: of the training
         filepaths: of the training images, in the listing's order
-        skipped: files that were left out; one more since the start shifts the steps
     """
 
-    def __init__(
-        self, config: TrainConfig, filepaths: list[str], skipped: dict[str, str]
-    ) -> None:
+    def __init__(self, config: TrainConfig, filepaths: list[str]) -> None:
         super().__init__()
         self.config, self.filepaths = config, filepaths
-        self.skipped, self.skipped_at_first = skipped, len(skipped)
 
     def on_train_batch_end(
         self, batch: int, logs: dict[str, Any] | None = None
@@ -217,12 +233,9 @@ class StopOnNaN(keras.callbacks.Callback):
         bad = int(self.model.first_bad_step)
         epoch, step = divmod(bad, data.steps_per_epoch(n, size))
         rows = data.rows_of(bad, n, size, self.config.seed)
-        shown = ""
-        if len(self.skipped) == self.skipped_at_first:
-            names = ", ".join(self.filepaths[row] for row in rows)
-            shown = f"; images of that step: {names}"
+        names = ", ".join(self.filepaths[row] for row in rows)
         raise FloatingPointError(
             f"the loss is not finite at epoch {epoch + 1}, step {step + 1}; take a "
-            f"lower learning_rate than {self.config.learning_rate} or set clip_norm"
-            f"{shown}"
+            f"lower learning_rate than {self.config.learning_rate} or set clip_norm; "
+            f"images of that step: {names}"
         )

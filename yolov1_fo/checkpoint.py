@@ -4,10 +4,12 @@
 files of one line that name such a folder.
 """
 
+import contextlib
 import json
 import logging
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,47 +19,77 @@ import numpy as np
 logger = logging.getLogger(__name__)
 
 FORMAT = 1
-NETWORK, CARD = "network.keras", "run.json"
+NETWORK, CARD, STATE = "network.keras", "run.json", "state"
 
 
-def save(
-    root: Path, epoch: int, network: keras.Model, card: dict[str, Any], *, best: bool
-) -> Path:
-    """Writes a checkpoint and points to it; removes those that nothing points to.
+@contextlib.contextmanager
+def writing(root: Path, epoch: int, *, best: bool) -> Iterator[Path]:
+    """Gives a folder to fill, which then becomes the run's last checkpoint.
 
-    A reader sees the old checkpoint or the new one, never half of one.
+    A reader sees the old checkpoint or the new one, never half of one; if filling
+    fails, nothing is left of it. Checkpoints that are neither last nor best go, and of
+    the best goes what only the last needs.
 
     Args:
         root: the run's folder
         epoch: counted from 1
-        network: what is saved
-        card: what `run.json` says of it, beside its format
         best: whether it is the best so far
 
     Raises:
-        ValueError: if a weight is not finite; nothing is written then
+        OSError: if it can't be written
     """
-    check_finite(network)
-    folder = root / f"epoch_{epoch:04d}"
+    folder = root / epoch_name(epoch)
     unfinished = root / f".{folder.name}.unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
     try:
-        network.save(unfinished / NETWORK)
-        text = json.dumps({"format": FORMAT, **card}, indent=2)
-        (unfinished / CARD).write_text(text + "\n")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        yield unfinished
         shutil.rmtree(folder, ignore_errors=True)
         unfinished.replace(folder)
+        _point(root, "last", folder)
+        if best:
+            _point(root, "best", folder)
+    except OSError as error:
+        raise OSError(f"checkpoint '{folder}' can't be written: {error}") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    _point(root, "last", folder)
-    if best:
-        _point(root, "best", folder)
-    pointed = {_pointed(root, name) for name in ("last", "best")}
-    for other in root.glob("epoch_*"):
-        if other not in pointed:
-            shutil.rmtree(other, ignore_errors=True)
-    return folder
+    _tidy(root)
+
+
+def epoch_name(epoch: float) -> str:
+    """Returns what the checkpoint after an epoch, counted from 1, is called."""
+    return f"epoch_{int(epoch):04d}"
+
+
+def write(folder: Path, network: keras.Model, card: dict[str, Any]) -> None:
+    """Fills a checkpoint.
+
+    Args:
+        folder: from `writing`
+        network: what is saved
+        card: what `run.json` says of it, beside its format
+
+    Raises:
+        ValueError: if a weight is not finite
+    """
+    check_finite(network)
+    network.save(folder / NETWORK)
+    text = json.dumps({"format": FORMAT, **card}, indent=2)
+    (folder / CARD).write_text(text + "\n")
+
+
+def _tidy(root: Path) -> None:
+    last, best = pointed(root, "last"), pointed(root, "best")
+    for folder in root.glob("epoch_*"):
+        if folder not in (last, best):
+            shutil.rmtree(folder, ignore_errors=True)
+        elif folder != last:
+            forget_state(folder)
+
+
+def forget_state(folder: Path) -> None:
+    """Removes what only a resume needs."""
+    shutil.rmtree(folder / STATE, ignore_errors=True)
 
 
 def check_finite(network: keras.Model) -> None:
@@ -76,7 +108,17 @@ def _point(root: Path, name: str, folder: Path) -> None:
     os.replace(unfinished, root / name)  # noqa: PTH105  # atomic, as the reader expects
 
 
-def _pointed(root: Path, name: str) -> Path | None:
+def point_to_best(root: Path, epoch: float) -> None:
+    """Lets `best` name the checkpoint of an epoch.
+
+    Raises:
+        FileNotFoundError: if it is not there
+    """
+    _point(root, "best", resolve(root / epoch_name(epoch)))
+
+
+def pointed(root: Path, name: str) -> Path | None:
+    """Returns the checkpoint that `last` or `best` names; None without such a file."""
     file = root / name
     return root / file.read_text().strip() if file.is_file() else None
 
@@ -91,7 +133,7 @@ def resolve(source: str | os.PathLike[str]) -> Path:
     if not folder.is_dir():
         raise FileNotFoundError(f"checkpoint folder '{source}' does not exist")
     if not (folder / CARD).is_file():
-        folder = _pointed(folder, "best") or _pointed(folder, "last") or folder
+        folder = pointed(folder, "best") or pointed(folder, "last") or folder
     for name in (CARD, NETWORK):
         if not (folder / name).is_file():
             raise FileNotFoundError(f"checkpoint '{folder}' has no {name}")

@@ -6,7 +6,7 @@ A batch is `{"images": (N, side, side, 3) uint8, "boxes": (N, M, 4) float32 xyxy
 
 import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -71,6 +71,14 @@ def load(samples: fo_samples.Samples, gt_field: str, classes: Sequence[str]) -> 
     return Listing(records.ids, records.filepaths, objects, ignored, dropped)
 
 
+def readable(listing: Listing, workers: int = 0) -> tuple[Listing, dict[str, str]]:
+    """Returns what is left without bad files, and what is wrong with each of these."""
+    paths = listing.filepaths
+    bad = reading.find_bad(paths, workers)
+    good = [row for row, path in enumerate(paths) if path not in bad]
+    return listing.take(good), bad
+
+
 def steps_per_epoch(n: int, batch_size: int) -> int:
     """Returns how many full batches `n` images make."""
     return n // batch_size
@@ -85,6 +93,12 @@ def rows_of(step: int, n: int, batch_size: int, seed: int) -> Array:
     """Returns which of `n` images a step shows, counted from 0 through all epochs."""
     epoch, place = divmod(step, steps_per_epoch(n, batch_size))
     return order(n, seed, epoch)[place * batch_size : (place + 1) * batch_size]
+
+
+def rows_from(step: int, n: int, batch_size: int, seed: int) -> Iterator[int]:
+    """Yields the rows that are shown from a step on; there is always another."""
+    for later in itertools.count(step):
+        yield from rows_of(later, n, batch_size, seed).tolist()
 
 
 def choose(mode: str, n: int, side: int) -> str:
@@ -115,6 +129,7 @@ class HostBatches(keras.utils.PyDataset):
         batch_size: images a batch; a remainder is left out, another one each epoch
         seed: of the order
         width: M of the batches' boxes
+        first_step (0): where to begin
     """
 
     def __init__(
@@ -125,17 +140,20 @@ class HostBatches(keras.utils.PyDataset):
         batch_size: int,
         seed: int,
         width: int,
+        first_step: int = 0,
     ) -> None:
         super().__init__()
         self.pixels, self.objects = pixels, objects
         self.batch_size, self.seed, self.width = batch_size, seed, width
+        self.first_step = first_step
 
     @property
     def num_batches(self) -> None:
         """None: there is always another."""
         return
 
-    def __getitem__(self, step: int) -> tuple[dict[str, Array]]:
+    def __getitem__(self, index: int) -> tuple[dict[str, Array]]:
+        step = self.first_step + index
         rows = rows_of(step, len(self.pixels), self.batch_size, self.seed)
         return (_batch(self.pixels[rows], self.objects, rows, self.width),)
 
@@ -149,56 +167,55 @@ def _batch(
 
 def stream(
     listing: Listing,
+    rows: Callable[[], Iterator[int]],
     *,
     side: int,
     batch_size: int,
-    seed: int | None,
     width: int,
-    epochs: int | None = None,
+    replace: bool = False,
     drop_remainder: bool = True,
     workers: int = 0,
     failed: dict[str, str] | None = None,
 ) -> Any:
     """Returns a `tf.data.Dataset` of batches, decoded from files as they are needed.
 
-    A file that can't be decoded is left out, and noted.
-
     Args:
         listing: files and objects
+        rows: begins to tell which rows of the listing to show
         side: of the images, in pixels
         batch_size: images a batch
-        seed: of the order, another one each epoch; None keeps the listing's
         width: M of the batches' boxes
-        epochs (None): passes over the files; None never ends
+        replace (False): the next file that can be decoded stands in for one that can't,
+            so that no batch shifts; else it is left out
         drop_remainder (True): leaves out what does not fill a batch
         workers (0): threads that decode; 0 takes one a core
         failed (None): is told which files could not be decoded, and why
     """
     import tensorflow as tf
 
-    n = len(listing.filepaths)
+    paths = listing.filepaths
     failed = {} if failed is None else failed
-    full = steps_per_epoch(n, batch_size) * batch_size if drop_remainder else n
 
-    def indices() -> Iterator[int]:
-        for epoch in itertools.count() if epochs is None else range(epochs):
-            if n and len(failed.keys() & set(listing.filepaths)) == n:
-                raise ValueError("none of the images can be decoded")
-            shown = np.arange(n) if seed is None else order(n, seed, epoch)
-            yield from shown[:full].tolist()
-
-    def pixels_of(row: int) -> tuple[Array, bool]:
-        image, fault = reading.read(listing.filepaths[row], side)
-        if image is None:
-            if listing.filepaths[row] not in failed:
-                logger.warning("skipped: %s", fault)
-            failed[listing.filepaths[row]] = str(fault)
-            return np.zeros((side, side, 3), np.uint8), False
-        return image, True
+    def pixels_of(row: int) -> tuple[int, Array, bool]:
+        stand_ins = range(row + 1, row + len(paths)) if replace else ()
+        for candidate in (row, *stand_ins):
+            path = paths[candidate % len(paths)]
+            if path in failed:
+                continue
+            image, fault = reading.read(path, side)
+            if image is not None:
+                return candidate % len(paths), image, True
+            logger.warning("skipped: %s", fault)
+            failed[path] = str(fault)
+        if replace:
+            raise ValueError("none of the images can be decoded")
+        return row, np.zeros((side, side, 3), np.uint8), False
 
     def read(row: Any) -> tuple[Any, Any, Any]:
-        image, ok = tf.numpy_function(pixels_of, [row], (tf.uint8, tf.bool))
-        return row, tf.ensure_shape(image, (side, side, 3)), tf.ensure_shape(ok, ())
+        types = (tf.int64, tf.uint8, tf.bool)
+        row, image, ok = tf.numpy_function(pixels_of, [row], types)
+        image = tf.ensure_shape(image, (side, side, 3))
+        return tf.ensure_shape(row, ()), image, tf.ensure_shape(ok, ())
 
     def with_objects(rows: Any, pixels: Any) -> dict[str, Any]:
         boxes, class_ids = tf.numpy_function(
@@ -213,11 +230,10 @@ def stream(
             "class_ids": tf.ensure_shape(class_ids, shape),
         }
 
-    rows = tf.data.Dataset.from_generator(
-        indices, output_signature=tf.TensorSpec((), tf.int64)
-    )
+    signature = tf.TensorSpec((), tf.int64)
     return (
-        rows.map(read, num_parallel_calls=reading.threads(workers))
+        tf.data.Dataset.from_generator(rows, output_signature=signature)
+        .map(read, num_parallel_calls=reading.threads(workers))
         .filter(lambda row, pixels, ok: ok)
         .map(lambda row, pixels, ok: (row, pixels))
         .batch(batch_size, drop_remainder=drop_remainder)
@@ -262,25 +278,28 @@ def to_tf_dataset(
     Raises:
         ValueError: if the collection, the field or a class does not fit
     """
-    fo_samples.check_images(samples)
-    fo_samples.check_detections(samples, gt_field, "gt_field")
+    fo_samples.check_labelled(samples, gt_field, "gt_field")
     if side < 1 or batch_size < 1:
         raise ValueError(
             f"side and batch_size must be at least 1, got {side} and {batch_size}"
         )
     listing = load(samples, gt_field, fo_samples.classes_of(samples, gt_field, classes))
-    bad = reading.find_bad(listing.filepaths, workers)
+    listing, bad = readable(listing, workers)
     for path, fault in bad.items():
         logger.warning("skipped '%s': %s", path, fault)
-    good = [i for i, path in enumerate(listing.filepaths) if path not in bad]
-    listing = listing.take(good)
+    n = len(listing.filepaths)
+
+    def rows() -> Iterator[int]:
+        for epoch in range(epochs):
+            shown = order(n, seed, epoch) if shuffle else np.arange(n)
+            yield from shown[: n // batch_size * batch_size if drop_remainder else n]
+
     return stream(
         listing,
+        rows,
         side=side,
         batch_size=batch_size,
-        seed=seed if shuffle else None,
         width=max(listing.objects.most(), 1),
-        epochs=epochs,
         drop_remainder=drop_remainder,
         workers=workers,
     )

@@ -57,12 +57,13 @@ def run(
     dataset = quickstart.load_quickstart()
     train, val = dataset.match_tags("train"), dataset.match_tags("val")
 
+    settings = {**SETTINGS, **settings}
     say(f"2/4 train on {len(train)} scenes, measure on {len(val)}")
-    result = training.train(train, val_samples=val, **{**SETTINGS, **settings})
+    result = training.train(train, val_samples=val, **settings)
     say(str(result))
 
     say("3/4 apply: predictions go into the field 'yolov1'")
-    yolov1 = model.load_model(result.checkpoint_dir, iou_thresh=SETTINGS["iou_thresh"])
+    yolov1 = model.load_model(result.checkpoint_dir, iou_thresh=settings["iou_thresh"])
     inference.apply(dataset, yolov1, label_field="yolov1", batch_size=16)
 
     say("4/4 evaluate")

@@ -90,8 +90,7 @@ def evaluate(
         ValueError: if the collection, a field or a class does not fit
     """
     # 1. Check.
-    fo_samples.check_images(samples)
-    fo_samples.check_detections(samples, pred_field, "pred_field")
+    fo_samples.check_labelled(samples, pred_field, "pred_field")
     fo_samples.check_detections(samples, gt_field, "gt_field")
     if not 0 < iou_thresh <= 1:
         raise ValueError(f"iou_thresh must be in (0, 1], got {iou_thresh!r}")

@@ -17,7 +17,6 @@ class Feed:
 
     Attributes:
         listing: what is left of `listing`
-        batches: for `Learner.fit`; they never end
         steps: batches an epoch
         validator: measures mAP; None without `val`
         skipped: image files that were left out, and why; may grow while it streams
@@ -29,49 +28,54 @@ class Feed:
     def __init__(
         self, config: TrainConfig, listing: data.Listing, val: data.Listing | None
     ) -> None:
+        self.config = config
         self.skipped: dict[str, str] = {}
         images = len(listing.filepaths) + (len(val.filepaths) if val else 0)
         self.mode = data.choose(config.data, images, config.side)
-        self.listing, pixels = self._readable(listing, config)
+        self.listing, self.pixels = self._readable(listing)
         check_batch_size(config, len(self.listing.filepaths))
-        self.steps = data.steps_per_epoch(
-            len(self.listing.filepaths), config.batch_size
-        )
+        n = len(self.listing.filepaths)
+        self.steps = data.steps_per_epoch(n, config.batch_size)
         if self.steps % config.steps_per_execution:
             raise ValueError(
                 f"steps_per_execution {config.steps_per_execution} must divide the "
                 f"{self.steps} steps of an epoch"
             )
-        self.batches = self._batches(config, pixels)
         self.validator = None
         if val is not None:
-            val, pixels = self._readable(val, config)
+            val, pixels = self._readable(val)
             if not len(val.objects.class_ids):
                 raise ValueError("val_samples has no readable image with an object")
             self.validator = callbacks.Validator(val, config, pixels, self.skipped)
 
-    def _batches(self, config: TrainConfig, pixels: Array | None) -> Any:
-        options: dict[str, Any] = {
-            "batch_size": config.batch_size,
-            "seed": config.seed,
-            "width": max(self.listing.objects.most(), 1),
-        }
-        if pixels is not None:
-            return data.HostBatches(pixels, self.listing.objects, **options)
+    def batches(self, first_step: int = 0) -> Any:
+        """Returns what `Learner.fit` learns from, from a step on; it never ends."""
+        config, listing = self.config, self.listing
+        size, width = config.batch_size, max(listing.objects.most(), 1)
+        if self.pixels is not None:
+            return data.HostBatches(
+                self.pixels,
+                listing.objects,
+                batch_size=size,
+                seed=config.seed,
+                width=width,
+                first_step=first_step,
+            )
+        n = len(listing.filepaths)
         return data.stream(
-            self.listing,
+            listing,
+            lambda: data.rows_from(first_step, n, size, config.seed),
             side=config.side,
+            batch_size=size,
+            width=width,
+            replace=True,
             workers=config.workers,
             failed=self.skipped,
-            **options,
         )
 
-    def _readable(
-        self, listing: data.Listing, config: TrainConfig
-    ) -> tuple[data.Listing, Array | None]:
-        paths = listing.filepaths
-        bad = reading.find_bad(paths, config.workers)
-        listing = listing.take([i for i, path in enumerate(paths) if path not in bad])
+    def _readable(self, listing: data.Listing) -> tuple[data.Listing, Array | None]:
+        config = self.config
+        listing, bad = data.readable(listing, config.workers)
         pixels = None
         if self.mode == "host":
             pixels, unread = reading.read_into_memory(

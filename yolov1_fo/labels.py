@@ -1,5 +1,6 @@
 """Arrays to `fo.Detections` and back; the one file that knows FiftyOne's xywh."""
 
+import hashlib
 import math
 from collections.abc import Sequence
 from typing import NamedTuple, Self
@@ -39,6 +40,10 @@ class Objects(NamedTuple):
     def most(self) -> int:
         """Returns how many objects the fullest image has."""
         return int(np.diff(self.offsets).max(initial=0))
+
+    def digest(self) -> str:
+        """Returns what tells these objects from any others."""
+        return hashlib.sha256(b"".join(part.tobytes() for part in self)).hexdigest()
 
     def padded(self, images: Sequence[int] | Array, width: int) -> tuple[Array, Array]:
         """Returns boxes (N, width, 4) and class ids (N, width), -1 = no object."""

@@ -1,15 +1,17 @@
 """Training runs kept on the dataset, as FiftyOne's custom runs."""
 
+import contextlib
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import fiftyone as fo
+import filelock
 
 METHOD = "yolov1/train"
-SPACE_FOR_CHECKPOINTS = 3
 
 
 def folder(
@@ -69,15 +71,18 @@ def new_key(
     return key
 
 
-def check_space(path: Path, checkpoint_bytes: int) -> None:
-    """Raises an OSError unless there is space for a run's folder; makes nothing.
+def check_space(path: Path, needed: int) -> None:
+    """Raises an OSError unless a run's folder can be written and has space.
+
+    Makes nothing.
 
     Args:
         path: the run's folder
-        checkpoint_bytes: of one checkpoint
+        needed: for its checkpoints, in bytes
     """
-    there = next(parent for parent in path.parents if parent.exists())
-    needed = SPACE_FOR_CHECKPOINTS * checkpoint_bytes
+    there = next(parent for parent in (path, *path.parents) if parent.exists())
+    if not os.access(there, os.W_OK):
+        raise OSError(f"'{path}' can't be made: '{there}' is not writable")
     free = shutil.disk_usage(there).free
     if free < needed:
         raise OSError(
@@ -86,25 +91,25 @@ def check_space(path: Path, checkpoint_bytes: int) -> None:
         )
 
 
-def register(dataset: fo.Dataset, run_key: str, **info: Any) -> None:
+def register(dataset: fo.Dataset, run_key: str, **known: Any) -> None:
     """Puts a run on the dataset, as `running`.
 
     Args:
         dataset: the dataset
         run_key: a new name
-        **info: what is known at the start; JSON only
+        **known: what is known at the start; JSON only
     """
-    config = dataset.init_run(method=METHOD, status="running", **info)
+    config = dataset.init_run(method=METHOD, status="running", epoch=0, **known)
     dataset.register_run(run_key, config)
 
 
-def update(dataset: fo.Dataset, run_key: str, **info: Any) -> None:
+def update(dataset: fo.Dataset, run_key: str, **known: Any) -> None:
     """Changes what is known of a run; does nothing if it was deleted meanwhile."""
     dataset.reload()
     if not dataset.has_run(run_key):
         return
-    config = dataset.get_run_info(run_key).config
-    for key, value in info.items():
+    config = info(dataset, run_key)
+    for key, value in known.items():
         setattr(config, key, value)
     dataset.update_run_config(run_key, config)
 
@@ -120,16 +125,58 @@ def save_curves(
     dataset.save_run_results(run_key, results, overwrite=True)
 
 
+@contextlib.contextmanager
+def locked(path: Path, run_key: str) -> Iterator[None]:
+    """Keeps other processes from training the same run; ends with the process.
+
+    Raises:
+        ValueError: if one does
+    """
+    lock = filelock.FileLock(path / ".lock", blocking=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise ValueError(f"run '{run_key}' is being trained by a process") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def find(dataset: fo.Dataset, source: str | os.PathLike[str]) -> str:
+    """Returns the key of a training run.
+
+    Args:
+        dataset: the dataset
+        source: the key, the run's folder, or one of its checkpoints
+
+    Raises:
+        ValueError: if there is no such run
+    """
+    dataset.reload()
+    keys = dataset.list_runs(method=METHOD)
+    if source in keys:
+        return str(source)
+    path = Path(source).resolve()
+    for key in keys:
+        if Path(info(dataset, key).folder).resolve() in (path, path.parent):
+            return key
+    has = ", ".join(keys) or "none"
+    raise ValueError(
+        f"run '{os.fspath(source)}' is not on dataset '{dataset.name}'; "
+        f"training runs: {has}"
+    )
+
+
+def info(dataset: fo.Dataset, run_key: str) -> Any:
+    """Returns what is known of a run, as attributes."""
+    return dataset.get_run_info(run_key).config
+
+
 def checkpoint_dir(dataset: fo.Dataset, run_key: str) -> str:
     """Returns the folder of a run's best checkpoint.
 
     Raises:
         ValueError: if there is no such run
     """
-    dataset.reload()
-    if run_key not in dataset.list_runs(method=METHOD):
-        has = ", ".join(dataset.list_runs(method=METHOD)) or "none"
-        raise ValueError(
-            f"run '{run_key}' is not on dataset '{dataset.name}'; training runs: {has}"
-        )
-    return dataset.get_run_info(run_key).config.folder
+    return info(dataset, find(dataset, run_key)).folder

@@ -112,6 +112,18 @@ def check_detections(samples: Samples, field: str, argument: str) -> None:
     )
 
 
+def check_labelled(samples: Samples, field: str, argument: str) -> None:
+    """Raises a ValueError unless the collection holds images with Detections.
+
+    Args:
+        samples: a dataset or view
+        field: its field
+        argument: how the caller calls the field
+    """
+    check_images(samples)
+    check_detections(samples, field, argument)
+
+
 def check_output(samples: Samples, label_field: str) -> None:
     """Raises a ValueError unless Detections can be written to `label_field`."""
     if label_field in samples.get_field_schema():

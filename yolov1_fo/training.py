@@ -1,27 +1,32 @@
 """train(samples, ...) -> TrainResult: from a FiftyOne view to a checkpoint."""
 
+import contextlib
 import csv
 import logging
+import math
 import os
-import platform
+import shutil
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
-from importlib.util import find_spec
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
+import numpy as np
 
-from yolov1_fo import __version__, callbacks, data, network, optimizers, runs
+from yolov1_fo import callbacks, checkpoint, optimizers, runs
+from yolov1_fo import network as networks
+from yolov1_fo import plan as planning
+from yolov1_fo import resume as resuming
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.feed import Feed, check_batch_size
+from yolov1_fo.feed import Feed
 from yolov1_fo.learner import Learner
 from yolov1_fo.network import let_learn
 
 logger = logging.getLogger(__name__)
+
+GT_FIELD = "ground_truth"
 
 OnEpoch = Callable[[int, dict[str, float]], None]
 
@@ -60,11 +65,12 @@ class TrainResult:
 
 def train(
     samples: fo_samples.Samples,
-    gt_field: str = "ground_truth",
+    gt_field: str = GT_FIELD,
     val_samples: fo_samples.Samples | None = None,
     network: str = TrainConfig.network,
     run_key: str | None = None,
     *,
+    resume: str | os.PathLike[str] | None = None,
     classes: Sequence[str] | None = None,
     runs_dir: str | os.PathLike[str] | None = None,
     on_epoch: OnEpoch | None = None,
@@ -76,6 +82,10 @@ def train(
     The training is a run on the dataset: `dataset.list_runs(method="yolov1/train")`.
     Images that are missing, cut or can't be decoded are skipped and named.
 
+    A training that was killed, stopped or failed goes on after its last whole epoch
+    with `resume`, and ends as if it had never stopped: the same weights on the same
+    machine, given the same samples.
+
     Args:
         samples: the images to learn from
         gt_field ("ground_truth"): their field of Detections
@@ -83,6 +93,7 @@ def train(
             best checkpoint is the one of the lowest training loss
         network ("yolov1"): a name in `architectures.NETWORKS`
         run_key (None): the run's name on the dataset; made up if None
+        resume (None): key or folder of a run to go on with; its settings stay
         classes (None): names in the order of their ids; by default the field's classes
             on the dataset, its default classes, or the labels found
         runs_dir (None): where checkpoints go, instead of FiftyOne's folder for datasets
@@ -92,100 +103,56 @@ def train(
 
     Raises:
         ValueError: if the samples, the field, a class or a setting does not fit
+        FileNotFoundError: if a run to resume has lost a file
+        OSError: if there is no space, or a checkpoint can't be written
         FloatingPointError: if the loss is not finite
 
     Source: paper section 2.2
     """
     # 1. Check everything before anything is written.
-    fo_samples.check_images(samples)
-    fo_samples.check_detections(samples, gt_field, "gt_field")
-    names = fo_samples.classes_of(samples, gt_field, classes)
-    config = _config(network, names, settings)
-    dataset = samples._root_dataset
-    run_key = run_key or runs.new_key(dataset, network, runs_dir)
-    folder = runs.folder(dataset, run_key, runs_dir)
-    runs.check_key(dataset, run_key, folder)
-    listing = _listing(samples, gt_field, names, "train")
-    validation = None
-    if val_samples is not None:
-        fo_samples.check_images(val_samples)
-        fo_samples.check_detections(val_samples, gt_field, "gt_field of val_samples")
-        validation = _listing(val_samples, gt_field, names, "val")
-        _warn_overlap(listing, validation)
-    check_batch_size(config, len(listing.filepaths))
+    if resume is None:
+        settings = {"network": network, **settings}
+        plan = planning.new(
+            samples, gt_field, val_samples, run_key, runs_dir, classes, settings
+        )
+    else:
+        given = {"run_key": run_key, "classes": classes, "runs_dir": runs_dir}
+        _check_bare(gt_field, network, {**given, **settings})
+        plan = planning.again(samples, val_samples, resume)
 
     # 2. Read.
-    feed = Feed(config, listing, validation)
+    feed = Feed(plan.config, plan.listing, plan.validation)
+    info = planning.describe(plan, feed)
+    if plan.resumes:
+        planning.check_same(plan, info)
 
     # 3. Build.
-    learner = build_learner(config, feed.steps)
-    runs.check_space(folder, 4 * learner.network.count_params())
+    learner = build_learner(plan.config, feed.steps)
+    _check_space(plan, learner)
 
     # 4. Train, as a run on the dataset.
-    info = _info(config, names, gt_field, feed, folder)
-    folder.mkdir(parents=True)
-    try:
-        runs.register(dataset, run_key, **info)
-    except BaseException:
-        folder.rmdir()
-        raise
-    try:
-        history, best = _fit(
-            learner, feed, folder, info, dataset, run_key, on_epoch, progress
-        )
-    except KeyboardInterrupt:
-        runs.update(dataset, run_key, status="stopped")
-        raise
-    except BaseException as error:
-        runs.update(dataset, run_key, status="failed", error=str(error))
-        raise
-    runs.update(dataset, run_key, status="finished", skipped=len(feed.skipped))
+    with _run_of(plan, info):
+        done = _fit(plan, learner, feed, info, on_epoch, show=progress)
+        runs.update(plan.dataset, plan.run_key, skipped=len(feed.skipped))
+    checkpoint.forget_state(plan.folder / checkpoint.epoch_name(done.epoch))
     for path, fault in feed.skipped.items():
         logger.warning("skipped '%s': %s", path, fault)
-    checkpoint_dir = folder / f"epoch_{int(best['epoch']):04d}"
-    return TrainResult(str(checkpoint_dir), run_key, history, best, dict(feed.skipped))
-
-
-def _config(network: str, classes: list[str], settings: dict[str, Any]) -> TrainConfig:
-    unknown = sorted(set(settings) - set(TrainConfig.names()) | {"C"} & set(settings))
-    if unknown:
-        known = ", ".join(name for name in TrainConfig.names() if name != "C")
-        raise ValueError(f"unknown setting {', '.join(unknown)}; there are: {known}")
-    config = TrainConfig(network=network, C=len(classes), **settings)
-    if config.tensorboard and find_spec("tensorboard") is None:
-        raise ImportError("tensorboard=True needs a package: pip install tensorboard")
-    return config
-
-
-def _listing(
-    samples: fo_samples.Samples, gt_field: str, classes: list[str], split: str
-) -> data.Listing:
-    listing = data.load(samples, gt_field, classes)
-    if not len(listing.objects.class_ids):
-        raise ValueError(
-            f"'{gt_field}' on {fo_samples.name(samples)} has no objects to "
-            f"{'learn' if split == 'train' else 'measure'}"
-        )
-    dropped = listing.dropped
-    logger.log(
-        logging.WARNING if dropped.degenerate else logging.INFO,
-        "%s: %d images, %d objects; left out %d ignored and %d without size",
-        split,
-        len(listing.filepaths),
-        len(listing.objects.class_ids),
-        dropped.ignored,
-        dropped.degenerate,
+    checkpoint_dir = plan.folder / checkpoint.epoch_name(done.best["epoch"])
+    return TrainResult(
+        str(checkpoint_dir), plan.run_key, done.history, done.best, dict(feed.skipped)
     )
-    return listing
 
 
-def _warn_overlap(train: data.Listing, validation: data.Listing) -> None:
-    shared = set(train.filepaths) & set(validation.filepaths)
-    if shared:
-        logger.warning(
-            "val_samples shares %d of its %d images with samples; its mAP is too good",
-            len(shared),
-            len(validation.filepaths),
+def _check_bare(gt_field: str, network: str, others: dict[str, Any]) -> None:
+    """Raises a ValueError if anything is given that a resumed run has decided."""
+    given = [name for name, value in others.items() if value is not None]
+    if gt_field != GT_FIELD:
+        given.append("gt_field")
+    if network != TrainConfig.network:
+        given.append("network")
+    if given:
+        raise ValueError(
+            f"resume takes its settings from the run; got {', '.join(given)} too"
         )
 
 
@@ -201,7 +168,7 @@ def build_learner(config: TrainConfig, steps_per_epoch: int) -> Learner:
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(config.precision)
     try:
-        net = network.build(config, seed=config.seed)
+        net = networks.build(config, seed=config.seed)
     finally:
         keras.config.set_dtype_policy(policy)
     learner = Learner(net, config)
@@ -220,75 +187,106 @@ def build_learner(config: TrainConfig, steps_per_epoch: int) -> Learner:
     return learner
 
 
-def _info(
-    config: TrainConfig, classes: list[str], gt_field: str, feed: Feed, folder: Path
-) -> dict[str, Any]:
-    train, val = feed.listing, feed.validator and feed.validator.listing
-    return {
-        "folder": str(folder),
-        "classes": classes,
-        "gt_field": gt_field,
-        "settings": asdict(config),
-        "images": len(train.ids),
-        "objects": len(train.objects.class_ids),
-        "dropped": train.dropped._asdict(),
-        "samples_digest": fo_samples.digest(train.ids),
-        "val_images": len(val.ids) if val else 0,
-        "val_digest": fo_samples.digest(val.ids) if val else None,
-        "skipped": len(feed.skipped),
-        "versions": {
-            "yolov1-fo": __version__,
-            "python": platform.python_version(),
-            "keras": keras.__version__,
-            "backend": keras.backend.backend(),
-            "fiftyone": version("fiftyone"),
-        },
-    }
+def _check_space(plan: planning.Plan, learner: Learner) -> None:
+    network = _bytes(learner.network.variables)
+    state = _bytes(resuming.variables(learner).values())
+    runs.check_space(plan.folder, 3 * network + 2 * state)
+
+
+def _bytes(variables: Iterable[Any]) -> int:
+    return sum(math.prod(v.shape) * np.dtype(v.dtype).itemsize for v in variables)
+
+
+@contextlib.contextmanager
+def _run_of(plan: planning.Plan, info: dict[str, Any]) -> Iterator[None]:
+    """Keeps the run's status while it is trained."""
+    dataset, run_key, folder = plan.dataset, plan.run_key, plan.folder
+    folder.mkdir(parents=True, exist_ok=plan.resumes)
+    with runs.locked(folder, run_key):
+        if plan.resumes:
+            runs.update(dataset, run_key, status="running", error=None)
+        else:
+            try:
+                runs.register(dataset, run_key, **info)
+            except BaseException:
+                shutil.rmtree(folder)
+                raise
+        try:
+            yield
+        except KeyboardInterrupt:
+            runs.update(dataset, run_key, status="stopped")
+            raise
+        except BaseException as error:
+            runs.update(dataset, run_key, status="failed", error=str(error))
+            raise
+        runs.update(dataset, run_key, status="finished")
 
 
 def _fit(
+    plan: planning.Plan,
     learner: Learner,
     feed: Feed,
-    folder: Path,
     info: dict[str, Any],
-    dataset: Any,
-    run_key: str,
     on_epoch: OnEpoch | None,
-    progress: bool,
-) -> tuple[dict[str, list[float | None]], dict[str, float]]:
-    config = learner.config
-    history: dict[str, list[float | None]] = {}
+    *,
+    show: bool,
+) -> resuming.Progress:
+    config, dataset, run_key = plan.config, plan.dataset, plan.run_key
+    progress = _progress(plan, learner)
 
     def report(epoch: int, metrics: dict[str, float]) -> None:
-        _log(folder / "log.csv", {"epoch": epoch, **metrics})
-        for name, value in callbacks.finite(metrics).items():
-            history.setdefault(name, []).append(value)
-        runs.save_curves(dataset, run_key, history)
-        runs.update(dataset, run_key, epoch=epoch, best=callbacks.finite(end.best))
+        _tell(plan, progress)
         if on_epoch:
             on_epoch(epoch, metrics)
 
+    if progress.epoch:
+        _tell(plan, progress)  # it may have been killed before it could
+    if callbacks.is_over(progress, config):
+        return progress
     card = {"run_key": run_key, "dataset": dataset.name, **info}
-    end = callbacks.EndOfEpoch(config, folder, card, feed.validator, report)
-    after = [callbacks.StopOnNaN(config, feed.listing.filepaths, feed.skipped), end]
+    after = [
+        callbacks.StopOnNaN(config, feed.listing.filepaths),
+        callbacks.EndOfEpoch(
+            config, plan.folder, card, feed.validator, progress, report
+        ),
+    ]
     if config.tensorboard:
-        after.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
+        after.append(keras.callbacks.TensorBoard(plan.folder / "tensorboard"))
     learner.fit(
-        feed.batches,
+        feed.batches(progress.epoch * feed.steps),
         steps_per_epoch=feed.steps,
+        initial_epoch=progress.epoch,
         epochs=config.epochs,
         shuffle=False,  # the batches come in an order of their own
-        verbose=0 if not progress else 1 if sys.stdout.isatty() else 2,
+        verbose=0 if not show else 1 if sys.stdout.isatty() else 2,
         callbacks=after,
     )
-    return history, end.best
+    return progress
 
 
-def _log(path: Path, row: dict[str, float]) -> None:
-    """Adds a line to a CSV file; the first one names the columns."""
-    is_new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, row)
-        if is_new:
-            writer.writeheader()
-        writer.writerow(row)
+def _progress(plan: planning.Plan, learner: Learner) -> resuming.Progress:
+    """Returns how far the run has come, the learner put there."""
+    last = checkpoint.pointed(plan.folder, "last")
+    if last is None:
+        if plan.resumes and runs.info(plan.dataset, plan.run_key).epoch:
+            raise FileNotFoundError(f"run folder '{plan.folder}' has lost 'last'")
+        return resuming.Progress()
+    progress = resuming.load(last, learner)
+    checkpoint.point_to_best(plan.folder, progress.best["epoch"])
+    logger.info("run '%s' goes on after epoch %d", plan.run_key, progress.epoch)
+    return progress
+
+
+def _tell(plan: planning.Plan, progress: resuming.Progress) -> None:
+    """Writes the curves so far, into the run and as a CSV file."""
+    history = progress.history
+    path, unfinished = plan.folder / "log.csv", plan.folder / ".log.csv.unfinished"
+    with unfinished.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["epoch", *history])
+        epochs = range(1, progress.epoch + 1)
+        writer.writerows(zip(epochs, *history.values(), strict=True))
+    unfinished.replace(path)
+    runs.save_curves(plan.dataset, plan.run_key, history)
+    best = resuming.finite(progress.best)
+    runs.update(plan.dataset, plan.run_key, epoch=progress.epoch, best=best)

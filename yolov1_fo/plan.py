@@ -1,0 +1,236 @@
+"""What a training is going to do, checked before anything is written."""
+
+import logging
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import fiftyone as fo
+import keras
+
+from yolov1_fo import __version__, data, runs
+from yolov1_fo import samples as fo_samples
+from yolov1_fo.config import TrainConfig
+from yolov1_fo.feed import Feed, check_batch_size
+
+logger = logging.getLogger(__name__)
+
+
+class Plan(NamedTuple):
+    """A training that can begin.
+
+    Attributes:
+        dataset: that the run belongs to
+        run_key: its name there
+        folder: where it keeps its files
+        config: its settings
+        classes: names in the order of their ids
+        gt_field: the field of Detections
+        listing: files and objects to learn from
+        validation: the same, to measure on; None without
+        resumes: whether the run exists already
+    """
+
+    dataset: fo.Dataset
+    run_key: str
+    folder: Path
+    config: TrainConfig
+    classes: list[str]
+    gt_field: str
+    listing: data.Listing
+    validation: data.Listing | None
+    resumes: bool
+
+
+def new(
+    samples: fo_samples.Samples,
+    gt_field: str,
+    val_samples: fo_samples.Samples | None,
+    run_key: str | None,
+    runs_dir: str | os.PathLike[str] | None,
+    classes: Sequence[str] | None,
+    settings: dict[str, Any],
+) -> Plan:
+    """Returns the plan of a new run; the arguments are those of `train`.
+
+    Raises:
+        ValueError: if the samples, the field, a class or a setting does not fit
+    """
+    _check(samples, val_samples, gt_field)
+    names = fo_samples.classes_of(samples, gt_field, classes)
+    config = _config(names, settings)
+    dataset = samples._root_dataset
+    run_key = run_key or runs.new_key(dataset, config.network, runs_dir)
+    folder = runs.folder(dataset, run_key, runs_dir)
+    runs.check_key(dataset, run_key, folder)
+    listings = _listings(samples, val_samples, gt_field, names)
+    check_batch_size(config, len(listings[0].filepaths))
+    return Plan(dataset, run_key, folder, config, names, gt_field, *listings, False)
+
+
+def again(
+    samples: fo_samples.Samples,
+    val_samples: fo_samples.Samples | None,
+    resume: str | os.PathLike[str],
+) -> Plan:
+    """Returns the plan of a run that goes on with the settings that it began with.
+
+    Args:
+        samples: what it learned from
+        val_samples: what it was measured on
+        resume: its key, its folder, or one of its checkpoints
+
+    Raises:
+        ValueError: if there is no such run, or it has finished
+        FileNotFoundError: if its folder is gone
+    """
+    fo_samples.check_images(samples)
+    dataset = samples._root_dataset
+    run_key = runs.find(dataset, resume)
+    run = runs.info(dataset, run_key)
+    if run.status == "finished":
+        raise ValueError(f"run '{run_key}' has finished; there is nothing to resume")
+    if not Path(run.folder).is_dir():
+        raise FileNotFoundError(f"run '{run_key}' has lost its folder '{run.folder}'")
+    if bool(run.val_images) != (val_samples is not None):
+        raise ValueError(
+            f"run '{run_key}' was measured on {run.val_images} images; val_samples "
+            f"must be the same, got {'none' if val_samples is None else 'some'}"
+        )
+    _check(samples, val_samples, run.gt_field)
+    config = TrainConfig(**run.settings)
+    listings = _listings(samples, val_samples, run.gt_field, run.classes)
+    return Plan(
+        dataset,
+        run_key,
+        Path(run.folder),
+        config,
+        run.classes,
+        run.gt_field,
+        *listings,
+        True,
+    )
+
+
+def _check(
+    samples: fo_samples.Samples, val_samples: fo_samples.Samples | None, gt_field: str
+) -> None:
+    fo_samples.check_labelled(samples, gt_field, "gt_field")
+    if val_samples is not None:
+        fo_samples.check_labelled(val_samples, gt_field, "gt_field of val_samples")
+
+
+def _config(classes: list[str], settings: dict[str, Any]) -> TrainConfig:
+    unknown = sorted(set(settings) - set(TrainConfig.names()) | {"C"} & set(settings))
+    if unknown:
+        known = ", ".join(name for name in TrainConfig.names() if name != "C")
+        raise ValueError(f"unknown setting {', '.join(unknown)}; there are: {known}")
+    config = TrainConfig(C=len(classes), **settings)
+    if config.tensorboard and find_spec("tensorboard") is None:
+        raise ImportError("tensorboard=True needs a package: pip install tensorboard")
+    return config
+
+
+def _listings(
+    samples: fo_samples.Samples,
+    val_samples: fo_samples.Samples | None,
+    gt_field: str,
+    classes: list[str],
+) -> tuple[data.Listing, data.Listing | None]:
+    train = _listing(samples, gt_field, classes, "train")
+    if val_samples is None:
+        return train, None
+    validation = _listing(val_samples, gt_field, classes, "val")
+    shared = set(train.filepaths) & set(validation.filepaths)
+    if shared:
+        logger.warning(
+            "val_samples shares %d of its %d images with samples; its mAP is too good",
+            len(shared),
+            len(validation.filepaths),
+        )
+    return train, validation
+
+
+def _listing(
+    samples: fo_samples.Samples, gt_field: str, classes: list[str], split: str
+) -> data.Listing:
+    """Returns what to learn from, in an order that no view changes."""
+    listing = data.load(samples, gt_field, classes)
+    if not len(listing.objects.class_ids):
+        raise ValueError(
+            f"'{gt_field}' on {fo_samples.name(samples)} has no objects to "
+            f"{'learn' if split == 'train' else 'measure'}"
+        )
+    dropped = listing.dropped
+    logger.log(
+        logging.WARNING if dropped.degenerate else logging.INFO,
+        "%s: %d images, %d objects; left out %d ignored and %d without size",
+        split,
+        len(listing.filepaths),
+        len(listing.objects.class_ids),
+        dropped.ignored,
+        dropped.degenerate,
+    )
+    return listing.take(sorted(range(len(listing.ids)), key=listing.ids.__getitem__))
+
+
+def describe(plan: Plan, feed: Feed) -> dict[str, Any]:
+    """Returns what a run tells of itself, in JSON's types."""
+    train, val = feed.listing, feed.validator and feed.validator.listing
+    return {
+        "folder": str(plan.folder),
+        "classes": plan.classes,
+        "gt_field": plan.gt_field,
+        "settings": asdict(plan.config),
+        "images": len(train.ids),
+        "objects": len(train.objects.class_ids),
+        "dropped": train.dropped._asdict(),
+        "samples_digest": fo_samples.digest(train.ids),
+        "labels_digest": train.objects.digest(),
+        "val_images": len(val.ids) if val else 0,
+        "val_digest": fo_samples.digest(val.ids) if val else None,
+        "skipped": len(feed.skipped),
+        "versions": {
+            "yolov1-fo": __version__,
+            "python": platform.python_version(),
+            "keras": keras.__version__,
+            "backend": keras.backend.backend(),
+            "fiftyone": version("fiftyone"),
+        },
+    }
+
+
+def check_same(plan: Plan, now: dict[str, Any]) -> None:
+    """Checks that what a run resumes with is what it began with.
+
+    Args:
+        plan: from `again`
+        now: from `describe`
+
+    Raises:
+        ValueError: if the images are others; other labels or versions are warned of
+    """
+    then = runs.info(plan.dataset, plan.run_key)
+    for argument, digest, images in (
+        ("samples", "samples_digest", "images"),
+        ("val_samples", "val_digest", "val_images"),
+    ):
+        if getattr(then, digest) != now[digest]:
+            raise ValueError(
+                f"{argument} must be those that run '{plan.run_key}' began with: "
+                f"{getattr(then, images)} readable images then, "
+                f"{now[images]} others now"
+            )
+    for what in ("labels_digest", "versions"):
+        if getattr(then, what) != now[what]:
+            logger.warning(
+                "%s changed since run '%s' began; it goes on, but is not what it "
+                "would have been",
+                what.removesuffix("_digest"),
+                plan.run_key,
+            )

@@ -1,0 +1,122 @@
+"""What a training needs to go on as if it had never stopped.
+
+Beside the network: the optimizer's variables, the counters that every random draw
+depends on, and what the end of each epoch has seen so far.
+"""
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import keras
+import numpy as np
+
+from yolov1_fo import checkpoint
+
+VARIABLES, PROGRESS = "variables.npz", "progress.json"
+
+
+@dataclass
+class Progress:
+    """How far a training has come.
+
+    Attributes:
+        epoch: how many epochs are done
+        seconds: that they took, in all processes
+        history: a list of numbers, one an epoch, under each name; None where an epoch
+            has none
+        best: epoch and metrics of the best checkpoint
+    """
+
+    epoch: int = 0
+    seconds: float = 0.0
+    history: dict[str, list[float | None]] = field(default_factory=dict)
+    best: dict[str, float] = field(default_factory=dict)
+
+    def add(self, metrics: dict[str, float]) -> None:
+        """Adds an epoch's metrics to the history."""
+        for name, value in finite(metrics).items():
+            self.history.setdefault(name, []).append(value)
+
+    def to_json(self) -> str:
+        """Returns it as JSON; `from_json(p.to_json()) == p`."""
+        return json.dumps({**asdict(self), "best": finite(self.best)}, indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Returns what `to_json` wrote; `from_json(p.to_json()) == p`."""
+        progress = cls(**json.loads(text))
+        progress.best = {
+            k: math.nan if v is None else v for k, v in progress.best.items()
+        }
+        return progress
+
+
+def finite(metrics: dict[str, float]) -> dict[str, float | None]:
+    """Returns metrics as JSON can say them: None for what is no number."""
+    return {k: v if math.isfinite(v) else None for k, v in metrics.items()}
+
+
+def save(folder: Path, learner: keras.Model, progress: Progress) -> None:
+    """Writes `state/` into a checkpoint that is being made.
+
+    Args:
+        folder: of the checkpoint
+        learner: compiled; between two epochs
+        progress: up to this epoch
+    """
+    state = folder / checkpoint.STATE
+    state.mkdir()
+    values = {name: value.numpy() for name, value in variables(learner).items()}
+    np.savez(state / VARIABLES, **values)
+    (state / PROGRESS).write_text(progress.to_json() + "\n")
+
+
+def load(folder: Path, learner: keras.Model) -> Progress:
+    """Puts a learner where `save` found it; returns how far that was.
+
+    Args:
+        folder: of a checkpoint
+        learner: compiled, with the settings of the run
+
+    Raises:
+        FileNotFoundError: if the checkpoint keeps no state
+        ValueError: if its state can't be read, or is of another network
+    """
+    state = folder / checkpoint.STATE
+    for name in (VARIABLES, PROGRESS):
+        if not (state / name).is_file():
+            raise FileNotFoundError(
+                f"checkpoint '{folder}' has no {checkpoint.STATE}/{name}; "
+                "its training can't go on"
+            )
+    try:
+        progress = Progress.from_json((state / PROGRESS).read_text())
+        with (
+            (state / VARIABLES).open("rb") as file,
+            np.load(file, allow_pickle=False) as stored,
+        ):
+            values = dict(stored)
+    except Exception as error:
+        raise ValueError(f"'{state}' can't be read: {error}") from error
+    wanted = variables(learner)
+    shapes = [(name, tuple(value.shape)) for name, value in wanted.items()]
+    if [(name, value.shape) for name, value in values.items()] != shapes:
+        raise ValueError(f"'{state}' must be of this network and optimizer")
+    for name, variable in wanted.items():
+        variable.assign(values[name])
+    return progress
+
+
+def variables(learner: keras.Model) -> dict[str, Any]:
+    """Returns all that a step changes, metrics aside, by number.
+
+    Keras makes up some names anew in each process, so that only the order can be
+    relied on.
+    """
+    metrics = {id(variable) for variable in learner.metrics_variables}
+    found = [v for v in learner.variables if id(v) not in metrics]
+    found += learner.optimizer.variables
+    return {f"{number:05d}": variable for number, variable in enumerate(found)}
