@@ -107,10 +107,12 @@ def test_lite0_has_the_published_weights():
     )
 
 
+@pytest.mark.parametrize(("stride", "channels"), [(32, 320), (16, 112)])
 @pytest.mark.parametrize("side", [64, 96])
-def test_trunk_ends_at_a_thirty_second(side):
-    trunk = backbones.build("efficientnet-lite0", side, pretrained=False)
-    assert trunk.output_shape == (None, side // 32, side // 32, 320)
+def test_trunk_ends_where_it_is_told(side, stride, channels):
+    trunk = backbones.build("efficientnet-lite0", side, pretrained=False, stride=stride)
+    assert trunk.output_shape == (None, side // stride, side // stride, channels)
+    assert trunk.name == "trunk"
 
 
 def test_lite0_tells_photographs_apart(photographs):
@@ -134,8 +136,9 @@ def test_lite0_tells_photographs_apart(photographs):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", backbones.APPLICATIONS)
 def test_applications_build_without_weights(name):
-    trunk = backbones.build(name, 64, pretrained=False)
-    assert trunk.output_shape[1:3] == (2, 2)
+    for stride in (32, 16):
+        trunk = backbones.build(name, 64, pretrained=False, stride=stride)
+        assert trunk.output_shape[1:3] == (64 // stride, 64 // stride)
 
 
 def test_weights_that_cannot_be_fetched_are_one_clear_line(monkeypatch):

@@ -42,7 +42,7 @@ def test_pick_takes_what_it_knows():
         ({"freeze_epochs": 2}, "freeze_epochs is for networks on a trunk, not for"),
         (
             {"network": "yolov1-efficientnet-lite0", "side": 416, "S": 6},
-            "S must be 7 or 13 .* at side 416, got 6",
+            "S must be 7, 13 or 26 .* at side 416, got 6",
         ),
         (
             {"rate_steps": ((4, 0.1), (0, 0.2))},
@@ -50,7 +50,7 @@ def test_pick_takes_what_it_knows():
         ),
         (
             {"network": "yolov1-efficientnet-lite0", "side": 448, "S": 9},
-            "S must be 7 or 14 for yolov1-efficientnet-lite0 at side 448, got 9",
+            "S must be 7, 14 or 28 for yolov1-efficientnet-lite0 at side 448, got 9",
         ),
     ],
 )

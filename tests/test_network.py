@@ -73,7 +73,7 @@ def test_dropout_stands_behind_the_large_connected_layer(micro):
     assert net.layers[-2].rate == 0.25
 
 
-@pytest.mark.parametrize(("side", "S"), [(64, 2), (128, 2), (96, 2), (32, 1)])
+@pytest.mark.parametrize(("side", "S"), [(64, 2), (128, 2), (96, 2), (32, 1), (96, 6)])
 def test_transfer_network_says_each_cell(side, S):
     config = NetworkConfig(
         network="yolov1-efficientnet-lite0", pretrained=False, side=side, S=S, C=4

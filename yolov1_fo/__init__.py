@@ -17,6 +17,8 @@ _HOMES = {
     "apply": "inference",
     "evaluate": "evaluation",
     "EvaluationReport": "evaluation",
+    "inspect": "inspection",
+    "InspectionReport": "inspection",
     "to_tf_dataset": "data",
     "load_quickstart": "quickstart",
     "GridConfig": "config",

@@ -1,7 +1,7 @@
 """Trunks of pretrained classifiers, for networks that stand on them.
 
 A trunk takes float32 RGB in [0, 1], scales it as its classifier was trained, and gives
-features at a thirty-second of the input's side.
+features at a thirty-second or a sixteenth of the input's side.
 """
 
 import hashlib
@@ -39,17 +39,21 @@ APPLICATIONS = {
 }
 
 
-def build(name: str, side: int, *, pretrained: bool = True) -> keras.Model:
+def build(
+    name: str, side: int, *, pretrained: bool = True, stride: int = 32
+) -> keras.Model:
     """Returns a trunk.
 
     Args:
         name: efficientnet-lite0, or a key of `APPLICATIONS`
         side: of the input, in pixels
         pretrained (True): with its ImageNet weights
+        stride (32): how many times smaller than the input the features are; 16 leaves
+            out what comes after the last block of that size
 
     Returns:
         a model from (N, side, side, 3) float32 RGB in [0, 1] to
-        (N, side / 32, side / 32, channels)
+        (N, side / stride, side / stride, channels)
 
     Raises:
         ImportError: if the weights' package is missing
@@ -59,7 +63,7 @@ def build(name: str, side: int, *, pretrained: bool = True) -> keras.Model:
         trunk = _lite0(side)
         if pretrained:
             _load_lite0(trunk, read_legacy_torch(lite0_file(), LITE0_SHA256))
-        return trunk
+        return _cut(trunk, stride)
     constructor, scale, offset = APPLICATIONS[name]
     image = keras.Input((side, side, 3), name="image")
     scaled = keras.layers.Rescaling(scale, offset, name="preprocess")(image)
@@ -76,7 +80,20 @@ def build(name: str, side: int, *, pretrained: bool = True) -> keras.Model:
             f"the ImageNet weights of '{name}' can't be fetched; they need the "
             f"internet once, or take pretrained=False ({error})"
         ) from error
-    return keras.Model(image, classifier.output, name="trunk")
+    return _cut(keras.Model(image, classifier.output, name="trunk"), stride)
+
+
+def _cut(trunk: keras.Model, stride: int) -> keras.Model:
+    """Returns a trunk up to its last residual block of a stride."""
+    side = trunk.input_shape[1] // stride
+    if trunk.output_shape[1] == side:
+        return trunk
+    blocks = [
+        layer.output
+        for layer in trunk.layers
+        if isinstance(layer, keras.layers.Add) and layer.output.shape[1] == side
+    ]
+    return keras.Model(trunk.input, blocks[-1], name="trunk")
 
 
 def _lite0(side: int) -> keras.Model:

@@ -124,10 +124,11 @@ class NetworkConfig(GridConfig):
         self._within(0, 0.95, "dropout")
         if self.side % 32:
             raise ValueError(f"side must be a multiple of 32 pixels, got {self.side}")
-        cells = self.side // 32
-        if self.has_trunk and self.S not in (cells, -(-cells // 2)):
+        coarse = self.side // 32
+        fits = (-(-coarse // 2), coarse, 2 * coarse)
+        if self.has_trunk and self.S not in fits:
             raise ValueError(
-                f"S must be {-(-cells // 2)} or {cells} for {self.network} "
+                f"S must be {fits[0]}, {fits[1]} or {fits[2]} for {self.network} "
                 f"at side {self.side}, got {self.S}"
             )
 

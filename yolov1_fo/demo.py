@@ -17,8 +17,9 @@ logger = logging.getLogger(__name__)
 SETTINGS: dict[str, Any] = {
     "network": "yolov1-efficientnet-lite0",
     "side": 256,
-    "S": 8,
-    "epochs": 17,
+    "S": 16,
+    "head_filters": 128,
+    "epochs": 16,
     "batch_size": 4,
     "batch_norm": True,
     "dropout": 0.0,

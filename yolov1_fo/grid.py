@@ -125,7 +125,7 @@ def encode(boxes: Array, class_ids: Array, config: GridConfig) -> Array:
     # 1. Which cell each object belongs to.
     centre_size = _boxes.xyxy_to_cxcywh(_boxes.clip(boxes))
     centre, size = centre_size[..., :2], centre_size[..., 2:]
-    corner = xp.clip(xp.floor(centre * S), 0, S - 1)  # (..., M, (column, row))
+    corner = _corner(centre, config)
     index = corner[..., 1] * S + corner[..., 0]  # (..., M)
     valid = (class_ids >= 0) & (size[..., 0] > 0) & (size[..., 1] > 0)
 
@@ -147,6 +147,26 @@ def encode(boxes: Array, class_ids: Array, config: GridConfig) -> Array:
     chosen = xp.take_along_axis(values, owner[..., None], axis=-2)
     chosen = xp.where(taken[..., None] > 0, chosen, xp.zeros_like(chosen))
     return xp.reshape(chosen, (*lead, S, S, 5 + C))
+
+
+def cell_of(boxes: Array, config: GridConfig) -> Array:
+    """Returns the number of the cell that `encode` gives each object.
+
+    Args:
+        boxes: (..., 4) xyxy, relative
+        config: S
+
+    Returns:
+        (...) in [0, S * S), row by row
+    """
+    corner = _corner(_boxes.xyxy_to_cxcywh(_boxes.clip(boxes))[..., :2], config)
+    return corner[..., 1] * config.S + corner[..., 0]
+
+
+def _corner(centre: Array, config: GridConfig) -> Array:
+    """Returns the cell of each centre: (..., (column, row))."""
+    xp = namespace(centre)
+    return xp.clip(xp.floor(centre * config.S), 0, config.S - 1)
 
 
 def to_xyxy(boxes: Array, config: GridConfig) -> Array:

@@ -86,8 +86,7 @@ def from_detections(
     counts = [len(row) for row in labels]
     image = np.repeat(np.arange(len(labels)), counts)
     class_ids = np.array([ids.get(x, -1) for row in labels for x in row], np.int32)
-    nowhere = [math.nan] * 4
-    xyxy = to_xyxy([box or nowhere for row in bounding_boxes for box in row])
+    xyxy = to_xyxy(flat(bounding_boxes))
     skip = np.array([x for row in ignored for x in row], bool)
 
     degenerate = ~(_boxes.area(xyxy) > 0)
@@ -106,7 +105,20 @@ def from_detections(
     return among(usable & ~skip), among(usable & skip), dropped
 
 
-def to_xyxy(bounding_boxes: Sequence[Sequence[float]]) -> Array:
+def flat(bounding_boxes: Sequence[Sequence[Sequence[float] | None]]) -> Array:
+    """Returns the boxes of many images as one array.
+
+    Args:
+        bounding_boxes: of each object, by image; None where it has none
+
+    Returns:
+        (K, 4) as FiftyOne has them; NaN for None
+    """
+    rows = [box or [math.nan] * 4 for row in bounding_boxes for box in row]
+    return np.array(rows, np.float64).reshape(-1, 4)
+
+
+def to_xyxy(bounding_boxes: Sequence[Sequence[float]] | Array) -> Array:
     """Returns FiftyOne's boxes as ours, cut off at the image's edge.
 
     Args:

@@ -114,18 +114,21 @@ def _transfer(trunk_name: str, config: NetworkConfig, seed: int) -> keras.Model:
     """Puts small detection layers on a classifier's trunk.
 
     They are the paper's last convolutions, narrower; and in the place of its connected
-    layers, which would be forty times the trunk, a convolution says each cell. Where
-    the trunk learns, its batch normalisation follows the batch; where it is frozen, it
-    keeps the classifier's statistics.
+    layers, which would be forty times the trunk, a convolution says each cell. A fine
+    grid stands on finer features. Where the trunk learns, its batch normalisation
+    follows the batch; where it is frozen, it keeps the classifier's statistics.
     """
-    trunk = backbones.build(trunk_name, config.side, pretrained=config.pretrained)
+    stride = 16 if config.side // 16 == config.S else 32
+    trunk = backbones.build(
+        trunk_name, config.side, pretrained=config.pretrained, stride=stride
+    )
     image = keras.Input((config.side, config.side, 3), name="image")
     x = trunk(image)
-    stride = 1 if config.side // 32 == config.S else 2
     width = config.head_filters
     x = keras.layers.SpatialDropout2D(config.dropout, seed=seed, name="dropout")(x)
     x = _conv(x, Conv(width, 3), "head_1", config.batch_norm)
-    x = _conv(x, Conv(width, 3, stride), "head_2", config.batch_norm)
+    halve = 1 if x.shape[1] == config.S else 2
+    x = _conv(x, Conv(width, 3, halve), "head_2", config.batch_norm)
     x = _conv(x, Conv(width, 3), "head_3", config.batch_norm)
     said = [
         keras.layers.Flatten(name=f"{name}_flat", dtype="float32")(
@@ -141,11 +144,7 @@ def _transfer(trunk_name: str, config: NetworkConfig, seed: int) -> keras.Model:
         for name, filters, at_first in (
             ("class_probs", config.C, 1 / config.C),
             ("confidence", config.B, 0.0),
-            (
-                "boxes",
-                4 * config.B,
-                0.5,
-            ),  # the middle of the cell, a quarter of the image
+            ("boxes", 4 * config.B, 0.5),  # mid-cell, a quarter of the image
         )
     ]
     output = keras.layers.Concatenate(name="output", dtype="float32")(said)
