@@ -6,31 +6,18 @@ are read once a seed.
 """
 
 import argparse
-import json
 import logging
-import os
-import platform
-import resource
-import shutil
-import tempfile
-import time
 import xml.etree.ElementTree as ElementTree
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import fiftyone as fo
 import numpy as np
 
-import yolov1_fo
+from benchmarks import measuring
 from yolov1_fo import images
 
 SEEDS = (0, 1, 2)
-SPLIT_SEED = 2015
-LIBRARIES = ("keras", "tensorflow-cpu", "fiftyone", "numpy")
 SETTINGS: dict[str, Any] = {
     "network": "yolov1-efficientnet-lite0",
     "side": 320,
@@ -81,41 +68,14 @@ def load(folder: Path) -> fo.Dataset:
     return dataset
 
 
-def put_aside(dataset: fo.Dataset) -> tuple[Any, Any]:
-    """Returns nine tenths of the training images, and the other tenth."""
-    ids = np.array(dataset.match_tags("train").values("id"))
-    shown = np.random.default_rng(SPLIT_SEED).permutation(len(ids))
-    tenth = ids[shown[: len(ids) // 10]].tolist()
-    return dataset.match_tags("train").exclude(tenth), dataset.select(tenth)
-
-
 def run(folder: Path, seed: int, **settings: Any) -> dict[str, Any]:
     """Trains once and reads the test images once."""
     dataset = load(folder)
-    train, val = put_aside(dataset)
-    runs_dir = tempfile.mkdtemp()
-    start = time.monotonic()
-    result = yolov1_fo.train(
-        train, val_samples=val, seed=seed, runs_dir=runs_dir, **{**SETTINGS, **settings}
-    )
-    seconds = time.monotonic() - start
+    train, val = measuring.put_aside(dataset.match_tags("train"))
     test = dataset.match_tags("test")
-    model = yolov1_fo.load_model(result.checkpoint_dir)
-    yolov1_fo.apply(test, model, "yolov1", progress=False)
-    report = yolov1_fo.evaluate(test, "yolov1", progress=False)
-    print(report, flush=True)
+    row = measuring.run(train, val, test, seed=seed, **{**SETTINGS, **settings})
     dataset.delete()
-    shutil.rmtree(runs_dir)
-    return {
-        "seed": seed,
-        "voc07": report.voc07,
-        "coco_map": report.coco_map,
-        "per_class": {name: row["voc07"] for name, row in report.per_class.items()},
-        "val_voc07": result.best["val_voc07"],
-        "epoch": result.best["epoch"],
-        "minutes": seconds / 60,
-        "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
-    }
+    return {"seed": seed, **row}
 
 
 def main() -> None:
@@ -131,24 +91,12 @@ def main() -> None:
         for seed in arguments.seeds
     ]
     for row in rows:
-        print(
-            f"seed {row['seed']}: VOC07 mAP@0.5 {row['voc07']:.3f} on test "
-            f"({row['val_voc07']:.3f} on the tenth, epoch {row['epoch']:.0f}), "
-            f"{row['minutes']:.1f} minutes, {row['peak_gb']:.1f} GB"
-        )
+        print(f"seed {row['seed']}: {measuring.line(row)}")
     mean = float(np.mean([row["voc07"] for row in rows]))
     print(f"mean of {len(rows)} seeds: {mean:.3f}")
-    if arguments.json:
-        figures = {
-            "date": date.today().isoformat(),
-            "device": f"{os.cpu_count()} cores, {platform.machine()}",
-            "versions": {name: version(name) for name in LIBRARIES},
-            "settings": {**SETTINGS, "epochs": arguments.epochs},
-            "mean_voc07": mean,
-            "runs": rows,
-        }
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+    settings = {**SETTINGS, "epochs": arguments.epochs}
+    figures = {"settings": settings, "mean_voc07": mean, "runs": rows}
+    measuring.write(arguments.json, figures)
 
 
 if __name__ == "__main__":

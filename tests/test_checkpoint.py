@@ -24,7 +24,7 @@ def save(root, epoch, net, best=True):
 def test_round_trip_predicts_the_same(tmp_path, net, rng):
     folder = save(tmp_path, 1, net)
     x = rng.uniform(0, 1, (2, 32, 32, 3)).astype(np.float32)
-    np.testing.assert_array_equal(checkpoint.load_network(folder)(x), net(x))
+    np.testing.assert_array_equal(network.load(folder / "network.keras")(x), net(x))
     assert checkpoint.read_card(folder) == {"format": 1, **CARD, "epoch": 1}
 
 
@@ -102,5 +102,5 @@ def test_a_broken_network_is_one_clear_line(tmp_path, net):
     folder = save(tmp_path, 1, net)
     (folder / "network.keras").write_bytes(b"PK\x03\x04 no more")
     with pytest.raises(ValueError, match=r"network\.keras' can't be read") as caught:
-        checkpoint.load_network(folder)
+        network.load(folder / "network.keras")
     assert "\n" not in str(caught.value)

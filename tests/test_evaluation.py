@@ -165,7 +165,7 @@ def test_bad_input_is_one_clear_line(predicted, arguments, line):
 @pytest.mark.parametrize("seed", range(3))
 def test_training_and_evaluation_measure_the_same(painted, checkpoint_dir, seed):
     """`Validator`, on arrays, agrees with `evaluate`, on the database."""
-    from yolov1_fo import callbacks, checkpoint, data
+    from yolov1_fo import callbacks, data, network
     from yolov1_fo.config import TrainConfig
 
     model = yolov1_fo.load_model(checkpoint_dir)
@@ -179,7 +179,7 @@ def test_training_and_evaluation_measure_the_same(painted, checkpoint_dir, seed)
         network="fast-yolov1", side=32, S=3, C=2, batch_size=2, confidence_thresh=0.01
     )
     measured = callbacks.Validator(listing, config)(
-        checkpoint.load_network(checkpoint_dir)
+        network.load(checkpoint_dir / "network.keras")
     )
     yolov1_fo.apply(view, model, "found", progress=False)
     report = yolov1_fo.evaluate(view, "found", classes=model.classes)

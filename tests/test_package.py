@@ -120,13 +120,6 @@ def test_command_line_says_mistakes_in_one_line(capsys, monkeypatch):
     )
 
 
-def test_help_shows_the_commands(capsys):
-    with pytest.raises(SystemExit) as caught:
-        cli.main(["--help"])
-    assert caught.value.code == 0
-    assert "demo" in capsys.readouterr().out
-
-
 @pytest.mark.slow
 def test_demo_does_the_whole_job(tmp_path, capsys, monkeypatch):
     import PIL.Image

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import yolov1_fo
-from yolov1_fo import callbacks, checkpoint, runs
+from yolov1_fo import callbacks, checkpoint, network, runs
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.resume import Progress
 
@@ -56,7 +56,9 @@ def assert_same_run(run, whole):
 
 def last_weights(run):
     folder = Path(run.checkpoint_dir).parent
-    return checkpoint.load_network(checkpoint.pointed(folder, "last")).get_weights()
+    return network.load(
+        checkpoint.pointed(folder, "last") / "network.keras"
+    ).get_weights()
 
 
 @pytest.mark.slow

@@ -92,7 +92,7 @@ def test_same_seed_gives_the_same_run(painted, micro, mode):
     )
     assert first.history["loss"] == second.history["loss"]
     a, b = (
-        checkpoint.load_network(Path(run.checkpoint_dir)).get_weights()
+        network.load(Path(run.checkpoint_dir) / "network.keras").get_weights()
         for run in (first, second)
     )
     for x, y in zip(a, b, strict=True):
@@ -199,7 +199,7 @@ def test_loss_that_is_not_finite_stops_and_names_the_step(painted, micro):
     assert ".png" in str(got.value)
     assert painted.get_run_info("nan").config.status == "failed"
     for card in runs.folder(painted, "nan").glob("*/run.json"):
-        net = checkpoint.load_network(card.parent)
+        net = network.load(card.parent / "network.keras")
         assert all(np.isfinite(w).all() for w in net.get_weights())
 
 
@@ -291,7 +291,9 @@ def test_trunk_stands_still_until_its_epoch(painted, micro):
         folder = checkpoint.resolve(
             runs.folder(painted, "frozen") / f"epoch_{epoch:04d}"
         )
-        seen[epoch] = checkpoint.load_network(folder).get_layer("trunk").get_weights()
+        seen[epoch] = (
+            network.load(folder / "network.keras").get_layer("trunk").get_weights()
+        )
 
     train(
         painted,

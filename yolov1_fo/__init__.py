@@ -21,6 +21,8 @@ _HOMES = {
     "InspectionReport": "inspection",
     "to_tf_dataset": "data",
     "load_quickstart": "quickstart",
+    "publish": "zoo",
+    "unpublish": "zoo",
     "GridConfig": "config",
     "NetworkConfig": "config",
     "TrainConfig": "config",

@@ -1,7 +1,7 @@
 """A trained network as a folder that explains itself.
 
 `epoch_0012/` holds `network.keras` and `run.json`; beside it `last` and `best` are
-files of one line that name such a folder.
+files of one line that name such a folder. It loads no Keras: the App reads it too.
 """
 
 import contextlib
@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 logger = logging.getLogger(__name__)
@@ -61,12 +60,12 @@ def epoch_name(epoch: float) -> str:
     return f"epoch_{int(epoch):04d}"
 
 
-def write(folder: Path, network: keras.Model, card: dict[str, Any]) -> None:
+def write(folder: Path, network: Any, card: dict[str, Any]) -> None:
     """Fills a checkpoint.
 
     Args:
         folder: from `writing`
-        network: what is saved
+        network: the Keras model that is saved
         card: what `run.json` says of it, beside its format
 
     Raises:
@@ -92,7 +91,7 @@ def forget_state(folder: Path) -> None:
     shutil.rmtree(folder / STATE, ignore_errors=True)
 
 
-def check_finite(network: keras.Model) -> None:
+def check_finite(network: Any) -> None:
     """Raises a ValueError if a weight is not a finite number."""
     for variable in network.variables:
         values = variable.numpy()
@@ -158,17 +157,3 @@ def read_card(folder: Path) -> dict[str, Any]:
     if missing:
         raise ValueError(f"'{path}' lacks {', '.join(missing)}")
     return card
-
-
-def load_network(folder: Path) -> keras.Model:
-    """Returns the network of a checkpoint; runs no code that stands in it.
-
-    Raises:
-        ValueError: if it can't be read
-    """
-    path = folder / NETWORK
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:
-        line = str(error).strip().splitlines()[0] if str(error).strip() else error
-        raise ValueError(f"'{path}' can't be read as a network: {line}") from error

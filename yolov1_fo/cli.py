@@ -1,13 +1,24 @@
-"""The command line, `yolov1-fo`."""
+"""The command line, `yolov1-fo`: thin over the library's public names."""
 
 import argparse
 import logging
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from typing import NoReturn
 
 from yolov1_fo import __version__
+from yolov1_fo.commands import (
+    INTERRUPTED,
+    MISTAKE,
+    apply,
+    demo,
+    doctor,
+    evaluate,
+    inspect,
+    publish,
+    train,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,50 +28,42 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv (None): instead of the process's arguments
 
     Returns:
-        0, or 2 for a user's mistake, which is said in one line
+        0; 1 if `doctor` found something; 2 for a user's mistake, which is said in one
+        line; 130 if interrupted
     """
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
     _quieten()
     try:
         return arguments.run(arguments)
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
-        print(f"yolov1-fo: {error}", file=sys.stderr)
-        return 2
+        print(f"yolov1-fo: {' '.join(str(error).split())}", file=sys.stderr)
+        return MISTAKE
+    except KeyboardInterrupt:
+        print("yolov1-fo: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says a mistake in one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(MISTAKE, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "yolov1-fo", description="YOLOv1 for FiftyOne: train, apply, evaluate."
+    parser = _Parser(
+        "yolov1-fo",
+        description="YOLOv1 for FiftyOne: train on a dataset, apply, evaluate.",
+        epilog="yolov1-fo COMMAND --help says more; yolov1-fo demo shows it all.",
     )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    demo = commands.add_parser(
-        "demo",
-        help="the main job on the embedded data, in minutes",
-        description="Makes the quickstart data, trains on it, applies the model, "
-        "evaluates it, and writes a table and a picture.",
+    commands = parser.add_subparsers(
+        title="commands", required=True, metavar="COMMAND", parser_class=_Parser
     )
-    demo.add_argument(
-        "--output",
-        type=Path,
-        default=Path("demo_output"),
-        help="folder for the table and the picture (%(default)s)",
-    )
-    demo.add_argument("--epochs", type=int, help="passes over the images")
-    demo.set_defaults(run=_demo)
+    for module in (demo, train, apply, evaluate, inspect, publish, doctor):
+        module.add(commands)
     return parser
-
-
-def _demo(arguments: argparse.Namespace) -> int:
-    import yolov1_fo
-
-    yolov1_fo.train  # noqa: B018  # says what to install if TensorFlow is missing
-    from yolov1_fo import demo
-
-    settings = {} if arguments.epochs is None else {"epochs": arguments.epochs}
-    demo.run(arguments.output, lambda line: print(line, flush=True), **settings)
-    print("App      fiftyone app launch yolov1-quickstart")
-    return 0
 
 
 def _quieten() -> None:

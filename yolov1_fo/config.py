@@ -3,7 +3,10 @@
 Defaults are the paper's. A setting that leaves the paper says so.
 """
 
+import inspect
 import math
+import re
+import textwrap
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -27,6 +30,17 @@ class _Checked:
     def pick(cls, settings: dict[str, Any]) -> Self:
         """Returns the settings of this class among `settings`; ignores others."""
         return cls(**{k: v for k, v in settings.items() if k in cls.names()})
+
+    @classmethod
+    def describe(cls) -> dict[str, str]:
+        """Returns what the docstrings say of each setting, in the order of `names`."""
+        said = {}
+        for base in reversed(cls.__mro__):
+            text = inspect.cleandoc(base.__doc__ or "").partition("Attributes:\n")[2]
+            part = textwrap.dedent(text.partition("\n\n")[0])
+            for name, words in re.findall(r"^(\w+): (.*(?:\n +.*)*)", part, re.M):
+                said[name] = " ".join(words.split())
+        return {name: said[name] for name in cls.names()}
 
     def _at_least(self, low: float, *names: str) -> None:
         for name in names:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,16 @@ import fiftyone.core.models as fom
 import fiftyone.zoo.models as fozm
 import numpy as np
 
-from yolov1_fo import checkpoint, decode, images, labels, runs
+from yolov1_fo import checkpoint, decode, images, labels, network, runs, zoo
 from yolov1_fo import grid as _grid
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import GridConfig, NetworkConfig
+
+VOC_CLASSES = (
+    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair"),
+    *("cow", "diningtable", "dog", "horse", "motorbike", "person", "pottedplant"),
+    *("sheep", "sofa", "train", "tvmonitor"),
+)
 
 SETTINGS = (
     "confidence_thresh",
@@ -30,7 +37,15 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
     """What a `YOLOv1Model` is made of; FiftyOne changes it while it applies the model.
 
     Args:
-        d: a dict with `checkpoint_dir`, and optionally
+        d: a dict with one of
+
+            checkpoint_dir: of a trained network
+            model_name: of a model in FiftyOne's zoo
+            model_path: network.keras in a checkpoint, as the zoo says it
+            settings: of `NetworkConfig`, for a network without training; then also
+                classes (VOC's 20): its names
+
+        and optionally
 
             confidence_thresh (0.01): lowest score that is kept; low, for a true mAP
             iou_thresh (0.5): boxes that overlap more are one object
@@ -39,9 +54,14 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
             filter_classes (None): names of the classes of interest; None keeps all
     """
 
+    model_name: str | None
+    model_path: str | None
+
     def __init__(self, d: dict[str, Any]) -> None:
-        d = self.init(d)
-        self.checkpoint_dir = self.parse_string(d, "checkpoint_dir")
+        d = self.init(d)  # of FiftyOne; sets model_name and model_path
+        self.checkpoint_dir = self.parse_string(d, "checkpoint_dir", default=None)
+        self.settings = self.parse_dict(d, "settings", default=None)
+        self.classes = self.parse_array(d, "classes", default=None)
         self.confidence_thresh = self.parse_number(d, "confidence_thresh", default=0.01)
         self.iou_thresh = self.parse_number(d, "iou_thresh", default=0.5)
         self.max_detections = self.parse_int(d, "max_detections", default=100)
@@ -83,7 +103,26 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
 
     def attributes(self) -> list[str]:
         """Returns what is written when the config is serialized."""
-        return ["checkpoint_dir", *SETTINGS]
+        return [
+            *("checkpoint_dir", "model_name", "model_path", "settings", "classes"),
+            *SETTINGS,
+        ]
+
+    def folder(self) -> str | os.PathLike[str]:
+        """Returns where the trained network stands.
+
+        Raises:
+            ValueError: if none is named
+        """
+        if self.checkpoint_dir:
+            return self.checkpoint_dir
+        if self.model_name and not self.model_path:
+            self.model_path = fozm.download_zoo_model(self.model_name)[1]
+        if not self.model_path:
+            raise ValueError(
+                "a YOLOv1Model needs checkpoint_dir, model_name, model_path or settings"
+            )
+        return Path(self.model_path).parent
 
 
 class YOLOv1Model(fom.SamplesMixin, fom.Model):
@@ -103,18 +142,26 @@ class YOLOv1Model(fom.SamplesMixin, fom.Model):
 
     def __init__(self, config: YOLOv1ModelConfig) -> None:
         fom.SamplesMixin.__init__(self)
-        folder = checkpoint.resolve(config.checkpoint_dir)
+        self.config = config
+        self._preprocess = True
+        if config.settings is None:
+            self._load(checkpoint.resolve(config.folder()))
+        else:
+            self._build(config.settings, config.classes)
+        self.config.know(self.classes)
+
+    def _build(self, settings: dict[str, Any], classes: list[str] | None) -> None:
+        self.classes = list(VOC_CLASSES if classes is None else classes)
+        known = NetworkConfig(**{**settings, "C": len(self.classes)})
+        self.grid, self.side = GridConfig.pick(asdict(known)), known.side
+        self.network = network.build(known)
+
+    def _load(self, folder: Path) -> None:
         card = checkpoint.read_card(folder)
         settings = NetworkConfig.pick(card["settings"])
-        self.config = config
-        self.classes: list[str] = card["classes"]
-        self.grid = GridConfig.pick(card["settings"])
-        self.side = settings.side
-        self.network = checkpoint.load_network(folder)
-        self._preprocess = True
-        self._check(folder)
-
-    def _check(self, folder: Path) -> None:
+        self.classes = card["classes"]
+        self.grid, self.side = GridConfig.pick(card["settings"]), settings.side
+        self.network = network.load(folder / checkpoint.NETWORK)
         if len(self.classes) != self.grid.C:
             raise ValueError(
                 f"checkpoint '{folder}' must have {self.grid.C} classes, "
@@ -126,7 +173,6 @@ class YOLOv1Model(fom.SamplesMixin, fom.Model):
                 f"the network of checkpoint '{folder}' must have {expected} outputs "
                 f"for its grid, got {got}"
             )
-        self.config.know(self.classes)
 
     @property
     def media_type(self) -> str:
@@ -222,7 +268,8 @@ def load_model(
     """Returns a trained model for `dataset.apply_model(model)`.
 
     Args:
-        source: a checkpoint's folder, a run's folder, or a run key
+        source: a checkpoint's folder, a run's folder, a run key, or the name of a
+            published model or of one of ours in the zoo
         dataset (None): where to look up a run key
         **settings: of `YOLOv1ModelConfig`
 
@@ -235,13 +282,24 @@ def load_model(
         raise ValueError(
             f"unknown setting {', '.join(unknown)}; there are: {', '.join(SETTINGS)}"
         )
-    is_run = dataset is not None and os.fspath(source) in dataset.list_runs()
-    if dataset is not None and (is_run or not Path(source).is_dir()):
-        source = runs.checkpoint_dir(dataset, os.fspath(source))
-    elif not Path(source).is_dir():
-        raise FileNotFoundError(
-            f"checkpoint folder '{source}' does not exist; to load a run by its key, "
-            "pass dataset="
-        )
-    folder = checkpoint.resolve(source)
-    return YOLOv1Model(YOLOv1ModelConfig({"checkpoint_dir": str(folder), **settings}))
+    return YOLOv1Model(YOLOv1ModelConfig({**_find(source, dataset), **settings}))
+
+
+def _find(source: str | os.PathLike[str], dataset: fo.Dataset | None) -> dict[str, Any]:
+    """Returns what a config says of a model's source."""
+    name = os.fspath(source)
+    if dataset is not None and name in dataset.list_runs():
+        source = runs.checkpoint_dir(dataset, name)
+    if Path(source).is_dir():
+        return {"checkpoint_dir": str(checkpoint.resolve(source))}
+    published = zoo.published(name)
+    if published:
+        return {"checkpoint_dir": str(published)}
+    if name in zoo.entries():
+        return zoo.entries()[name]["default_deployment_config_dict"]["config"]
+    if dataset is not None:
+        runs.find(dataset, name)  # raises, and says which runs there are
+    raise FileNotFoundError(
+        f"'{source}' is no checkpoint folder and no model of the zoo; to load a run by "
+        "its key, pass dataset="
+    )

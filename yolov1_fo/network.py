@@ -1,5 +1,6 @@
 """Builds the Keras graph of an architecture, from stock layers only."""
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -28,6 +29,19 @@ def build(config: NetworkConfig, *, seed: int = 0) -> keras.Model:
     if architecture.trunk:
         return _transfer(architecture.trunk, config, seed)
     return from_layers(architecture.layers, config, seed)
+
+
+def load(path: Path) -> keras.Model:
+    """Returns a network that was saved; runs no code that stands in the file.
+
+    Raises:
+        ValueError: if it can't be read
+    """
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        line = str(error).strip().splitlines()[0] if str(error).strip() else error
+        raise ValueError(f"'{path}' can't be read as a network: {line}") from error
 
 
 def trunk_of(network: keras.Model) -> keras.Model | None:

@@ -1,0 +1,205 @@
+"""The command line, as a newcomer meets it."""
+
+import re
+
+import fiftyone as fo
+import pytest
+
+import yolov1_fo
+from yolov1_fo import cli, doctor
+from yolov1_fo.config import TrainConfig
+
+COMMANDS = (
+    *("demo", "train", "apply", "evaluate", "inspect"),
+    *("publish", "unpublish", "doctor"),
+)
+
+
+@pytest.fixture
+def named(painted, monkeypatch, tmp_path):
+    monkeypatch.setattr(fo.config, "model_zoo_dir", str(tmp_path / "models"))
+    painted.name = "painted-for-cli"
+    return painted.name
+
+
+def called(capsys, *words):
+    """Returns exit code, what was said, and the lines of mistakes."""
+    try:
+        code = cli.main([str(word) for word in words])
+    except SystemExit as stopped:
+        code = stopped.code
+    said = capsys.readouterr()
+    return code, said.out, said.err.splitlines()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_there(capsys, command):
+    code, text, _ = called(capsys, command, "--help")
+    assert code == 0
+    assert text.startswith(f"usage: yolov1-fo {command}")
+    _, overview, _ = called(capsys, "--help")
+    assert re.search(rf"^    {command}\b", overview, re.M)
+
+
+def test_help_says_every_setting_with_its_default(capsys):
+    _, text, _ = called(capsys, "train", "--help")
+    words = " ".join(text.split())
+    for name in TrainConfig.names():
+        if name != "C":
+            assert f"--{name.replace('_', '-')}" in words
+    assert "--learning-rate FLOAT the highest rate of the schedule (0.01)" in words
+    assert "one of yolov1, fast-yolov1" in words
+
+
+def test_settings_are_described():
+    said = TrainConfig.describe()
+    assert list(said) == TrainConfig.names()
+    assert said["S"] == "cells a side"
+    assert said["lambda_coord"] == "weight of the errors in position and size"
+
+
+MISTAKES = [
+    ([], "the following arguments are required: COMMAND"),
+    (["trian"], "argument COMMAND: invalid choice: 'trian'"),
+    (["train"], "the following arguments are required: DATASET"),
+    (["train", "nowhere"], "dataset 'nowhere' does not exist; there are: .*painted"),
+    (["train", "DATA", "--epochs", "many"], "--epochs: invalid int value: 'many'"),
+    (["train", "DATA", "--epochs", "0"], "epochs must be a whole number"),
+    (["train", "DATA", "--train-tag", "tain"], "has tag 'tain'; tags: train, val"),
+    (
+        ["train", "DATA", "--gt-field", "truth"],
+        "gt_field 'truth' is not on",
+    ),
+    (
+        ["train", "DATA", "--network", "yolov8"],
+        "network must be one of yolov1",
+    ),
+    (
+        ["train", "DATA", "--rate-steps", "0=1"],
+        "--rate-steps: invalid",
+    ),
+    (["train", "DATA", "--resume", "mine"], "run 'mine' is not on dataset .*: none"),
+    (["apply", "DATA"], "the following arguments are required: MODEL"),
+    (["apply", "DATA", "mine"], "run 'mine' is not on dataset .* training runs: none"),
+    (
+        ["apply", "DATA", "CHECKPOINT", "--iou-thresh", "2"],
+        "iou_thresh must be in",
+    ),
+    (
+        ["apply", "DATA", "CHECKPOINT", "--classes", "green"],
+        "among blue, red",
+    ),
+    (
+        ["apply", "DATA", "CHECKPOINT", "--batch-size", "0"],
+        "batch_size must be",
+    ),
+    (
+        ["apply", "DATA", "CHECKPOINT", "--view", "none"],
+        "view 'none' is not on",
+    ),
+    (["evaluate", "DATA", "predictions"], "pred_field 'predictions' is"),
+    (["evaluate", "DATA", "ground_truth"], "has objects without confidence; AP needs"),
+    (["inspect", "DATA", "--S", "0"], "S must be a whole number of at least 1, got 0"),
+    (["publish", "nowhere", "name"], "checkpoint folder 'nowhere' does not exist"),
+    (["publish", "CHECKPOINT", "yolov1"], "'yolov1' is the name of another model"),
+    (["publish", "mine", "name", "--dataset", "DATA"], "run 'mine' is not on dataset"),
+    (["unpublish", "mine"], "'mine' is not published; there are: none"),
+]
+
+
+@pytest.mark.parametrize(("words", "line"), MISTAKES)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    capsys, named, checkpoint_dir, words, line
+):
+    names = {"DATA": named, "CHECKPOINT": checkpoint_dir}
+    code, _, said = called(capsys, *(names.get(word, word) for word in words))
+    assert code == 2
+    assert len(said) == 1
+    assert re.match(r"yolov1-fo( \w+)?: ", said[0])
+    assert re.search(line, said[0])
+
+
+def test_apply_evaluate_inspect_publish(capsys, named, checkpoint_dir):
+    code, text, _ = called(
+        capsys, "apply", named, checkpoint_dir, "--label-field", "found", "--tag", "val"
+    )
+    assert code == 0
+    assert "wrote 'found' of 2 samples; 0 files are bad" in text
+    code, text, _ = called(
+        capsys, "evaluate", named, "found", "--tag", "val", "--eval-key", "first"
+    )
+    assert code == 0
+    assert re.search(r"^mean +0\.\d{3}", text, re.M)
+    assert fo.load_dataset(named).list_evaluations() == ["first"]
+    code, text, _ = called(capsys, "inspect", named, "--S", 14)
+    assert code == 0
+    assert "recall ceiling 1.000 with 14 x 14 cells" in text
+    code, text, _ = called(capsys, "publish", checkpoint_dir, "by-cli")
+    assert code == 0
+    assert "published 'by-cli'" in text
+    assert yolov1_fo.load_model("by-cli").classes == ["blue", "red"]
+    assert called(capsys, "unpublish", "by-cli")[0] == 0
+
+
+def test_a_saved_view_is_found(capsys, named):
+    dataset = fo.load_dataset(named)
+    dataset.save_view("few", dataset.limit(3))
+    code, text, _ = called(capsys, "inspect", named, "--view", "few")
+    assert code == 0
+    assert text.startswith("3 images")
+
+
+@pytest.mark.slow
+def test_train_stands_on_the_dataset_and_resumes(capsys, named, micro, monkeypatch):
+    words = ["train", named, "--network", "micro", "--side", 32, "--S", 2]
+    words += ["--epochs", 2, "--batch-size", 2, "--run-key", "mine", "--no-flip"]
+    assert called(capsys, *words)[0] == 2  # flip is a number
+    words[-1:] = ["--flip", 0, "--batch-norm", "--rate-steps", "0:1e-3", "1:1e-4"]
+    code, text, _ = called(capsys, *words, "--schedule", "steps")
+    assert code == 0
+    assert "run 'mine': 2 epochs, best at epoch" in text
+    run = fo.load_dataset(named).get_run_info("mine").config
+    assert run.settings["rate_steps"] == [[0.0, 0.001], [1.0, 0.0001]]
+    assert run.settings["batch_norm"] is True
+    code, _, said = called(capsys, "train", named, "--resume", "mine")
+    assert (code, said) == (
+        2,
+        ["yolov1-fo: run 'mine' has finished; there is nothing to resume"],
+    )
+
+
+def test_interrupted_says_how_to_go_on(capsys, named, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(yolov1_fo, "train", interrupt)
+    code, _, said = called(capsys, "train", named)
+    assert (code, said) == (130, ["stopped; go on with --resume and the run's key"])
+
+
+def test_doctor_finds_this_machine_well(capsys):
+    code, text, _ = called(capsys, "doctor")
+    assert code == 0
+    for what in ("Python", "fiftyone", "TensorFlow", "database", "datasets", "videos"):
+        assert re.search(rf"^(ok|--)  {what} ", text, re.M)
+
+
+def test_doctor_says_what_to_do(capsys, monkeypatch):
+    missing = {"tensorflow", "tensorflow-cpu", "tensorflow-macos"}
+    installed = doctor._installed
+    monkeypatch.setattr(
+        doctor, "_installed", lambda name: None if name in missing else installed(name)
+    )
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
+    monkeypatch.setattr(doctor.os, "access", lambda *_: False)
+    code, text, _ = called(capsys, "doctor")
+    assert code == 1
+    assert (
+        "!!  TensorFlow  missing\n                -> pip install 'yolov1-fo[cpu]'"
+        in text
+    )
+    assert "--  videos      ffmpeg and ffprobe missing" in text
+    assert re.search(r"^!!  model zoo   .* is not writable", text, re.M)
+    monkeypatch.setattr(doctor, "_installed", lambda name: "1.0")
+    code, text, _ = called(capsys, "doctor")
+    assert "they overwrite each other" in text

@@ -1,0 +1,51 @@
+"""yolov1-fo inspect: what a training will lose."""
+
+import argparse
+from typing import Any
+
+from yolov1_fo.commands import command
+from yolov1_fo.commands.samples import add_collection, add_gt_field, collection
+from yolov1_fo.config import TrainConfig
+
+
+def add(commands: Any) -> None:
+    """Adds the command."""
+    parser = command(
+        commands,
+        "inspect",
+        _run,
+        "Tell what a training will lose. Nothing is written.",
+        example="yolov1-fo inspect my-dataset --S 14",
+    )
+    add_collection(parser)
+    add_gt_field(parser)
+    for name, default, text in (
+        ("S", TrainConfig.S, "cells a side"),
+        ("side", TrainConfig.side, "of the network's input, in pixels"),
+    ):
+        parser.add_argument(
+            f"--{name}",
+            type=int,
+            metavar="N",
+            default=default,
+            help=f"{text} (%(default)s)",
+        )
+    parser.add_argument(
+        "--decode",
+        action="store_true",
+        help="decode every file, to find damage in the middle too",
+    )
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    import yolov1_fo
+
+    report = yolov1_fo.inspect(
+        collection(arguments, arguments.tag),
+        arguments.gt_field,
+        S=arguments.S,
+        side=arguments.side,
+        decode=arguments.decode,
+    )
+    print(report)
+    return 0

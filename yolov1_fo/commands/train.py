@@ -1,0 +1,102 @@
+"""yolov1-fo train: train a network."""
+
+import argparse
+import sys
+from typing import Any
+
+from yolov1_fo.architectures import NETWORKS
+from yolov1_fo.commands import INTERRUPTED, command
+from yolov1_fo.commands.samples import add_collection, add_gt_field, collection
+from yolov1_fo.config import TrainConfig
+
+FIRST = (
+    *("network", "side", "S", "B", "epochs", "batch_size", "optimizer"),
+    *("learning_rate", "schedule", "rate_steps", "warmup_epochs", "batch_norm"),
+)
+"""Settings that a person decides first."""
+
+
+def add(commands: Any) -> None:
+    """Adds the command."""
+    parser = command(
+        commands,
+        "train",
+        _run,
+        "Train a network on a dataset. Nothing is exported; the run stands on the "
+        "dataset.",
+        example="yolov1-fo train my-dataset --network yolov1-efficientnet-lite0 "
+        "--side 320 --S 20 \\\n      --epochs 30 --batch-size 8 --batch-norm "
+        "--optimizer adam --learning-rate 1e-3 --schedule cosine",
+    )
+    parser.usage = "yolov1-fo train [options] [settings] DATASET"
+    add_collection(parser, tags=False)
+    add_gt_field(parser)
+    parser.add_argument(
+        "--train-tag",
+        metavar="TAG",
+        default="train",
+        help="samples to learn from (%(default)s)",
+    )
+    parser.add_argument(
+        "--val-tag",
+        metavar="TAG",
+        default="val",
+        help="samples to measure on (%(default)s)",
+    )
+    parser.add_argument("--no-val", action="store_true", help="learn without measuring")
+    parser.add_argument("--run-key", metavar="KEY", help="name of the run")
+    parser.add_argument(
+        "--resume", metavar="KEY", help="go on with a run, as if it had never stopped"
+    )
+    parser.add_argument(
+        "--classes", nargs="+", metavar="NAME", help="in the order of their ids"
+    )
+    settings = parser.add_argument_group("settings", "the defaults are the paper's")
+    said = TrainConfig.describe()
+    said["network"] = f"one of {', '.join(NETWORKS)}"
+    for name in (*FIRST, *(name for name in said if name not in (*FIRST, "C"))):
+        _add_setting(settings, name, said[name])
+
+
+def _add_setting(group: Any, field: str, text: str) -> None:
+    default = getattr(TrainConfig, field)
+    flag = "--" + field.replace("_", "-")
+    options: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": field}
+    text = text.replace("%", "%%")
+    if isinstance(default, bool):
+        options["action"] = argparse.BooleanOptionalAction
+    elif field == "rate_steps":
+        options |= {"type": _rate_step, "nargs": "+", "metavar": "EPOCH:RATE"}
+    else:
+        options |= {"type": type(default), "metavar": type(default).__name__.upper()}
+    shown = "" if default == () else f" ({default})"
+    group.add_argument(flag, help=f"{text}{shown}", **options)
+
+
+def _rate_step(text: str) -> tuple[float, float]:
+    epoch, _, rate = text.partition(":")
+    return float(epoch), float(rate)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    import yolov1_fo
+
+    given = vars(arguments)
+    settings = {name: given[name] for name in TrainConfig.names() if name in given}
+    train = collection(arguments, arguments.train_tag)
+    val = None if arguments.no_val else collection(arguments, arguments.val_tag)
+    try:
+        result = yolov1_fo.train(
+            train,
+            arguments.gt_field,
+            val_samples=val,
+            run_key=arguments.run_key,
+            resume=arguments.resume,
+            classes=arguments.classes,
+            **settings,
+        )
+    except KeyboardInterrupt:
+        print("stopped; go on with --resume and the run's key", file=sys.stderr)
+        return INTERRUPTED
+    print(result)
+    return 0

@@ -1,0 +1,210 @@
+"""Our networks and your trained models in FiftyOne's model zoo.
+
+A published model is a folder with a manifest of its own inside FiftyOne's folder for
+models, so that any process finds it. It loads no Keras.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import fiftyone as fo
+import fiftyone.zoo.models as fozm
+
+from yolov1_fo import __version__, checkpoint
+from yolov1_fo.architectures import NETWORKS
+
+MANIFEST = Path(__file__).with_name("manifest.json")
+PUBLISHED = "yolov1-published"
+CARD = "README.md"
+MODEL = "yolov1_fo.model.YOLOv1Model"
+
+
+def register() -> None:
+    """Adds our networks, untrained or on ImageNet trunks, to this process's zoo.
+
+    For all processes, put the path of `yolov1_fo/zoo/manifest.json` in FiftyOne's
+    setting `model_zoo_manifest_paths`.
+    """
+    paths = fo.config.model_zoo_manifest_paths or []
+    if str(MANIFEST) not in paths:
+        fo.config.model_zoo_manifest_paths = [*paths, str(MANIFEST)]
+
+
+def entries() -> dict[str, dict[str, Any]]:
+    """Returns what the zoo says of our networks, by name."""
+    models = json.loads(MANIFEST.read_text())["models"]
+    return {model["base_name"]: model for model in models}
+
+
+def published(name: str) -> Path | None:
+    """Returns the folder of a published model; None if there is none of that name."""
+    folder = _folder(name)
+    return folder if folder.is_dir() else None
+
+
+def _folder(name: str) -> Path:
+    return Path(fo.config.model_zoo_dir) / PUBLISHED / name
+
+
+def publish(checkpoint_dir: str | os.PathLike[str], name: str) -> Path:
+    """Puts a trained model into the local model zoo, for every process.
+
+    Then `foz.load_zoo_model(name)` loads it. It is a copy: the run may be deleted.
+
+    Args:
+        checkpoint_dir: a checkpoint's folder, or a run's, of which the best is taken
+        name: in the zoo
+
+    Returns:
+        its folder in the zoo; `README.md` there is its card
+
+    Raises:
+        FileNotFoundError: if there is no such checkpoint
+        ValueError: if it can't be read, or the name is taken or can't be one
+        OSError: if it can't be written
+    """
+    source = checkpoint.resolve(checkpoint_dir)
+    card = checkpoint.read_card(source)
+    _check_name(name)
+    folder = _folder(name)
+    unfinished = folder.with_name(f".{name}.unfinished")  # FiftyOne looks past it
+    try:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        for part in (checkpoint.NETWORK, checkpoint.CARD):
+            shutil.copyfile(source / part, unfinished / part)
+        size = (source / checkpoint.NETWORK).stat().st_size
+        manifest = json.dumps(_manifest(name, card, size), indent=2)
+        (unfinished / "manifest.json").write_text(manifest + "\n")
+        (unfinished / CARD).write_text(describe(name, card))
+        unfinished.rename(folder)
+    except OSError as error:
+        raise OSError(f"'{folder}' can't be written: {error}") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return folder
+
+
+def unpublish(name: str) -> None:
+    """Removes a published model from the local model zoo.
+
+    Raises:
+        ValueError: if there is none of that name
+    """
+    folder = published(name)
+    if folder is None:
+        root = Path(fo.config.model_zoo_dir) / PUBLISHED
+        has = sorted(path.name for path in root.glob("[!.]*")) if root.is_dir() else []
+        raise ValueError(
+            f"'{name}' is not published; there are: {', '.join(has) or 'none'}"
+        )
+    gone = folder.with_name(f".{name}.unfinished")
+    folder.rename(gone)  # at once, whatever happens while its files go
+    shutil.rmtree(gone)
+    with contextlib.suppress(OSError):  # others are there
+        folder.parent.rmdir()
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        raise ValueError(
+            "name must be letters, digits, dots, dashes and underscores, beginning "
+            f"with a letter or digit; got {name!r}"
+        )
+    if published(name):
+        raise ValueError(
+            f"'{name}' is published already; choose another name, or unpublish it"
+        )
+    if name in NETWORKS or name in fozm.list_zoo_models():
+        raise ValueError(f"'{name}' is the name of another model; choose another")
+
+
+def _manifest(name: str, card: dict[str, Any], size: int) -> dict[str, Any]:
+    now = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
+    return {
+        "name": f"{PUBLISHED}/{name}",
+        "models": [
+            {
+                "base_name": name,
+                "base_filename": checkpoint.NETWORK,
+                "description": _sentence(card),
+                "size_bytes": size,
+                "date_added": now,
+                "tags": ["detection", "tensorflow", "yolov1", "published"],
+                "training_data": [{"name": card.get("dataset", "unknown")}],
+                "requirements": {
+                    "packages": [
+                        "yolov1-fo",
+                        "keras>=3.15",
+                        "tensorflow|tensorflow-cpu|tensorflow-macos",
+                    ],
+                    "cpu": {"support": True},
+                    "gpu": {"support": True},
+                },
+                "default_deployment_config_dict": {"type": MODEL, "config": {}},
+            }
+        ],
+    }
+
+
+def _sentence(card: dict[str, Any]) -> str:
+    settings, metrics = card["settings"], card.get("metrics", {})
+    text = (
+        f"{settings['network']} for {len(card['classes'])} classes, "
+        f"{settings['side']} px, {settings['S']} x {settings['S']} cells, "
+        f"trained on {card.get('images', '?')} images of '{card.get('dataset', '?')}'"
+    )
+    if metrics.get("val_voc07") is not None:
+        text += f"; VOC07 mAP@0.5 {metrics['val_voc07']:.3f}"
+    return text
+
+
+def describe(name: str, card: dict[str, Any]) -> str:
+    """Returns a model card in Markdown.
+
+    Args:
+        name: of the model
+        card: what `run.json` of its checkpoint says
+    """
+    settings, metrics = card["settings"], card.get("metrics", {})
+    figures = [
+        f"| {key} | {value:.4g} |"
+        for key, value in metrics.items()
+        if isinstance(value, int | float)
+    ]
+    return "\n".join(
+        [
+            f"# {name}",
+            "",
+            f"{_sentence(card)}.",
+            "",
+            "```python",
+            "import fiftyone.zoo as foz",
+            "",
+            f'model = foz.load_zoo_model("{name}")',
+            'dataset.apply_model(model, label_field="predictions", batch_size=16)',
+            "```",
+            "",
+            f"- classes: {', '.join(card['classes'])}",
+            f"- grid: S = {settings['S']}, B = {settings['B']}",
+            f"- training data: {card.get('images', '?')} images, "
+            f"{card.get('objects', '?')} objects of dataset "
+            f"'{card.get('dataset', '?')}', field '{card.get('gt_field', '?')}'; "
+            f"measured on {card.get('val_images', 0)} images",
+            f"- run '{card.get('run_key', '?')}', epoch {card.get('epoch', '?')} of "
+            f"{settings.get('epochs', '?')}, yolov1-fo {__version__}",
+            "",
+            "| metric | value |",
+            "|---|---|",
+            *figures,
+            "",
+            "Every setting stands in `run.json`.",
+            "",
+        ]
+    )
