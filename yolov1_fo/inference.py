@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import fiftyone.core.media as fomm
 import fiftyone.core.utils as fou
 import numpy as np
 
@@ -34,8 +35,10 @@ def apply(
     in bulk. A file that can't be read costs only itself; a cut one is predicted as far
     as it goes, as `apply_model` does; both are listed.
 
+    Of videos each frame is predicted; what the field held there before is replaced.
+
     Args:
-        samples: a FiftyOne dataset or view of images
+        samples: a FiftyOne dataset or view of images or videos
         model: from `load_model`
         label_field ("predictions"): is made if it does not exist
         batch_size (16): images a forward pass
@@ -49,10 +52,14 @@ def apply(
     Raises:
         ValueError: if the collection, the field or `batch_size` does not fit
     """
-    fo_samples.check_images(samples)
-    fo_samples.check_output(samples, label_field)
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    if samples.media_type == fomm.VIDEO:
+        return _apply_to_videos(
+            samples, model, label_field, batch_size, skip_existing, progress
+        )
+    fo_samples.check_images(samples)
+    fo_samples.check_output(samples, label_field)
     if skip_existing and samples.has_field(label_field):
         samples = samples.exists(label_field, False)
     ids, filepaths = samples.values(["id", "filepath"])
@@ -80,6 +87,41 @@ def apply(
         _write(samples, label_field, found)
     for path, fault in faults.items():
         logger.warning("'%s': %s", path, fault)
+    return faults
+
+
+def _apply_to_videos(
+    samples: fo_samples.Samples,
+    model: YOLOv1Model,
+    label_field: str,
+    batch_size: int,
+    skip_existing: bool,
+    progress: bool | Callable[..., Any] | None,
+) -> dict[str, str]:
+    fo_samples.check_videos(samples)
+    label_field = label_field.removeprefix("frames.")
+    fo_samples.check_output(samples, f"frames.{label_field}")
+    if skip_existing:
+        raise ValueError("skip_existing is for images; a video is predicted as a whole")
+    ids, filepaths = samples.values(["id", "filepath"])
+    faults = {}
+    with fou.ProgressBar(total=len(ids), progress=progress) as bar:
+        for sample_id, path in zip(ids, filepaths, strict=True):
+            video = samples.select(sample_id)
+            if samples.has_frame_field(label_field):
+                video.clear_frame_field(label_field)
+            try:
+                video.apply_model(
+                    model,
+                    label_field,
+                    batch_size=batch_size,
+                    skip_failures=False,
+                    progress=False,
+                )
+            except Exception as error:  # of ffmpeg, in many kinds
+                faults[path] = " ".join(str(error).split())
+                logger.warning("'%s': %s", path, faults[path])
+            bar.update()
     return faults
 
 

@@ -203,9 +203,9 @@ class YOLOv1Model(fom.SamplesMixin, fom.Model):
 
         Args:
             arg: (H, W, 3) uint8 RGB
-            sample (None): is not needed
+            sample (None): that it belongs to
         """
-        return self.predict_all([arg])[0]
+        return self.predict_all([arg], None if sample is None else [sample])[0]
 
     def predict_all(
         self, args: Sequence[Array], samples: Any = None
@@ -214,12 +214,18 @@ class YOLOv1Model(fom.SamplesMixin, fom.Model):
 
         Args:
             args: images (H, W, 3) uint8 RGB, of any sizes
-            samples (None): are not needed
+            samples (None): that they belong to. In the frames of a video FiftyOne
+                merges new objects with old ones by their ids, so each gets an id by
+                its rank in the frame: applied again, it takes the old one's place
         """
         if not len(args):
             return []
         pixels = [self._prepare(np.asarray(image)) for image in args]
-        return self.predict_pixels(np.stack(pixels))
+        found = self.predict_pixels(np.stack(pixels))
+        for detections, sample in zip(found, samples or (), strict=False):
+            if hasattr(sample, "frame_number"):
+                labels.identify(detections, f"{sample.sample_id} {sample.frame_number}")
+        return found
 
     def _prepare(self, image: Array) -> Array:
         if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:

@@ -1,6 +1,7 @@
 """What a FiftyOne collection must offer, and reading it with one aggregation."""
 
 import hashlib
+import shutil
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -83,6 +84,23 @@ def check_images(samples: Samples) -> None:
         raise ValueError(f"{what} must hold images, got {samples.media_type}")
 
 
+def check_videos(samples: Samples) -> None:
+    """Raises an error unless the collection holds videos that can be read here.
+
+    Raises:
+        ValueError: if it shows clips, or has no samples
+        OSError: if ffmpeg is missing
+    """
+    what = name(samples)
+    if getattr(samples, "_is_clips", False):
+        raise ValueError(f"{what} shows clips; pass the videos that they come from")
+    if not len(samples):
+        raise ValueError(f"{what} has no samples")
+    missing = [tool for tool in ("ffmpeg", "ffprobe") if not shutil.which(tool)]
+    if missing:
+        raise OSError(f"videos need {' and '.join(missing)}, not installed here")
+
+
 def check_detections(samples: Samples, field: str, argument: str) -> None:
     """Raises a ValueError unless `field` holds Detections.
 
@@ -92,12 +110,7 @@ def check_detections(samples: Samples, field: str, argument: str) -> None:
         argument: how the caller calls the field
     """
     schema = samples.get_field_schema()
-    detections = sorted(
-        key
-        for key, value in schema.items()
-        if isinstance(value, fof.EmbeddedDocumentField)
-        and issubclass(value.document_type, fol.Detections)
-    )
+    detections = sorted(key for key, value in schema.items() if _is_detections(value))
     if field in detections:
         return
     has = ", ".join(detections) or "none"
@@ -109,6 +122,12 @@ def check_detections(samples: Samples, field: str, argument: str) -> None:
         )
     raise ValueError(
         f"{argument} '{field}' is not on {name(samples)}; fields with Detections: {has}"
+    )
+
+
+def _is_detections(field: Any) -> bool:
+    return isinstance(field, fof.EmbeddedDocumentField) and issubclass(
+        field.document_type, fol.Detections
     )
 
 
@@ -126,9 +145,14 @@ def check_labelled(samples: Samples, field: str, argument: str) -> None:
 
 def check_output(samples: Samples, label_field: str) -> None:
     """Raises a ValueError unless Detections can be written to `label_field`."""
-    if label_field in samples.get_field_schema():
-        check_detections(samples, label_field, "label_field")
-    elif not label_field.isidentifier():
+    field = samples.get_field(label_field)
+    if field is not None and not _is_detections(field):
+        kind = getattr(field, "document_type", type(field)).__name__
+        raise ValueError(
+            f"label_field '{label_field}' on {name(samples)} must hold Detections, "
+            f"got {kind}"
+        )
+    if not label_field.removeprefix("frames.").isidentifier():
         raise ValueError(
             f"label_field must be a name that Python takes, got {label_field!r}"
         )
