@@ -21,6 +21,7 @@ _HOMES = {
     "InspectionReport": "inspection",
     "to_tf_dataset": "data",
     "load_quickstart": "quickstart",
+    "load_open_images": "open_images",
     "publish": "zoo",
     "unpublish": "zoo",
     "GridConfig": "config",
