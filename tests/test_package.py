@@ -128,6 +128,11 @@ def test_demo_does_the_whole_job(tmp_path, capsys, monkeypatch):
 
     small = {"side": 64, "S": 2, "head_filters": 8, "pretrained": False}
     monkeypatch.setattr(demo, "SETTINGS", {**demo.SETTINGS, **small, "progress": False})
+    monkeypatch.setattr(demo.os, "access", lambda *_: False)
+    assert cli.main(["demo", "--output", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.endswith(f"'{tmp_path}' is not writable\n")
+    monkeypatch.undo()
+    monkeypatch.setattr(demo, "SETTINGS", {**demo.SETTINGS, **small, "progress": False})
     assert cli.main(["demo", "--epochs", "1", "--output", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert "fiftyone app launch yolov1-quickstart" in said

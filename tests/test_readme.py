@@ -46,3 +46,12 @@ def test_every_module_stands_in_the_tree():
     tree = README.read_text().split("## The tree")[1].split("## The paper")[0]
     names = {path.stem for path in README.parent.glob("yolov1_fo/[a-z]*.py")}
     assert not {name for name in names if not re.search(rf"\b{name}\b", tree)}
+
+
+def test_the_tutorials_map_names_tests_that_are_there():
+    tests = Path(__file__).parent
+    text = (README.parent / "docs" / "tutorial-map.md").read_text()
+    there = "\n".join(path.read_text() for path in tests.glob("test_*.py"))
+    named = set(re.findall(r"`(test_\w+)`", text))
+    assert len(re.findall(r"^\| \d+ \|", text, re.M)) == 31
+    assert not {name for name in named if f"def {name}(" not in there}

@@ -255,7 +255,7 @@ def test_no_space_is_said_before_anything(painted, micro, monkeypatch):
 
     usage = shutil.disk_usage("/")._replace(free=1000)
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
-    with pytest.raises(OSError, match=r"needs .* GB for checkpoints, got 0\.0 GB free"):
+    with pytest.raises(OSError, match=r"needs .*B for checkpoints, got 1000\.0B free"):
         train(painted, micro)
     assert not painted.list_runs()
 

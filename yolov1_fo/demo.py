@@ -1,6 +1,7 @@
 """The main job on the embedded data: train, apply, evaluate, table, picture."""
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +55,9 @@ def run(
         **settings: of `TrainConfig`, instead of those in `SETTINGS`
     """
     start = time.monotonic()
+    output.mkdir(parents=True, exist_ok=True)
+    if not os.access(output, os.W_OK):
+        raise OSError(f"output folder '{output}' is not writable")
     say("1/4 data: 500 scenes of handwritten digits on photographs")
     dataset = quickstart.load_quickstart()
     train, val = dataset.match_tags("train"), dataset.match_tags("val")
@@ -69,7 +73,6 @@ def run(
 
     say("4/4 evaluate")
     report = evaluation.evaluate(val, "yolov1", eval_key="yolov1_demo", progress=False)
-    output.mkdir(parents=True, exist_ok=True)
     (output / "table.txt").write_text(f"{report}\n")
     picture(val.limit(PICTURED), "yolov1").save(output / "predictions.png")
     say(f"\n{report}\n")

@@ -6,6 +6,8 @@ depends on, and what the end of each epoch has seen so far.
 
 import json
 import math
+import zipfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -69,8 +71,10 @@ def save(folder: Path, learner: keras.Model, progress: Progress) -> None:
     """
     state = folder / checkpoint.STATE
     state.mkdir()
-    values = {name: value.numpy() for name, value in variables(learner).items()}
-    np.savez(state / VARIABLES, **values)
+    with zipfile.ZipFile(state / VARIABLES, "w") as archive:
+        for name, variable in variables(learner).items():  # one at a time: they are big
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, variable.numpy(), allow_pickle=False)
     (state / PROGRESS).write_text(progress.to_json() + "\n")
 
 
@@ -98,16 +102,17 @@ def load(folder: Path, learner: keras.Model) -> Progress:
             (state / VARIABLES).open("rb") as file,
             np.load(file, allow_pickle=False) as stored,
         ):
-            values = dict(stored)
+            _assign(stored, variables(learner))
     except Exception as error:
         raise ValueError(f"'{state}' can't be read: {error}") from error
-    wanted = variables(learner)
-    shapes = [(name, tuple(value.shape)) for name, value in wanted.items()]
-    if [(name, value.shape) for name, value in values.items()] != shapes:
-        raise ValueError(f"'{state}' must be of this network and optimizer")
-    for name, variable in wanted.items():
-        variable.assign(values[name])
     return progress
+
+
+def _assign(stored: Mapping[str, Any], wanted: dict[str, Any]) -> None:
+    if list(stored) != list(wanted):
+        raise ValueError("it is of another network or optimizer")
+    for name, variable in wanted.items():
+        variable.assign(stored[name])
 
 
 def variables(learner: keras.Model) -> dict[str, Any]:

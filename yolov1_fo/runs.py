@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import eta.core.utils as etau
 import fiftyone as fo
 import filelock
 
@@ -86,8 +87,8 @@ def check_space(path: Path, needed: int) -> None:
     free = shutil.disk_usage(there).free
     if free < needed:
         raise OSError(
-            f"'{path}' needs {needed / 1e9:.1f} GB for checkpoints, "
-            f"got {free / 1e9:.1f} GB free"
+            f"'{path}' needs {etau.to_human_bytes_str(needed)} for checkpoints, "
+            f"got {etau.to_human_bytes_str(free)} free"
         )
 
 

@@ -281,12 +281,15 @@ def _tell(plan: planning.Plan, progress: resuming.Progress) -> None:
     """Writes the curves so far, into the run and as a CSV file."""
     history = progress.history
     path, unfinished = plan.folder / "log.csv", plan.folder / ".log.csv.unfinished"
-    with unfinished.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["epoch", *history])
-        epochs = range(1, progress.epoch + 1)
-        writer.writerows(zip(epochs, *history.values(), strict=True))
-    unfinished.replace(path)
+    epochs = range(1, progress.epoch + 1)
+    try:
+        with unfinished.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["epoch", *history])
+            writer.writerows(zip(epochs, *history.values(), strict=True))
+        unfinished.replace(path)
+    except OSError as error:
+        raise OSError(f"'{path}' can't be written: {error}") from error
     runs.save_curves(plan.dataset, plan.run_key, history)
     best = resuming.finite(progress.best)
     runs.update(plan.dataset, plan.run_key, epoch=progress.epoch, best=best)

@@ -88,6 +88,7 @@ def publish(checkpoint_dir: str | os.PathLike[str], name: str) -> Path:
         raise OSError(f"'{folder}' can't be written: {error}") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+        _tidy()
     return folder
 
 
@@ -107,8 +108,13 @@ def unpublish(name: str) -> None:
     gone = folder.with_name(f".{name}.unfinished")
     folder.rename(gone)  # at once, whatever happens while its files go
     shutil.rmtree(gone)
-    with contextlib.suppress(OSError):  # others are there
-        folder.parent.rmdir()
+    _tidy()
+
+
+def _tidy() -> None:
+    """Removes the folder of published models if it is empty."""
+    with contextlib.suppress(OSError):
+        _folder("").rmdir()
 
 
 def _check_name(name: str) -> None:
