@@ -29,7 +29,11 @@ def add(commands: Any) -> None:
         help="field that is written (%(default)s)",
     )
     parser.add_argument(
-        "--batch-size", type=int, metavar="N", default=16, help="(%(default)s)"
+        "--batch-size",
+        type=int,
+        metavar="N",
+        default=16,
+        help="images a forward pass (%(default)s)",
     )
     parser.add_argument(
         "--confidence-thresh",
