@@ -69,7 +69,7 @@ def run(
         "epoch": result.best["epoch"],
         "iou_thresh": chosen,
         "minutes": seconds / 60,
-        "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+        "peak_gb_so_far": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
     }
 
 
@@ -78,7 +78,7 @@ def line(row: dict[str, Any]) -> str:
     return (
         f"VOC07 mAP@0.5 {row['voc07']:.3f} ({row['val_voc07']:.3f} on the tenth, "
         f"epoch {row['epoch']:.0f}), {row['minutes']:.1f} minutes, "
-        f"{row['peak_gb']:.1f} GB"
+        f"{row['peak_gb_so_far']:.1f} GB so far"
     )
 
 

@@ -1,6 +1,8 @@
 """The command line, as a newcomer meets it."""
 
 import re
+import subprocess
+import sys
 
 import fiftyone as fo
 import pytest
@@ -76,7 +78,7 @@ MISTAKES = [
     ),
     (
         ["train", "DATA", "--rate-steps", "0=1"],
-        "--rate-steps: invalid",
+        "must be EPOCH:RATE, got '0=1'",
     ),
     (["train", "DATA", "--resume", "mine"], "run 'mine' is not on dataset .*: none"),
     (["apply", "DATA"], "the following arguments are required: MODEL"),
@@ -155,17 +157,33 @@ def test_train_stands_on_the_dataset_and_resumes(capsys, named, micro, monkeypat
     words += ["--epochs", 2, "--batch-size", 2, "--run-key", "mine", "--no-flip"]
     assert called(capsys, *words)[0] == 2  # flip is a number
     words[-1:] = ["--flip", 0, "--batch-norm", "--rate-steps", "0:1e-3", "1:1e-4"]
+    words += ["--all", "--no-val"]
     code, text, _ = called(capsys, *words, "--schedule", "steps")
     assert code == 0
     assert "run 'mine': 2 epochs, best at epoch" in text
     run = fo.load_dataset(named).get_run_info("mine").config
     assert run.settings["rate_steps"] == [[0.0, 0.001], [1.0, 0.0001]]
     assert run.settings["batch_norm"] is True
+    assert run.images == 8
     code, _, said = called(capsys, "train", named, "--resume", "mine")
     assert (code, said) == (
         2,
         ["yolov1-fo: run 'mine' has finished; there is nothing to resume"],
     )
+
+
+@pytest.mark.slow
+def test_a_mistake_is_one_line_in_a_process_of_its_own(named):
+    words = ["train", named, "--network", "yolov8"]
+    said = subprocess.run(
+        [sys.executable, "-m", "yolov1_fo", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 2
+    (line,) = said.stderr.splitlines()
+    assert line.startswith("yolov1-fo: network must be one of yolov1, fast-yolov1")
 
 
 def test_interrupted_says_how_to_go_on(capsys, named, monkeypatch):
@@ -174,7 +192,7 @@ def test_interrupted_says_how_to_go_on(capsys, named, monkeypatch):
 
     monkeypatch.setattr(yolov1_fo, "train", interrupt)
     code, _, said = called(capsys, "train", named)
-    assert (code, said) == (130, ["stopped; go on with --resume and the run's key"])
+    assert (code, said) == (130, ["stopped; --resume and the run's key go on"])
 
 
 def test_doctor_finds_this_machine_well(capsys):

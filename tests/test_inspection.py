@@ -67,6 +67,12 @@ def test_every_planted_fault_is_found_and_nothing_else(painted, tmp_path):
     assert lost.label_id == report.view("lost").first().ground_truth.detections[1].id
 
 
+def test_labels_that_training_refuses_are_found(painted):
+    report = yolov1_fo.inspect(painted, classes=["red"])
+    assert (report.objects, len(report.findings["unknown"])) == (7, 3)
+    assert report.findings["unknown"][0].detail == "label 'blue'"
+
+
 def test_damage_in_the_middle_shows_when_decoded(painted, tmp_path):
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 50 + b"IEND\xaeB`\x82")
@@ -135,3 +141,5 @@ def test_bad_input_is_one_clear_line(painted):
         yolov1_fo.inspect(painted, "truth")
     with pytest.raises(ValueError, match="S must be a whole number of at least 1"):
         yolov1_fo.inspect(painted, S=0)
+    with pytest.raises(ValueError, match="tiny_px must be at least 0, got -1"):
+        yolov1_fo.inspect(painted, tiny_px=-1)

@@ -118,6 +118,9 @@ def test_a_run_is_found_by_its_key(painted, micro):
     assert by_folder.config.checkpoint_dir == run.checkpoint_dir
     with pytest.raises(ValueError, match=r"run 'yours' is not on dataset .*: mine"):
         yolov1_fo.load_model("yours", dataset=painted)
+    shutil.rmtree(Path(run.checkpoint_dir).parent)
+    with pytest.raises(FileNotFoundError, match="run 'mine' has lost its folder"):
+        yolov1_fo.load_model("mine", dataset=painted)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,17 @@ def test_without_a_network_it_is_one_clear_line(monkeypatch):
     assert not fo.dataset_exists(NAME)
 
 
+def test_an_interrupted_fetch_leaves_nothing(monkeypatch):
+    def interrupted(name, **options):
+        fo.Dataset(options["dataset_name"])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(open_images.foz, "load_zoo_dataset", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        yolov1_fo.load_open_images()
+    assert not fo.dataset_exists(NAME)
+
+
 def test_bad_input_is_one_clear_line(fetched):
     for arguments, line in (
         ({"classes": []}, "classes must name at least one class"),

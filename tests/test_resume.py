@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import yolov1_fo
-from yolov1_fo import callbacks, checkpoint, network, runs
+from yolov1_fo import callbacks, checkpoint, data, network, runs
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.resume import Progress
 
@@ -204,6 +204,12 @@ def test_what_does_not_fit_a_resume_is_one_clear_line(painted, micro, caplog):
     with pytest.raises(FileNotFoundError, match=r"epoch_0001' has no state/variables"):
         resumed()
     (state / "variables.npz").write_bytes(kept)
+    card = state.with_name("run.json")
+    text = card.read_text()
+    card.write_text(text.replace('"format": 1', '"format": 2'))
+    with pytest.raises(ValueError, match=r"run.json' must have format 1, got 2"):
+        resumed()
+    card.write_text(text)
     assert runs.info(painted, "cut").status == "failed"
 
     sample = painted.match_tags("train").first()
@@ -217,6 +223,23 @@ def test_what_does_not_fit_a_resume_is_one_clear_line(painted, micro, caplog):
     runs.update(painted, "cut", status="stopped")
     with pytest.raises(FileNotFoundError, match="run 'cut' has lost its folder"):
         resumed()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["host", "stream"])
+def test_the_choice_of_auto_stays(painted, micro, monkeypatch, tmp_path, mode):
+    """Else a file that is damaged in the middle would count once, and once not."""
+    spoilt = tmp_path / "spoilt.png"
+    spoilt.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 50 + b"IEND\xaeB`\x82")
+    sample = painted.match_tags("train").first().copy()
+    sample.filepath = str(spoilt)
+    painted.add_sample(sample)
+    choose = data.choose
+    monkeypatch.setattr(data, "choose", lambda asked, *_: mode)
+    whole = train(painted, run_key="whole", epochs=2, **micro)
+    cut(painted, 1, epochs=2, **micro)
+    monkeypatch.setattr(data, "choose", choose)  # host, as there is room
+    assert_same_run(train(painted, resume="cut", progress=False), whole)
 
 
 def test_progress_comes_back_from_json():

@@ -64,6 +64,15 @@ def test_apply_gives_frames_the_same_and_replaces_all(film, model, caplog):
 
 
 @needs_ffmpeg
+def test_apply_model_keeps_the_rest_where_fewer_are_found(film, model):
+    """FiftyOne merges; `apply` replaces."""
+    film.apply_model(model, label_field="found", progress=False)
+    before = film.count("frames.found.detections")
+    film.apply_model(model, label_field="found", confidence_thresh=0.5, progress=False)
+    assert film.count("frames.found.detections") <= before
+
+
+@needs_ffmpeg
 def test_a_broken_video_costs_only_itself(film, model, tmp_path):
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no film at all")

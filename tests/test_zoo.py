@@ -110,6 +110,7 @@ def test_what_cannot_be_published_is_one_clear_line(zoo_dir, checkpoint_dir, tmp
         ("squares", "'squares' is published already"),
         ("yolov1", "'yolov1' is the name of another model"),
         ("clip-vit-base32-torch", "is the name of another model"),
+        ("yolov1-untrained", "is the name of another model"),
         ("a/b", "name must be letters, digits, dots, dashes and underscores"),
         ("", "name must be letters"),
     ):
@@ -117,8 +118,9 @@ def test_what_cannot_be_published_is_one_clear_line(zoo_dir, checkpoint_dir, tmp
             yolov1_fo.publish(checkpoint_dir, name)
     with pytest.raises(FileNotFoundError, match="nowhere' does not exist"):
         yolov1_fo.publish(tmp_path / "nowhere", "other")
-    with pytest.raises(ValueError, match="'other' is not published; there are: squar"):
-        yolov1_fo.unpublish("other")
+    for name in ("other", "", ".", "..", "../squares"):
+        with pytest.raises(ValueError, match="is not published; there are: squares"):
+            yolov1_fo.unpublish(name)
     assert [path.name for path in (zoo_dir / zoo.PUBLISHED).iterdir()] == ["squares"]
 
 
@@ -145,3 +147,21 @@ def test_a_manifest_edited_by_hand_spoils_only_itself(zoo_dir, checkpoint_dir, c
         yolov1_fo.load_model("squares")
     yolov1_fo.unpublish("squares")
     assert not folder.exists()
+
+
+def test_a_published_model_that_lost_its_weights_says_so(zoo_dir, checkpoint_dir):
+    folder = yolov1_fo.publish(checkpoint_dir, "squares")
+    (folder / "network.keras").unlink()
+    with pytest.raises(FileNotFoundError, match=r"'squares' is damaged: .* publish it"):
+        foz.load_zoo_model("squares", cache=False)
+
+
+def test_a_published_model_keeps_its_classes(zoo_dir, checkpoint_dir):
+    yolov1_fo.publish(checkpoint_dir, "squares")
+    with pytest.raises(ValueError, match=r"classes of checkpoint .* are blue, red; to"):
+        foz.load_zoo_model("squares", classes=["green", "red"], cache=False)
+
+
+def test_the_readmes_registration_works_in_a_fresh_process():
+    code = "from yolov1_fo import zoo; zoo.register()"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

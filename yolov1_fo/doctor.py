@@ -2,14 +2,18 @@
 
 import os
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import NamedTuple
 
+from packaging.requirements import Requirement
+
 from yolov1_fo import __version__
+from yolov1_fo.loading import load_tensorflow
 
 GOOD, FAIR, BAD = "ok", "--", "!!"
 TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-macos")
@@ -66,10 +70,14 @@ def _versions() -> Iterator[Check]:
         "" if fits else "take Python 3.11 to 3.13",
     )
     yield Check(GOOD, "yolov1-fo", __version__)
-    for package in ("fiftyone", "keras", "numpy"):
-        found = _installed(package)
-        remedy = "" if found else f"pip install {package}"
-        yield Check(GOOD if found else BAD, package, found or "missing", remedy)
+    for line in requires("yolov1-fo") or ():
+        needed = Requirement(line)
+        if needed.marker is None:  # else it belongs to an extra
+            found = _installed(needed.name)
+            fits = found is not None and needed.specifier.contains(found)
+            remedy = "" if fits else f"pip install '{needed}'"
+            state = GOOD if fits else BAD
+            yield Check(state, needed.name, found or "missing", remedy)
 
 
 def _tensorflow() -> Iterator[Check]:
@@ -90,8 +98,13 @@ def _tensorflow() -> Iterator[Check]:
             "they overwrite each other: uninstall all, then install one",
         )
         return
-    import tensorflow as tf
-
+    try:
+        load_tensorflow()
+        import tensorflow as tf
+    except Exception as error:
+        remedy = "reinstall it; the error is its own"
+        yield Check(BAD, "TensorFlow", " ".join(str(error).split()), remedy)
+        return
     yield Check(GOOD, "TensorFlow", found[0])
     gpus = tf.config.list_physical_devices("GPU")
     cores = f"{os.cpu_count()} cores"
@@ -127,8 +140,8 @@ def _database() -> Check:
     try:
         samples.check_database()
     except OSError as error:
-        fault, _, remedy = str(error).partition(": ")
-        return Check(BAD, "database", fault, remedy or fault)
+        fault, remedy = re.split(r"; |: (?=pip )", str(error), maxsplit=1)
+        return Check(BAD, "database", fault, remedy)
     return Check(GOOD, "database", f"{where}; {len(fo.list_datasets())} datasets")
 
 
@@ -171,5 +184,5 @@ def _plugin() -> Check:
         FAIR,
         "App plugin",
         f"{PLUGIN} is not enabled",
-        "the App works without it; training and evaluation from the App need it",
+        "only training from within the App needs it",
     )

@@ -20,6 +20,7 @@ SPLITS = ("train", "val", "validation", "test")
 KINDS = {
     "lost": "objects in a cell that an earlier object owns; never learned",
     "tiny": "objects narrower or lower than {tiny_px} pixels of the network's input",
+    "unknown": "objects whose label is not among the classes; training refuses them",
     "degenerate": "objects without size inside the image; dropped",
     "outside": "objects that reach over the image's edge; cut off there",
     "unreadable": "files that are missing, cut short or no images; skipped",
@@ -56,6 +57,7 @@ class InspectionReport:
     """What a training on some samples will lose; `print` shows it as a table.
 
     Attributes:
+        samples: that were looked at
         images: how many
         objects: how many there are to learn; ignored and degenerate ones aside
         ignored: difficult objects, crowds and groups
@@ -64,6 +66,7 @@ class InspectionReport:
         most: objects in the fullest image
         grid: the S x S cells that it was seen through
         side: of the network's input, in pixels
+        tiny_px: what is smaller there is tiny, in pixels
         findings: what is wrong, under each of `KINDS`
     """
 
@@ -98,7 +101,7 @@ class InspectionReport:
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
         found = dict.fromkeys(one.sample_id for one in self.findings[kind])
-        return self.samples._root_dataset.select(list(found), ordered=True)
+        return self.samples._dataset.select(list(found), ordered=True)
 
     def __str__(self) -> str:
         S = self.grid.S
@@ -169,6 +172,8 @@ def inspect(
     if val_samples is not None:
         fo_samples.check_images(val_samples)
     config = NetworkConfig(S=S, side=side)
+    if not tiny_px >= 0:
+        raise ValueError(f"tiny_px must be at least 0, got {tiny_px}")
     names = fo_samples.classes_of(samples, gt_field, classes)
     records = fo_samples.read(samples, gt_field)
     label_ids = samples.values(f"{gt_field}.detections.id")
@@ -178,6 +183,7 @@ def inspect(
     findings = {
         "lost": objects.lost(config),
         "tiny": objects.tiny(tiny_px / side),
+        "unknown": objects.unknown(),
         "degenerate": objects.degenerate(),
         "outside": objects.outside(),
         "unreadable": _unreadable(records, side, decode, workers),
@@ -218,8 +224,8 @@ class _Objects:
         self.xywh = labels.flat(records.bounding_boxes)
         self.boxes = labels.to_xyxy(self.xywh)
         self.has_size = _boxes.area(self.boxes) > 0
-        known = np.isin(self.names.astype(str), classes)
-        self.learned = self.has_size & ~self.ignored & known
+        self.known = np.array([name in classes for name in self.names], bool)
+        self.learned = self.has_size & ~self.ignored & self.known
 
     def lost(self, config: GridConfig) -> list[Finding]:
         rows = np.flatnonzero(self.learned)
@@ -233,6 +239,10 @@ class _Objects:
         size = self.boxes[:, 2:] - self.boxes[:, :2]
         rows = np.flatnonzero(self.learned & (size.min(axis=-1, initial=1) < least))
         return self._found(rows, lambda row: "{:.4f} x {:.4f}".format(*size[row]))
+
+    def unknown(self) -> list[Finding]:
+        rows = np.flatnonzero(~self.known & self.has_size & ~self.ignored)
+        return self._found(rows, lambda row: f"label {self.names[row]!r}")
 
     def degenerate(self) -> list[Finding]:
         return self._found(np.flatnonzero(~self.has_size), self._box)

@@ -8,6 +8,7 @@ from typing import Any
 
 import fiftyone as fo
 import fiftyone.core.config as foc
+import fiftyone.core.frame as fofr
 import fiftyone.core.labels as fol
 import fiftyone.core.models as fom
 import fiftyone.zoo.models as fozm
@@ -160,6 +161,11 @@ class YOLOv1Model(fom.SamplesMixin, fom.Model):
         card = checkpoint.read_card(folder)
         settings = NetworkConfig.pick(card["settings"])
         self.classes = card["classes"]
+        if self.config.classes not in (None, self.classes):
+            raise ValueError(
+                f"classes of checkpoint '{folder}' are {', '.join(self.classes)}; to "
+                "keep only some, set filter_classes"
+            )
         self.grid, self.side = GridConfig.pick(card["settings"]), settings.side
         self.network = network.load(folder / checkpoint.NETWORK)
         if len(self.classes) != self.grid.C:
@@ -216,14 +222,16 @@ class YOLOv1Model(fom.SamplesMixin, fom.Model):
             args: images (H, W, 3) uint8 RGB, of any sizes
             samples (None): that they belong to. In the frames of a video FiftyOne
                 merges new objects with old ones by their ids, so each gets an id by
-                its rank in the frame: applied again, it takes the old one's place
+                its rank in the frame: applied again, it takes the old one's place. If
+                fewer are found than before, the old rest stays; `yolov1_fo.apply`
+                removes it
         """
         if not len(args):
             return []
         pixels = [self._prepare(np.asarray(image)) for image in args]
         found = self.predict_pixels(np.stack(pixels))
         for detections, sample in zip(found, samples or (), strict=False):
-            if hasattr(sample, "frame_number"):
+            if isinstance(sample, fofr.Frame | fofr.FrameView):
                 labels.identify(detections, f"{sample.sample_id} {sample.frame_number}")
         return found
 
@@ -294,7 +302,7 @@ def load_model(
 def _find(source: str | os.PathLike[str], dataset: fo.Dataset | None) -> dict[str, Any]:
     """Returns what a config says of a model's source."""
     name = os.fspath(source)
-    if dataset is not None and name in dataset.list_runs():
+    if dataset is not None and runs.exists(dataset, name):
         source = runs.checkpoint_dir(dataset, name)
     if Path(source).is_dir():
         return {"checkpoint_dir": str(checkpoint.resolve(source))}

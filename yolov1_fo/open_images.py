@@ -106,9 +106,11 @@ def _fetch(
             seed=seed,
             dataset_name=name,
         )
-    except Exception as error:
+    except BaseException as error:
         if fo.dataset_exists(name):
             fo.delete_dataset(name)
+        if not isinstance(error, Exception):
+            raise
         raise OSError(
             "Open Images can't be fetched; it needs the internet once "
             f"({type(error).__name__}: {' '.join(str(error).split())})"

@@ -1,5 +1,6 @@
 """What a training is going to do, checked before anything is written."""
 
+import importlib
 import logging
 import os
 import platform
@@ -95,20 +96,19 @@ def again(
     run = runs.info(dataset, run_key)
     if run.status == "finished":
         raise ValueError(f"run '{run_key}' has finished; there is nothing to resume")
-    if not Path(run.folder).is_dir():
-        raise FileNotFoundError(f"run '{run_key}' has lost its folder '{run.folder}'")
+    folder = runs.checkpoint_dir(dataset, run_key)
     if bool(run.val_images) != (val_samples is not None):
         raise ValueError(
             f"run '{run_key}' was measured on {run.val_images} images; val_samples "
             f"must be the same, got {'none' if val_samples is None else 'some'}"
         )
     _check(samples, val_samples, run.gt_field)
-    config = TrainConfig(**run.settings)
+    config = TrainConfig(**{**run.settings, "data": run.data})
     listings = _listings(samples, val_samples, run.gt_field, run.classes)
     return Plan(
         dataset,
         run_key,
-        Path(run.folder),
+        Path(folder),
         config,
         run.classes,
         run.gt_field,
@@ -182,11 +182,13 @@ def _listing(
 def describe(plan: Plan, feed: Feed) -> dict[str, Any]:
     """Returns what a run tells of itself, in JSON's types."""
     train, val = feed.listing, feed.validator and feed.validator.listing
+    backend = keras.backend.backend()
     return {
         "folder": str(plan.folder),
         "classes": plan.classes,
         "gt_field": plan.gt_field,
         "settings": asdict(plan.config),
+        "data": feed.mode,
         "images": len(train.ids),
         "objects": len(train.objects.class_ids),
         "dropped": train.dropped._asdict(),
@@ -194,12 +196,13 @@ def describe(plan: Plan, feed: Feed) -> dict[str, Any]:
         "labels_digest": train.objects.digest(),
         "val_images": len(val.ids) if val else 0,
         "val_digest": fo_samples.digest(val.ids) if val else None,
+        "val_labels_digest": val.objects.digest() if val else None,
         "skipped": len(feed.skipped),
         "versions": {
             "yolov1-fo": __version__,
             "python": platform.python_version(),
             "keras": keras.__version__,
-            "backend": keras.backend.backend(),
+            "backend": f"{backend} {importlib.import_module(backend).__version__}",
             "fiftyone": version("fiftyone"),
         },
     }
@@ -226,11 +229,11 @@ def check_same(plan: Plan, now: dict[str, Any]) -> None:
                 f"{getattr(then, images)} readable images then, "
                 f"{now[images]} others now"
             )
-    for what in ("labels_digest", "versions"):
+    for what in ("labels_digest", "val_labels_digest", "versions"):
         if getattr(then, what) != now[what]:
             logger.warning(
                 "%s changed since run '%s' began; it goes on, but is not what it "
                 "would have been",
-                what.removesuffix("_digest"),
+                what.removesuffix("_digest").replace("_", " "),
                 plan.run_key,
             )

@@ -13,6 +13,7 @@ import fiftyone as fo
 import filelock
 
 METHOD = "yolov1/train"
+LOCK = ".lock"
 
 
 def folder(
@@ -51,7 +52,7 @@ def check_key(dataset: fo.Dataset, run_key: str, path: Path) -> None:
             f"run_key '{run_key}' exists on dataset '{dataset.name}'; choose another, "
             f"or dataset.delete_run('{run_key}')"
         )
-    if path.exists():
+    if path.exists() and {one.name for one in path.iterdir()} - {LOCK}:
         raise ValueError(
             f"run_key '{run_key}' has a folder '{path}' of a run that was deleted; "
             "choose another, or delete the folder"
@@ -133,7 +134,7 @@ def locked(path: Path, run_key: str) -> Iterator[None]:
     Raises:
         ValueError: if one does
     """
-    lock = filelock.FileLock(path / ".lock", blocking=False)
+    lock = filelock.FileLock(path / LOCK, blocking=False)
     try:
         lock.acquire()
     except filelock.Timeout:
@@ -169,6 +170,12 @@ def find(dataset: fo.Dataset, source: str | os.PathLike[str]) -> str:
     )
 
 
+def exists(dataset: fo.Dataset, run_key: str) -> bool:
+    """Returns whether a training run of that name is on the dataset."""
+    dataset.reload()
+    return run_key in dataset.list_runs(method=METHOD)
+
+
 def info(dataset: fo.Dataset, run_key: str) -> Any:
     """Returns what is known of a run, as attributes."""
     return dataset.get_run_info(run_key).config
@@ -179,5 +186,9 @@ def checkpoint_dir(dataset: fo.Dataset, run_key: str) -> str:
 
     Raises:
         ValueError: if there is no such run
+        FileNotFoundError: if its folder is gone
     """
-    return info(dataset, find(dataset, run_key)).folder
+    folder = info(dataset, find(dataset, run_key)).folder
+    if not Path(folder).is_dir():
+        raise FileNotFoundError(f"run '{run_key}' has lost its folder '{folder}'")
+    return folder

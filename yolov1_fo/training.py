@@ -201,13 +201,14 @@ def _bytes(variables: Iterable[Any]) -> int:
 def _run_of(plan: planning.Plan, info: dict[str, Any]) -> Iterator[None]:
     """Keeps the run's status while it is trained."""
     dataset, run_key, folder = plan.dataset, plan.run_key, plan.folder
-    folder.mkdir(parents=True, exist_ok=plan.resumes)
+    folder.mkdir(parents=True, exist_ok=True)
     with runs.locked(folder, run_key):
         if plan.resumes:
             runs.update(dataset, run_key, status="running", error=None)
         else:
             try:
                 runs.register(dataset, run_key, **info)
+                logger.info("run '%s', in %s", run_key, folder)
             except BaseException:
                 shutil.rmtree(folder)
                 raise
@@ -271,6 +272,7 @@ def _progress(plan: planning.Plan, learner: Learner) -> resuming.Progress:
         if plan.resumes and runs.info(plan.dataset, plan.run_key).epoch:
             raise FileNotFoundError(f"run folder '{plan.folder}' has lost 'last'")
         return resuming.Progress()
+    checkpoint.read_card(last)  # of a format that is known
     progress = resuming.load(last, learner)
     checkpoint.point_to_best(plan.folder, progress.best["epoch"])
     logger.info("run '%s' goes on after epoch %d", plan.run_key, progress.epoch)

@@ -5,6 +5,7 @@ from typing import Any
 
 from yolov1_fo.commands import command
 from yolov1_fo.commands.samples import add_collection, collection
+from yolov1_fo.loading import load_tensorflow
 
 
 def add(commands: Any) -> None:
@@ -68,6 +69,7 @@ def _run(arguments: argparse.Namespace) -> int:
         for name in ("confidence_thresh", "iou_thresh", "filter_classes")
         if getattr(arguments, name) is not None
     }
+    load_tensorflow()
     model = yolov1_fo.load_model(arguments.model, samples._root_dataset, **given)
     faults = yolov1_fo.apply(
         samples,

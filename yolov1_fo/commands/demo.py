@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from yolov1_fo.commands import command
+from yolov1_fo.loading import load_tensorflow
 
 
 def add(commands: Any) -> None:
@@ -30,9 +31,7 @@ def add(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    import yolov1_fo
-
-    yolov1_fo.train  # noqa: B018  # says what to install if TensorFlow is missing
+    load_tensorflow()
     from yolov1_fo import demo
 
     settings = {} if arguments.epochs is None else {"epochs": arguments.epochs}

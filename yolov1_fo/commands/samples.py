@@ -61,6 +61,7 @@ def collection(arguments: argparse.Namespace, tag: str | None = None) -> Any:
     if not len(tagged):
         has = ", ".join(samples.distinct("tags")) or "none"
         raise ValueError(
-            f"no sample of {fo_samples.name(samples)} has tag '{tag}'; tags: {has}"
+            f"no sample of {fo_samples.name(samples)} has tag '{tag}'; tags: {has}; "
+            "see --help for other ways to choose"
         )
     return tagged

@@ -8,6 +8,7 @@ from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.commands import INTERRUPTED, command
 from yolov1_fo.commands.samples import add_collection, add_gt_field, collection
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.loading import load_tensorflow
 
 FIRST = (
     *("network", "side", "S", "B", "epochs", "batch_size", "optimizer"),
@@ -28,7 +29,7 @@ def add(commands: Any) -> None:
         "--side 320 --S 20 \\\n      --epochs 30 --batch-size 8 --batch-norm "
         "--optimizer adam --learning-rate 1e-3 --schedule cosine",
     )
-    parser.usage = "yolov1-fo train [options] [settings] DATASET"
+    parser.usage = "yolov1-fo train DATASET [options] [settings]"
     add_collection(parser, tags=False)
     add_gt_field(parser)
     parser.add_argument(
@@ -42,6 +43,9 @@ def add(commands: Any) -> None:
         metavar="TAG",
         default="val",
         help="samples to measure on (%(default)s)",
+    )
+    parser.add_argument(
+        "--all", action="store_true", help="learn from all samples, whatever their tags"
     )
     parser.add_argument("--no-val", action="store_true", help="learn without measuring")
     parser.add_argument("--run-key", metavar="KEY", help="name of the run")
@@ -75,7 +79,10 @@ def _add_setting(group: Any, field: str, text: str) -> None:
 
 def _rate_step(text: str) -> tuple[float, float]:
     epoch, _, rate = text.partition(":")
-    return float(epoch), float(rate)
+    try:
+        return float(epoch), float(rate)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be EPOCH:RATE, got {text!r}") from None
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -83,8 +90,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
     given = vars(arguments)
     settings = {name: given[name] for name in TrainConfig.names() if name in given}
-    train = collection(arguments, arguments.train_tag)
+    train = collection(arguments, None if arguments.all else arguments.train_tag)
     val = None if arguments.no_val else collection(arguments, arguments.val_tag)
+    load_tensorflow()
     try:
         result = yolov1_fo.train(
             train,
@@ -96,7 +104,7 @@ def _run(arguments: argparse.Namespace) -> int:
             **settings,
         )
     except KeyboardInterrupt:
-        print("stopped; go on with --resume and the run's key", file=sys.stderr)
+        print("stopped; --resume and the run's key go on", file=sys.stderr)
         return INTERRUPTED
     print(result)
     return 0

@@ -22,7 +22,22 @@ from yolov1_fo.architectures import NETWORKS
 MANIFEST = Path(__file__).with_name("manifest.json")
 PUBLISHED = "yolov1-published"
 CARD = "README.md"
+NAME = "[A-Za-z0-9][A-Za-z0-9_.-]*"
 MODEL = "yolov1_fo.model.YOLOv1Model"
+
+LOST = '''"""What FiftyOne asks when this published model has lost its weights."""
+
+
+def download_model(model_name, model_path):
+    raise FileNotFoundError(
+        f"published model '{model_name}' is damaged: '{model_path}' is not there, or "
+        "its manifest.json was changed; unpublish it, then publish it again"
+    )
+
+
+def load_model(model_name, model_path, **settings):
+    download_model(model_name, model_path)
+'''
 
 
 def register() -> None:
@@ -45,7 +60,7 @@ def entries() -> dict[str, dict[str, Any]]:
 def published(name: str) -> Path | None:
     """Returns the folder of a published model; None if there is none of that name."""
     folder = _folder(name)
-    return folder if folder.is_dir() else None
+    return folder if re.fullmatch(NAME, name) and folder.is_dir() else None
 
 
 def _folder(name: str) -> Path:
@@ -83,6 +98,7 @@ def publish(checkpoint_dir: str | os.PathLike[str], name: str) -> Path:
         manifest = json.dumps(_manifest(name, card, size), indent=2)
         (unfinished / "manifest.json").write_text(manifest + "\n")
         (unfinished / CARD).write_text(describe(name, card))
+        (unfinished / "__init__.py").write_text(LOST)
         unfinished.rename(folder)
     except OSError as error:
         raise OSError(f"'{folder}' can't be written: {error}") from error
@@ -106,8 +122,11 @@ def unpublish(name: str) -> None:
             f"'{name}' is not published; there are: {', '.join(has) or 'none'}"
         )
     gone = folder.with_name(f".{name}.unfinished")
-    folder.rename(gone)  # at once, whatever happens while its files go
-    shutil.rmtree(gone)
+    try:
+        folder.rename(gone)  # at once, whatever happens while its files go
+        shutil.rmtree(gone)
+    except OSError as error:
+        raise OSError(f"'{folder}' can't be removed: {error}") from error
     _tidy()
 
 
@@ -118,7 +137,7 @@ def _tidy() -> None:
 
 
 def _check_name(name: str) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+    if not re.fullmatch(NAME, name):
         raise ValueError(
             "name must be letters, digits, dots, dashes and underscores, beginning "
             f"with a letter or digit; got {name!r}"
@@ -127,7 +146,7 @@ def _check_name(name: str) -> None:
         raise ValueError(
             f"'{name}' is published already; choose another name, or unpublish it"
         )
-    if name in NETWORKS or name in fozm.list_zoo_models():
+    if name in {*NETWORKS, *entries(), *fozm.list_zoo_models()}:
         raise ValueError(f"'{name}' is the name of another model; choose another")
 
 
