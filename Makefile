@@ -12,7 +12,7 @@ help:
 	@echo "make demo       train, apply, evaluate on the embedded data, in minutes"
 	@echo "make test       every check and test"
 	@echo "make test-fast  the checks, and the tests that do not train"
-	@echo "make bench      fruit: three seeds of a real training (PHOTOGRAPHS=folder)"
+	@echo "make bench      real trainings, an hour and more (PHOTOGRAPHS=folder)"
 	@echo "make setup      the virtual environment .venv, which the others make too"
 
 setup: .venv/.done
@@ -49,5 +49,6 @@ test-fast: checks
 
 bench: setup
 	$(BIN)/python -m benchmarks.fruit --photographs "$(PHOTOGRAPHS)"
+	$(BIN)/python -m benchmarks.highway --photographs "$(PHOTOGRAPHS)"
 
 .PHONY: help setup demo checks test test-fast bench

@@ -67,6 +67,20 @@ def test_every_planted_fault_is_found_and_nothing_else(painted, tmp_path):
     assert lost.label_id == report.view("lost").first().ground_truth.detections[1].id
 
 
+def test_a_folder_without_boxes_is_looked_at_too(painted_files, tmp_path):
+    whole = painted_files[0]["path"].read_bytes()
+    (tmp_path / "good.png").write_bytes(whole)
+    (tmp_path / "cut.png").write_bytes(whole[:-20])
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    (tmp_path / "text.jpg").write_text("this is no picture, only its name says so")
+    dataset = fo.Dataset.from_images_dir(str(tmp_path))
+    report = yolov1_fo.inspect(dataset, gt_field=None)
+    assert sorted(names(report, "unreadable")) == ["cut.png", "empty.jpg", "text.jpg"]
+    assert sum(len(found) for found in report.findings.values()) == 3
+    assert "4 images" in str(report)
+    dataset.delete()
+
+
 def test_labels_that_training_refuses_are_found(painted):
     report = yolov1_fo.inspect(painted, classes=["red"])
     assert (report.objects, len(report.findings["unknown"])) == (7, 3)

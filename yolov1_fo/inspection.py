@@ -1,21 +1,16 @@
 """inspect(samples, ...) -> InspectionReport: what a training will lose, before it."""
 
 import collections
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from tabulate import tabulate
 
-from yolov1_fo import boxes as _boxes
-from yolov1_fo import grid, labels, reading
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import GridConfig, NetworkConfig
-
-SPLITS = ("train", "val", "validation", "test")
+from yolov1_fo.findings import Finding, Objects, shared, unreadable
 
 KINDS = {
     "lost": "objects in a cell that an earlier object owns; never learned",
@@ -28,28 +23,8 @@ KINDS = {
 }
 """What can be wrong, and what it means."""
 
-EDGE = 1e-3
-"""What a box may reach over the edge, relative: files round their numbers."""
-
-
 EXAMPLES = 5
 """So many files of a kind are printed."""
-
-
-class Finding(NamedTuple):
-    """Something that is wrong.
-
-    Attributes:
-        sample_id: of the sample
-        filepath: of its image
-        label_id: of the object; None if it is about the file
-        detail: what exactly
-    """
-
-    sample_id: str
-    filepath: str
-    label_id: str | None
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -138,7 +113,7 @@ class InspectionReport:
 
 def inspect(
     samples: fo_samples.Samples,
-    gt_field: str = "ground_truth",
+    gt_field: str | None = "ground_truth",
     *,
     val_samples: fo_samples.Samples | None = None,
     S: int = GridConfig.S,
@@ -154,7 +129,7 @@ def inspect(
 
     Args:
         samples: a FiftyOne dataset or view of images
-        gt_field ("ground_truth"): its field of Detections
+        gt_field ("ground_truth"): its field of Detections; None looks at files alone
         val_samples (None): files that stand in these too are found
         S (7): cells a side; of two objects in a cell one is lost
         side (448): of the network's input, in pixels
@@ -168,16 +143,25 @@ def inspect(
         ValueError: if the collection, the field or a setting does not fit
     """
     # 1. Check and read.
-    fo_samples.check_labelled(samples, gt_field, "gt_field")
+    fo_samples.check_images(samples)
+    if gt_field is not None:
+        fo_samples.check_detections(samples, gt_field, "gt_field")
     if val_samples is not None:
         fo_samples.check_images(val_samples)
     config = NetworkConfig(S=S, side=side)
     if not tiny_px >= 0:
         raise ValueError(f"tiny_px must be at least 0, got {tiny_px}")
-    names = fo_samples.classes_of(samples, gt_field, classes)
-    records = fo_samples.read(samples, gt_field)
-    label_ids = samples.values(f"{gt_field}.detections.id")
-    objects = _Objects(records, label_ids, names)
+    names: list[str] = []
+    if gt_field is None:
+        ids, filepaths = samples.values(["id", "filepath"])
+        none: list[Any] = [[] for _ in ids]
+        records = fo_samples.Records(ids, filepaths, none, none, none, none)
+        label_ids = none
+    else:
+        names = fo_samples.classes_of(samples, gt_field, classes)
+        records = fo_samples.read(samples, gt_field)
+        label_ids = samples.values(f"{gt_field}.detections.id")
+    objects = Objects(records, label_ids, names)
 
     # 2. Look at each object and each file.
     findings = {
@@ -186,8 +170,8 @@ def inspect(
         "unknown": objects.unknown(),
         "degenerate": objects.degenerate(),
         "outside": objects.outside(),
-        "unreadable": _unreadable(records, side, decode, workers),
-        "shared": _shared(samples, val_samples),
+        "unreadable": unreadable(records, side, decode, workers),
+        "shared": shared(samples, val_samples),
     }
     counts = collections.Counter(objects.names[objects.learned].tolist())
     an_image = np.bincount(objects.image[objects.learned], minlength=len(records.ids))
@@ -199,130 +183,8 @@ def inspect(
         empty=int((an_image == 0).sum()),
         classes={name: counts.get(name, 0) for name in names},
         most=int(an_image.max(initial=0)),
-        grid=GridConfig(S=S, C=len(names)),
+        grid=GridConfig(S=S, C=max(len(names), 1)),
         side=side,
         tiny_px=tiny_px,
         findings=findings,
     )
-
-
-class _Objects:
-    """All objects of the records, flat."""
-
-    def __init__(
-        self,
-        records: fo_samples.Records,
-        label_ids: list[list[str] | None],
-        classes: list[str],
-    ) -> None:
-        self.records = records
-        counts = [len(row) for row in records.labels]
-        self.image = np.repeat(np.arange(len(counts)), counts)
-        self.ids = [one for row in label_ids for one in row or []]
-        self.names = np.array([x for row in records.labels for x in row], object)
-        self.ignored = np.array([x for row in records.ignored for x in row], bool)
-        self.xywh = labels.flat(records.bounding_boxes)
-        self.boxes = labels.to_xyxy(self.xywh)
-        self.has_size = _boxes.area(self.boxes) > 0
-        self.known = np.array([name in classes for name in self.names], bool)
-        self.learned = self.has_size & ~self.ignored & self.known
-
-    def lost(self, config: GridConfig) -> list[Finding]:
-        rows = np.flatnonzero(self.learned)
-        cells = grid.cell_of(self.boxes[rows], config).astype(int)
-        place = self.image[rows] * config.S**2 + cells
-        first = np.unique(place, return_index=True)[1]
-        lost = np.setdiff1d(rows, rows[first])
-        return self._found(lost, lambda row: str(self.names[row]))
-
-    def tiny(self, least: float) -> list[Finding]:
-        size = self.boxes[:, 2:] - self.boxes[:, :2]
-        rows = np.flatnonzero(self.learned & (size.min(axis=-1, initial=1) < least))
-        return self._found(rows, lambda row: "{:.4f} x {:.4f}".format(*size[row]))
-
-    def unknown(self) -> list[Finding]:
-        rows = np.flatnonzero(~self.known & self.has_size & ~self.ignored)
-        return self._found(rows, lambda row: f"label {self.names[row]!r}")
-
-    def degenerate(self) -> list[Finding]:
-        return self._found(np.flatnonzero(~self.has_size), self._box)
-
-    def outside(self) -> list[Finding]:
-        low, high = self.xywh[:, :2], self.xywh[:, :2] + self.xywh[:, 2:]
-        over = ((low < -EDGE) | (high > 1 + EDGE)).any(axis=-1)
-        return self._found(np.flatnonzero(over), self._box)
-
-    def _box(self, row: int) -> str:
-        return f"box {[round(float(x), 4) for x in self.xywh[row]]}"
-
-    def _found(self, rows: Iterable[int], detail: Any) -> list[Finding]:
-        return [
-            Finding(
-                self.records.ids[self.image[row]],
-                self.records.filepaths[self.image[row]],
-                self.ids[row],
-                detail(row),
-            )
-            for row in rows
-        ]
-
-
-def _unreadable(
-    records: fo_samples.Records, side: int, decode: bool, workers: int
-) -> list[Finding]:
-    faults = reading.find_bad(records.filepaths, workers)
-    if decode:
-        rest = [path for path in records.filepaths if path not in faults]
-        reads = reading.read_all(rest, side, workers=workers)
-        faults |= {
-            path: read.fault
-            for path, read in zip(rest, reads, strict=True)
-            if read.fault
-        }
-    return [
-        Finding(sample_id, path, None, faults[path])
-        for sample_id, path in zip(records.ids, records.filepaths, strict=True)
-        if path in faults
-    ]
-
-
-def _shared(
-    samples: fo_samples.Samples, val_samples: fo_samples.Samples | None
-) -> list[Finding]:
-    """Finds files of the same content in two splits."""
-    ids, paths, tags = samples.values(["id", "filepath", "tags"])
-    splits = [set(SPLITS) & set(some) for some in tags]
-    if val_samples is not None:
-        splits = [{"samples"} for _ in ids]
-        val_ids, val_paths = val_samples.values(["id", "filepath"])
-        ids, paths = ids + val_ids, paths + val_paths
-        splits += [{"val_samples"} for _ in val_ids]
-    contents = _contents(paths)
-    where: dict[Any, set[str]] = collections.defaultdict(set)
-    for content, some in zip(contents, splits, strict=True):
-        where[content] |= some
-    return [
-        Finding(sample_id, path, None, f"in {' and '.join(sorted(where[content]))}")
-        for sample_id, path, content in zip(ids, paths, contents, strict=True)
-        if content is not None and len(where[content]) > 1
-    ]
-
-
-def _contents(paths: Sequence[str]) -> list[Any]:
-    """Returns what tells the files' contents apart; None for what is missing.
-
-    Only files of the same size are read.
-    """
-    sizes = [
-        Path(path).stat().st_size if Path(path).is_file() else None for path in paths
-    ]
-    many = collections.Counter(sizes)
-    return [
-        size if size is None or many[size] == 1 else (size, _sha256(path))
-        for path, size in zip(paths, sizes, strict=True)
-    ]
-
-
-def _sha256(path: str) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -31,6 +31,9 @@ def add(commands: Any) -> None:
             help=f"{text} (%(default)s)",
         )
     parser.add_argument(
+        "--files-only", action="store_true", help="look at the files, not at the boxes"
+    )
+    parser.add_argument(
         "--decode",
         action="store_true",
         help="decode every file, to find damage in the middle too",
@@ -42,7 +45,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     report = yolov1_fo.inspect(
         collection(arguments, arguments.tag),
-        arguments.gt_field,
+        None if arguments.files_only else arguments.gt_field,
         S=arguments.S,
         side=arguments.side,
         decode=arguments.decode,

@@ -1,0 +1,176 @@
+"""What can be wrong with objects and files, each with the sample that it is in."""
+
+import collections
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from yolov1_fo import boxes as _boxes
+from yolov1_fo import grid, labels, reading
+from yolov1_fo import samples as fo_samples
+from yolov1_fo.config import GridConfig
+
+SPLITS = ("train", "val", "validation", "test")
+
+EDGE = 1e-3
+"""What a box may reach over the edge, relative: files round their numbers."""
+
+
+class Finding(NamedTuple):
+    """Something that is wrong.
+
+    Attributes:
+        sample_id: of the sample
+        filepath: of its image
+        label_id: of the object; None if it is about the file
+        detail: what exactly
+    """
+
+    sample_id: str
+    filepath: str
+    label_id: str | None
+    detail: str
+
+
+class Objects:
+    """All objects of a collection, flat, and what is wrong with them.
+
+    Args:
+        records: of the collection
+        label_ids: of the objects, by image
+        classes: names that can be learned
+    """
+
+    def __init__(
+        self,
+        records: fo_samples.Records,
+        label_ids: list[list[str] | None],
+        classes: list[str],
+    ) -> None:
+        self.records = records
+        counts = [len(row) for row in records.labels]
+        self.image = np.repeat(np.arange(len(counts)), counts)
+        self.ids = [one for row in label_ids for one in row or []]
+        self.names = np.array([x for row in records.labels for x in row], object)
+        self.ignored = np.array([x for row in records.ignored for x in row], bool)
+        self.xywh = labels.flat(records.bounding_boxes)
+        self.boxes = labels.to_xyxy(self.xywh)
+        self.has_size = _boxes.area(self.boxes) > 0
+        self.known = np.array([name in classes for name in self.names], bool)
+        self.learned = self.has_size & ~self.ignored & self.known
+
+    def lost(self, config: GridConfig) -> list[Finding]:
+        """Returns those in a cell that an earlier object of the image owns."""
+        rows = np.flatnonzero(self.learned)
+        cells = grid.cell_of(self.boxes[rows], config).astype(int)
+        place = self.image[rows] * config.S**2 + cells
+        first = np.unique(place, return_index=True)[1]
+        lost = np.setdiff1d(rows, rows[first])
+        return self._found(lost, lambda row: str(self.names[row]))
+
+    def tiny(self, least: float) -> list[Finding]:
+        """Returns those with a side below `least`, relative."""
+        size = self.boxes[:, 2:] - self.boxes[:, :2]
+        rows = np.flatnonzero(self.learned & (size.min(axis=-1, initial=1) < least))
+        return self._found(rows, lambda row: "{:.4f} x {:.4f}".format(*size[row]))
+
+    def unknown(self) -> list[Finding]:
+        """Returns those of other classes."""
+        rows = np.flatnonzero(~self.known & self.has_size & ~self.ignored)
+        return self._found(rows, lambda row: f"label {self.names[row]!r}")
+
+    def degenerate(self) -> list[Finding]:
+        """Returns those without size inside the image."""
+        return self._found(np.flatnonzero(~self.has_size), self._box)
+
+    def outside(self) -> list[Finding]:
+        """Returns those that reach over the edge."""
+        low, high = self.xywh[:, :2], self.xywh[:, :2] + self.xywh[:, 2:]
+        over = ((low < -EDGE) | (high > 1 + EDGE)).any(axis=-1)
+        return self._found(np.flatnonzero(over), self._box)
+
+    def _box(self, row: int) -> str:
+        return f"box {[round(float(x), 4) for x in self.xywh[row]]}"
+
+    def _found(self, rows: Iterable[int], detail: Any) -> list[Finding]:
+        return [
+            Finding(
+                self.records.ids[self.image[row]],
+                self.records.filepaths[self.image[row]],
+                self.ids[row],
+                detail(row),
+            )
+            for row in rows
+        ]
+
+
+def unreadable(
+    records: fo_samples.Records, side: int, decode: bool, workers: int
+) -> list[Finding]:
+    """Returns the files that are missing, cut short or no images.
+
+    Args:
+        records: of the collection
+        side: of the network's input, in pixels
+        decode: decodes each file; else looks at where it begins and ends
+        workers: threads; 0 takes one a core
+    """
+    faults = reading.find_bad(records.filepaths, workers)
+    if decode:
+        rest = [path for path in records.filepaths if path not in faults]
+        reads = reading.read_all(rest, side, workers=workers)
+        faults |= {
+            path: read.fault
+            for path, read in zip(rest, reads, strict=True)
+            if read.fault
+        }
+    return [
+        Finding(sample_id, path, None, faults[path])
+        for sample_id, path in zip(records.ids, records.filepaths, strict=True)
+        if path in faults
+    ]
+
+
+def shared(
+    samples: fo_samples.Samples, val_samples: fo_samples.Samples | None
+) -> list[Finding]:
+    """Finds files of the same content in two splits."""
+    ids, paths, tags = samples.values(["id", "filepath", "tags"])
+    splits = [set(SPLITS) & set(some) for some in tags]
+    if val_samples is not None:
+        splits = [{"samples"} for _ in ids]
+        val_ids, val_paths = val_samples.values(["id", "filepath"])
+        ids, paths = ids + val_ids, paths + val_paths
+        splits += [{"val_samples"} for _ in val_ids]
+    contents = _contents(paths)
+    where: dict[Any, set[str]] = collections.defaultdict(set)
+    for content, some in zip(contents, splits, strict=True):
+        where[content] |= some
+    return [
+        Finding(sample_id, path, None, f"in {' and '.join(sorted(where[content]))}")
+        for sample_id, path, content in zip(ids, paths, contents, strict=True)
+        if content is not None and len(where[content]) > 1
+    ]
+
+
+def _contents(paths: Sequence[str]) -> list[Any]:
+    """Returns what tells the files' contents apart; None for what is missing.
+
+    Only files of the same size are read.
+    """
+    sizes = [
+        Path(path).stat().st_size if Path(path).is_file() else None for path in paths
+    ]
+    many = collections.Counter(sizes)
+    return [
+        size if size is None or many[size] == 1 else (size, _sha256(path))
+        for path, size in zip(paths, sizes, strict=True)
+    ]
+
+
+def _sha256(path: str) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
