@@ -69,6 +69,7 @@ def test_step_compiles_under_xla(config, rng):
     assert np.isfinite(history["loss"][0])
 
 
+@pytest.mark.slow
 def test_same_seed_takes_the_same_steps(config, rng):
     fed = batch(rng, config)
 

@@ -35,12 +35,14 @@ def loaded_by(statement):
     return {name.split(".")[0] for name in result.stdout.split()}
 
 
+@pytest.mark.slow
 def test_import_loads_nothing_heavy():
     assert not loaded_by("import yolov1_fo") & {
         *("tensorflow", "keras", "fiftyone", "numpy")
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "modules",
     [
@@ -64,6 +66,7 @@ def test_version_is_said_once():
     assert version("yolov1-fo") == yolov1_fo.__version__
 
 
+@pytest.mark.slow
 def test_missing_tensorflow_is_one_clear_line(tmp_path):
     hide = (
         "import sys, importlib.abc\n"

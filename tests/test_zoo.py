@@ -162,6 +162,7 @@ def test_a_published_model_keeps_its_classes(zoo_dir, checkpoint_dir):
         foz.load_zoo_model("squares", classes=["green", "red"], cache=False)
 
 
+@pytest.mark.slow
 def test_the_readmes_registration_works_in_a_fresh_process():
     code = "from yolov1_fo import zoo; zoo.register()"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
