@@ -28,6 +28,7 @@ def changed(config, **settings):
     return TrainConfig(**{**asdict(config), **settings})
 
 
+@pytest.mark.slow
 def test_fit_reports_every_term(config, rng):
     learner = training.build_learner(config, 2)
     history = learner.fit(batch(rng, config), batch_size=2, verbose=0).history
@@ -36,6 +37,7 @@ def test_fit_reports_every_term(config, rng):
     assert history["loss"][0] == pytest.approx(parts, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps_per_execution", [1, 2])
 def test_draws_count_the_steps(config, rng, steps_per_execution):
     config = changed(config, seed=5, steps_per_execution=steps_per_execution)
@@ -61,6 +63,7 @@ def test_half_precision_scales_the_loss(config):
     assert isinstance(learner.optimizer, keras.optimizers.LossScaleOptimizer)
 
 
+@pytest.mark.slow
 def test_step_compiles_under_xla(config, rng):
     config = changed(config, jitter=0.2, flip=0.5)
     learner = training.build_learner(config, 2)

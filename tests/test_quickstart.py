@@ -13,6 +13,7 @@ def dataset():
     made.delete()
 
 
+@pytest.mark.slow
 def test_scenes_are_as_promised(dataset):
     assert dataset.count_sample_tags() == {"train": 400, "val": 100}
     assert dataset.distinct("ground_truth.detections.label") == list("0123456789")
@@ -55,6 +56,7 @@ def test_val_shows_nothing_of_train(monkeypatch):
     assert not sets[0] & sets[1]
 
 
+@pytest.mark.slow
 def test_second_call_loads_the_first(dataset):
     again = yolov1_fo.load_quickstart("quickstart-of-tests")
     assert again is dataset
