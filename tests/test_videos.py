@@ -66,10 +66,22 @@ def test_apply_gives_frames_the_same_and_replaces_all(film, model, caplog):
 @needs_ffmpeg
 def test_apply_model_keeps_the_rest_where_fewer_are_found(film, model):
     """FiftyOne merges; `apply` replaces."""
+    options = {"confidence_thresh": 0.5, "progress": False}
     film.apply_model(model, label_field="found", progress=False)
     before = film.count("frames.found.detections")
-    film.apply_model(model, label_field="found", confidence_thresh=0.5, progress=False)
-    assert film.count("frames.found.detections") <= before
+    film.apply_model(model, label_field="found", **options)
+    film.apply_model(model, label_field="fresh", **options)
+    kept = film.count("frames.found.detections")
+    assert film.count("frames.fresh.detections") < kept <= before
+
+
+@needs_ffmpeg
+def test_a_frame_field_of_another_kind_is_one_clear_line(film, model):
+    film.add_frame_field("other", fo.StringField)
+    with pytest.raises(
+        ValueError, match=r"'frames.other' on .* got String"
+    ):
+        yolov1_fo.apply(film, model, "other", progress=False)
 
 
 @needs_ffmpeg

@@ -59,7 +59,8 @@ class Objects:
         self.xywh = labels.flat(records.bounding_boxes)
         self.boxes = labels.to_xyxy(self.xywh)
         self.has_size = _boxes.area(self.boxes) > 0
-        self.known = np.array([name in classes for name in self.names], bool)
+        known = set(classes)
+        self.known = np.array([name in known for name in self.names], bool)
         self.learned = self.has_size & ~self.ignored & self.known
 
     def lost(self, config: GridConfig) -> list[Finding]:

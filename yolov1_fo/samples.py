@@ -110,7 +110,7 @@ def check_detections(samples: Samples, field: str, argument: str) -> None:
         field: its field
         argument: how the caller calls the field
     """
-    schema = samples.get_field_schema()
+    schema = _schema(samples)
     detections = sorted(key for key, value in schema.items() if _is_detections(value))
     if field in detections:
         return
@@ -124,6 +124,13 @@ def check_detections(samples: Samples, field: str, argument: str) -> None:
     raise ValueError(
         f"{argument} '{field}' is not on {name(samples)}; fields with Detections: {has}"
     )
+
+
+def _schema(samples: Samples) -> dict[str, Any]:
+    """Returns all fields by name, those of a video's frames as `frames.<name>`."""
+    frames = samples.get_frame_field_schema() or {}
+    of_frames = {f"frames.{name}": field for name, field in frames.items()}
+    return {**samples.get_field_schema(), **of_frames}
 
 
 def _is_detections(field: Any) -> bool:
@@ -146,14 +153,9 @@ def check_labelled(samples: Samples, field: str, argument: str) -> None:
 
 def check_output(samples: Samples, label_field: str) -> None:
     """Raises a ValueError unless Detections can be written to `label_field`."""
-    field = samples.get_field(label_field)
-    if field is not None and not _is_detections(field):
-        kind = getattr(field, "document_type", type(field)).__name__
-        raise ValueError(
-            f"label_field '{label_field}' on {name(samples)} must hold Detections, "
-            f"got {kind}"
-        )
-    if not label_field.removeprefix("frames.").isidentifier():
+    if label_field in _schema(samples):
+        check_detections(samples, label_field, "label_field")
+    elif not label_field.removeprefix("frames.").isidentifier():
         raise ValueError(
             f"label_field must be a name that Python takes, got {label_field!r}"
         )
