@@ -78,9 +78,7 @@ def test_apply_model_keeps_the_rest_where_fewer_are_found(film, model):
 @needs_ffmpeg
 def test_a_frame_field_of_another_kind_is_one_clear_line(film, model):
     film.add_frame_field("other", fo.StringField)
-    with pytest.raises(
-        ValueError, match=r"'frames.other' on .* got String"
-    ):
+    with pytest.raises(ValueError, match=r"'frames.other' on .* got String"):
         yolov1_fo.apply(film, model, "other", progress=False)
 
 
