@@ -1,6 +1,13 @@
-"""A network that builds and trains in seconds."""
+"""Networks that build and train in seconds."""
 
-from yolov1_fo.architectures import Architecture, Connected, Conv, Dropout, Pool
+from yolov1_fo.architectures import (
+    Architecture,
+    Connected,
+    Conv,
+    Dropout,
+    Local,
+    Pool,
+)
 
 MICRO = Architecture(
     (
@@ -9,3 +16,18 @@ MICRO = Architecture(
         *(Conv(32, 3), Connected(64), Dropout()),
     )
 )
+
+
+def _darknet(batch_norm: bool) -> Architecture:
+    """Every kind of layer of Darknet's; tests/golden/darknet has its numbers."""
+    return Architecture(
+        (
+            *(Conv(8, 7, 2, batch_norm), Pool()),
+            *(Conv(6, 1, 1, batch_norm), Conv(12, 3, 1, False)),
+            *(Conv(10, 3, 2, batch_norm), Local(5, 3), Dropout(), Connected(24)),
+        ),
+        pixels=(0.0, 1.0),
+    )
+
+
+GOLDEN = {"micro": _darknet(True), "micro_nobn": _darknet(False)}

@@ -8,12 +8,13 @@ from yolov1_fo import augment
 from yolov1_fo.config import AugmentConfig
 
 
-def parameters(window=(0, 0, 1, 1), flip=0, saturation=1, exposure=1, n=1):
+def parameters(window=(0, 0, 1, 1), flip=0, saturation=1, exposure=1, hue=None, n=1):
     return augment.Parameters(
         ops.convert_to_tensor(np.tile(np.float32(window), (n, 1))),
         ops.convert_to_tensor(np.full(n, flip, np.float32)),
         ops.convert_to_tensor(np.full(n, saturation, np.float32)),
         ops.convert_to_tensor(np.full(n, exposure, np.float32)),
+        None if hue is None else ops.convert_to_tensor(np.full(n, hue, np.float32)),
     )
 
 
@@ -108,29 +109,31 @@ def test_objects_that_leave_are_none(rng, box, class_id):
 
 @pytest.mark.parametrize("saturation", [0.6, 1.0, 1.5])
 @pytest.mark.parametrize("exposure", [0.7, 1.0, 1.4])
-def test_colours_change_as_in_hsv(rng, saturation, exposure):
+@pytest.mark.parametrize("hue", [None, -0.3, 0.1])
+def test_colours_change_as_in_hsv(rng, saturation, exposure, hue):
     image = picture(rng, side=8)
     image[0, 0, :3] = [[0, 0, 0], [255, 255, 255], [90, 90, 90]]
-    some = parameters(saturation=saturation, exposure=exposure)
+    some = parameters(saturation=saturation, exposure=exposure, hue=hue)
     pixels, *_ = apply(image, BOX, [[0]], some)
     for before, after in zip(
         image.reshape(-1, 3) / 255, pixels.reshape(-1, 3), strict=True
     ):
         h, s, v = colorsys.rgb_to_hsv(*before)
-        scaled = colorsys.hsv_to_rgb(h, min(s * saturation, 1), min(v * exposure, 1))
-        np.testing.assert_allclose(after, scaled, atol=2e-5)
+        turned = (h + (hue or 0)) % 1
+        changed = colorsys.hsv_to_rgb(turned, s * saturation, v * exposure)
+        np.testing.assert_allclose(after, np.clip(changed, 0, 1), atol=2e-5)
 
 
 def test_draw_is_a_function_of_its_seed():
     first, again, other = (augment.draw(s, 6, AugmentConfig()) for s in (1, 1, 2))
-    for a, b, c in zip(first, again, other, strict=True):
+    for a, b, c in zip(first[:4], again[:4], other[:4], strict=True):
         np.testing.assert_array_equal(a, b)
         assert not np.array_equal(a, c)
 
 
 def test_draw_stays_within_the_settings():
-    config = AugmentConfig(jitter=0.1, flip=0.25, saturation=2.0, exposure=1.0)
-    window, flip, saturation, exposure = map(
+    config = AugmentConfig(jitter=0.1, flip=0.25, saturation=2.0, exposure=1.0, hue=0.1)
+    window, flip, saturation, exposure, hue = map(
         ops.convert_to_numpy, augment.draw(0, 4000, config)
     )
     moved = window - [0, 0, 1, 1]
@@ -141,3 +144,9 @@ def test_draw_stays_within_the_settings():
     assert 1.98 < saturation.max() <= 2.0
     assert (saturation > 1).mean() == pytest.approx(0.5, abs=0.03)
     assert (exposure == 1).all()
+    assert -0.1 <= hue.min() < -0.099
+    assert 0.099 < hue.max() <= 0.1
+
+
+def test_without_hue_nothing_is_turned():
+    assert augment.draw(0, 3, AugmentConfig()).hue is None

@@ -8,7 +8,9 @@ from yolov1_fo.config import GridConfig, LossConfig
 
 
 def total(y_true, y_pred, config):
-    parts = loss.weighted(loss.terms(y_true, y_pred, config), LossConfig())
+    parts = loss.weighted(
+        loss.terms(y_true, y_pred, config, LossConfig()), LossConfig()
+    )
     return ops.mean(sum(parts[1:], parts[0]))
 
 
@@ -38,7 +40,7 @@ def test_loss_worked_by_hand():
     cells = grid.Cells(
         np.float32([[[[0.8, 0.3]]]]), np.float32([[[[0.4, 0.7]]]]), boxes
     )
-    parts = loss.terms(y_true, grid.join(cells), config)
+    parts = loss.terms(y_true, grid.join(cells), config, LossConfig())
     expected = {
         "coord_xy": 0.0004,  # 0.02 squared
         "coord_wh": 0.01,  # (0.5 - 0.6) squared
@@ -63,7 +65,7 @@ def test_perfect_prediction_costs_nothing(rng):
 def test_empty_image_costs_only_confidence(rng):
     config = GridConfig(S=3, B=2, C=2)
     y_pred = rng.normal(size=(1, grid.outputs(config))).astype(np.float32)
-    parts = loss.terms(np.zeros((1, 3, 3, 7), np.float32), y_pred, config)
+    parts = loss.terms(np.zeros((1, 3, 3, 7), np.float32), y_pred, config, LossConfig())
     confidence = grid.split(y_pred, config).confidence
     assert float(parts.confidence_noobj[0]) == pytest.approx((confidence**2).sum())
     assert sum(float(part[0]) for part in parts) == float(parts.confidence_noobj[0])
@@ -74,7 +76,9 @@ def test_first_box_is_responsible_for_a_tie():
     y_true = np.float32([[[[0.5, 0.5, 0.25, 0.25, 1, 1]]]])
     boxes = np.float32([[[[[0.5, 0.5, 0.5, 0.5]] * 2]]])
     cells = grid.Cells(np.ones((1, 1, 1, 1)), np.float32([[[[1.0, 0.3]]]]), boxes)
-    parts = loss.terms(y_true, grid.join(cells).astype(np.float32), config)
+    parts = loss.terms(
+        y_true, grid.join(cells).astype(np.float32), config, LossConfig()
+    )
     assert float(parts.confidence_obj[0]) == pytest.approx(0)
     assert float(parts.confidence_noobj[0]) == pytest.approx(0.09)
 
@@ -94,7 +98,7 @@ def test_overlap_is_a_target_without_gradient():
     y_true = np.float32([[[[0.5, 0.5, 0.25, 0.25, 1, 1]]]])
     y_pred = tf.Variable([[1.0, 0.9, 0.4, 0.5, 0.5, 0.5]])  # class, confidence, box
     with tf.GradientTape() as tape:
-        part = loss.terms(y_true, y_pred, config).confidence_obj
+        part = loss.terms(y_true, y_pred, config, LossConfig()).confidence_obj
     gradient = tape.gradient(part, y_pred).numpy()[0]
     assert gradient[1] != 0
     assert not gradient[2:].any()

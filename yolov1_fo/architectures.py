@@ -1,21 +1,33 @@
 """Layer tables of the networks, with their parameter and operation counts."""
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
 
 class Conv(NamedTuple):
-    """A convolution, padded by half its size on every side."""
+    """A leaky convolution, padded by half its size on every side.
+
+    Whether it is normalised is a setting, unless the table says it.
+    """
 
     filters: int
     size: int
     stride: int = 1
+    batch_norm: bool | None = None
 
 
 class Pool(NamedTuple):
-    """The maximum of each 2 x 2 square."""
+    """The maximum of each 2 x 2 square; the last of an odd side stands alone."""
 
     size: int = 2
+
+
+class Local(NamedTuple):
+    """A leaky convolution whose weights differ from place to place."""
+
+    filters: int
+    size: int
 
 
 class Connected(NamedTuple):
@@ -29,15 +41,27 @@ class Dropout(NamedTuple):
     """Where dropout stands; its rate is a setting."""
 
 
-Layer = Conv | Pool | Connected | Dropout
+Layer = Conv | Pool | Local | Connected | Dropout
 
 
 class Architecture(NamedTuple):
-    """A network: a table of layers before the output layer, or the name of a trunk."""
+    """A network: a table of layers before the output layer, or the name of a trunk.
+
+    Attributes:
+        layers: before the output layer
+        trunk: name of a pretrained classifier, in the place of layers
+        description: in a line
+        B: boxes a cell, unless a setting says it
+        pixels: what black and white are for the first layer
+        classified: how many of its convolutions come from a classifier
+    """
 
     layers: tuple[Layer, ...] = ()
     trunk: str = ""
     description: str = ""
+    B: int = 2
+    pixels: tuple[float, float] = (-1.0, 1.0)
+    classified: int = 0
 
 
 YOLOV1 = (
@@ -63,12 +87,41 @@ FAST_YOLOV1 = (
     *(Connected(256, leaky=False), Connected(4096), Dropout()),
 )
 
+
+def _normalised(*layers: Layer) -> tuple[Layer, ...]:
+    return tuple(
+        layer._replace(batch_norm=True) if isinstance(layer, Conv) else layer
+        for layer in layers
+    )
+
+
+DARKNET_YOLOV1 = _normalised(*YOLOV1[:-2], Local(256, 3), Dropout())
+
+DARKNET_YOLOV1_TINY = _normalised(*FAST_YOLOV1[:12], Conv(1024, 3), Conv(256, 3))
+
 NETWORKS = {
     "yolov1": Architecture(
-        YOLOV1, description="the paper's network: 24 convolutions, 2 connected layers"
+        YOLOV1,
+        description="the paper's network: 24 convolutions, 2 connected layers",
+        classified=20,
     ),
     "fast-yolov1": Architecture(
-        FAST_YOLOV1, description="the paper's Fast YOLO: 9 convolutions"
+        FAST_YOLOV1,
+        description="the paper's Fast YOLO: 9 convolutions",
+        classified=7,
+    ),
+    "darknet-yolov1": Architecture(
+        DARKNET_YOLOV1,
+        description="Darknet's yolov1.cfg: normalised, a local layer, 3 boxes a cell",
+        B=3,
+        pixels=(0.0, 1.0),
+        classified=20,
+    ),
+    "darknet-yolov1-tiny": Architecture(
+        DARKNET_YOLOV1_TINY,
+        description="Darknet's yolov1-tiny.cfg: 8 normalised convolutions",
+        pixels=(0.0, 1.0),
+        classified=7,
     ),
     "yolov1-efficientnet-lite0": Architecture(
         trunk="efficientnet-lite0",
@@ -101,6 +154,21 @@ class Shape(NamedTuple):
     flops: int
 
 
+def stride(layers: tuple[Layer, ...]) -> int:
+    """Returns how many times smaller than the image a table's features are.
+
+    Example:
+        >>> stride(YOLOV1)
+        64
+    """
+    factors = [
+        layer.stride if isinstance(layer, Conv) else layer.size
+        for layer in layers
+        if isinstance(layer, Conv | Pool)
+    ]
+    return math.prod(factors)
+
+
 def shapes(
     layers: tuple[Layer, ...], side: int, *, batch_norm: bool = False
 ) -> Iterator[Shape]:
@@ -109,7 +177,8 @@ def shapes(
     Args:
         layers: a table as in `NETWORKS`
         side: the input's side, in pixels
-        batch_norm: counts scale and shift in the place of each convolution's bias
+        batch_norm: counts scale and shift in the place of each convolution's bias,
+            where the table does not say
 
     Yields:
         height, width, channels; trained parameters; FLOP (two a multiply-add) an image
@@ -122,10 +191,15 @@ def shapes(
             weights = layer.size**2 * channels * layer.filters
             height, width = -(-height // layer.stride), -(-width // layer.stride)
             channels = layer.filters
-            parameters = weights + channels * (2 if batch_norm else 1)
+            normalised = batch_norm if layer.batch_norm is None else layer.batch_norm
+            parameters = weights + channels * (2 if normalised else 1)
             flops = 2 * weights * height * width
+        elif isinstance(layer, Local):
+            weights = layer.size**2 * channels * layer.filters * height * width
+            channels = layer.filters
+            parameters, flops = weights + channels * height * width, 2 * weights
         elif isinstance(layer, Pool):
-            height, width = height // layer.size, width // layer.size
+            height, width = -(-height // layer.size), -(-width // layer.size)
         elif isinstance(layer, Connected):
             weights = height * width * channels * layer.units
             height, width, channels = 1, 1, layer.units

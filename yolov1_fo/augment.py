@@ -25,12 +25,14 @@ class Parameters(NamedTuple):
         flip: (N,) 1 mirrors the new image left to right, 0 does not
         saturation: (N,) factor on HSV saturation
         exposure: (N,) factor on HSV value
+        hue: (N,) what is added to HSV hue, in turns of the circle; None turns nothing
     """
 
     window: Array
     flip: Array
     saturation: Array
     exposure: Array
+    hue: Array | None = None
 
 
 def draw(
@@ -45,13 +47,15 @@ def draw(
 
     Source: paper section 2.2; Darknet data.c
     """
-    chance = keras.random.uniform((n, 9), seed=seed, dtype="float32")
+    numbers = 10 if config.hue else 9
+    chance = keras.random.uniform((n, numbers), seed=seed, dtype="float32")
     moved = config.jitter * (2 * chance[:, :4] - 1)
     return Parameters(
         window=moved + ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0], dtype="float32"),
         flip=ops.cast(chance[:, 4] < config.flip, "float32"),
         saturation=_factor(chance[:, 5], chance[:, 6], config.saturation),
         exposure=_factor(chance[:, 7], chance[:, 8], config.exposure),
+        hue=config.hue * (2 * chance[:, 9] - 1) if config.hue else None,
     )
 
 
@@ -68,7 +72,13 @@ def identity(n: int) -> Parameters:
 
 
 def apply(
-    images: Array, boxes: Array, class_ids: Array, parameters: Parameters, side: int
+    images: Array,
+    boxes: Array,
+    class_ids: Array,
+    parameters: Parameters,
+    side: int,
+    *,
+    align_corners: bool = AugmentConfig.align_corners,
 ) -> tuple[Array, Array, Array]:
     """Returns the varied images with their boxes.
 
@@ -78,53 +88,93 @@ def apply(
         class_ids: (N, M) ints; -1 where there is no object
         parameters: from `draw`
         side: of the new images, in pixels
+        align_corners (False): the window, rounded to whole pixels, gives its corner
+            pixels to the new image, as Darknet resizes; else its edges
 
     Returns:
         images (N, side, side, 3) float32 in [0, 1]; boxes (N, M, 4) inside the new
         image; class ids (N, M), -1 also for objects that have left it
+
+    Source: Darknet data.c, image.c
     """
     pixels = ops.cast(images, "float32") / 255.0
-    pixels = _recolour(pixels, parameters.saturation, parameters.exposure)
-    pixels = _cut_out(pixels, parameters, side)
+    pixels = _cut_out(pixels, parameters, side, align_corners)
+    pixels = _recolour(pixels, parameters)
     boxes, class_ids = _follow(boxes, class_ids, parameters)
     return pixels, boxes, class_ids
 
 
-def _recolour(pixels: Array, saturation: Array, exposure: Array) -> Array:
-    """Scales saturation and value as HSV would, without going there and back.
-
-    With V the largest channel and m the smallest, S = (V - m) / V. Scaling S at fixed V
-    moves each channel's distance from V; scaling V scales all channels. S and V stop
-    at 1.
-    """
-    saturation = saturation[:, None, None, None]
-    exposure = exposure[:, None, None, None]
-    value = ops.max(pixels, axis=-1, keepdims=True)
-    spread = value - ops.min(pixels, axis=-1, keepdims=True)
-    tiny = 1e-6
-    saturation = ops.minimum(saturation, value / ops.maximum(spread, tiny))
-    exposure = ops.minimum(exposure, 1 / ops.maximum(value, tiny))
-    return (value - (value - pixels) * saturation) * exposure
-
-
-def _cut_out(pixels: Array, parameters: Parameters, side: int) -> Array:
+def _cut_out(
+    pixels: Array, parameters: Parameters, side: int, align_corners: bool
+) -> Array:
     """Resamples the window bilinearly: one matrix for the rows, one for the columns."""
     left, top, right, bottom = ops.unstack(parameters.window, 4, axis=-1)
-    flipped = parameters.flip > 0.5
-    left, right = ops.where(flipped, right, left), ops.where(flipped, left, right)
-    columns = _bilinear(left, right, pixels.shape[2], side)  # (N, side, W)
-    rows = _bilinear(top, bottom, pixels.shape[1], side)  # (N, side, H)
+    height, width = pixels.shape[1:3]
+    rows = _bilinear(top, bottom, height, side, align_corners)  # (N, side, H)
+    columns = _bilinear(left, right, width, side, align_corners)  # (N, side, W)
+    flipped = parameters.flip[:, None, None] > 0.5
+    columns = ops.where(flipped, ops.flip(columns, axis=1), columns)
     pixels = ops.einsum("nyh,nhwc->nywc", rows, pixels)
     return ops.einsum("nxw,nywc->nyxc", columns, pixels)
 
 
-def _bilinear(start: Array, end: Array, size: int, side: int) -> Array:
+def _bilinear(
+    start: Array, end: Array, size: int, side: int, align_corners: bool
+) -> Array:
     """Returns the weights (N, side, size) of the old pixels in each new one."""
-    centres = (ops.arange(side, dtype="float32") + 0.5) / side
-    where = start[:, None] + (end - start)[:, None] * centres  # (N, side), relative
-    where = ops.clip(where * size - 0.5, 0, size - 1)  # in pixels
-    distance = ops.abs(where[..., None] - ops.arange(size, dtype="float32"))
+    start, extent = size * start[:, None], size * (end - start)[:, None]
+    new = ops.arange(side, dtype="float32")
+    old = ops.arange(size, dtype="float32")
+    # Where they are, in old pixels from the window's start: (N, side), (N, size).
+    if align_corners:
+        start, extent = ops.round(start), ops.round(extent)  # Darknet's are whole
+        new, old = new * ((extent - 1) / max(side - 1, 1)), old - start
+    else:
+        new, old = extent * (new + 0.5) / side, old + 0.5 - start
+    new = ops.clip(new, old[:, :1], old[:, -1:])  # outside, the edge is repeated
+    distance = ops.abs(new[..., None] - old[:, None])
     return ops.maximum(1 - distance, 0)
+
+
+def _recolour(pixels: Array, parameters: Parameters) -> Array:
+    """Changes HSV saturation, value and hue, and cuts what passes black or white.
+
+    With V the largest channel and m the smallest, S = (V - m) / V, and each channel
+    is V - (V - m) f, where its f in [0, 1] depends on the hue alone.
+    """
+    saturation, exposure = (
+        factor[:, None, None, None]
+        for factor in (parameters.saturation, parameters.exposure)
+    )
+    value = ops.max(pixels, axis=-1, keepdims=True)
+    missing = value - pixels  # (V - m) f
+    if parameters.hue is not None:
+        spread = ops.max(missing, axis=-1, keepdims=True)
+        turned = _hue(pixels, value, spread) + parameters.hue[:, None, None]
+        missing = spread * _missing(turned)
+    return ops.clip((value - missing * saturation) * exposure, 0.0, 1.0)
+
+
+def _hue(pixels: Array, value: Array, spread: Array) -> Array:
+    """Returns the hue (N, H, W), in turns of the circle; 0 for grey."""
+    red, green, blue = ops.unstack(pixels, 3, axis=-1)
+    value, spread = value[..., 0], spread[..., 0]
+    spread = ops.where(spread > 0, spread, 1.0)
+    sixths = ops.where(
+        red == value,
+        (green - blue) / spread,
+        ops.where(
+            green == value, 2 + (blue - red) / spread, 4 + (red - green) / spread
+        ),
+    )
+    return sixths / 6
+
+
+def _missing(hue: Array) -> Array:
+    """Returns how far each channel is from the largest: (N, H, W, 3), in spreads."""
+    sixths = 6 * (hue - ops.floor(hue))
+    places = ops.stack([(n + sixths) % 6 for n in (5, 3, 1)], axis=-1)
+    return ops.clip(ops.minimum(places, 4 - places), 0.0, 1.0)
 
 
 def _follow(

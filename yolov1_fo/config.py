@@ -13,7 +13,22 @@ from typing import Any, Self
 from yolov1_fo import architectures
 
 OPTIMIZERS = ("sgd", "adam")
-SCHEDULES = ("paper", "steps", "cosine", "constant")
+DARKNET_SCHEDULES = {
+    "darknet-paper": (
+        *((0, 1e-3), (200, 2.5e-3), (400, 5e-3), (600, 1e-2)),
+        *((20000, 1e-3), (30000, 1e-4)),
+    ),
+    "darknet-yolov1": (
+        *((0, 5e-4), (200, 1.25e-3), (400, 2.5e-3), (600, 5e-3)),
+        *((20000, 5e-4), (30000, 5e-5)),
+    ),
+    "darknet-tiny": (
+        *((0, 5e-4), (200, 1.25e-3), (400, 2.5e-3), (600, 5e-3), (800, 1e-2)),
+        *((20000, 1e-3), (30000, 1e-4)),
+    ),
+}
+"""Pairs (batch, rate) of Darknet's cfg files; the rate holds from that batch on."""
+SCHEDULES = ("paper", "steps", "cosine", "constant", *DARKNET_SCHEDULES)
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 DATA_MODES = ("auto", "stream", "host")
 
@@ -93,16 +108,22 @@ class GridConfig(_Checked):
         S: cells a side
         B: boxes a cell
         C: classes
+        sqrt: boxes are said by the roots of their width and height
+        softmax: class probabilities are the softmax of what the network says; the
+            paper takes it as it is
 
-    Source: paper section 2
+    Source: paper section 2; sqrt and softmax of Darknet's [detection]
     """
 
     S: int = 7
     B: int = 2
     C: int = 20
+    sqrt: bool = True
+    softmax: bool = False
 
     def __post_init__(self) -> None:
         self._whole(1, "S", "B", "C")
+        self._true_or_false("sqrt", "softmax")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +133,10 @@ class NetworkConfig(GridConfig):
     Attributes:
         network: a name in `architectures.NETWORKS`
         side: the input's side, in pixels
+        B: boxes a cell; 0 takes the network's own: 3 of darknet-yolov1, else 2
         batch_norm: normalise after each convolution of ours; the paper has none, but
-            training from random weights hardly moves without it
+            training from random weights hardly moves without it; Darknet's networks
+            have it anyway
         dropout: rate after the first large connected layer, and before the
             convolutions of a transfer network's head
         head_filters: width of a transfer network's detection layers
@@ -124,20 +147,29 @@ class NetworkConfig(GridConfig):
 
     network: str = "yolov1"
     side: int = 448
+    B: int = 0
     batch_norm: bool = False
     dropout: float = 0.5
     head_filters: int = 256
     pretrained: bool = True
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         self._one_of("network", tuple(architectures.NETWORKS))
+        architecture = architectures.NETWORKS[self.network]
+        if self.B == 0:
+            object.__setattr__(self, "B", architecture.B)
+        super().__post_init__()
         self._whole(32, "side")
         self._whole(1, "head_filters")
         self._true_or_false("batch_norm", "pretrained")
         self._within(0, 0.95, "dropout")
-        if self.side % 32:
-            raise ValueError(f"side must be a multiple of 32 pixels, got {self.side}")
+        step = (
+            32 if self.has_trunk else min(32, architectures.stride(architecture.layers))
+        )
+        if self.side % step:
+            raise ValueError(
+                f"side must be a multiple of {step} pixels, got {self.side}"
+            )
         coarse = self.side // 32
         fits = (-(-coarse // 2), coarse, 2 * coarse)
         if self.has_trunk and self.S not in fits:
@@ -162,6 +194,10 @@ class AugmentConfig(_Checked):
         flip: probability of a horizontal flip; Darknet flips, the paper is silent
         exposure: HSV value is scaled by up to this factor, or divided by it
         saturation: the same for HSV saturation
+        hue: HSV hue turns by up to this part of the circle; not in the paper, Darknet's
+            later files have 0.1
+        align_corners: the corner pixels of the window become those of the new image,
+            as Darknet resizes; else its edges do, as OpenCV and TensorFlow resize
 
     Source: paper section 2.2; Darknet data.c
     """
@@ -170,29 +206,39 @@ class AugmentConfig(_Checked):
     flip: float = 0.5
     exposure: float = 1.5
     saturation: float = 1.5
+    hue: float = 0.0
+    align_corners: bool = False
 
     def __post_init__(self) -> None:
         self._within(0, 0.45, "jitter")
         self._within(0, 1, "flip")
+        self._within(0, 0.5, "hue")
+        self._true_or_false("align_corners")
         self._at_least(1, "exposure", "saturation")
 
 
 @dataclass(frozen=True, kw_only=True)
 class LossConfig(_Checked):
-    """The weights of the loss.
+    """The weights of the loss, and what the paper leaves open.
 
     Attributes:
         lambda_coord: weight of the errors in position and size
         lambda_noobj: weight of the confidence of boxes that are responsible for none
+        rescore: a responsible box's confidence should be its overlap; else 1
+        rmse_fallback: where no box overlaps the object, the nearest is responsible, as
+            Darknet has it; else the first, since the paper is silent
 
-    Source: paper equation 3
+    Source: paper equation 3; Darknet detection_layer.c
     """
 
     lambda_coord: float = 5.0
     lambda_noobj: float = 0.5
+    rescore: bool = True
+    rmse_fallback: bool = False
 
     def __post_init__(self) -> None:
         self._at_least(0, "lambda_coord", "lambda_noobj")
+        self._true_or_false("rescore", "rmse_fallback")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +252,9 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
         learning_rate: the highest rate of the schedule
         schedule: paper (warm-up from a tenth, then a tenth from 75/135 and again from
             105/135 of the epochs), steps (see `rate_steps`), cosine (warm-up, then
-            half a wave down to zero) or constant
+            half a wave down to zero), constant, or Darknet's own rates, for batches of
+            64, counted in batches: darknet-paper (of 2015), darknet-yolov1,
+            darknet-tiny
         rate_steps: pairs (epoch, rate) for the schedule steps; the rate holds from
             that epoch on
         warmup_epochs: length of the warm-up, in epochs; the paper says "the first

@@ -18,7 +18,7 @@ class Detected(NamedTuple):
 
     Attributes:
         boxes: (K, 4) xyxy, relative, inside the image, float32
-        scores: (K,) in [0, 1], float32
+        scores: (K,) in [0, 1], unless Darknet's way was asked for; float32
         class_ids: (K,) int32
     """
 
@@ -27,7 +27,9 @@ class Detected(NamedTuple):
     class_ids: Array
 
 
-def candidates(y_pred: Array, config: GridConfig) -> tuple[Array, Array]:
+def candidates(
+    y_pred: Array, config: GridConfig, *, darknet: bool = False
+) -> tuple[Array, Array]:
     """Returns every box that the grid can say, with its class-specific scores.
 
     Both factors of a score are probabilities, so they are cut to [0, 1] first: else two
@@ -36,16 +38,21 @@ def candidates(y_pred: Array, config: GridConfig) -> tuple[Array, Array]:
     Args:
         y_pred: (N, S * S * (C + 5 B)) as the network emits it
         config: S, B and C
+        darknet (False): leaves boxes and scores as they come, as Darknet does
 
     Returns:
         boxes (N, S * S * B, 4) xyxy, inside the image; scores (N, S * S * B, C)
 
-    Source: paper equation 1
+    Source: paper equation 1; Darknet detection_layer.c
     """
     cells = grid.split(np.asarray(y_pred, np.float32), config)
-    xyxy = _boxes.clip(grid.predicted_xyxy(cells, config))
-    confidence = np.clip(cells.confidence, 0, 1)[..., None]  # (N, S, S, B, 1)
-    scores = confidence * np.clip(cells.class_probs, 0, 1)[..., None, :]
+    xyxy = grid.predicted_xyxy(cells, config)
+    confidence = cells.confidence[..., None]  # (N, S, S, B, 1)
+    class_probs = grid.predicted_class_probs(cells, config)
+    if not darknet:
+        xyxy = _boxes.clip(xyxy)
+        confidence, class_probs = np.clip(confidence, 0, 1), np.clip(class_probs, 0, 1)
+    scores = confidence * class_probs[..., None, :]
     boxes_an_image = config.S**2 * config.B
     n = len(y_pred)
     return (
@@ -99,6 +106,7 @@ def decode(
     max_detections: int,
     class_agnostic: bool = False,
     class_ids: list[int] | None = None,
+    darknet: bool = False,
 ) -> list[Detected]:
     """Returns what the network found in each image.
 
@@ -110,15 +118,22 @@ def decode(
         max_detections: the best so many of an image are kept
         class_agnostic (False): one object has one class
         class_ids (all): classes of interest; others are dropped before suppression
+        darknet (False): as Darknet does it: a score must be higher than
+            `confidence_thresh`, two negative factors make a positive one, it may pass
+            1, and boxes suppress each other before they are cut to the image
 
-    Source: paper section 2.3
+    Source: paper section 2.3; Darknet detection_layer.c, box.c
     """
-    boxes, scores = candidates(y_pred, config)
-    scores = np.where(scores >= max(confidence_thresh, 1e-12), scores, 0)
+    boxes, scores = candidates(y_pred, config, darknet=darknet)
+    if darknet:
+        scores = np.where(scores > confidence_thresh, scores, 0)
+    else:
+        scores = np.where(scores >= max(confidence_thresh, 1e-12), scores, 0)
     if class_ids is not None:
         wanted = np.isin(np.arange(config.C), class_ids)
         scores = np.where(wanted, scores, 0)
     scores = suppress(boxes, scores, iou_thresh, class_agnostic=class_agnostic)
+    boxes = _boxes.clip(boxes)
     found = []
     for image_boxes, image_scores in zip(boxes, scores, strict=True):
         box_ids, ids = np.nonzero(image_scores)

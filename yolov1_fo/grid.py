@@ -20,7 +20,7 @@ class Cells(NamedTuple):
         class_probs: (..., S, S, C)
         confidence: (..., S, S, B)
         boxes: (..., S, S, B, 4) x, y in cells from the cell's corner; square roots of
-            w and h relative to the image
+            w and h relative to the image, or w and h themselves without `sqrt`
     """
 
     class_probs: Array
@@ -188,12 +188,34 @@ def to_xyxy(boxes: Array, config: GridConfig) -> Array:
     return _boxes.cxcywh_to_xyxy(xp.concatenate([centre, boxes[..., 2:]], axis=-1))
 
 
+def predicted(cells: Cells, config: GridConfig) -> Array:
+    """Returns the predicted boxes with width and height in the place of their roots.
+
+    Returns:
+        (..., S, S, B, 4) x, y in cells from the cell's corner; w, h relative to the
+        image
+    """
+    if not config.sqrt:
+        return cells.boxes
+    xp = namespace(cells.boxes)
+    size = xp.square(cells.boxes[..., 2:])
+    return xp.concatenate([cells.boxes[..., :2], size], axis=-1)
+
+
 def predicted_xyxy(cells: Cells, config: GridConfig) -> Array:
-    """Returns the corners of the predicted boxes: `to_xyxy` with w and h squared.
+    """Returns the corners of the predicted boxes.
 
     Returns:
         (..., S, S, B, 4) xyxy, relative; not clipped
     """
-    xp = namespace(cells.boxes)
-    size = xp.square(cells.boxes[..., 2:])
-    return to_xyxy(xp.concatenate([cells.boxes[..., :2], size], axis=-1), config)
+    return to_xyxy(predicted(cells, config), config)
+
+
+def predicted_class_probs(cells: Cells, config: GridConfig) -> Array:
+    """Returns (..., S, S, C): what the network says, or its softmax if that is set."""
+    if not config.softmax:
+        return cells.class_probs
+    xp = namespace(cells.class_probs)
+    highest = xp.max(cells.class_probs, axis=-1, keepdims=True)
+    parts = xp.exp(cells.class_probs - highest)
+    return parts / xp.sum(parts, axis=-1, keepdims=True)

@@ -10,7 +10,12 @@ import numpy as np
 from yolov1_fo.boxes import Array
 
 
-def read(path: str | os.PathLike[str], side: int | None = None) -> Array:
+def read(
+    path: str | os.PathLike[str],
+    side: int | None = None,
+    *,
+    align_corners: bool = False,
+) -> Array:
     """Returns the pixels of an image file as a person sees them.
 
     EXIF orientation is applied; grey, palette, CMYK and transparent images come as RGB.
@@ -18,6 +23,7 @@ def read(path: str | os.PathLike[str], side: int | None = None) -> Array:
     Args:
         path: any format that OpenCV reads
         side (as stored): resizes to side x side, in pixels
+        align_corners (False): with Darknet's `resize_aligned`, to float32 in [0, 1]
 
     Returns:
         (H, W, 3) uint8 RGB
@@ -35,7 +41,7 @@ def read(path: str | os.PathLike[str], side: int | None = None) -> Array:
             raise FileNotFoundError(f"image '{os.fspath(path)}' does not exist")
         raise ValueError(f"image '{os.fspath(path)}' can't be decoded")
     if side is not None:
-        bgr = resize(bgr, side)
+        bgr = resize_aligned(bgr, side) if align_corners else resize(bgr, side)
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
@@ -58,6 +64,38 @@ def resize(image: Array, side: int) -> Array:
     shrinks = min(height, width) >= 2 * side
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return cv2.resize(np.ascontiguousarray(image), (side, side), interpolation=method)
+
+
+def resize_aligned(image: Array, side: int) -> Array:
+    """Returns the image squashed to a square as Darknet does it.
+
+    Bilinear at any scale, in floats; the corner pixels stay the corner pixels.
+
+    Args:
+        image: (H, W, 3) uint8
+        side: in pixels
+
+    Returns:
+        (side, side, 3) float32 in [0, 1]
+
+    Source: Darknet image.c
+    """
+    height, width = image.shape[:2]
+    top, bottom, down = _neighbours(height, side)
+    left, right, across = _neighbours(width, side)
+    above, below = (image[rows].astype(np.float32) / 255 for rows in (top, bottom))
+    above = (1 - across) * above[:, left] + across * above[:, right]
+    below = (1 - across) * below[:, left] + across * below[:, right]
+    return (1 - down[:, None]) * above + down[:, None] * below
+
+
+def _neighbours(size: int, side: int) -> tuple[Array, Array, Array]:
+    """Returns between which two old pixels each new one lies, and how far on."""
+    scale = np.float32((size - 1) / max(side - 1, 1))
+    places = np.arange(side, dtype=np.float32) * scale
+    first = np.minimum(places.astype(int), size - 1)
+    second = np.minimum(first + 1, size - 1)
+    return first, second, (places - first)[:, None]
 
 
 def is_whole(path: str | os.PathLike[str]) -> bool:

@@ -58,7 +58,12 @@ class Learner(keras.Model):
             n = ops.shape(images)[0]
             parameters = augment.draw(self.draws, n, self.config)
             images, boxes, class_ids = augment.apply(
-                images, boxes, class_ids, parameters, self.config.side
+                images,
+                boxes,
+                class_ids,
+                parameters,
+                self.config.side,
+                align_corners=self.config.align_corners,
             )
         else:
             images = ops.cast(images, "float32") / 255.0
@@ -76,8 +81,9 @@ class Learner(keras.Model):
         training: bool = True,
     ) -> Array:
         """Returns the mean loss of the batch; each term becomes a metric."""
-        parts = loss.terms(y_pred["y_true"], y_pred["y_pred"], self.config)
-        parts = loss.weighted(parts, self.config)
+        config = self.config
+        parts = loss.terms(y_pred["y_true"], y_pred["y_pred"], config, config)
+        parts = loss.weighted(parts, config)
         for name, part in parts._asdict().items():
             self.loss_metrics[name].update_state(part)
         total = ops.mean(sum(parts[1:], parts[0]))

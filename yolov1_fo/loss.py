@@ -22,7 +22,7 @@ class Terms(NamedTuple):
     class_probs: Array
 
 
-def terms(y_true: Array, y_pred: Array, config: GridConfig) -> Terms:
+def terms(y_true: Array, y_pred: Array, config: GridConfig, rules: LossConfig) -> Terms:
     """Returns the five sums of equation 3 for each image.
 
     In a cell with an object the predictor whose box overlaps it most is responsible; of
@@ -33,9 +33,12 @@ def terms(y_true: Array, y_pred: Array, config: GridConfig) -> Terms:
     Args:
         y_true: (N, S, S, 5 + C) as `grid.encode` makes it, float32
         y_pred: (N, S * S * (C + 5 B)) as the network emits it, float32
-        config: S, B and C
+        config: S, B and C; whether it says roots, and whether its class probabilities
+            are a softmax: then their error is the cross-entropy, twice, since Darknet
+            hands p - t on as that softmax's gradient
+        rules: what a confidence should be, and who is responsible if no box overlaps
 
-    Source: paper equation 3
+    Source: paper equation 3; Darknet detection_layer.c
     """
     truth, cells = grid.split_truth(y_true), grid.split(y_pred, config)
 
@@ -43,24 +46,46 @@ def terms(y_true: Array, y_pred: Array, config: GridConfig) -> Terms:
     true_xyxy = grid.to_xyxy(truth.boxes[..., None, :], config)  # (N, S, S, 1, 4)
     overlap = boxes.iou(grid.predicted_xyxy(cells, config), true_xyxy)[..., 0]
     overlap = ops.stop_gradient(overlap)  # (N, S, S, B)
-    best = ops.equal(overlap, ops.max(overlap, axis=-1, keepdims=True))
+    fit = overlap
+    if rules.rmse_fallback:
+        distance = _distance(grid.predicted(cells, config), truth.boxes, config)
+        fit = ops.where(ops.max(overlap, -1, keepdims=True) > 0, overlap, -distance)
+    best = ops.equal(fit, ops.max(fit, axis=-1, keepdims=True))
     first = ops.equal(ops.cumsum(ops.cast(best, "int32"), axis=-1), 1)
     here = truth.object[..., None]  # (N, S, S, 1)
     responsible = here * ops.cast(ops.logical_and(best, first), "float32")
 
     # 2. What it should have said.
-    roots = ops.sqrt(truth.boxes[..., 2:])
+    size = ops.sqrt(truth.boxes[..., 2:]) if config.sqrt else truth.boxes[..., 2:]
     xy_error = ops.square(cells.boxes[..., :2] - truth.boxes[..., None, :2])
-    wh_error = ops.square(cells.boxes[..., 2:] - roots[..., None, :])
-    class_error = ops.square(cells.class_probs - truth.class_probs)
+    wh_error = ops.square(cells.boxes[..., 2:] - size[..., None, :])
+    wanted = overlap if rules.rescore else ops.ones_like(overlap)
+    if config.softmax:
+        log_probs = ops.log_softmax(cells.class_probs, axis=-1)
+        class_error = -2 * truth.class_probs * log_probs
+    else:
+        class_error = ops.square(cells.class_probs - truth.class_probs)
 
     return Terms(
         coord_xy=_sum(responsible[..., None] * xy_error),
         coord_wh=_sum(responsible[..., None] * wh_error),
-        confidence_obj=_sum(responsible * ops.square(cells.confidence - overlap)),
+        confidence_obj=_sum(responsible * ops.square(cells.confidence - wanted)),
         confidence_noobj=_sum((1 - responsible) * ops.square(cells.confidence)),
         class_probs=_sum(here * class_error),
     )
+
+
+def _distance(predicted: Array, true: Array, config: GridConfig) -> Array:
+    """Returns how far each box is from the truth, squared: (N, S, S, B).
+
+    Args:
+        predicted: (N, S, S, B, 4) x, y in cells; w, h relative to the image
+        true: (N, S, S, 4) the same
+        config: S
+    """
+    apart = ops.square(ops.stop_gradient(predicted) - true[..., None, :])
+    position, size = ops.sum(apart[..., :2], -1), ops.sum(apart[..., 2:], -1)
+    return position / config.S**2 + size
 
 
 def _sum(errors: Array) -> Array:

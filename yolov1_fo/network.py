@@ -5,18 +5,28 @@ from typing import Any
 
 import keras
 
-from yolov1_fo import backbones, grid
-from yolov1_fo.architectures import NETWORKS, Connected, Conv, Dropout, Layer, Pool
+from yolov1_fo import backbones, grid, layers
+from yolov1_fo.architectures import (
+    NETWORKS,
+    Architecture,
+    Connected,
+    Conv,
+    Dropout,
+    Layer,
+    Local,
+    Pool,
+)
 from yolov1_fo.config import NetworkConfig
 
 
-def build(config: NetworkConfig, *, seed: int = 0) -> keras.Model:
+def build(config: NetworkConfig, *, seed: int = 0, blank: bool = False) -> keras.Model:
     """Returns a network.
 
     Args:
         config: which one, and for what grid
         seed (0): of the random weights, and of dropout; Python's, NumPy's and Keras'
             own generators are seeded with it
+        blank (False): leaves the weights of a layer table at zero, for who fills them
 
     Returns:
         a model from (N, side, side, 3) float32 RGB in [0, 1] to the raw output
@@ -28,7 +38,7 @@ def build(config: NetworkConfig, *, seed: int = 0) -> keras.Model:
     architecture = NETWORKS[config.network]
     if architecture.trunk:
         return _transfer(architecture.trunk, config, seed)
-    return from_layers(architecture.layers, config, seed)
+    return _from_table(architecture, config, seed, blank)
 
 
 def load(path: Path) -> keras.Model:
@@ -63,29 +73,47 @@ def let_learn(trunk: keras.Model, frozen_stride: int = 0) -> None:
         layer.trainable = stride > frozen_stride
 
 
-def from_layers(
-    layers: tuple[Layer, ...], config: NetworkConfig, seed: int
+def _from_table(
+    architecture: Architecture, config: NetworkConfig, seed: int, blank: bool
 ) -> keras.Model:
     """Returns the network of a layer table, with the paper's output behind it.
 
-    Pixels are scaled to [-1, 1], as Darknet did in 2015. Before a layer that strides,
-    padding is the same on all sides; connected layers see channels first.
+    Pixels are scaled to [-1, 1] where the table asks for it, as Darknet did in 2015.
+    Before a layer that strides, padding is the same on all sides; connected layers see
+    channels first.
     """
     image = keras.Input((config.side, config.side, 3), name="image")
-    x = keras.layers.Rescaling(2.0, -1.0, name="preprocess")(image)
-    for index, layer in enumerate(layers, start=1):
-        x = _layer(x, layer, f"{index:02d}", config, seed)
-    x = _connected(x, grid.outputs(config), "output", dtype="float32")
+    x, (black, white) = image, architecture.pixels
+    if (black, white) != (0.0, 1.0):
+        x = keras.layers.Rescaling(white - black, black, name="preprocess")(x)
+    for index, layer in enumerate(architecture.layers, start=1):
+        x = _layer(x, layer, f"{index:02d}", config, seed, blank)
+    x = _connected(x, grid.outputs(config), "output", blank, dtype="float32")
     return keras.Model(image, x, name=config.network.replace("-", "_"))
 
 
-def _layer(x: Any, layer: Layer, name: str, config: NetworkConfig, seed: int) -> Any:
+def _layer(
+    x: Any, layer: Layer, name: str, config: NetworkConfig, seed: int, blank: bool
+) -> Any:
     if isinstance(layer, Conv):
-        return _conv(x, layer, f"conv_{name}", config.batch_norm)
+        normalised = layer.batch_norm
+        if normalised is None:
+            normalised = config.batch_norm
+        norm = layers.BatchNormalization if normalised else None
+        return _conv(x, layer, f"conv_{name}", norm, blank)
     if isinstance(layer, Pool):
-        return keras.layers.MaxPooling2D(layer.size, name=f"pool_{name}")(x)
+        # Only an odd side is padded.
+        return keras.layers.MaxPooling2D(
+            layer.size, padding="same", name=f"pool_{name}"
+        )(x)
+    if isinstance(layer, Local):
+        initial = "zeros" if blank else None
+        x = layers.Local(
+            layer.filters, layer.size, kernel_initializer=initial, name=f"local_{name}"
+        )(x)
+        return _leaky(x, f"local_{name}_leaky")
     if isinstance(layer, Connected):
-        x = _connected(x, layer.units, f"connected_{name}")
+        x = _connected(x, layer.units, f"connected_{name}", blank)
         return _leaky(x, f"leaky_{name}") if layer.leaky else x
     if isinstance(layer, Dropout):
         return keras.layers.Dropout(config.dropout, seed=seed, name=f"dropout_{name}")(
@@ -94,7 +122,9 @@ def _layer(x: Any, layer: Layer, name: str, config: NetworkConfig, seed: int) ->
     raise TypeError(f"a layer must be one of {Layer}, got {layer!r}")
 
 
-def _conv(x: Any, layer: Conv, name: str, batch_norm: bool) -> Any:
+def _conv(
+    x: Any, layer: Conv, name: str, norm: type | None, blank: bool = False
+) -> Any:
     padding = "same"
     if layer.stride > 1:
         x = keras.layers.ZeroPadding2D(layer.size // 2, name=f"{name}_pad")(x)
@@ -104,12 +134,12 @@ def _conv(x: Any, layer: Conv, name: str, batch_norm: bool) -> Any:
         layer.size,
         layer.stride,
         padding,
-        use_bias=not batch_norm,
-        kernel_initializer="he_normal",
+        use_bias=norm is None,
+        kernel_initializer="zeros" if blank else "he_normal",
         name=name,
     )(x)
-    if batch_norm:
-        x = keras.layers.BatchNormalization(name=f"{name}_norm")(x)
+    if norm:
+        x = norm(name=f"{name}_norm")(x)
     return _leaky(x, f"{name}_leaky")
 
 
@@ -117,11 +147,14 @@ def _leaky(x: Any, name: str) -> Any:
     return keras.layers.LeakyReLU(0.1, name=name)(x)
 
 
-def _connected(x: Any, units: int, name: str, dtype: Any = None) -> Any:
+def _connected(x: Any, units: int, name: str, blank: bool, dtype: Any = None) -> Any:
     if len(x.shape) == 4:
         x = keras.layers.Permute((3, 1, 2), name=f"{name}_channels_first")(x)
         x = keras.layers.Flatten(name=f"{name}_flat")(x)
-    return keras.layers.Dense(units, name=name, dtype=dtype)(x)
+    initial = "zeros" if blank else "glorot_uniform"
+    return keras.layers.Dense(
+        units, kernel_initializer=initial, name=name, dtype=dtype
+    )(x)
 
 
 def _transfer(trunk_name: str, config: NetworkConfig, seed: int) -> keras.Model:
@@ -140,10 +173,11 @@ def _transfer(trunk_name: str, config: NetworkConfig, seed: int) -> keras.Model:
     x = trunk(image)
     width = config.head_filters
     x = keras.layers.SpatialDropout2D(config.dropout, seed=seed, name="dropout")(x)
-    x = _conv(x, Conv(width, 3), "head_1", config.batch_norm)
+    norm = keras.layers.BatchNormalization if config.batch_norm else None
+    x = _conv(x, Conv(width, 3), "head_1", norm)
     halve = 1 if x.shape[1] == config.S else 2
-    x = _conv(x, Conv(width, 3, halve), "head_2", config.batch_norm)
-    x = _conv(x, Conv(width, 3), "head_3", config.batch_norm)
+    x = _conv(x, Conv(width, 3, halve), "head_2", norm)
+    x = _conv(x, Conv(width, 3), "head_3", norm)
     said = [
         keras.layers.Flatten(name=f"{name}_flat", dtype="float32")(
             keras.layers.Conv2D(

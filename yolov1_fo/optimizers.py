@@ -1,7 +1,8 @@
 """The paper's optimizer and the learning-rate schedules.
 
-Keras' own SGD keeps the learning rate inside the velocity and its weight decay outside,
-so it takes other steps than Darknet as soon as the rate changes.
+Keras' own SGD keeps the learning rate inside the velocity, and its `weight_decay` pulls
+the weights by rate times decay outside of it, so it takes other steps than Darknet as
+soon as the rate changes or there is momentum to carry the decay.
 """
 
 import math
@@ -12,17 +13,19 @@ import keras
 from keras import ops
 
 from yolov1_fo.boxes import Array
-from yolov1_fo.config import TrainConfig
+from yolov1_fo.config import DARKNET_SCHEDULES, TrainConfig
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     """The learning rate as a function of the step alone, so also after a resume.
 
+    Darknet counts a batch before it learns from it: its first is batch 1.
+
     Args:
         config: schedule, learning_rate, epochs, warmup_epochs, rate_steps
         steps_per_epoch: steps in an epoch
 
-    Source: paper section 2.2
+    Source: paper section 2.2; Darknet network.c
     """
 
     def __init__(self, config: TrainConfig, steps_per_epoch: int) -> None:
@@ -32,7 +35,10 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step: Array) -> Array:
         """Returns the rate at `step`, counted from 0."""
         config = self.config
-        epoch = ops.cast(step, "float32") / self.steps_per_epoch
+        step = ops.cast(step, "float32")
+        if config.schedule in DARKNET_SCHEDULES:
+            return _staircase(step + 1, DARKNET_SCHEDULES[config.schedule])
+        epoch = step / self.steps_per_epoch
         if config.schedule == "steps":
             return _staircase(epoch, config.rate_steps)
         rate = ops.ones_like(epoch) * config.learning_rate
@@ -52,10 +58,10 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         return {"config": self.config, "steps_per_epoch": self.steps_per_epoch}
 
 
-def _staircase(epoch: Array, steps: tuple[tuple[float, float], ...]) -> Array:
-    value = ops.ones_like(epoch) * steps[0][1]
+def _staircase(time: Array, steps: tuple[tuple[float, float], ...]) -> Array:
+    value = ops.ones_like(time) * steps[0][1]
     for start, rate in steps[1:]:
-        value = ops.where(epoch >= start, rate, value)
+        value = ops.where(time >= start, rate, value)
     return value
 
 
