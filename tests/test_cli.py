@@ -13,7 +13,7 @@ from yolov1_fo.config import TrainConfig
 
 COMMANDS = (
     *("demo", "train", "apply", "evaluate", "inspect"),
-    *("publish", "unpublish", "doctor"),
+    *("import-darknet", "publish", "unpublish", "doctor"),
 )
 
 
@@ -102,6 +102,11 @@ MISTAKES = [
     (["evaluate", "DATA", "predictions"], "pred_field 'predictions' is"),
     (["evaluate", "DATA", "ground_truth"], "has objects without confidence; AP needs"),
     (["inspect", "DATA", "--S", "0"], "S must be a whole number of at least 1, got 0"),
+    (["import-darknet", "none.weights"], "arguments are required: --network, --out"),
+    (
+        ["import-darknet", "none.weights", "--network", "yolov1", "--out", "x"],
+        "weights file 'none.weights' does not exist",
+    ),
     (["publish", "nowhere", "name"], "checkpoint folder 'nowhere' does not exist"),
     (["publish", "CHECKPOINT", "yolov1"], "'yolov1' is the name of another model"),
     (["publish", "mine", "name", "--dataset", "DATA"], "run 'mine' is not on dataset"),
@@ -117,7 +122,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     code, _, said = called(capsys, *(names.get(word, word) for word in words))
     assert code == 2
     assert len(said) == 1
-    assert re.match(r"yolov1-fo( \w+)?: ", said[0])
+    assert re.match(r"yolov1-fo( [\w-]+)?: ", said[0])
     assert re.search(line, said[0])
 
 

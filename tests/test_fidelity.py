@@ -167,6 +167,7 @@ def test_resize_is_darknets():
     theirs = np.moveaxis(numbers["original_chw"], 0, -1)
     np.testing.assert_allclose(picture / 255, theirs, atol=1e-7)
     resized = images.resize_aligned(picture, 448)
+    assert resized.dtype == np.float32
     theirs = np.moveaxis(numbers["resized448_chw"], 0, -1)
     np.testing.assert_allclose(resized, theirs, rtol=0, atol=1e-6)
 

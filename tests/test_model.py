@@ -107,6 +107,7 @@ def test_config_says_what_it_was_made_of(checkpoint_dir):
         "max_detections": 100,
         "class_agnostic": False,
         "filter_classes": ["red"],
+        "darknet": False,
     }
 
 

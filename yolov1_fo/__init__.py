@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "train": "training",
     "TrainResult": "training",
-    "load_model": "model",
+    "load_model": "sources",
     "YOLOv1Model": "model",
     "YOLOv1ModelConfig": "model",
     "apply": "inference",

@@ -38,21 +38,37 @@ def writing(root: Path, epoch: int, *, best: bool) -> Iterator[Path]:
         OSError: if it can't be written
     """
     folder = root / epoch_name(epoch)
-    unfinished = root / f".{folder.name}.unfinished"
+    with whole(folder) as unfinished:
+        yield unfinished
+    try:
+        _point(root, "last", folder)
+        if best:
+            _point(root, "best", folder)
+    except OSError as error:
+        raise OSError(f"'{folder}' can't be written: {error}") from error
+    _tidy(root)
+
+
+@contextlib.contextmanager
+def whole(folder: Path) -> Iterator[Path]:
+    """Gives a folder to fill, which one rename then puts in its place.
+
+    What stands there already is replaced. If filling fails, nothing is left of it.
+
+    Raises:
+        OSError: if it can't be written
+    """
+    unfinished = folder.with_name(f".{folder.name}.unfinished")
     try:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
         yield unfinished
         shutil.rmtree(folder, ignore_errors=True)
         unfinished.replace(folder)
-        _point(root, "last", folder)
-        if best:
-            _point(root, "best", folder)
     except OSError as error:
-        raise OSError(f"checkpoint '{folder}' can't be written: {error}") from error
+        raise OSError(f"'{folder}' can't be written: {error}") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    _tidy(root)
 
 
 def epoch_name(epoch: float) -> str:

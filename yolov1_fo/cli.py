@@ -15,6 +15,7 @@ from yolov1_fo.commands import (
     demo,
     doctor,
     evaluate,
+    import_darknet,
     inspect,
     publish,
     train,
@@ -61,7 +62,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         title="commands", required=True, metavar="COMMAND", parser_class=_Parser
     )
-    for module in (demo, train, apply, evaluate, inspect, publish, doctor):
+    for module in (
+        *(demo, train, apply, evaluate, inspect),
+        *(import_darknet, publish, doctor),
+    ):
         module.add(commands)
     return parser
 

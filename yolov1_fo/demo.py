@@ -11,7 +11,7 @@ import fiftyone as fo
 import PIL.Image
 import PIL.ImageDraw
 
-from yolov1_fo import evaluation, images, inference, model, quickstart, training
+from yolov1_fo import evaluation, images, inference, quickstart, sources, training
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,9 @@ def run(
     say(str(result))
 
     say("3/4 apply: predictions go into the field 'yolov1'")
-    yolov1 = model.load_model(result.checkpoint_dir, iou_thresh=settings["iou_thresh"])
+    yolov1 = sources.load_model(
+        result.checkpoint_dir, iou_thresh=settings["iou_thresh"]
+    )
     inference.apply(dataset, yolov1, label_field="yolov1", batch_size=16)
 
     say("4/4 evaluate")

@@ -95,7 +95,7 @@ def _neighbours(size: int, side: int) -> tuple[Array, Array, Array]:
     places = np.arange(side, dtype=np.float32) * scale
     first = np.minimum(places.astype(int), size - 1)
     second = np.minimum(first + 1, size - 1)
-    return first, second, (places - first)[:, None]
+    return first, second, (places - first)[:, None].astype(np.float32)
 
 
 def is_whole(path: str | os.PathLike[str]) -> bool:

@@ -65,7 +65,11 @@ def apply(
     ids, filepaths = samples.values(["id", "filepath"])
     faults = reading.find_bad(filepaths, workers)
     reads = reading.read_all(
-        filepaths, model.side, workers=workers, ahead=4 * batch_size
+        filepaths,
+        model.side,
+        workers=workers,
+        ahead=4 * batch_size,
+        align_corners=model.config.darknet,
     )
     found: dict[str, Any] = {}
     with fou.ProgressBar(total=len(ids), progress=progress) as bar:

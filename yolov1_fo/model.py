@@ -14,16 +14,10 @@ import fiftyone.core.models as fom
 import fiftyone.zoo.models as fozm
 import numpy as np
 
-from yolov1_fo import checkpoint, decode, images, labels, network, runs, zoo
+from yolov1_fo import checkpoint, darknet, decode, images, labels, network, voc
 from yolov1_fo import grid as _grid
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import GridConfig, NetworkConfig
-
-VOC_CLASSES = (
-    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair"),
-    *("cow", "diningtable", "dog", "horse", "motorbike", "person", "pottedplant"),
-    *("sheep", "sofa", "train", "tvmonitor"),
-)
 
 SETTINGS = (
     "confidence_thresh",
@@ -31,6 +25,7 @@ SETTINGS = (
     "max_detections",
     "class_agnostic",
     "filter_classes",
+    "darknet",
 )
 
 
@@ -44,7 +39,8 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
             model_name: of a model in FiftyOne's zoo
             model_path: network.keras in a checkpoint, as the zoo says it
             settings: of `NetworkConfig`, for a network without training; then also
-                classes (VOC's 20): its names
+                classes (VOC's 20): its names, and weights_path (None): a `.weights`
+                file of Darknet's
 
         and optionally
 
@@ -53,6 +49,7 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
             max_detections (100): the best so many of an image are kept
             class_agnostic (False): boxes of different classes suppress each other too
             filter_classes (None): names of the classes of interest; None keeps all
+            darknet (False): resizes, scores, thresholds and suppresses as Darknet does
     """
 
     model_name: str | None
@@ -63,10 +60,12 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
         self.checkpoint_dir = self.parse_string(d, "checkpoint_dir", default=None)
         self.settings = self.parse_dict(d, "settings", default=None)
         self.classes = self.parse_array(d, "classes", default=None)
+        self.weights_path = self.parse_string(d, "weights_path", default=None)
         self.confidence_thresh = self.parse_number(d, "confidence_thresh", default=0.01)
         self.iou_thresh = self.parse_number(d, "iou_thresh", default=0.5)
         self.max_detections = self.parse_int(d, "max_detections", default=100)
         self.class_agnostic = self.parse_bool(d, "class_agnostic", default=False)
+        self.darknet = self.parse_bool(d, "darknet", default=False)
         self._classes: list[str] | None = None
         self.filter_classes = self.parse_array(d, "filter_classes", default=None)
         for name in ("confidence_thresh", "iou_thresh"):
@@ -105,7 +104,8 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
     def attributes(self) -> list[str]:
         """Returns what is written when the config is serialized."""
         return [
-            *("checkpoint_dir", "model_name", "model_path", "settings", "classes"),
+            *("checkpoint_dir", "model_name", "model_path"),
+            *("settings", "classes", "weights_path"),
             *SETTINGS,
         ]
 
@@ -152,14 +152,31 @@ class YOLOv1Model(fom.SamplesMixin, fom.Model):
         self.config.know(self.classes)
 
     def _build(self, settings: dict[str, Any], classes: list[str] | None) -> None:
-        self.classes = list(VOC_CLASSES if classes is None else classes)
+        self.classes = list(voc.CLASSES if classes is None else classes)
         known = NetworkConfig(**{**settings, "C": len(self.classes)})
         self.grid, self.side = GridConfig.pick(asdict(known)), known.side
-        self.network = network.build(known)
+        path = self.config.weights_path
+        origin = f"weights of Darknet's, '{Path(path).name}'" if path else "untrained"
+        self.card = {"classes": self.classes, "settings": asdict(known)}
+        self.card |= {"origin": origin}
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"classes must differ, got {', '.join(self.classes)}")
+        if path is None:
+            self.network = network.build(known)
+            return
+        if known.has_trunk:
+            raise ValueError(
+                f"weights of Darknet's need a network of its layers, got "
+                f"{known.network}"
+            )
+        darknet.read_header(path)  # before a gigabyte is laid out
+        self.network = network.build(known, blank=True)
+        darknet.read(path, self.network)
 
     def _load(self, folder: Path) -> None:
         card = checkpoint.read_card(folder)
         settings = NetworkConfig.pick(card["settings"])
+        self.card = card
         self.classes = card["classes"]
         if self.config.classes not in (None, self.classes):
             raise ValueError(
@@ -179,6 +196,23 @@ class YOLOv1Model(fom.SamplesMixin, fom.Model):
                 f"the network of checkpoint '{folder}' must have {expected} outputs "
                 f"for its grid, got {got}"
             )
+
+    def save(self, checkpoint_dir: str | os.PathLike[str]) -> Path:
+        """Writes a checkpoint that `load_model` and `publish` take.
+
+        Args:
+            checkpoint_dir: a folder that does not exist yet
+
+        Raises:
+            ValueError: if it exists, or a weight is not finite
+            OSError: if it can't be written
+        """
+        folder = Path(checkpoint_dir)
+        if folder.exists():
+            raise ValueError(f"'{folder}' exists; choose another, or delete it")
+        with checkpoint.whole(folder) as unfinished:
+            checkpoint.write(unfinished, self.network, self.card)
+        return folder
 
     @property
     def media_type(self) -> str:
@@ -228,20 +262,21 @@ class YOLOv1Model(fom.SamplesMixin, fom.Model):
         """
         if not len(args):
             return []
-        pixels = [self._prepare(np.asarray(image)) for image in args]
+        pixels = [self._prepared(np.asarray(image)) for image in args]
         found = self.predict_pixels(np.stack(pixels))
         for detections, sample in zip(found, samples or (), strict=False):
             if isinstance(sample, fofr.Frame | fofr.FrameView):
                 labels.identify(detections, f"{sample.sample_id} {sample.frame_number}")
         return found
 
-    def _prepare(self, image: Array) -> Array:
+    def _prepared(self, image: Array) -> Array:
         if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:
             raise ValueError(
                 f"an image must be (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}"
             )
         if self._preprocess:
-            return images.resize(image, self.side)
+            resize = images.resize_aligned if self.config.darknet else images.resize
+            return resize(image, self.side)
         if image.shape != (self.side, self.side, 3):
             raise ValueError(
                 f"without preprocessing an image must be "
@@ -253,9 +288,11 @@ class YOLOv1Model(fom.SamplesMixin, fom.Model):
         """Returns what is found in images of the network's own size.
 
         Args:
-            pixels: (N, side, side, 3) uint8 RGB
+            pixels: (N, side, side, 3) RGB; uint8, or float32 in [0, 1]
         """
-        y_pred = self.network.predict_on_batch(pixels.astype(np.float32) / 255)
+        if pixels.dtype == np.uint8:
+            pixels = pixels.astype(np.float32) / 255
+        y_pred = self.network.predict_on_batch(pixels)
         found = decode.decode(
             y_pred,
             self.grid,
@@ -264,6 +301,7 @@ class YOLOv1Model(fom.SamplesMixin, fom.Model):
             max_detections=self.config.max_detections,
             class_agnostic=self.config.class_agnostic,
             class_ids=self._class_ids(),
+            darknet=self.config.darknet,
         )
         return [labels.to_detections(*detected, self.classes) for detected in found]
 
@@ -272,48 +310,3 @@ class YOLOv1Model(fom.SamplesMixin, fom.Model):
         if wanted is None:
             return None
         return [self.classes.index(name) for name in wanted]
-
-
-def load_model(
-    source: str | os.PathLike[str],
-    dataset: fo.Dataset | None = None,
-    **settings: Any,
-) -> YOLOv1Model:
-    """Returns a trained model for `dataset.apply_model(model)`.
-
-    Args:
-        source: a checkpoint's folder, a run's folder, a run key, or the name of a
-            published model or of one of ours in the zoo
-        dataset (None): where to look up a run key
-        **settings: of `YOLOv1ModelConfig`
-
-    Raises:
-        FileNotFoundError: if there is no such checkpoint
-        ValueError: if it can't be read, or a setting does not fit
-    """
-    unknown = sorted(set(settings) - set(SETTINGS))
-    if unknown:
-        raise ValueError(
-            f"unknown setting {', '.join(unknown)}; there are: {', '.join(SETTINGS)}"
-        )
-    return YOLOv1Model(YOLOv1ModelConfig({**_find(source, dataset), **settings}))
-
-
-def _find(source: str | os.PathLike[str], dataset: fo.Dataset | None) -> dict[str, Any]:
-    """Returns what a config says of a model's source."""
-    name = os.fspath(source)
-    if dataset is not None and runs.exists(dataset, name):
-        source = runs.checkpoint_dir(dataset, name)
-    if Path(source).is_dir():
-        return {"checkpoint_dir": str(checkpoint.resolve(source))}
-    published = zoo.published(name)
-    if published:
-        return {"checkpoint_dir": str(published)}
-    if name in zoo.entries():
-        return zoo.entries()[name]["default_deployment_config_dict"]["config"]
-    if dataset is not None:
-        runs.find(dataset, name)  # raises, and says which runs there are
-    raise FileNotFoundError(
-        f"'{source}' is no checkpoint folder and no model of the zoo; to load a run by "
-        "its key, pass dataset="
-    )

@@ -49,7 +49,12 @@ class Read(NamedTuple):
 
 
 def read_all(
-    filepaths: Iterable[str], side: int, *, workers: int = 0, ahead: int = 64
+    filepaths: Iterable[str],
+    side: int,
+    *,
+    workers: int = 0,
+    ahead: int = 64,
+    align_corners: bool = False,
 ) -> Iterator[Read]:
     """Yields each file's pixels in order, decoded by threads that run ahead.
 
@@ -58,22 +63,24 @@ def read_all(
         side: of the pixels, (side, side, 3) uint8
         workers (0): threads; 0 takes one a core
         ahead (64): most images that wait in memory
+        align_corners (False): as Darknet resizes, to float32 in [0, 1]
     """
     paths = iter(filepaths)
     with ThreadPoolExecutor(threads(workers)) as pool:
         waiting = collections.deque(
-            pool.submit(read, path, side) for path in itertools.islice(paths, ahead)
+            pool.submit(read, path, side, align_corners)
+            for path in itertools.islice(paths, ahead)
         )
         while waiting:
             yield waiting.popleft().result()
             for path in itertools.islice(paths, 1):
-                waiting.append(pool.submit(read, path, side))
+                waiting.append(pool.submit(read, path, side, align_corners))
 
 
-def read(path: str, side: int) -> Read:
+def read(path: str, side: int, align_corners: bool = False) -> Read:
     """Returns an image, or why it could not be read."""
     try:
-        return Read(images.read(path, side), None)
+        return Read(images.read(path, side, align_corners=align_corners), None)
     except (OSError, ValueError) as error:
         return Read(None, str(error))
 

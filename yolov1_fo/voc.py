@@ -13,6 +13,13 @@ from yolov1_fo import boxes as _boxes
 from yolov1_fo.boxes import Array
 from yolov1_fo.decode import Detected
 
+CLASSES = (
+    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair"),
+    *("cow", "diningtable", "dog", "horse", "motorbike", "person", "pottedplant"),
+    *("sheep", "sofa", "train", "tvmonitor"),
+)
+"""VOC's, in the order of Darknet's voc.names."""
+
 
 class Objects(NamedTuple):
     """The objects of one image: boxes (M, 4) xyxy, class_ids (M,), difficult (M,)."""

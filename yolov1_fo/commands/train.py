@@ -7,6 +7,7 @@ from typing import Any
 from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.commands import INTERRUPTED, command
 from yolov1_fo.commands.samples import add_collection, add_gt_field, collection
+from yolov1_fo.commands.settings import add_setting
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.loading import load_tensorflow
 
@@ -59,30 +60,7 @@ def add(commands: Any) -> None:
     said = TrainConfig.describe()
     said["network"] = f"one of {', '.join(NETWORKS)}"
     for name in (*FIRST, *(name for name in said if name not in (*FIRST, "C"))):
-        _add_setting(settings, name, said[name])
-
-
-def _add_setting(group: Any, field: str, text: str) -> None:
-    default = getattr(TrainConfig, field)
-    flag = "--" + field.replace("_", "-")
-    options: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": field}
-    text = text.replace("%", "%%")
-    if isinstance(default, bool):
-        options["action"] = argparse.BooleanOptionalAction
-    elif field == "rate_steps":
-        options |= {"type": _rate_step, "nargs": "+", "metavar": "EPOCH:RATE"}
-    else:
-        options |= {"type": type(default), "metavar": type(default).__name__.upper()}
-    shown = "" if default == () else f" ({default})"
-    group.add_argument(flag, help=f"{text}{shown}", **options)
-
-
-def _rate_step(text: str) -> tuple[float, float]:
-    epoch, _, rate = text.partition(":")
-    try:
-        return float(epoch), float(rate)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be EPOCH:RATE, got {text!r}") from None
+        add_setting(settings, name, said[name])
 
 
 def _run(arguments: argparse.Namespace) -> int:

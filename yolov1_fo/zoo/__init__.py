@@ -88,22 +88,16 @@ def publish(checkpoint_dir: str | os.PathLike[str], name: str) -> Path:
     card = checkpoint.read_card(source)
     _check_name(name)
     folder = _folder(name)
-    unfinished = folder.with_name(f".{name}.unfinished")  # FiftyOne looks past it
     try:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        for part in (checkpoint.NETWORK, checkpoint.CARD):
-            shutil.copyfile(source / part, unfinished / part)
-        size = (source / checkpoint.NETWORK).stat().st_size
-        manifest = json.dumps(_manifest(name, card, size), indent=2)
-        (unfinished / "manifest.json").write_text(manifest + "\n")
-        (unfinished / CARD).write_text(describe(name, card))
-        (unfinished / "__init__.py").write_text(LOST)
-        unfinished.rename(folder)
-    except OSError as error:
-        raise OSError(f"'{folder}' can't be written: {error}") from error
+        with checkpoint.whole(folder) as unfinished:  # FiftyOne looks past its name
+            for part in (checkpoint.NETWORK, checkpoint.CARD):
+                shutil.copyfile(source / part, unfinished / part)
+            size = (source / checkpoint.NETWORK).stat().st_size
+            manifest = json.dumps(_manifest(name, card, size), indent=2)
+            (unfinished / "manifest.json").write_text(manifest + "\n")
+            (unfinished / CARD).write_text(describe(name, card))
+            (unfinished / "__init__.py").write_text(LOST)
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
         _tidy()
     return folder
 
@@ -183,7 +177,10 @@ def _sentence(card: dict[str, Any]) -> str:
     text = (
         f"{settings['network']} for {len(card['classes'])} classes, "
         f"{settings['side']} px, {settings['S']} x {settings['S']} cells, "
-        f"trained on {card.get('images', '?')} images of '{card.get('dataset', '?')}'"
+    )
+    text += card.get(
+        "origin",
+        f"trained on {card.get('images', '?')} images of '{card.get('dataset', '?')}'",
     )
     if metrics.get("val_voc07") is not None:
         text += f"; VOC07 mAP@0.5 {metrics['val_voc07']:.3f}"

@@ -1,0 +1,36 @@
+"""Settings as options of a command."""
+
+import argparse
+from typing import Any
+
+from yolov1_fo.config import TrainConfig
+
+
+def add_setting(group: Any, field: str, text: str) -> None:
+    """Adds a setting, absent unless it is given.
+
+    Args:
+        group: of a parser
+        field: of `TrainConfig`
+        text: what it is
+    """
+    default = getattr(TrainConfig, field)
+    flag = "--" + field.replace("_", "-")
+    options: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": field}
+    text = text.replace("%", "%%")
+    if isinstance(default, bool):
+        options["action"] = argparse.BooleanOptionalAction
+    elif field == "rate_steps":
+        options |= {"type": _rate_step, "nargs": "+", "metavar": "EPOCH:RATE"}
+    else:
+        options |= {"type": type(default), "metavar": type(default).__name__.upper()}
+    shown = "" if default == () else f" ({default})"
+    group.add_argument(flag, help=f"{text}{shown}", **options)
+
+
+def _rate_step(text: str) -> tuple[float, float]:
+    epoch, _, rate = text.partition(":")
+    try:
+        return float(epoch), float(rate)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be EPOCH:RATE, got {text!r}") from None
