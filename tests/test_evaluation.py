@@ -1,11 +1,19 @@
+import contextlib
+import io
 import logging
 import math
 
 import fiftyone as fo
+import fiftyone.utils.coco as fouc
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 import yolov1_fo
+from tests import golden
 
 SQUARE = [0.1, 0.1, 0.4, 0.4]
 OTHER = [0.5, 0.5, 0.4, 0.4]
@@ -184,3 +192,161 @@ def test_training_and_evaluation_measure_the_same(painted, checkpoint_dir, seed)
     yolov1_fo.apply(view, model, "found", progress=False)
     report = yolov1_fo.evaluate(view, "found", classes=model.classes)
     np.testing.assert_allclose(measured["val_voc07"], report.voc07, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("inclusive", "points11", "area"),
+    [(True, 0.3333333333, 0.3371980676), (False, 0.3024538867, 0.2801328502)],
+)
+def test_known_case_through_fiftyone(inclusive, points11, area):
+    case = golden.voc_case1()
+    size = 200
+    dataset = fo.Dataset()
+    dataset.add_samples(
+        [
+            fo.Sample(
+                f"{number}.jpg",
+                metadata=fo.ImageMetadata(width=size, height=size),
+                ground_truth=fo.Detections(
+                    detections=[_relative("object", box, size) for box in truth]
+                ),
+                found=fo.Detections(
+                    detections=[
+                        _relative("object", box, size, confidence=score)
+                        for score, *box in found
+                    ]
+                ),
+            )
+            for number, (truth, found) in enumerate(
+                zip(case.truth, case.found, strict=True)
+            )
+        ],
+        progress=False,
+    )
+    report = yolov1_fo.evaluate(
+        dataset, "found", iou_thresh=0.1, inclusive_corners=inclusive
+    )
+    assert report.voc07 == pytest.approx(points11, abs=5e-5)
+    assert report.voc10 == pytest.approx(area, abs=5e-5)
+    dataset.clear_sample_field("metadata")
+    with pytest.raises(ValueError, match=r"first call compute_metadata\(\) on dataset"):
+        yolov1_fo.evaluate(dataset, "found", inclusive_corners=True)
+    dataset.delete()
+
+
+def _relative(label, xyxy, size, **more):
+    x1, y1, x2, y2 = np.array(xyxy, float) / size
+    box = [x1, y1, x2 - x1, y2 - y1]
+    return fo.Detection(label=label, bounding_box=box, **more)
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_coco_map_is_that_of_pycocotools(seed):
+    rng = np.random.default_rng(seed)
+    truth, found, samples = [], [], []
+    unequal = iter(rng.permutation(1000) / 1000)  # of equals either may come first
+    for image_id in range(1, 5):
+        boxes = _random_boxes(rng, int(rng.integers(0, 6)))
+        guesses = [(label, box + rng.uniform(-3, 3, 4)) for label, box in boxes]
+        guesses += _random_boxes(rng, int(rng.integers(0, 4)))
+        scores = [next(unequal) for _ in guesses]
+        sample = fo.Sample(f"{image_id}.jpg")
+        sample["ground_truth"] = fo.Detections(
+            detections=[_relative(label, box, 100) for label, box in boxes]
+        )
+        sample["found"] = fo.Detections(
+            detections=[
+                _relative(label, box, 100, confidence=score)
+                for (label, box), score in zip(guesses, scores, strict=True)
+            ]
+        )
+        samples.append(sample)
+        truth += [_coco(image_id, label, box) for label, box in boxes]
+        found += [
+            {**_coco(image_id, label, box), "score": score}
+            for (label, box), score in zip(guesses, scores, strict=True)
+        ]
+    if not truth or not found:
+        return
+    dataset = fo.Dataset()
+    dataset.add_samples(samples, progress=False)
+    present = sorted(dataset.distinct("ground_truth.detections.label"))
+    report = yolov1_fo.evaluate(dataset, "found", classes=present)
+    dataset.delete()
+    assert report.coco_map == pytest.approx(report.results.mAP())
+    ap, ap50 = _of_pycocotools(truth, found)
+    assert report.coco_map == pytest.approx(ap, abs=1e-6)
+    assert report.ap50 == pytest.approx(ap50, abs=1e-6)
+
+
+def _random_boxes(rng, count):
+    low = rng.uniform(0, 60, (count, 2))
+    boxes = np.concatenate([low, low + rng.uniform(8, 40, (count, 2))], axis=1)
+    return [(f"class {rng.integers(3)}", box) for box in boxes]
+
+
+def _coco(image_id, label, xyxy):
+    x1, y1, x2, y2 = (float(x) for x in xyxy)
+    width, height = x2 - x1, y2 - y1
+    return {
+        "image_id": image_id,
+        "category_id": 1 + int(label[-1]),
+        "bbox": [x1, y1, width, height],
+        "area": width * height,
+        "iscrowd": 0,
+    }
+
+
+def _of_pycocotools(truth, found):
+    """Returns AP and AP50 of the classes that are there."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO()
+        coco.dataset = {
+            "images": [{"id": image_id} for image_id in range(1, 5)],
+            "annotations": [{**one, "id": 1 + n} for n, one in enumerate(truth)],
+            "categories": [{"id": 1 + n} for n in range(3)],
+        }
+        coco.createIndex()
+        measured = COCOeval(coco, coco.loadRes(found), "bbox")
+        measured.evaluate()
+        measured.accumulate()
+        measured.summarize()
+    return measured.stats[:2]
+
+
+# COCO's AP and AP50 of *_ap.txt
+PUBLISHED = {
+    "faster_rcnn_thres0.7": (0.360, 0.588),
+    "cascade_rcnn_aug_thres0.7": (0.363, 0.560),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("detector", PUBLISHED)
+def test_published_detectors_have_their_published_ap(photographs, detector):
+    folder = photographs / "open_images_person_car"
+    dataset = fo.Dataset.from_dir(
+        dataset_type=fo.types.COCODetectionDataset,
+        data_path=str(folder / "images"),
+        labels_path=str(folder / "val112_coco.json"),
+        label_types="detections",
+        include_id=True,
+        progress=False,
+    )
+    fouc.add_coco_labels(
+        dataset,
+        "found",
+        str(folder / "detections" / f"{detector}.json"),
+        ["person", "car"],
+        coco_id_field="coco_id",
+        label_type="detections",
+    )
+    assert dataset.count("found.detections") > 600
+    report = yolov1_fo.evaluate(
+        dataset, "found", "detections", classes=["person", "car"]
+    )
+    dataset.delete()
+    ap, ap50 = PUBLISHED[detector]
+    assert report.coco_map == pytest.approx(ap, abs=0.005)
+    assert report.ap50 == pytest.approx(ap50, abs=0.005)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from tests import golden
 from yolov1_fo import voc
 from yolov1_fo.decode import Detected
 
@@ -87,3 +88,34 @@ def test_empty_cases():
     assert voc.curves([], [], 2)[1].objects == 0
     assert np.isnan(voc.mean([float("nan")]))
     assert voc.mean([0.5, float("nan"), 1.0]) == 0.75
+
+
+# README of tests/golden/average_precision: case, IoU, +1, 11-point, all-point
+KNOWN = [
+    (golden.voc_case1, 0.1, 1, 0.3333333333, 0.3371980676),
+    (golden.voc_case1, 0.3, 1, 0.2683982683, 0.2456866804),
+    (golden.voc_case1, 0.5, 1, 0.0303030303, 0.0222222222),
+    (golden.voc_case1, 0.75, 1, 0.0, 0.0),
+    (golden.voc_case1, 0.1, 0, 0.3024538867, 0.2801328502),
+    (golden.voc_case1, 0.3, 0, 0.2683982684, 0.2253968254),
+    (golden.toyexample, 0.5, 1, 0.8864, 0.8958),
+    (golden.toyexample, 0.5, 0, 0.8864, 0.8958),
+    (golden.toyexample, 0.75, 1, 0.4924, 0.5097),
+    (golden.toyexample, 0.75, 0, 0.4924, 0.5097),
+]
+
+
+@pytest.mark.parametrize(("case", "iou_thresh", "border", "points11", "area"), KNOWN)
+def test_known_average_precision(case, iou_thresh, border, points11, area):
+    one = case()
+    detections = [
+        Detected(rows[:, 1:], rows[:, 0], np.zeros(len(rows), int))
+        for rows in one.found
+    ]
+    truth = [
+        voc.Objects(rows, np.zeros(len(rows), int), np.zeros(len(rows), bool))
+        for rows in one.truth
+    ]
+    [curve] = voc.curves(detections, truth, 1, iou_thresh, border=border)
+    assert voc.voc07(curve) == pytest.approx(points11, abs=5e-5)
+    assert voc.voc10(curve) == pytest.approx(area, abs=5e-5)

@@ -20,28 +20,31 @@ def namespace(x: Array) -> Any:
     return ops
 
 
-def area(boxes: Array) -> Array:
+def area(boxes: Array, border: float = 0.0) -> Array:
     """Returns the area of each box; 0 for a degenerate one.
 
     Args:
         boxes: (..., 4) xyxy
+        border (0.0): what width and height are more than the corners' distance; 1 in
+            pixels where both corners are pixels of the box, as VOC counts
 
     Returns:
         (...)
     """
     xp = namespace(boxes)
     boxes = xp.asarray(boxes) if xp is np else boxes
-    width = xp.maximum(boxes[..., 2] - boxes[..., 0], 0)
-    height = xp.maximum(boxes[..., 3] - boxes[..., 1], 0)
+    width = xp.maximum(boxes[..., 2] - boxes[..., 0] + border, 0)
+    height = xp.maximum(boxes[..., 3] - boxes[..., 1] + border, 0)
     return width * height
 
 
-def iou(boxes_a: Array, boxes_b: Array) -> Array:
+def iou(boxes_a: Array, boxes_b: Array, border: float = 0.0) -> Array:
     """Returns how far each pair of boxes overlaps.
 
     Args:
         boxes_a: (..., N, 4) xyxy
         boxes_b: (..., M, 4) xyxy
+        border (0.0): see `area`
 
     Returns:
         (..., N, M) in [0, 1]; 0 where both boxes are empty
@@ -56,8 +59,8 @@ def iou(boxes_a: Array, boxes_b: Array) -> Array:
     boxes_a, boxes_b = boxes_a[..., :, None, :], boxes_b[..., None, :, :]
     low = xp.maximum(boxes_a[..., :2], boxes_b[..., :2])  # (..., N, M, 2)
     high = xp.minimum(boxes_a[..., 2:], boxes_b[..., 2:])
-    shared = area(xp.concatenate([low, high], axis=-1))  # (..., N, M)
-    union = area(boxes_a) + area(boxes_b) - shared
+    shared = area(xp.concatenate([low, high], axis=-1), border)  # (..., N, M)
+    union = area(boxes_a, border) + area(boxes_b, border) - shared
     return shared / xp.where(union > 0, union, xp.ones_like(union))
 
 

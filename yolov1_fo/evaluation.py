@@ -69,6 +69,7 @@ def evaluate(
     classes: Sequence[str] | None = None,
     *,
     iou_thresh: float = 0.5,
+    inclusive_corners: bool = False,
     progress: bool | Callable[..., Any] | None = None,
 ) -> EvaluationReport:
     """Measures predictions against the truth.
@@ -84,6 +85,9 @@ def evaluate(
         eval_key (None): name of the evaluation on the dataset; None keeps none
         classes (None): classes to measure; by default those of `gt_field`
         iou_thresh (0.5): least overlap of a match in FiftyOne's evaluation and in VOC's
+        inclusive_corners (False): measures VOC's overlaps in pixels, as its development
+            kit does: both corners belong to a box, so that it is a pixel wider than
+            they are apart; needs `samples.compute_metadata()`
         progress (None): FiftyOne's: True, False, its default, or a callback
 
     Raises:
@@ -100,6 +104,7 @@ def evaluate(
     predicted = fo_samples.read(samples, pred_field)
     truth = fo_samples.read(samples, gt_field)  # a view may change with what is written
     _check_confidences(samples, pred_field, predicted)
+    sizes = _sizes(samples) if inclusive_corners else None
 
     # 2. FiftyOne's evaluation.
     results = samples.evaluate_detections(
@@ -114,7 +119,7 @@ def evaluate(
     )
 
     # 3. VOC's numbers, and those of each class.
-    curves = _curves(predicted, truth, names, iou_thresh)
+    curves = _curves(predicted, truth, names, iou_thresh, sizes)
     per_class = {
         name: {
             "objects": curve.objects,
@@ -156,33 +161,52 @@ def _check_confidences(
         )
 
 
+def _sizes(samples: fo_samples.Samples) -> Any:
+    """Returns the width and height of each image twice: (N, 4), in pixels."""
+    sizes = samples.values(["metadata.width", "metadata.height"])
+    if any(length is None for lengths in sizes for length in lengths):
+        raise ValueError(
+            "inclusive_corners needs the sizes of the images; first call "
+            f"compute_metadata() on {fo_samples.name(samples)}"
+        )
+    return np.array([*sizes, *sizes], float).T
+
+
 def _curves(
     predicted: fo_samples.Records,
     truth: fo_samples.Records,
     classes: Sequence[str],
     iou_thresh: float,
+    sizes: Any = None,
 ) -> list[voc.Curve]:
     ids = {name: class_id for class_id, name in enumerate(classes)}
 
     def class_ids(row: list[str]) -> Any:
         return np.array([ids.get(label, -1) for label in row], int)
 
+    scales = np.ones((len(truth.ids), 4)) if sizes is None else sizes
     found = [
-        decode.Detected(labels.to_xyxy(boxes), np.array(scores, float), class_ids(row))
-        for boxes, scores, row in zip(
+        decode.Detected(
+            labels.to_xyxy(boxes) * scale, np.array(scores, float), class_ids(row)
+        )
+        for boxes, scores, row, scale in zip(
             predicted.bounding_boxes,
             predicted.confidences,
             predicted.labels,
+            scales,
             strict=True,
         )
     ]
     objects = [
-        voc.Objects(labels.to_xyxy(boxes), class_ids(row), np.array(ignored, bool))
-        for boxes, row, ignored in zip(
-            truth.bounding_boxes, truth.labels, truth.ignored, strict=True
+        voc.Objects(
+            labels.to_xyxy(boxes) * scale, class_ids(row), np.array(ignored, bool)
+        )
+        for boxes, row, ignored, scale in zip(
+            truth.bounding_boxes, truth.labels, truth.ignored, scales, strict=True
         )
     ]
-    return voc.curves(found, objects, len(classes), iou_thresh)
+    border = 0.0 if sizes is None else 1.0
+    return voc.curves(found, objects, len(classes), iou_thresh, border=border)
 
 
 def _coco(results: Any, name: str) -> dict[str, float]:
