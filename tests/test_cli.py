@@ -13,7 +13,7 @@ from yolov1_fo.config import TrainConfig
 
 COMMANDS = (
     *("demo", "train", "apply", "evaluate", "inspect"),
-    *("import-darknet", "publish", "unpublish", "doctor"),
+    *("pretrain", "import-darknet", "publish", "unpublish", "doctor"),
 )
 
 
@@ -81,6 +81,8 @@ MISTAKES = [
         "must be EPOCH:RATE, got '0=1'",
     ),
     (["train", "DATA", "--resume", "mine"], "run 'mine' is not on dataset .*: none"),
+    (["train", "DATA", "--trunk", "mine"], "trunk 'mine' is no file, no folder and no"),
+    (["pretrain", "DATA"], "label_field 'ground_truth' on .* must hold Classificati"),
     (["apply", "DATA"], "the following arguments are required: MODEL"),
     (["apply", "DATA", "mine"], "run 'mine' is not on dataset .* training runs: none"),
     (

@@ -9,14 +9,14 @@ import pytest
 
 CODE = """
 import numpy as np
-from yolov1_fo import training
+from yolov1_fo import fitting
 from yolov1_fo.architectures import NETWORKS, Architecture, Connected, Conv, Pool
 from yolov1_fo.config import TrainConfig
 
 layers = (Conv(8, 3, 2), Pool(), Conv(16, 3), Pool(), Connected(32))
 NETWORKS["micro"] = Architecture(layers)
 config = TrainConfig(network="micro", side=32, S=2, C=2, ema=0.5, learning_rate=1e-3)
-learner = training.build_learner(config, 2)
+learner = fitting.build_learner(config, 2)
 rng = np.random.default_rng(0)
 batch = {
     "images": rng.integers(0, 256, (4, 32, 32, 3), np.uint8),

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yolov1_fo import loss, training
+from yolov1_fo import fitting, loss
 from yolov1_fo.config import TrainConfig
 
 
@@ -30,7 +30,7 @@ def changed(config, **settings):
 
 @pytest.mark.slow
 def test_fit_reports_every_term(config, rng):
-    learner = training.build_learner(config, 2)
+    learner = fitting.build_learner(config, 2)
     history = learner.fit(batch(rng, config), batch_size=2, verbose=0).history
     assert set(history) == {"loss", *loss.Terms._fields}
     parts = sum(history[name][0] for name in loss.Terms._fields)
@@ -41,7 +41,7 @@ def test_fit_reports_every_term(config, rng):
 @pytest.mark.parametrize("steps_per_execution", [1, 2])
 def test_draws_count_the_steps(config, rng, steps_per_execution):
     config = changed(config, seed=5, steps_per_execution=steps_per_execution)
-    learner = training.build_learner(config, 2)
+    learner = fitting.build_learner(config, 2)
     learner.fit(batch(rng, config), batch_size=2, epochs=3, verbose=0)
     assert learner.draws.state.numpy().tolist() == [5, 6]
     assert int(learner.step) == 6
@@ -49,7 +49,7 @@ def test_draws_count_the_steps(config, rng, steps_per_execution):
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
 def test_boxes_and_targets_stay_float32(config, rng, precision):
-    learner = training.build_learner(changed(config, precision=precision), 2)
+    learner = fitting.build_learner(changed(config, precision=precision), 2)
     said = learner(batch(rng, config), training=True)
     assert said["y_true"].dtype == said["y_pred"].dtype == tf.float32
     inner = [layer.compute_dtype for layer in learner.network.layers]
@@ -59,14 +59,14 @@ def test_boxes_and_targets_stay_float32(config, rng, precision):
 
 
 def test_half_precision_scales_the_loss(config):
-    learner = training.build_learner(changed(config, precision="mixed_float16"), 2)
+    learner = fitting.build_learner(changed(config, precision="mixed_float16"), 2)
     assert isinstance(learner.optimizer, keras.optimizers.LossScaleOptimizer)
 
 
 @pytest.mark.slow
 def test_step_compiles_under_xla(config, rng):
     config = changed(config, jitter=0.2, flip=0.5)
-    learner = training.build_learner(config, 2)
+    learner = fitting.build_learner(config, 2)
     learner.compile(optimizer=learner.optimizer, jit_compile=True)
     history = learner.fit(batch(rng, config), batch_size=2, verbose=0).history
     assert np.isfinite(history["loss"][0])
@@ -78,7 +78,7 @@ def test_same_seed_takes_the_same_steps(config, rng):
 
     def weights(seed):
         keras.utils.set_random_seed(9)  # must not matter
-        learner = training.build_learner(changed(config, seed=seed, dropout=0.5), 2)
+        learner = fitting.build_learner(changed(config, seed=seed, dropout=0.5), 2)
         learner.fit(fed, batch_size=2, epochs=2, verbose=0, shuffle=False)
         return learner.network.get_weights()
 
@@ -88,7 +88,7 @@ def test_same_seed_takes_the_same_steps(config, rng):
 
 
 def test_first_bad_step_is_kept(config, rng):
-    learner = training.build_learner(config, 2)
+    learner = fitting.build_learner(config, 2)
     fed = batch(rng, config, n=6)
     learner.train_on_batch({key: value[:2] for key, value in fed.items()})
     learner.network.weights[0].assign(learner.network.weights[0] * np.nan)
@@ -98,7 +98,7 @@ def test_first_bad_step_is_kept(config, rng):
 
 
 def test_prediction_does_not_vary(config, rng):
-    learner = training.build_learner(config, 2)
+    learner = fitting.build_learner(config, 2)
     fed = batch(rng, config)
     first, second = (learner(fed, training=False)["y_pred"] for _ in range(2))
     np.testing.assert_array_equal(first, second)

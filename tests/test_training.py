@@ -16,6 +16,7 @@ from yolov1_fo import (
     checkpoint,
     data,
     decode,
+    fitting,
     images,
     labels,
     network,
@@ -23,7 +24,6 @@ from yolov1_fo import (
     reading,
     resume,
     runs,
-    training,
 )
 from yolov1_fo.config import TrainConfig
 
@@ -361,7 +361,7 @@ def test_the_papers_network_trains_on_photographs(photographs, tmp_path):
     config = TrainConfig(
         C=3, batch_size=2, schedule="constant", learning_rate=1e-3, clip_norm=10.0
     )
-    learner = training.build_learner(config, 2)
+    learner = fitting.build_learner(config, 2)
     pixels, _ = reading.read_into_memory(listing.filepaths, config.side)
     batches = data.HostBatches(
         pixels, listing.objects, batch_size=2, seed=0, width=listing.objects.most()

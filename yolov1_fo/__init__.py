@@ -10,7 +10,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "train": "training",
-    "TrainResult": "training",
+    "TrainResult": "fitting",
+    "pretrain": "pretraining",
     "load_model": "sources",
     "YOLOv1Model": "model",
     "YOLOv1ModelConfig": "model",

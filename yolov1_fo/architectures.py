@@ -143,6 +143,11 @@ NETWORKS = {
 """Every network by its name; `network.build` makes it."""
 
 
+def tables() -> list[str]:
+    """Returns the names of the networks that are layer tables."""
+    return [name for name, architecture in NETWORKS.items() if not architecture.trunk]
+
+
 class Shape(NamedTuple):
     """What one layer turns its input into, and at what cost."""
 
@@ -152,6 +157,17 @@ class Shape(NamedTuple):
     channels: int
     parameters: int
     flops: int
+
+
+def trunk(architecture: Architecture) -> tuple[Layer, ...]:
+    """Returns the layers that a classifier shares: up to its last convolution."""
+    layers, left = [], architecture.classified
+    for layer in architecture.layers:
+        if not left:
+            break
+        layers.append(layer)
+        left -= isinstance(layer, Conv)
+    return tuple(layers)
 
 
 def stride(layers: tuple[Layer, ...]) -> int:

@@ -15,11 +15,13 @@ import numpy as np
 from yolov1_fo import checkpoint, data, decode, grid, loss, reading, resume, voc
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.learner import class_shares
 from yolov1_fo.network import let_learn
 
 logger = logging.getLogger(__name__)
 
-MAP = "val_voc07"
+SCORES = {"val_voc07": "VOC07 mAP@0.5", "val_top1": "top-1 accuracy"}
+"""What is measured after an epoch, by the name of its metric."""
 
 
 class Validator:
@@ -30,7 +32,12 @@ class Validator:
         config: of the training
         pixels (None): (N, side, side, 3) uint8; read from the files each time if None
         failed (None): is told which files could not be decoded, and why
+
+    Attributes:
+        metrics: names of what it measures; the second tells the best epoch
     """
+
+    metrics: tuple[str, ...] = ("val_loss", "val_voc07")
 
     def __init__(
         self,
@@ -64,9 +71,10 @@ class Validator:
             )
             truth += [self._truth(row) for row in rows]
         curves = voc.curves(found, truth, config.C)
+        mean_ap = voc.mean([voc.voc07(curve) for curve in curves])
         return {
             "val_loss": float(np.mean(np.concatenate(losses))),
-            MAP: voc.mean([voc.voc07(curve) for curve in curves]),
+            "val_voc07": mean_ap,
         }
 
     def _truth(self, row: int) -> voc.Objects:
@@ -92,6 +100,31 @@ class Validator:
             good = [(row, read.image) for row, read in batch if read.image is not None]
             if good:
                 yield [row for row, _ in good], np.stack([image for _, image in good])
+
+
+class ClassifierValidator(Validator):
+    """Measures a classifier; an image is right if it has any of its labels."""
+
+    metrics = ("val_loss", "val_top1", "val_top5")
+
+    def __call__(self, network: keras.Model) -> dict[str, float]:
+        """Returns loss and accuracies, as `val_loss`, `val_top1`, `val_top5`."""
+        losses, hits = [], []
+        width = max(self.listing.objects.most(), 1)
+        for rows, pixels in self._batches():
+            _, class_ids = self.listing.objects.padded(rows, width)
+            logits = network.predict_on_batch(pixels.astype(np.float32) / 255)
+            shares = class_shares(class_ids, self.config.C)
+            errors = shares * keras.ops.log_softmax(logits, axis=-1)
+            losses.append(-keras.ops.convert_to_numpy(errors).sum(axis=-1))
+            ranked = np.argsort(-logits, axis=-1, kind="stable")[:, :5]
+            hits.append((ranked[..., None] == class_ids[:, None, :]).any(axis=-1))
+        hit = np.concatenate(hits)  # (N, 5)
+        return {
+            "val_loss": float(np.mean(np.concatenate(losses))),
+            "val_top1": float(hit[:, 0].mean()),
+            "val_top5": float(hit.any(axis=-1).mean()),
+        }
 
 
 class EndOfEpoch(keras.callbacks.Callback):
@@ -139,7 +172,7 @@ class EndOfEpoch(keras.callbacks.Callback):
         self.report(number, metrics)
         if number < self.config.epochs and is_over(self.progress, self.config):
             best = self.progress.best["epoch"]
-            logger.info("no better mAP since epoch %d: stopped early", best)
+            logger.info("no better score since epoch %d: stopped early", best)
             self.model.stop_training = True
 
     def _measured(self, number: int, logs: dict[str, Any]) -> dict[str, float]:
@@ -149,7 +182,7 @@ class EndOfEpoch(keras.callbacks.Callback):
                 logs.update(self.validator(self.model.network))
         metrics = {name: float(value) for name, value in logs.items()}
         if self.validator and not measure:
-            metrics |= {"val_loss": math.nan, MAP: math.nan}
+            metrics |= dict.fromkeys(self.validator.metrics, math.nan)
         return metrics
 
     def _noted(self, number: int, metrics: dict[str, float]) -> bool:
@@ -189,12 +222,13 @@ def is_over(progress: resume.Progress, config: TrainConfig) -> bool:
 
 
 def _rank(metrics: dict[str, float]) -> tuple[float, float]:
-    """Returns what makes a checkpoint better: mAP, then loss; unmeasured is worst."""
-    if MAP not in metrics:
+    """Returns what makes a checkpoint better: score, loss; unmeasured is worst."""
+    measured = [metrics[name] for name in SCORES if name in metrics]
+    if not measured:
         return 0.0, -metrics["loss"]
-    if math.isnan(metrics[MAP]):
+    if math.isnan(measured[0]):
         return -1.0, 0.0
-    return metrics[MAP], -metrics["val_loss"]
+    return measured[0], -metrics["val_loss"]
 
 
 @contextlib.contextmanager

@@ -155,11 +155,16 @@ def resolve(source: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def read_card(folder: Path) -> dict[str, Any]:
+def read_card(folder: Path, task: str | None = None) -> dict[str, Any]:
     """Returns what `run.json` says.
 
+    Args:
+        folder: of a checkpoint
+        task (any): what the network must be for, detect or classify
+
     Raises:
-        ValueError: if it can't be read, is of a newer format or lacks a part
+        ValueError: if it can't be read, is of a newer format, lacks a part, or its
+            network is for another task
     """
     path = folder / CARD
     try:
@@ -172,4 +177,11 @@ def read_card(folder: Path) -> dict[str, Any]:
     missing = [key for key in ("classes", "settings") if key not in card]
     if missing:
         raise ValueError(f"'{path}' lacks {', '.join(missing)}")
+    is_for = card.get("task", "detect")
+    if task not in (None, is_for):
+        makes = {"detect": "train", "classify": "pretrain"}
+        raise ValueError(
+            f"checkpoint '{folder}' must be one of {makes[task or is_for]}, "
+            f"got one of {makes.get(is_for, is_for)}"
+        )
     return card

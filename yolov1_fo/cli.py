@@ -17,6 +17,7 @@ from yolov1_fo.commands import (
     evaluate,
     import_darknet,
     inspect,
+    pretrain,
     publish,
     train,
 )
@@ -64,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     for module in (
         *(demo, train, apply, evaluate, inspect),
-        *(import_darknet, publish, doctor),
+        *(pretrain, import_darknet, publish, doctor),
     ):
         module.add(commands)
     return parser

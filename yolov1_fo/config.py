@@ -137,7 +137,7 @@ class NetworkConfig(GridConfig):
         batch_norm: normalise after each convolution of ours; the paper has none, but
             training from random weights hardly moves without it; Darknet's networks
             have it anyway
-        dropout: rate after the first large connected layer, and before the
+        dropout: rate after the first large connected or local layer, and before the
             convolutions of a transfer network's head
         head_filters: width of a transfer network's detection layers
         pretrained: start a transfer network from its ImageNet weights

@@ -14,6 +14,7 @@ class Feed:
         config: of the training
         listing: files and objects to learn from
         val (None): to measure on
+        classifies (False): whether the network is a classifier
 
     Attributes:
         listing: what is left of `listing`
@@ -26,7 +27,12 @@ class Feed:
     """
 
     def __init__(
-        self, config: TrainConfig, listing: data.Listing, val: data.Listing | None
+        self,
+        config: TrainConfig,
+        listing: data.Listing,
+        val: data.Listing | None,
+        *,
+        classifies: bool = False,
     ) -> None:
         self.config = config
         self.skipped: dict[str, str] = {}
@@ -46,7 +52,10 @@ class Feed:
             val, pixels = self._readable(val)
             if not len(val.objects.class_ids):
                 raise ValueError("val_samples has no readable image with an object")
-            self.validator = callbacks.Validator(val, config, pixels, self.skipped)
+            validator = (
+                callbacks.ClassifierValidator if classifies else callbacks.Validator
+            )
+            self.validator = validator(val, config, pixels, self.skipped)
 
     def batches(self, first_step: int = 0) -> Any:
         """Returns what `Learner.fit` learns from, from a step on; it never ends."""

@@ -26,14 +26,14 @@ class Learner(keras.Model):
         first_bad_step: the first step whose loss was not finite; -1 for none
     """
 
+    TERMS: tuple[str, ...] = loss.Terms._fields
+
     def __init__(self, network: keras.Model, config: TrainConfig) -> None:
         super().__init__(dtype="float32", name="learner")
         self.network = network
         self.config = config
         self.draws = keras.random.SeedGenerator(config.seed)
-        self.loss_metrics = {
-            name: keras.metrics.Mean(name=name) for name in loss.Terms._fields
-        }
+        self.loss_metrics = {name: keras.metrics.Mean(name=name) for name in self.TERMS}
         self.step = self._counter("step", 0)
         self.first_bad_step = self._counter("first_bad_step", -1)
 
@@ -68,9 +68,18 @@ class Learner(keras.Model):
         else:
             images = ops.cast(images, "float32") / 255.0
         return {
-            "y_true": grid.encode(boxes, class_ids, self.config),
+            "y_true": self.encode(boxes, class_ids),
             "y_pred": self.network(images, training=training),
         }
+
+    def encode(self, boxes: Array, class_ids: Array) -> Array:
+        """Returns what the network should say: (N, S, S, 5 + C)."""
+        return grid.encode(boxes, class_ids, self.config)
+
+    def terms(self, y_true: Array, y_pred: Array) -> dict[str, Array]:
+        """Returns what each term adds to the loss of each image: (N,) each."""
+        parts = loss.terms(y_true, y_pred, self.config, self.config)
+        return loss.weighted(parts, self.config)._asdict()
 
     def compute_loss(
         self,
@@ -81,12 +90,11 @@ class Learner(keras.Model):
         training: bool = True,
     ) -> Array:
         """Returns the mean loss of the batch; each term becomes a metric."""
-        config = self.config
-        parts = loss.terms(y_pred["y_true"], y_pred["y_pred"], config, config)
-        parts = loss.weighted(parts, config)
-        for name, part in parts._asdict().items():
+        parts = self.terms(y_pred["y_true"], y_pred["y_pred"])
+        for name, part in parts.items():
             self.loss_metrics[name].update_state(part)
-        total = ops.mean(sum(parts[1:], parts[0]))
+        first, *others = parts.values()
+        total = ops.mean(sum(others, first))
         if training:
             self._notice(total)
         return total
@@ -97,3 +105,37 @@ class Learner(keras.Model):
         is_first = ops.logical_and(ops.logical_not(ops.isfinite(total)), noticed < 0)
         self.first_bad_step.assign(ops.where(is_first, step, noticed))
         self.step.assign(step + 1)
+
+
+class Classifier(Learner):
+    """The same for a classifier, whose objects are as large as the image.
+
+    Args:
+        network: from `network.build_classifier`
+        config: augmentation and seed
+    """
+
+    TERMS = ("cross_entropy",)
+
+    def encode(self, boxes: Array, class_ids: Array) -> Array:
+        """Returns the share of each class: (N, C)."""
+        return class_shares(class_ids, self.config.C)
+
+    def terms(self, y_true: Array, y_pred: Array) -> dict[str, Array]:
+        """Returns the cross-entropy of each image: (N,)."""
+        errors = y_true * ops.log_softmax(y_pred, axis=-1)
+        return {"cross_entropy": -ops.sum(errors, axis=-1)}
+
+
+def class_shares(class_ids: Array, num_classes: int) -> Array:
+    """Returns what part of an image each class should get.
+
+    Args:
+        class_ids: (N, M) ints; -1 where there is none
+        num_classes: C
+
+    Returns:
+        (N, C); of several classes each gets the same
+    """
+    counts = ops.sum(ops.one_hot(class_ids, num_classes, dtype="float32"), axis=1)
+    return counts / ops.maximum(ops.sum(counts, axis=-1, keepdims=True), 1)

@@ -174,7 +174,7 @@ class YOLOv1Model(fom.SamplesMixin, fom.Model):
         darknet.read(path, self.network)
 
     def _load(self, folder: Path) -> None:
-        card = checkpoint.read_card(folder)
+        card = checkpoint.read_card(folder, "detect")
         settings = NetworkConfig.pick(card["settings"])
         self.card = card
         self.classes = card["classes"]

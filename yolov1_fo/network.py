@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from yolov1_fo import backbones, grid, layers
+from yolov1_fo import architectures, backbones, grid, layers
 from yolov1_fo.architectures import (
     NETWORKS,
     Architecture,
@@ -39,6 +39,55 @@ def build(config: NetworkConfig, *, seed: int = 0, blank: bool = False) -> keras
     if architecture.trunk:
         return _transfer(architecture.trunk, config, seed)
     return _from_table(architecture, config, seed, blank)
+
+
+def build_classifier(config: NetworkConfig, *, seed: int = 0) -> keras.Model:
+    """Returns the classifier that gives a network its first convolutions.
+
+    Args:
+        config: of the network; one of a layer table
+        seed (0): see `build`
+
+    Returns:
+        a model from (N, side, side, 3) float32 RGB in [0, 1] to (N, C) float32, whose
+        softmax is the probability of each class
+
+    Source: paper section 2.2
+    """
+    keras.utils.set_random_seed(seed)
+    architecture = NETWORKS[config.network]
+    trunk = architecture._replace(layers=architectures.trunk(architecture))
+    image, x = _table(trunk, config, seed, blank=False)
+    x = keras.layers.GlobalAveragePooling2D(name="average")(x)
+    x = keras.layers.Dense(config.C, name="classes", dtype="float32")(x)
+    return keras.Model(image, x, name=f"{config.network}_classifier".replace("-", "_"))
+
+
+def take_trunk(classifier: keras.Model, network: keras.Model) -> None:
+    """Gives a network the convolutions that a classifier has learned.
+
+    Args:
+        classifier: from `build_classifier`; left as it is
+        network: from `build`; unchanged if it does not fit
+
+    Raises:
+        ValueError: if it is another network's, or no classifier
+    """
+    if "classes" not in {layer.name for layer in classifier.layers}:
+        raise ValueError("it is no classifier that pretrain made")
+    pairs = [
+        (layer, network.get_layer(layer.name))
+        for layer in classifier.layers
+        if layer.name.startswith("conv_") and layer.weights
+    ]
+    for source, target in pairs:
+        for theirs, ours in zip(source.weights, target.weights, strict=True):
+            if theirs.shape != ours.shape:
+                raise ValueError(
+                    f"{ours.path} must be {ours.shape}, got {theirs.shape}"
+                )
+    for source, target in pairs:
+        target.set_weights(source.get_weights())
 
 
 def load(path: Path) -> keras.Model:
@@ -76,7 +125,16 @@ def let_learn(trunk: keras.Model, frozen_stride: int = 0) -> None:
 def _from_table(
     architecture: Architecture, config: NetworkConfig, seed: int, blank: bool
 ) -> keras.Model:
-    """Returns the network of a layer table, with the paper's output behind it.
+    """Returns the network of a layer table, with the paper's output behind it."""
+    image, x = _table(architecture, config, seed, blank)
+    x = _connected(x, grid.outputs(config), "output", blank, dtype="float32")
+    return keras.Model(image, x, name=config.network.replace("-", "_"))
+
+
+def _table(
+    architecture: Architecture, config: NetworkConfig, seed: int, blank: bool
+) -> tuple[Any, Any]:
+    """Returns the image, and what the layers of a table make of it.
 
     Pixels are scaled to [-1, 1] where the table asks for it, as Darknet did in 2015.
     Before a layer that strides, padding is the same on all sides; connected layers see
@@ -88,8 +146,7 @@ def _from_table(
         x = keras.layers.Rescaling(white - black, black, name="preprocess")(x)
     for index, layer in enumerate(architecture.layers, start=1):
         x = _layer(x, layer, f"{index:02d}", config, seed, blank)
-    x = _connected(x, grid.outputs(config), "output", blank, dtype="float32")
-    return keras.Model(image, x, name=config.network.replace("-", "_"))
+    return image, x
 
 
 def _layer(

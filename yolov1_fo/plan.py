@@ -14,12 +14,15 @@ from typing import Any, NamedTuple
 import fiftyone as fo
 import keras
 
-from yolov1_fo import __version__, data, runs
+from yolov1_fo import __version__, architectures, checkpoint, darknet, data, runs
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.feed import Feed, check_batch_size
 
 logger = logging.getLogger(__name__)
+
+
+DETECT, CLASSIFY = "detect", "classify"
 
 
 class Plan(NamedTuple):
@@ -35,6 +38,9 @@ class Plan(NamedTuple):
         listing: files and objects to learn from
         validation: the same, to measure on; None without
         resumes: whether the run exists already
+        task: detect, or classify
+        trunk: a classifier that gives the first convolutions: a checkpoint's folder, or
+            a `.weights` file of Darknet's; None without
     """
 
     dataset: fo.Dataset
@@ -46,6 +52,8 @@ class Plan(NamedTuple):
     listing: data.Listing
     validation: data.Listing | None
     resumes: bool
+    task: str = DETECT
+    trunk: Path | None = None
 
 
 def new(
@@ -56,28 +64,90 @@ def new(
     runs_dir: str | os.PathLike[str] | None,
     classes: Sequence[str] | None,
     settings: dict[str, Any],
+    *,
+    task: str = DETECT,
+    trunk: str | os.PathLike[str] | None = None,
 ) -> Plan:
     """Returns the plan of a new run; the arguments are those of `train`.
 
     Raises:
         ValueError: if the samples, the field, a class or a setting does not fit
+        FileNotFoundError: if there is no such trunk
     """
-    _check(samples, val_samples, gt_field)
+    _check(samples, val_samples, gt_field, task)
     names = fo_samples.classes_of(samples, gt_field, classes)
+    if trunk is not None or task == CLASSIFY:
+        _check_table(settings["network"])
     config = _config(names, settings)
     dataset = samples._root_dataset
+    source = None if trunk is None else _trunk(dataset, trunk)
     run_key = run_key or runs.new_key(dataset, config.network, runs_dir)
     folder = runs.folder(dataset, run_key, runs_dir)
     runs.check_key(dataset, run_key, folder)
-    listings = _listings(samples, val_samples, gt_field, names)
+    listings = _listings(samples, val_samples, gt_field, names, task)
     check_batch_size(config, len(listings[0].filepaths))
-    return Plan(dataset, run_key, folder, config, names, gt_field, *listings, False)
+    return Plan(
+        dataset,
+        run_key,
+        folder,
+        config,
+        names,
+        gt_field,
+        *listings,
+        resumes=False,
+        task=task,
+        trunk=source,
+    )
+
+
+def _check_table(network: str) -> None:
+    known = architectures.NETWORKS.get(network)
+    if known and known.trunk:
+        raise ValueError(
+            f"{network} has the trunk of a classifier; to make one, or to start from "
+            f"one, choose network= among {', '.join(architectures.tables())}"
+        )
+
+
+def _trunk(dataset: fo.Dataset, trunk: str | os.PathLike[str]) -> Path:
+    """Returns where the first convolutions come from.
+
+    Args:
+        dataset: where to look up a run's key
+        trunk: a `.weights` file, a run's key or folder, or a checkpoint's folder
+    """
+    path = Path(trunk)
+    if path.is_file():
+        darknet.read_header(path)
+        return path
+    if runs.exists(dataset, os.fspath(trunk)):
+        path = Path(runs.checkpoint_dir(dataset, os.fspath(trunk)))
+    if not path.is_dir():
+        has = ", ".join(runs.keys(dataset)) or "none"
+        raise FileNotFoundError(
+            f"trunk '{os.fspath(trunk)}' is no file, no folder and no run of dataset "
+            f"'{dataset.name}'; training runs: {has}"
+        )
+    folder = checkpoint.resolve(path)
+    checkpoint.read_card(folder)
+    return folder
+
+
+def check_bare(**given: Any) -> None:
+    """Raises a ValueError if anything is given that a resumed run has decided."""
+    names = [name for name, value in given.items() if value is not None]
+    if names:
+        raise ValueError(
+            f"resume takes its settings from the run; got {', '.join(names)} too"
+        )
 
 
 def again(
     samples: fo_samples.Samples,
     val_samples: fo_samples.Samples | None,
     resume: str | os.PathLike[str],
+    *,
+    task: str = DETECT,
 ) -> Plan:
     """Returns the plan of a run that goes on with the settings that it began with.
 
@@ -85,15 +155,19 @@ def again(
         samples: what it learned from
         val_samples: what it was measured on
         resume: its key, its folder, or one of its checkpoints
+        task (detect): what it must be for
 
     Raises:
-        ValueError: if there is no such run, or it has finished
+        ValueError: if there is no such run, or it has finished, or is of the other task
         FileNotFoundError: if its folder is gone
     """
     fo_samples.check_images(samples)
     dataset = samples._root_dataset
     run_key = runs.find(dataset, resume)
     run = runs.info(dataset, run_key)
+    if _task(run) != task:
+        calls = {DETECT: "train", CLASSIFY: "pretrain"}
+        raise ValueError(f"run '{run_key}' goes on with {calls[_task(run)]}")
     if run.status == "finished":
         raise ValueError(f"run '{run_key}' has finished; there is nothing to resume")
     folder = runs.checkpoint_dir(dataset, run_key)
@@ -102,9 +176,9 @@ def again(
             f"run '{run_key}' was measured on {run.val_images} images; val_samples "
             f"must be the same, got {'none' if val_samples is None else 'some'}"
         )
-    _check(samples, val_samples, run.gt_field)
+    _check(samples, val_samples, run.gt_field, task)
     config = TrainConfig(**{**run.settings, "data": run.data})
-    listings = _listings(samples, val_samples, run.gt_field, run.classes)
+    listings = _listings(samples, val_samples, run.gt_field, run.classes, task)
     return Plan(
         dataset,
         run_key,
@@ -113,16 +187,28 @@ def again(
         run.classes,
         run.gt_field,
         *listings,
-        True,
+        resumes=True,
+        task=task,
     )
 
 
+def _task(run: Any) -> str:
+    return getattr(run, "task", DETECT)
+
+
 def _check(
-    samples: fo_samples.Samples, val_samples: fo_samples.Samples | None, gt_field: str
+    samples: fo_samples.Samples,
+    val_samples: fo_samples.Samples | None,
+    gt_field: str,
+    task: str,
 ) -> None:
-    fo_samples.check_labelled(samples, gt_field, "gt_field")
+    if task == CLASSIFY:
+        check, argument = fo_samples.check_classified, "label_field"
+    else:
+        check, argument = fo_samples.check_labelled, "gt_field"
+    check(samples, gt_field, argument)
     if val_samples is not None:
-        fo_samples.check_labelled(val_samples, gt_field, "gt_field of val_samples")
+        check(val_samples, gt_field, f"{argument} of val_samples")
 
 
 def _config(classes: list[str], settings: dict[str, Any]) -> TrainConfig:
@@ -141,15 +227,16 @@ def _listings(
     val_samples: fo_samples.Samples | None,
     gt_field: str,
     classes: list[str],
+    task: str,
 ) -> tuple[data.Listing, data.Listing | None]:
-    train = _listing(samples, gt_field, classes, "train")
+    train = _listing(samples, gt_field, classes, task, "train")
     if val_samples is None:
         return train, None
-    validation = _listing(val_samples, gt_field, classes, "val")
+    validation = _listing(val_samples, gt_field, classes, task, "val")
     shared = set(train.filepaths) & set(validation.filepaths)
     if shared:
         logger.warning(
-            "val_samples shares %d of its %d images with samples; its mAP is too good",
+            "val_samples shares %d of its %d images with samples; scores are too good",
             len(shared),
             len(validation.filepaths),
         )
@@ -157,7 +244,11 @@ def _listings(
 
 
 def _listing(
-    samples: fo_samples.Samples, gt_field: str, classes: list[str], split: str
+    samples: fo_samples.Samples,
+    gt_field: str,
+    classes: list[str],
+    task: str,
+    split: str,
 ) -> data.Listing:
     """Returns what to learn from, in an order that no view changes."""
     listing = data.load(samples, gt_field, classes)
@@ -176,7 +267,10 @@ def _listing(
         dropped.ignored,
         dropped.degenerate,
     )
-    return listing.take(sorted(range(len(listing.ids)), key=listing.ids.__getitem__))
+    rows = sorted(range(len(listing.ids)), key=listing.ids.__getitem__)
+    if task == CLASSIFY:  # an image without a label teaches nothing
+        rows = [row for row in rows if len(listing.objects.of(row)[1])]
+    return listing.take(rows)
 
 
 def describe(plan: Plan, feed: Feed) -> dict[str, Any]:
@@ -187,6 +281,8 @@ def describe(plan: Plan, feed: Feed) -> dict[str, Any]:
         "folder": str(plan.folder),
         "classes": plan.classes,
         "gt_field": plan.gt_field,
+        "task": plan.task,
+        "trunk": plan.trunk and str(plan.trunk),
         "settings": asdict(plan.config),
         "data": feed.mode,
         "images": len(train.ids),

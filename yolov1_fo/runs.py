@@ -155,15 +155,14 @@ def find(dataset: fo.Dataset, source: str | os.PathLike[str]) -> str:
     Raises:
         ValueError: if there is no such run
     """
-    dataset.reload()
-    keys = dataset.list_runs(method=METHOD)
-    if source in keys:
+    known = keys(dataset)
+    if source in known:
         return str(source)
     path = Path(source).resolve()
-    for key in keys:
+    for key in known:
         if Path(info(dataset, key).folder).resolve() in (path, path.parent):
             return key
-    has = ", ".join(keys) or "none"
+    has = ", ".join(known) or "none"
     raise ValueError(
         f"run '{os.fspath(source)}' is not on dataset '{dataset.name}'; "
         f"training runs: {has}"
@@ -172,8 +171,13 @@ def find(dataset: fo.Dataset, source: str | os.PathLike[str]) -> str:
 
 def exists(dataset: fo.Dataset, run_key: str) -> bool:
     """Returns whether a training run of that name is on the dataset."""
+    return run_key in keys(dataset)
+
+
+def keys(dataset: fo.Dataset) -> list[str]:
+    """Returns the names of the training runs on the dataset."""
     dataset.reload()
-    return run_key in dataset.list_runs(method=METHOD)
+    return dataset.list_runs(method=METHOD)
 
 
 def info(dataset: fo.Dataset, run_key: str) -> Any:

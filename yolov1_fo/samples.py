@@ -151,6 +151,43 @@ def check_labelled(samples: Samples, field: str, argument: str) -> None:
     check_detections(samples, field, argument)
 
 
+def check_classified(samples: Samples, field: str, argument: str) -> None:
+    """Raises a ValueError unless the collection holds images with classifications.
+
+    Args:
+        samples: a dataset or view
+        field: its field
+        argument: how the caller calls the field
+    """
+    check_images(samples)
+    schema = _schema(samples)
+    fits = sorted(name for name, one in schema.items() if _kind(one) in _CLASSIFIED)
+    if field in fits:
+        return
+    has = ", ".join(fits) or "none"
+    what = "must hold Classifications" if field in schema else "is not there"
+    raise ValueError(
+        f"{argument} '{field}' on {name(samples)} {what}; fields with "
+        f"classifications: {has}"
+    )
+
+
+_CLASSIFIED = {
+    fol.Classification: "label",
+    fol.Classifications: "classifications.label",
+}
+
+
+def _kind(field: Any) -> Any:
+    return getattr(field, "document_type", None)
+
+
+def _label_path(samples: Samples, field: str) -> str:
+    """Returns where the labels of a checked field stand."""
+    kind = _kind(_schema(samples)[field])
+    return f"{field}.{_CLASSIFIED.get(kind, 'detections.label')}"
+
+
 def check_output(samples: Samples, label_field: str) -> None:
     """Raises a ValueError unless Detections can be written to `label_field`."""
     if label_field in _schema(samples):
@@ -175,7 +212,7 @@ def classes_of(
             or samples.default_classes
             or sorted(
                 label
-                for label in samples.distinct(f"{field}.detections.label")
+                for label in samples.distinct(_label_path(samples, field))
                 if label is not None
             )
         )
@@ -191,12 +228,15 @@ def classes_of(
 def read(samples: Samples, field: str) -> Records:
     """Returns files and objects of a checked collection, with one aggregation.
 
-    A sample without the field has no objects.
+    A sample without the field has no objects. A class is an object as large as the
+    image.
 
     Args:
         samples: a checked collection
-        field: of Detections
+        field: of Detections, Classification or Classifications
     """
+    if _kind(_schema(samples)[field]) in _CLASSIFIED:
+        return _read_classes(samples, field)
     root = f"{field}.detections"
     attributes = ("label", "bounding_box", "confidence", *IGNORE_ATTRIBUTES)
     ids, filepaths, labels, boxes, confidences, *marks = samples.values(
@@ -216,6 +256,21 @@ def read(samples: Samples, field: str) -> Records:
             for rows in zip(*marks, strict=True)
         ],
         [values or [] for values in confidences],
+    )
+
+
+def _read_classes(samples: Samples, field: str) -> Records:
+    ids, filepaths, labels = samples.values(
+        ["id", "filepath", _label_path(samples, field)]
+    )
+    labels = [[row] if isinstance(row, str) else list(row or []) for row in labels]
+    return Records(
+        ids,
+        filepaths,
+        labels,
+        [[[0.0, 0.0, 1.0, 1.0] for _ in row] for row in labels],
+        [[False for _ in row] for row in labels],
+        [[None for _ in row] for row in labels],
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import fiftyone as fo
 
 from yolov1_fo import checkpoint, darknet, runs, zoo
-from yolov1_fo.architectures import NETWORKS
+from yolov1_fo.architectures import tables
 from yolov1_fo.config import NetworkConfig
 from yolov1_fo.model import SETTINGS, YOLOv1Model, YOLOv1ModelConfig
 
@@ -63,10 +63,9 @@ def _find(source: str | os.PathLike[str], dataset: fo.Dataset | None) -> dict[st
     if Path(source).is_dir():
         return {"checkpoint_dir": str(checkpoint.resolve(source))}
     if Path(source).is_file():
-        networks = ", ".join(n for n, one in NETWORKS.items() if not one.trunk)
         raise ValueError(
             f"'{name}' is a file; for Darknet's weights pass network=, one of "
-            f"{networks}"
+            f"{', '.join(tables())}"
         )
     published = zoo.published(name)
     if published:

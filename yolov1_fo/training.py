@@ -1,66 +1,16 @@
 """train(samples, ...) -> TrainResult: from a FiftyOne view to a checkpoint."""
 
-import contextlib
-import csv
-import logging
-import math
 import os
-import shutil
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
-import keras
-import numpy as np
-
-from yolov1_fo import callbacks, checkpoint, optimizers, runs
-from yolov1_fo import network as networks
+from yolov1_fo import fitting
 from yolov1_fo import plan as planning
-from yolov1_fo import resume as resuming
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.feed import Feed
-from yolov1_fo.learner import Learner
-from yolov1_fo.network import let_learn
-
-logger = logging.getLogger(__name__)
+from yolov1_fo.fitting import OnEpoch, TrainResult
 
 GT_FIELD = "ground_truth"
-
-OnEpoch = Callable[[int, dict[str, float]], None]
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What a training left behind.
-
-    Attributes:
-        checkpoint_dir: the folder of the best checkpoint
-        run_key: the run's name on the dataset
-        history: a list of numbers, one an epoch, under each name; None where an epoch
-            has none
-        best: epoch and metrics of the best checkpoint
-        skipped: image files that were left out, and why
-    """
-
-    checkpoint_dir: str
-    run_key: str
-    history: dict[str, list[float | None]]
-    best: dict[str, float]
-    skipped: dict[str, str] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        score = self.best.get(callbacks.MAP)
-        parts = [
-            f"run '{self.run_key}': {len(self.history['loss'])} epochs",
-            f"best at epoch {self.best['epoch']:.0f}"
-            + ("" if score is None else f" with VOC07 mAP@0.5 {score:.3f}"),
-            f"checkpoint {self.checkpoint_dir}",
-        ]
-        if self.skipped:
-            parts.append(f"{len(self.skipped)} images skipped")
-        return ", ".join(parts)
 
 
 def train(
@@ -71,6 +21,7 @@ def train(
     run_key: str | None = None,
     *,
     resume: str | os.PathLike[str] | None = None,
+    trunk: str | os.PathLike[str] | None = None,
     classes: Sequence[str] | None = None,
     runs_dir: str | os.PathLike[str] | None = None,
     on_epoch: OnEpoch | None = None,
@@ -94,6 +45,8 @@ def train(
         network ("yolov1"): a name in `architectures.NETWORKS`
         run_key (None): the run's name on the dataset; made up if None
         resume (None): key or folder of a run to go on with; its settings stay
+        trunk (None): what the first convolutions come from: a run of `pretrain`, by its
+            key or folder, or Darknet's `.weights` of a classifier
         classes (None): names in the order of their ids; by default the field's classes
             on the dataset, its default classes, or the labels found
         runs_dir (None): where checkpoints go, instead of FiftyOne's folder for datasets
@@ -109,189 +62,26 @@ def train(
 
     Source: paper section 2.2
     """
-    # 1. Check everything before anything is written.
     if resume is None:
-        settings = {"network": network, **settings}
         plan = planning.new(
-            samples, gt_field, val_samples, run_key, runs_dir, classes, settings
+            samples,
+            gt_field,
+            val_samples,
+            run_key,
+            runs_dir,
+            classes,
+            {"network": network, **settings},
+            trunk=trunk,
         )
     else:
-        given = {"run_key": run_key, "classes": classes, "runs_dir": runs_dir}
-        _check_bare(gt_field, network, {**given, **settings})
-        plan = planning.again(samples, val_samples, resume)
-
-    # 2. Read.
-    feed = Feed(plan.config, plan.listing, plan.validation)
-    info = planning.describe(plan, feed)
-    if plan.resumes:
-        planning.check_same(plan, info)
-
-    # 3. Build.
-    learner = build_learner(plan.config, feed.steps)
-    _check_space(plan, learner)
-
-    # 4. Train, as a run on the dataset.
-    with _run_of(plan, info):
-        done = _fit(plan, learner, feed, info, on_epoch, show=progress)
-        runs.update(plan.dataset, plan.run_key, skipped=len(feed.skipped))
-    checkpoint.forget_state(plan.folder / checkpoint.epoch_name(done.epoch))
-    for path, fault in feed.skipped.items():
-        logger.warning("skipped '%s': %s", path, fault)
-    checkpoint_dir = plan.folder / checkpoint.epoch_name(done.best["epoch"])
-    return TrainResult(
-        str(checkpoint_dir), plan.run_key, done.history, done.best, dict(feed.skipped)
-    )
-
-
-def _check_bare(gt_field: str, network: str, others: dict[str, Any]) -> None:
-    """Raises a ValueError if anything is given that a resumed run has decided."""
-    given = [name for name, value in others.items() if value is not None]
-    if gt_field != GT_FIELD:
-        given.append("gt_field")
-    if network != TrainConfig.network:
-        given.append("network")
-    if given:
-        raise ValueError(
-            f"resume takes its settings from the run; got {', '.join(given)} too"
+        planning.check_bare(
+            run_key=run_key,
+            classes=classes,
+            runs_dir=runs_dir,
+            trunk=trunk,
+            gt_field=None if gt_field == GT_FIELD else gt_field,
+            network=None if network == TrainConfig.network else network,
+            **settings,
         )
-
-
-def build_learner(config: TrainConfig, steps_per_epoch: int) -> Learner:
-    """Returns a compiled `Learner` around a new network.
-
-    Args:
-        config: of the training
-        steps_per_epoch: for the schedule
-    """
-    if 0 < config.freeze_epochs < config.epochs and keras.backend.backend() == "jax":
-        raise ValueError("freeze_epochs needs the TensorFlow backend, got jax")
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(config.precision)
-    try:
-        net = networks.build(config, seed=config.seed)
-    finally:
-        keras.config.set_dtype_policy(policy)
-    learner = Learner(net, config)
-    slow = []
-    if learner.trunk:
-        let_learn(learner.trunk, config.frozen_stride)
-        slow = [variable.path for variable in learner.trunk.trainable_variables]
-    variables = net.trainable_variables
-    optimizer = optimizers.build(config, steps_per_epoch, variables, slow)
-    if learner.trunk and config.freeze_epochs:
-        learner.trunk.trainable = False
-    if config.precision == "mixed_float16":
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        optimizer.build(variables)
-    learner.compile(optimizer=optimizer, steps_per_execution=config.steps_per_execution)
-    return learner
-
-
-def _check_space(plan: planning.Plan, learner: Learner) -> None:
-    network = _bytes(learner.network.variables)
-    state = _bytes(resuming.variables(learner).values())
-    runs.check_space(plan.folder, 3 * network + 2 * state)
-
-
-def _bytes(variables: Iterable[Any]) -> int:
-    return sum(math.prod(v.shape) * np.dtype(v.dtype).itemsize for v in variables)
-
-
-@contextlib.contextmanager
-def _run_of(plan: planning.Plan, info: dict[str, Any]) -> Iterator[None]:
-    """Keeps the run's status while it is trained."""
-    dataset, run_key, folder = plan.dataset, plan.run_key, plan.folder
-    folder.mkdir(parents=True, exist_ok=True)
-    with runs.locked(folder, run_key):
-        if plan.resumes:
-            runs.update(dataset, run_key, status="running", error=None)
-        else:
-            try:
-                runs.register(dataset, run_key, **info)
-                logger.info("run '%s', in %s", run_key, folder)
-            except BaseException:
-                shutil.rmtree(folder)
-                raise
-        try:
-            yield
-        except KeyboardInterrupt:
-            runs.update(dataset, run_key, status="stopped")
-            raise
-        except BaseException as error:
-            runs.update(dataset, run_key, status="failed", error=str(error))
-            raise
-        runs.update(dataset, run_key, status="finished")
-
-
-def _fit(
-    plan: planning.Plan,
-    learner: Learner,
-    feed: Feed,
-    info: dict[str, Any],
-    on_epoch: OnEpoch | None,
-    *,
-    show: bool,
-) -> resuming.Progress:
-    config, dataset, run_key = plan.config, plan.dataset, plan.run_key
-    progress = _progress(plan, learner)
-
-    def report(epoch: int, metrics: dict[str, float]) -> None:
-        _tell(plan, progress)
-        if on_epoch:
-            on_epoch(epoch, metrics)
-
-    if progress.epoch:
-        _tell(plan, progress)  # it may have been killed before it could
-    if callbacks.is_over(progress, config):
-        return progress
-    card = {"run_key": run_key, "dataset": dataset.name, **info}
-    after = [
-        callbacks.StopOnNaN(config, feed.listing.filepaths),
-        callbacks.EndOfEpoch(
-            config, plan.folder, card, feed.validator, progress, report
-        ),
-    ]
-    if config.tensorboard:
-        after.append(keras.callbacks.TensorBoard(plan.folder / "tensorboard"))
-    learner.fit(
-        feed.batches(progress.epoch * feed.steps),
-        steps_per_epoch=feed.steps,
-        initial_epoch=progress.epoch,
-        epochs=config.epochs,
-        shuffle=False,  # the batches come in an order of their own
-        verbose=0 if not show else 1 if sys.stdout.isatty() else 2,
-        callbacks=after,
-    )
-    return progress
-
-
-def _progress(plan: planning.Plan, learner: Learner) -> resuming.Progress:
-    """Returns how far the run has come, the learner put there."""
-    last = checkpoint.pointed(plan.folder, "last")
-    if last is None:
-        if plan.resumes and runs.info(plan.dataset, plan.run_key).epoch:
-            raise FileNotFoundError(f"run folder '{plan.folder}' has lost 'last'")
-        return resuming.Progress()
-    checkpoint.read_card(last)  # of a format that is known
-    progress = resuming.load(last, learner)
-    checkpoint.point_to_best(plan.folder, progress.best["epoch"])
-    logger.info("run '%s' goes on after epoch %d", plan.run_key, progress.epoch)
-    return progress
-
-
-def _tell(plan: planning.Plan, progress: resuming.Progress) -> None:
-    """Writes the curves so far, into the run and as a CSV file."""
-    history = progress.history
-    path, unfinished = plan.folder / "log.csv", plan.folder / ".log.csv.unfinished"
-    epochs = range(1, progress.epoch + 1)
-    try:
-        with unfinished.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["epoch", *history])
-            writer.writerows(zip(epochs, *history.values(), strict=True))
-        unfinished.replace(path)
-    except OSError as error:
-        raise OSError(f"'{path}' can't be written: {error}") from error
-    runs.save_curves(plan.dataset, plan.run_key, history)
-    best = resuming.finite(progress.best)
-    runs.update(plan.dataset, plan.run_key, epoch=progress.epoch, best=best)
+        plan = planning.again(samples, val_samples, resume)
+    return fitting.run(plan, on_epoch, progress=progress)

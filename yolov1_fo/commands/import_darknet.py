@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from yolov1_fo.architectures import NETWORKS
+from yolov1_fo.architectures import tables
 from yolov1_fo.commands import command
 from yolov1_fo.commands.settings import add_setting
 from yolov1_fo.config import NetworkConfig
@@ -25,9 +25,11 @@ def add(commands: Any) -> None:
         "--out yolov1-voc",
     )
     parser.add_argument("file", metavar="FILE", help="the .weights file")
-    networks = ", ".join(name for name, one in NETWORKS.items() if not one.trunk)
     parser.add_argument(
-        "--network", metavar="NAME", required=True, help=f"one of {networks}"
+        "--network",
+        metavar="NAME",
+        required=True,
+        help=f"one of {', '.join(tables())}",
     )
     classes = parser.add_mutually_exclusive_group()
     classes.add_argument(

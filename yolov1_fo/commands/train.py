@@ -1,21 +1,11 @@
 """yolov1-fo train: train a network."""
 
 import argparse
-import sys
 from typing import Any
 
-from yolov1_fo.architectures import NETWORKS
-from yolov1_fo.commands import INTERRUPTED, command
-from yolov1_fo.commands.samples import add_collection, add_gt_field, collection
-from yolov1_fo.commands.settings import add_setting
-from yolov1_fo.config import TrainConfig
-from yolov1_fo.loading import load_tensorflow
-
-FIRST = (
-    *("network", "side", "S", "B", "epochs", "batch_size", "optimizer"),
-    *("learning_rate", "schedule", "rate_steps", "warmup_epochs", "batch_norm"),
-)
-"""Settings that a person decides first."""
+from yolov1_fo.commands import command
+from yolov1_fo.commands.learning import add_learning, learn
+from yolov1_fo.commands.samples import add_gt_field
 
 
 def add(commands: Any) -> None:
@@ -31,58 +21,14 @@ def add(commands: Any) -> None:
         "--optimizer adam --learning-rate 1e-3 --schedule cosine",
     )
     parser.usage = "yolov1-fo train DATASET [options] [settings]"
-    add_collection(parser, tags=False)
-    add_gt_field(parser)
+    add_learning(parser, add_gt_field)
     parser.add_argument(
-        "--train-tag",
-        metavar="TAG",
-        default="train",
-        help="samples to learn from (%(default)s)",
+        "--trunk",
+        metavar="SOURCE",
+        help="start from a classifier: a run of pretrain, or Darknet's .weights",
     )
-    parser.add_argument(
-        "--val-tag",
-        metavar="TAG",
-        default="val",
-        help="samples to measure on (%(default)s)",
-    )
-    parser.add_argument(
-        "--all", action="store_true", help="learn from all samples, whatever their tags"
-    )
-    parser.add_argument("--no-val", action="store_true", help="learn without measuring")
-    parser.add_argument("--run-key", metavar="KEY", help="name of the run")
-    parser.add_argument(
-        "--resume", metavar="KEY", help="go on with a run, as if it had never stopped"
-    )
-    parser.add_argument(
-        "--classes", nargs="+", metavar="NAME", help="in the order of their ids"
-    )
-    settings = parser.add_argument_group("settings", "the defaults are the paper's")
-    said = TrainConfig.describe()
-    said["network"] = f"one of {', '.join(NETWORKS)}"
-    for name in (*FIRST, *(name for name in said if name not in (*FIRST, "C"))):
-        add_setting(settings, name, said[name])
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    import yolov1_fo
-
-    given = vars(arguments)
-    settings = {name: given[name] for name in TrainConfig.names() if name in given}
-    train = collection(arguments, None if arguments.all else arguments.train_tag)
-    val = None if arguments.no_val else collection(arguments, arguments.val_tag)
-    load_tensorflow()
-    try:
-        result = yolov1_fo.train(
-            train,
-            arguments.gt_field,
-            val_samples=val,
-            run_key=arguments.run_key,
-            resume=arguments.resume,
-            classes=arguments.classes,
-            **settings,
-        )
-    except KeyboardInterrupt:
-        print("stopped; --resume and the run's key go on", file=sys.stderr)
-        return INTERRUPTED
-    print(result)
-    return 0
+    field, trunk = arguments.gt_field, arguments.trunk
+    return learn(arguments, "train", gt_field=field, trunk=trunk)

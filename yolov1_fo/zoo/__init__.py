@@ -85,7 +85,7 @@ def publish(checkpoint_dir: str | os.PathLike[str], name: str) -> Path:
         OSError: if it can't be written
     """
     source = checkpoint.resolve(checkpoint_dir)
-    card = checkpoint.read_card(source)
+    card = checkpoint.read_card(source, "detect")
     _check_name(name)
     folder = _folder(name)
     try:

@@ -1,0 +1,276 @@
+"""A planned training, run to its end: feed, learner, the run on the dataset."""
+
+import contextlib
+import csv
+import logging
+import math
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from yolov1_fo import callbacks, checkpoint, darknet, optimizers, runs
+from yolov1_fo import network as networks
+from yolov1_fo import plan as planning
+from yolov1_fo import resume as resuming
+from yolov1_fo.config import TrainConfig
+from yolov1_fo.feed import Feed
+from yolov1_fo.learner import Classifier, Learner
+from yolov1_fo.network import let_learn
+
+logger = logging.getLogger(__name__)
+
+OnEpoch = Callable[[int, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training left behind.
+
+    Attributes:
+        checkpoint_dir: the folder of the best checkpoint
+        run_key: the run's name on the dataset
+        history: a list of numbers, one an epoch, under each name; None where an epoch
+            has none
+        best: epoch and metrics of the best checkpoint
+        skipped: image files that were left out, and why
+    """
+
+    checkpoint_dir: str
+    run_key: str
+    history: dict[str, list[float | None]]
+    best: dict[str, float]
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        scores = [
+            f" with {name} {self.best[key]:.3f}"
+            for key, name in callbacks.SCORES.items()
+            if key in self.best
+        ]
+        parts = [
+            f"run '{self.run_key}': {len(self.history['loss'])} epochs",
+            f"best at epoch {self.best['epoch']:.0f}" + "".join(scores),
+            f"checkpoint {self.checkpoint_dir}",
+        ]
+        if self.skipped:
+            parts.append(f"{len(self.skipped)} images skipped")
+        return ", ".join(parts)
+
+
+def run(
+    plan: planning.Plan, on_epoch: OnEpoch | None = None, *, progress: bool = True
+) -> TrainResult:
+    """Trains what was planned, as a run on the dataset.
+
+    Args:
+        plan: from `plan.new` or `plan.again`
+        on_epoch (None): is called with the epoch, counted from 1, and its metrics
+        progress (True): shows a progress bar
+
+    Raises:
+        ValueError: if too few images can be read, or a trunk does not fit
+        FileNotFoundError: if a run to resume has lost a file
+        OSError: if there is no space, or a checkpoint can't be written
+        FloatingPointError: if the loss is not finite
+    """
+    # 1. Read.
+    classifies = plan.task == planning.CLASSIFY
+    feed = Feed(plan.config, plan.listing, plan.validation, classifies=classifies)
+    info = planning.describe(plan, feed)
+    if plan.resumes:
+        planning.check_same(plan, info)
+
+    # 2. Build.
+    learner = build_learner(plan.config, feed.steps, task=plan.task, trunk=plan.trunk)
+    _check_space(plan, learner)
+
+    # 3. Train.
+    with _run_of(plan, info):
+        done = _fit(plan, learner, feed, info, on_epoch, show=progress)
+        runs.update(plan.dataset, plan.run_key, skipped=len(feed.skipped))
+    checkpoint.forget_state(plan.folder / checkpoint.epoch_name(done.epoch))
+    for path, fault in feed.skipped.items():
+        logger.warning("skipped '%s': %s", path, fault)
+    checkpoint_dir = plan.folder / checkpoint.epoch_name(done.best["epoch"])
+    return TrainResult(
+        str(checkpoint_dir), plan.run_key, done.history, done.best, dict(feed.skipped)
+    )
+
+
+def build_learner(
+    config: TrainConfig,
+    steps_per_epoch: int,
+    *,
+    task: str = planning.DETECT,
+    trunk: Path | None = None,
+) -> Learner:
+    """Returns a compiled `Learner` around a new network.
+
+    Args:
+        config: of the training
+        steps_per_epoch: for the schedule
+        task (detect): or classify
+        trunk (None): a classifier that gives the first convolutions: a checkpoint's
+            folder, or a `.weights` file of Darknet's
+
+    Raises:
+        ValueError: if the trunk does not fit
+    """
+    if 0 < config.freeze_epochs < config.epochs and keras.backend.backend() == "jax":
+        raise ValueError("freeze_epochs needs the TensorFlow backend, got jax")
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(config.precision)
+    try:
+        build, learn = _KINDS[task]
+        net = build(config, seed=config.seed)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    if trunk is not None:
+        _start_from(trunk, net)
+    learner = learn(net, config)
+    slow = []
+    if learner.trunk:
+        let_learn(learner.trunk, config.frozen_stride)
+        slow = [variable.path for variable in learner.trunk.trainable_variables]
+    variables = net.trainable_variables
+    optimizer = optimizers.build(config, steps_per_epoch, variables, slow)
+    if learner.trunk and config.freeze_epochs:
+        learner.trunk.trainable = False
+    if config.precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer.build(variables)
+    learner.compile(optimizer=optimizer, steps_per_execution=config.steps_per_execution)
+    return learner
+
+
+_KINDS = {
+    planning.DETECT: (networks.build, Learner),
+    planning.CLASSIFY: (networks.build_classifier, Classifier),
+}
+
+
+def _start_from(trunk: Path, network: keras.Model) -> None:
+    if trunk.is_file():
+        darknet.read(trunk, network, partial=True)
+        return
+    classifier = networks.load(trunk / checkpoint.NETWORK)
+    try:
+        networks.take_trunk(classifier, network)
+    except ValueError as error:
+        raise ValueError(f"trunk '{trunk}' does not fit: {error}") from None
+
+
+def _check_space(plan: planning.Plan, learner: Learner) -> None:
+    network = _bytes(learner.network.variables)
+    state = _bytes(resuming.variables(learner).values())
+    runs.check_space(plan.folder, 3 * network + 2 * state)
+
+
+def _bytes(variables: Iterable[Any]) -> int:
+    return sum(math.prod(v.shape) * np.dtype(v.dtype).itemsize for v in variables)
+
+
+@contextlib.contextmanager
+def _run_of(plan: planning.Plan, info: dict[str, Any]) -> Iterator[None]:
+    """Keeps the run's status while it is trained."""
+    dataset, run_key, folder = plan.dataset, plan.run_key, plan.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    with runs.locked(folder, run_key):
+        if plan.resumes:
+            runs.update(dataset, run_key, status="running", error=None)
+        else:
+            try:
+                runs.register(dataset, run_key, **info)
+                logger.info("run '%s', in %s", run_key, folder)
+            except BaseException:
+                shutil.rmtree(folder)
+                raise
+        try:
+            yield
+        except KeyboardInterrupt:
+            runs.update(dataset, run_key, status="stopped")
+            raise
+        except BaseException as error:
+            runs.update(dataset, run_key, status="failed", error=str(error))
+            raise
+        runs.update(dataset, run_key, status="finished")
+
+
+def _fit(
+    plan: planning.Plan,
+    learner: Learner,
+    feed: Feed,
+    info: dict[str, Any],
+    on_epoch: OnEpoch | None,
+    *,
+    show: bool,
+) -> resuming.Progress:
+    config, dataset, run_key = plan.config, plan.dataset, plan.run_key
+    progress = _progress(plan, learner)
+
+    def report(epoch: int, metrics: dict[str, float]) -> None:
+        _tell(plan, progress)
+        if on_epoch:
+            on_epoch(epoch, metrics)
+
+    if progress.epoch:
+        _tell(plan, progress)  # it may have been killed before it could
+    if callbacks.is_over(progress, config):
+        return progress
+    card = {"run_key": run_key, "dataset": dataset.name, **info}
+    after = [
+        callbacks.StopOnNaN(config, feed.listing.filepaths),
+        callbacks.EndOfEpoch(
+            config, plan.folder, card, feed.validator, progress, report
+        ),
+    ]
+    if config.tensorboard:
+        after.append(keras.callbacks.TensorBoard(plan.folder / "tensorboard"))
+    learner.fit(
+        feed.batches(progress.epoch * feed.steps),
+        steps_per_epoch=feed.steps,
+        initial_epoch=progress.epoch,
+        epochs=config.epochs,
+        shuffle=False,  # the batches come in an order of their own
+        verbose=0 if not show else 1 if sys.stdout.isatty() else 2,
+        callbacks=after,
+    )
+    return progress
+
+
+def _progress(plan: planning.Plan, learner: Learner) -> resuming.Progress:
+    """Returns how far the run has come, the learner put there."""
+    last = checkpoint.pointed(plan.folder, "last")
+    if last is None:
+        if plan.resumes and runs.info(plan.dataset, plan.run_key).epoch:
+            raise FileNotFoundError(f"run folder '{plan.folder}' has lost 'last'")
+        return resuming.Progress()
+    checkpoint.read_card(last)  # of a format that is known
+    progress = resuming.load(last, learner)
+    checkpoint.point_to_best(plan.folder, progress.best["epoch"])
+    logger.info("run '%s' goes on after epoch %d", plan.run_key, progress.epoch)
+    return progress
+
+
+def _tell(plan: planning.Plan, progress: resuming.Progress) -> None:
+    """Writes the curves so far, into the run and as a CSV file."""
+    history = progress.history
+    path, unfinished = plan.folder / "log.csv", plan.folder / ".log.csv.unfinished"
+    epochs = range(1, progress.epoch + 1)
+    try:
+        with unfinished.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["epoch", *history])
+            writer.writerows(zip(epochs, *history.values(), strict=True))
+        unfinished.replace(path)
+    except OSError as error:
+        raise OSError(f"'{path}' can't be written: {error}") from error
+    runs.save_curves(plan.dataset, plan.run_key, history)
+    best = resuming.finite(progress.best)
+    runs.update(plan.dataset, plan.run_key, epoch=progress.epoch, best=best)

@@ -1,0 +1,82 @@
+"""pretrain(samples, ...) -> TrainResult: the paper's classifier, whose trunk learns."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from yolov1_fo import fitting
+from yolov1_fo import plan as planning
+from yolov1_fo import samples as fo_samples
+from yolov1_fo.config import TrainConfig
+from yolov1_fo.fitting import OnEpoch, TrainResult
+
+SIDE = 224
+"""Of the images, in pixels: half of what detection takes (paper section 2.2)."""
+
+
+def pretrain(
+    samples: fo_samples.Samples,
+    label_field: str = "ground_truth",
+    val_samples: fo_samples.Samples | None = None,
+    network: str = TrainConfig.network,
+    run_key: str | None = None,
+    *,
+    resume: str | os.PathLike[str] | None = None,
+    classes: Sequence[str] | None = None,
+    runs_dir: str | os.PathLike[str] | None = None,
+    on_epoch: OnEpoch | None = None,
+    progress: bool = True,
+    **settings: Any,
+) -> TrainResult:
+    """Trains the first convolutions of a network to tell what an image shows.
+
+    They are the paper's first 20, or what the network shares with a classifier; average
+    pooling and one connected layer stand on them. `train(..., trunk=run_key)` then
+    starts from them. It is a run like those of `train`, and goes on with `resume`.
+
+    Args:
+        samples: the images to learn from
+        label_field ("ground_truth"): their field of Classification or Classifications;
+            of several labels on an image each should get an equal share
+        val_samples (None): images to measure top-1 and top-5 accuracy on after each
+            epoch; without them the best checkpoint is the one of the lowest loss
+        network ("yolov1"): a name in `architectures.NETWORKS`, one without a trunk
+        run_key (None): the run's name on the dataset; made up if None
+        resume (None): key or folder of a run to go on with; its settings stay
+        classes (None): names in the order of their ids; by default the field's classes
+            on the dataset, its default classes, or the labels found
+        runs_dir (None): where checkpoints go, instead of FiftyOne's folder for datasets
+        on_epoch (None): is called with the epoch, counted from 1, and its metrics
+        progress (True): shows a progress bar
+        **settings: fields of `TrainConfig`; side is 224 unless given, and those of the
+            grid and of the detection loss have no effect
+
+    Raises:
+        ValueError: if the samples, the field, a class or a setting does not fit
+        FileNotFoundError: if a run to resume has lost a file
+        OSError: if there is no space, or a checkpoint can't be written
+        FloatingPointError: if the loss is not finite
+
+    Source: paper section 2.2
+    """
+    if resume is None:
+        plan = planning.new(
+            samples,
+            label_field,
+            val_samples,
+            run_key,
+            runs_dir,
+            classes,
+            {"network": network, "side": SIDE, **settings},
+            task=planning.CLASSIFY,
+        )
+    else:
+        planning.check_bare(
+            run_key=run_key,
+            classes=classes,
+            runs_dir=runs_dir,
+            network=None if network == TrainConfig.network else network,
+            **settings,
+        )
+        plan = planning.again(samples, val_samples, resume, task=planning.CLASSIFY)
+    return fitting.run(plan, on_epoch, progress=progress)
