@@ -1,6 +1,9 @@
 """The same numbers as Darknet: see tests/golden/darknet/README.md."""
 
+import ast
 import csv
+import re
+from pathlib import Path
 from typing import NamedTuple
 
 import keras
@@ -267,3 +270,16 @@ def test_six_training_steps_are_darknets(known, tmp_path):
             # Darknet's own quirk in what it hands through a batch norm
             tolerance = 1e-4 if has_norms else 1e-5
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance)
+
+
+def test_the_settings_of_the_docs_are_settings():
+    text = (Path(__file__).parent.parent / "docs" / "fidelity.md").read_text()
+    [code] = re.findall(r"```python\nas_darknet = (.*?)```", text, re.DOTALL)
+    config = TrainConfig(**ast.literal_eval(code))
+    assert (config.B, config.rmse_fallback, config.schedule) == (
+        3,
+        True,
+        "darknet-yolov1",
+    )
+    for name in re.findall(r"\| `(\w+)` \|$", text, re.MULTILINE):
+        assert name in TrainConfig.names()

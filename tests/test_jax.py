@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 CODE = """
+import tempfile
+from pathlib import Path
+
 import numpy as np
-from yolov1_fo import fitting
+from tests.micro import GOLDEN
+from yolov1_fo import darknet, fitting, network
 from yolov1_fo.architectures import NETWORKS, Architecture, Connected, Conv, Pool
 from yolov1_fo.config import TrainConfig
 
@@ -27,6 +31,22 @@ losses = learner.fit(batch, batch_size=2, epochs=4, verbose=0).history["loss"]
 assert np.isfinite(losses).all() and losses[-1] < losses[0], losses
 assert int(learner.step) == 8
 assert learner.network.predict_on_batch(batch["images"] / 255.0).shape == (4, 48)
+
+NETWORKS["darknet"] = GOLDEN["micro"]  # every kind of layer of Darknet's
+config = TrainConfig(
+    network="darknet", side=32, S=2, C=2, hue=0.1, align_corners=True, softmax=True,
+    rmse_fallback=True, schedule="darknet-tiny",
+)
+learner = fitting.build_learner(config, 2)
+losses = learner.fit(batch, batch_size=2, epochs=4, verbose=0).history["loss"]
+assert np.isfinite(losses).all() and losses[-1] < losses[0], losses
+with tempfile.TemporaryDirectory() as folder:
+    path = Path(folder) / "a.weights"
+    darknet.write(path, learner.network)
+    again = network.build(config, seed=9)
+    darknet.read(path, again)
+    for a, b in zip(again.get_weights(), learner.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 print("trained on", __import__("keras").backend.backend())
 """
 

@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.micro import GOLDEN
 from yolov1_fo import fitting, loss
+from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.config import TrainConfig
 
 
@@ -64,8 +66,17 @@ def test_half_precision_scales_the_loss(config):
 
 
 @pytest.mark.slow
-def test_step_compiles_under_xla(config, rng):
-    config = changed(config, jitter=0.2, flip=0.5)
+@pytest.mark.parametrize("architecture", ["micro", "darknet"])
+def test_step_compiles_under_xla(config, rng, monkeypatch, architecture):
+    monkeypatch.setitem(NETWORKS, "darknet", GOLDEN["micro"])
+    darknet = {
+        "hue": 0.1,
+        "align_corners": True,
+        "rmse_fallback": True,
+        "softmax": True,
+    }
+    more = darknet if architecture == "darknet" else {}
+    config = changed(config, network=architecture, jitter=0.2, flip=0.5, **more)
     learner = fitting.build_learner(config, 2)
     learner.compile(optimizer=learner.optimizer, jit_compile=True)
     history = learner.fit(batch(rng, config), batch_size=2, verbose=0).history

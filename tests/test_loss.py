@@ -102,3 +102,42 @@ def test_overlap_is_a_target_without_gradient():
     gradient = tape.gradient(part, y_pred).numpy()[0]
     assert gradient[1] != 0
     assert not gradient[2:].any()
+
+
+def test_without_roots_a_perfect_prediction_costs_nothing(rng):
+    config = GridConfig(S=3, B=2, C=4, sqrt=False)
+    y_true = random_truth(rng, config)
+    cells = grid.split(perfect(y_true, config), config)
+    boxes = cells.boxes.copy()
+    boxes[..., 2:] = np.square(boxes[..., 2:])
+    y_pred = grid.join(cells._replace(boxes=boxes)).astype(np.float32)
+    assert float(total(y_true, y_pred, config)) == pytest.approx(0, abs=1e-6)
+
+
+def test_softmax_has_darknets_gradient(rng):
+    """Darknet hands p - t on, as if the softmax were not there."""
+    config = GridConfig(S=2, B=1, C=3, softmax=True)
+    y_true = random_truth(rng, config, n=1)
+    y_pred = tf.constant(rng.normal(size=(1, grid.outputs(config))), tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(y_pred)
+        value = total(y_true, y_pred, config)
+    gradient = grid.split(tape.gradient(value, y_pred), config).class_probs
+    said = grid.predicted_class_probs(grid.split(y_pred, config), config)
+    truth = grid.split_truth(y_true)
+    expected = truth.object[..., None] * (said - truth.class_probs)
+    np.testing.assert_allclose(gradient, expected, atol=1e-6)
+    np.testing.assert_allclose(np.sum(said, axis=-1), 1, rtol=1e-6)
+
+
+def test_the_nearest_box_is_responsible_on_request():
+    config = GridConfig(S=1, B=2, C=1)
+    y_true = np.float32([[[[0.1, 0.1, 0.04, 0.04, 1, 1]]]])
+    boxes = np.float32([[[[[0.9, 0.9, 0.2, 0.2], [0.5, 0.5, 0.2, 0.2]]]]])  # no overlap
+    cells = grid.Cells(
+        np.ones((1, 1, 1, 1), np.float32), np.zeros((1, 1, 1, 2), np.float32), boxes
+    )
+    for rmse_fallback, expected in ((False, 2 * 0.8**2), (True, 2 * 0.4**2)):
+        rules = LossConfig(rmse_fallback=rmse_fallback)
+        parts = loss.terms(y_true, grid.join(cells), config, rules)
+        assert float(parts.coord_xy[0]) == pytest.approx(expected)

@@ -48,7 +48,8 @@ class BatchNormalization(keras.layers.Layer):
             self._follow(self.moving_mean, mean)
             self._follow(self.moving_variance, variance)
         else:
-            mean, variance = self.moving_mean, self.moving_variance
+            mean = ops.convert_to_tensor(self.moving_mean)
+            variance = ops.convert_to_tensor(self.moving_variance)
         # The root has no gradient at zero, where a channel is constant.
         varies = variance > 0
         deviation = ops.sqrt(ops.where(varies, variance, 1.0))
