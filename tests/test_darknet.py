@@ -114,6 +114,13 @@ def test_the_layers_of_a_classifier_are_enough_where_they_may(tmp_path):
         darknet.read(path, net)
 
 
+def test_darknets_published_classifier_is_the_first_20_convolutions():
+    config = NetworkConfig(network="darknet-yolov1", side=64, S=1, C=1)
+    layers = list(darknet._layers(network.build(config, blank=True), False))
+    numbers = sum(part.size for layer in layers[:20] for part in layer)
+    assert 16 + 4 * numbers == 89_721_616  # bytes of extraction.conv.weights
+
+
 def _with(number: float, at: int = 1000) -> bytes:
     return NUMBERS[: 4 * at] + struct.pack("<f", number) + NUMBERS[4 * at + 4 :]
 

@@ -75,8 +75,8 @@ def pretrain(
             run_key=run_key,
             classes=classes,
             runs_dir=runs_dir,
-            network=None if network == TrainConfig.network else network,
             **settings,
+            network=None if network == TrainConfig.network else network,
         )
         plan = planning.again(samples, val_samples, resume, task=planning.CLASSIFY)
     return fitting.run(plan, on_epoch, progress=progress)

@@ -79,9 +79,9 @@ def train(
             classes=classes,
             runs_dir=runs_dir,
             trunk=trunk,
+            **settings,
             gt_field=None if gt_field == GT_FIELD else gt_field,
             network=None if network == TrainConfig.network else network,
-            **settings,
         )
         plan = planning.again(samples, val_samples, resume)
     return fitting.run(plan, on_epoch, progress=progress)
