@@ -1,8 +1,13 @@
-"""Runs the command line: `python -m yolov1_fo`."""
+"""Runs the command line, `python -m yolov1_fo`, or a job of the App's."""
 
 import sys
-
-from yolov1_fo.cli import main
+from pathlib import Path
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if sys.argv[1:2] == ["--job"]:
+        from yolov1_fo import worker
+
+        sys.exit(worker.main(Path(sys.argv[2])))
+    from yolov1_fo import cli
+
+    sys.exit(cli.main())

@@ -245,6 +245,28 @@ def averaged_weights(learner: keras.Model) -> Iterator[None]:
         optimizer.swap_averages()
 
 
+class Steps(keras.callbacks.Callback):
+    """Tells each step.
+
+    Args:
+        tell: is called with epoch, epochs, step and steps, counted from 1
+    """
+
+    def __init__(self, tell: Callable[[int, int, int, int], None]) -> None:
+        super().__init__()
+        self.tell, self.epoch = tell, 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Notes the epoch."""
+        self.epoch = epoch + 1
+
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        """Tells the step."""
+        self.tell(self.epoch, self.params["epochs"], batch + 1, self.params["steps"])
+
+
 class StopOnNaN(keras.callbacks.Callback):
     """Raises a FloatingPointError that names the first step whose loss was not finite.
 

@@ -26,6 +26,7 @@ from yolov1_fo.network import let_learn
 logger = logging.getLogger(__name__)
 
 OnEpoch = Callable[[int, dict[str, float]], None]
+OnStep = Callable[[int, int, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,19 @@ class TrainResult:
 
 
 def run(
-    plan: planning.Plan, on_epoch: OnEpoch | None = None, *, progress: bool = True
+    plan: planning.Plan,
+    on_epoch: OnEpoch | None = None,
+    on_step: OnStep | None = None,
+    *,
+    progress: bool = True,
 ) -> TrainResult:
     """Trains what was planned, as a run on the dataset.
 
     Args:
         plan: from `plan.new` or `plan.again`
         on_epoch (None): is called with the epoch, counted from 1, and its metrics
+        on_step (None): is called with the epoch, how many there are, the step in it,
+            and how many of these there are, all counted from 1
         progress (True): shows a progress bar
 
     Raises:
@@ -92,7 +99,7 @@ def run(
 
     # 3. Train.
     with _run_of(plan, info):
-        done = _fit(plan, learner, feed, info, on_epoch, show=progress)
+        done = _fit(plan, learner, feed, info, on_epoch, on_step, show=progress)
         runs.update(plan.dataset, plan.run_key, skipped=len(feed.skipped))
     checkpoint.forget_state(plan.folder / checkpoint.epoch_name(done.epoch))
     for path, fault in feed.skipped.items():
@@ -208,6 +215,7 @@ def _fit(
     feed: Feed,
     info: dict[str, Any],
     on_epoch: OnEpoch | None,
+    on_step: OnStep | None,
     *,
     show: bool,
 ) -> resuming.Progress:
@@ -230,6 +238,8 @@ def _fit(
             config, plan.folder, card, feed.validator, progress, report
         ),
     ]
+    if on_step:
+        after.append(callbacks.Steps(on_step))
     if config.tensorboard:
         after.append(keras.callbacks.TensorBoard(plan.folder / "tensorboard"))
     learner.fit(

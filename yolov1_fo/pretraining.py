@@ -8,7 +8,7 @@ from yolov1_fo import fitting
 from yolov1_fo import plan as planning
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.fitting import OnEpoch, TrainResult
+from yolov1_fo.fitting import OnEpoch, OnStep, TrainResult
 
 SIDE = 224
 """Of the images, in pixels: half of what detection takes (paper section 2.2)."""
@@ -25,6 +25,7 @@ def pretrain(
     classes: Sequence[str] | None = None,
     runs_dir: str | os.PathLike[str] | None = None,
     on_epoch: OnEpoch | None = None,
+    on_step: OnStep | None = None,
     progress: bool = True,
     **settings: Any,
 ) -> TrainResult:
@@ -47,6 +48,8 @@ def pretrain(
             on the dataset, its default classes, or the labels found
         runs_dir (None): where checkpoints go, instead of FiftyOne's folder for datasets
         on_epoch (None): is called with the epoch, counted from 1, and its metrics
+        on_step (None): is called with the epoch, how many there are, the step in it,
+            and how many of these there are, all counted from 1
         progress (True): shows a progress bar
         **settings: fields of `TrainConfig`; side is 224 unless given, and those of the
             grid and of the detection loss have no effect
@@ -79,4 +82,4 @@ def pretrain(
             network=None if network == TrainConfig.network else network,
         )
         plan = planning.again(samples, val_samples, resume, task=planning.CLASSIFY)
-    return fitting.run(plan, on_epoch, progress=progress)
+    return fitting.run(plan, on_epoch, on_step, progress=progress)

@@ -13,7 +13,9 @@ import fiftyone as fo
 import filelock
 
 METHOD = "yolov1/train"
-LOCK = ".lock"
+LOCK, JOB_LOCK = ".lock", ".job.lock"
+JOB, APPLIED = "job", ".applied"
+"""A run's folder for its job; a dataset's folder for jobs that predict."""
 
 
 def folder(
@@ -29,13 +31,28 @@ def folder(
     Raises:
         ValueError: if the name could lead elsewhere
     """
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", run_key):
+    check_name(run_key, "run_key")
+    return root(dataset, runs_dir) / run_key
+
+
+def root(dataset: fo.Dataset, runs_dir: str | os.PathLike[str] | None = None) -> Path:
+    """Returns where all runs of a dataset keep their files."""
+    top = Path(runs_dir or Path(fo.config.default_dataset_dir) / "__yolov1__")
+    return top / str(dataset._doc.id)
+
+
+def check_name(name: str, argument: str) -> None:
+    """Raises a ValueError if a name could lead to another folder.
+
+    Args:
+        name: of a run or a field
+        argument: how the caller calls it
+    """
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise ValueError(
-            "run_key must be letters, digits and underscores, not beginning with a "
-            f"digit; got {run_key!r}"
+            f"{argument} must be letters, digits and underscores, not beginning with a "
+            f"digit; got {name!r}"
         )
-    root = Path(runs_dir or Path(fo.config.default_dataset_dir) / "__yolov1__")
-    return root / str(dataset._doc.id) / run_key
 
 
 def check_key(dataset: fo.Dataset, run_key: str, path: Path) -> None:
@@ -52,7 +69,7 @@ def check_key(dataset: fo.Dataset, run_key: str, path: Path) -> None:
             f"run_key '{run_key}' exists on dataset '{dataset.name}'; choose another, "
             f"or dataset.delete_run('{run_key}')"
         )
-    if path.exists() and {one.name for one in path.iterdir()} - {LOCK}:
+    if path.exists() and {one.name for one in path.iterdir()} - {LOCK, JOB, JOB_LOCK}:
         raise ValueError(
             f"run_key '{run_key}' has a folder '{path}' of a run that was deleted; "
             "choose another, or delete the folder"
@@ -143,6 +160,32 @@ def locked(path: Path, run_key: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def is_locked(path: Path) -> bool:
+    """Returns whether a process trains the run of this folder."""
+    if not (path / LOCK).exists():
+        return False
+    lock = filelock.FileLock(path / LOCK, blocking=False)
+    try:
+        with lock:
+            return False
+    except filelock.Timeout:
+        return True
+
+
+def delete(dataset: fo.Dataset, run_key: str) -> None:
+    """Removes a run from its dataset, with all its files.
+
+    Raises:
+        ValueError: if there is no such run, or a process trains it
+    """
+    run_key = find(dataset, run_key)
+    path = Path(info(dataset, run_key).folder)
+    if is_locked(path):
+        raise ValueError(f"run '{run_key}' is being trained; stop it first")
+    dataset.delete_run(run_key)
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def find(dataset: fo.Dataset, source: str | os.PathLike[str]) -> str:

@@ -8,7 +8,7 @@ from yolov1_fo import fitting
 from yolov1_fo import plan as planning
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.fitting import OnEpoch, TrainResult
+from yolov1_fo.fitting import OnEpoch, OnStep, TrainResult
 
 GT_FIELD = "ground_truth"
 
@@ -25,6 +25,7 @@ def train(
     classes: Sequence[str] | None = None,
     runs_dir: str | os.PathLike[str] | None = None,
     on_epoch: OnEpoch | None = None,
+    on_step: OnStep | None = None,
     progress: bool = True,
     **settings: Any,
 ) -> TrainResult:
@@ -51,6 +52,8 @@ def train(
             on the dataset, its default classes, or the labels found
         runs_dir (None): where checkpoints go, instead of FiftyOne's folder for datasets
         on_epoch (None): is called with the epoch, counted from 1, and its metrics
+        on_step (None): is called with the epoch, how many there are, the step in it,
+            and how many of these there are, all counted from 1
         progress (True): shows a progress bar
         **settings: fields of `TrainConfig`
 
@@ -84,4 +87,4 @@ def train(
             network=None if network == TrainConfig.network else network,
         )
         plan = planning.again(samples, val_samples, resume)
-    return fitting.run(plan, on_epoch, progress=progress)
+    return fitting.run(plan, on_epoch, on_step, progress=progress)

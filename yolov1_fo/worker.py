@@ -1,0 +1,131 @@
+"""The process of a job: `python -m yolov1_fo --job FOLDER`."""
+
+import logging
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from yolov1_fo import jobs
+
+TELL_EVERY = 0.3
+"""Seconds between two notes of how far it is."""
+
+
+class _Teller:
+    """Writes progress, not too often."""
+
+    def __init__(self, place: Path) -> None:
+        self.place, self.last = place, 0.0
+
+    def __call__(self, done: float, label: str, *, now: bool = False) -> None:
+        if now or time.monotonic() - self.last >= TELL_EVERY:
+            self.last = time.monotonic()
+            jobs.tell(self.place, jobs.Progress("running", done, label))
+
+
+def main(place: Path) -> int:
+    """Does what `job.json` says; returns the exit code."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    job = jobs.find(place)
+    if job is None:
+        print(f"'{place}' is no job", file=sys.stderr)
+        return 2
+    try:
+        work = _apply if job.task == "apply" else _learn
+        result = work(job, jobs.arguments(place), _Teller(place))
+    except KeyboardInterrupt:
+        jobs.tell(place, jobs.Progress("stopped", label="stopped"))
+        return 130
+    except Exception as error:
+        logging.getLogger(__name__).exception("the job failed")
+        line = " ".join(str(error).split()) or type(error).__name__
+        jobs.tell(place, jobs.Progress("failed", label=line))
+        return 1
+    jobs.tell(place, jobs.Progress("finished", 1.0, "finished", result=result))
+    return 0
+
+
+def _learn(job: jobs.Job, said: dict[str, Any], tell: _Teller) -> dict[str, Any]:
+    samples, val = _collections(job, said, tell)
+    settings, started = said["settings"], time.monotonic()
+    first: list[float] = []  # where a run that goes on began
+
+    def on_step(epoch: int, epochs: int, step: int, steps: int) -> None:
+        done = (epoch - 1 + step / steps) / epochs
+        if not first:
+            first.append(done)
+        label = f"epoch {epoch} of {epochs}, step {step} of {steps}"
+        passed, part = time.monotonic() - started, done - first[0]
+        if part > 0:
+            label += f", about {_span(passed * (1 - done) / part)} left"
+        tell(done, label, now=step == steps)
+
+    import yolov1_fo
+
+    learn = getattr(yolov1_fo, job.task)
+    if said.get("resume"):
+        given = {"resume": job.target}
+    else:
+        field = "label_field" if job.task == "pretrain" else "gt_field"
+        given = {field: said["field"], "run_key": job.target, **settings}
+    result = learn(samples, val_samples=val, progress=False, on_step=on_step, **given)
+    return {"checkpoint_dir": result.checkpoint_dir, "summary": str(result)}
+
+
+def _span(seconds: float) -> str:
+    """Returns a time as a person says it.
+
+    Example:
+        >>> _span(42), _span(400), _span(9000)
+        ('42 s', '7 min', '2.5 h')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _apply(job: jobs.Job, said: dict[str, Any], tell: _Teller) -> dict[str, Any]:
+    import fiftyone as fo
+
+    samples, _ = _collections(job, said, tell)
+    import yolov1_fo
+
+    model = yolov1_fo.load_model(
+        said["model"], samples._root_dataset, **said["settings"]
+    )
+    tell(0.0, f"predicting {len(samples)} samples", now=True)
+    faults = yolov1_fo.apply(
+        samples,
+        model,
+        job.target,
+        batch_size=said["batch_size"],
+        skip_existing=said["skip_existing"],
+        progress=fo.report_progress(
+            lambda bar: tell(bar.progress, f"sample {bar.iteration} of {bar.total}"),
+            dt=TELL_EVERY,
+        ),
+    )
+    return {"samples": len(samples), "faults": faults}
+
+
+def _collections(job: jobs.Job, said: dict[str, Any], tell: _Teller) -> tuple[Any, Any]:
+    """Returns the samples, and those to measure on; then TensorFlow is loaded."""
+    import fiftyone as fo
+
+    from yolov1_fo import samples as fo_samples
+    from yolov1_fo.loading import load_tensorflow
+
+    fo_samples.check_database()
+    if not fo.dataset_exists(job.dataset):
+        raise ValueError(f"dataset '{job.dataset}' does not exist")
+    dataset = fo.load_dataset(job.dataset)
+    found = [
+        None if stages is None else fo.DatasetView._build(dataset, stages)
+        for stages in (said["view"], said.get("val_view"))
+    ]
+    tell(0.0, "loading TensorFlow", now=True)
+    load_tensorflow()
+    return found[0], found[1]
