@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -77,6 +78,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if "fiftyone" in sys.modules:
+        raise RuntimeError("fiftyone was imported before the tests' own database runs")
     atexit.register(_stop_database, _start_database())
 
 

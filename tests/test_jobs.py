@@ -29,6 +29,7 @@ SETTINGS = {
 
 @pytest.fixture
 def dataset(painted):
+    painted.persistent = True  # else FiftyOne may delete it when a job connects
     yield painted
     for job in jobs.all_of(painted):
         if job.progress.is_active:

@@ -349,3 +349,17 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
                 f"got {self.rate_steps!r}"
             )
         return steps
+
+
+RECOMMENDED: dict[str, Any] = {
+    "network": "yolov1-efficientnet-lite0",
+    "side": 320,
+    "S": 20,
+    "epochs": 30,
+    "batch_size": 8,
+    "batch_norm": True,
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "schedule": "cosine",
+}
+"""What serves a newcomer with photographs and no GPU; the defaults are the paper's."""

@@ -120,16 +120,17 @@ def start(
     """Starts a job; returns when its process has reached the database.
 
     Args:
-        dataset: that it works on; must be persistent enough to outlive this process
+        dataset: that it works on
         task: one of `TASKS`
         target: run key, or field that is written
         arguments: what `worker` takes; JSON only
         runs_dir (None): instead of FiftyOne's folder for datasets
 
     Raises:
-        ValueError: if a job of that target goes on
+        ValueError: if a job of that target goes on, or the dataset is not persistent
         OSError: if its files can't be written, or it did not start
     """
+    check_persistent(dataset)
     place = folder(dataset, task, target, runs_dir)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -153,6 +154,15 @@ def start(
     if job is None:
         raise OSError(f"job '{place}' has lost its folder")
     return job
+
+
+def check_persistent(dataset: fo.Dataset) -> None:
+    """Raises a ValueError if FiftyOne may delete the dataset under a job."""
+    if not dataset.persistent:
+        raise ValueError(
+            f"dataset '{dataset.name}' is not persistent, so that another process may "
+            "delete it; set dataset.persistent = True"
+        )
 
 
 def _spawn(place: Path) -> subprocess.Popen[bytes]:

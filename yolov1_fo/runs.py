@@ -162,8 +162,9 @@ def locked(path: Path, run_key: str) -> Iterator[None]:
         lock.release()
 
 
-def is_locked(path: Path) -> bool:
+def is_locked(folder: str | os.PathLike[str]) -> bool:
     """Returns whether a process trains the run of this folder."""
+    path = Path(folder)
     if not (path / LOCK).exists():
         return False
     lock = filelock.FileLock(path / LOCK, blocking=False)

@@ -63,6 +63,12 @@ def published(name: str) -> Path | None:
     return folder if re.fullmatch(NAME, name) and folder.is_dir() else None
 
 
+def names() -> list[str]:
+    """Returns the names of all published models."""
+    root = _folder("")
+    return sorted(path.name for path in root.glob("[!.]*")) if root.is_dir() else []
+
+
 def _folder(name: str) -> Path:
     return Path(fo.config.model_zoo_dir) / PUBLISHED / name
 
@@ -110,11 +116,8 @@ def unpublish(name: str) -> None:
     """
     folder = published(name)
     if folder is None:
-        root = Path(fo.config.model_zoo_dir) / PUBLISHED
-        has = sorted(path.name for path in root.glob("[!.]*")) if root.is_dir() else []
-        raise ValueError(
-            f"'{name}' is not published; there are: {', '.join(has) or 'none'}"
-        )
+        has = ", ".join(names()) or "none"
+        raise ValueError(f"'{name}' is not published; there are: {has}")
     gone = folder.with_name(f".{name}.unfinished")
     try:
         folder.rename(gone)  # at once, whatever happens while its files go

@@ -1,0 +1,177 @@
+"""Trains a network on the view, in a process of its own."""
+
+from typing import Any
+
+import fiftyone.operators as foo
+import fiftyone.operators.types as types
+
+from yolov1_fo import architectures, launching, runs
+from yolov1_fo.config import OPTIMIZERS, RECOMMENDED, SCHEDULES, TrainConfig
+
+from . import following, forms, splits
+
+FIRST = ("network", "epochs", "side", "S")
+ADVANCED = (
+    *("batch_size", "batch_norm", "optimizer", "learning_rate", "schedule"),
+    *("head_filters", "dropout", "jitter", "flip", "patience", "seed"),
+)
+
+
+class TrainModel(foo.Operator):
+    """Trains a YOLOv1 on a dataset or view."""
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        """What the App shows of it."""
+        return foo.OperatorConfig(
+            name="train_model",
+            label="Train YOLOv1",
+            description="Train a detector on the view in front of you",
+            icon="model_training",
+            dynamic=True,
+            execute_as_generator=True,
+            allow_immediate_execution=True,
+            allow_delegated_execution=True,
+            risk_level=types.RiskLevel.MEDIUM,
+        )
+
+    def resolve_input(self, ctx: Any) -> types.Property:
+        """Asks what to learn, from what, and how."""
+        form = types.Object()
+        form.view_target(ctx, action_description="Train on")
+        self._ask(ctx, form)
+        return types.Property(form, view=types.View(label="Train YOLOv1"))
+
+    def _ask(self, ctx: Any, form: types.Object) -> None:
+        # 1. What to learn from.
+        samples = ctx.target_view(require_flat=True)
+        fields = forms.detection_fields(samples)
+        if not fields:
+            forms.refuse(form, forms.NO_FIELD)
+            return
+        forms.dropdown(
+            form, "gt_field", fields, label="Ground truth", default="ground_truth"
+        )
+        splits.add(form, samples, ctx.params)
+
+        # 2. How.
+        key = runs.new_key(ctx.dataset, "yolov1")
+        form.str("run_key", label="Name of the run", default=key, required=True)
+        chosen = _settings(ctx.params)
+        forms.dropdown(
+            form,
+            "network",
+            {name: f"{name}: {one.description}" for name, one in _networks().items()},
+            label="Network",
+            default=RECOMMENDED["network"],
+        )
+        said = TrainConfig.describe()
+        for name in FIRST[1:]:
+            _add(form, name, said[name], chosen)
+        form.bool("advanced", label="More settings", default=False)
+        if ctx.params.get("advanced"):
+            for name in ADVANCED:
+                _add(form, name, said[name], chosen)
+
+        # 3. Whether it can be done, and what it will do.
+        forms.check(form, lambda: _tell(ctx, form, samples))
+
+    def execute(self, ctx: Any) -> Any:
+        """Starts the training, and follows it."""
+        samples = ctx.target_view(require_flat=True)
+        params = dict(ctx.params)
+
+        def start() -> Any:
+            train, val = splits.of(samples, params)
+            return launching.train(
+                train, params["gt_field"], val, params.get("run_key"), _settings(params)
+            )
+
+        return following.follow(ctx, start)
+
+    def resolve_output(self, ctx: Any) -> types.Property:
+        """Shows what was started."""
+        return types.Property(following.outputs())
+
+    def __call__(
+        self,
+        samples: Any,
+        gt_field: str = "ground_truth",
+        *,
+        run_key: str | None = None,
+        split: str = "none",
+        delegate: bool = False,
+        **settings: Any,
+    ) -> Any:
+        """Starts a training from Python; returns the operator's result.
+
+        Args:
+            samples: a FiftyOne dataset or view
+            gt_field ("ground_truth"): its field of Detections
+            run_key (None): the run's name; made up if None
+            split ("none"): tags, views, percent or none; its other inputs are named as
+                in the form
+            delegate (False): queues it for a delegated process
+            **settings: of the form
+        """
+        return foo.execute_operator(
+            self.uri,
+            ctx={"view": samples.view()},
+            params={
+                "gt_field": gt_field,
+                "run_key": run_key,
+                "split": split,
+                **settings,
+            },
+            request_delegation=delegate,
+        )
+
+
+def _networks() -> dict[str, architectures.Architecture]:
+    """Returns the networks, the one that serves a newcomer first."""
+    first = RECOMMENDED["network"]
+    return {first: architectures.NETWORKS[first], **architectures.NETWORKS}
+
+
+def _settings(params: dict[str, Any]) -> dict[str, Any]:
+    """Returns what was chosen, on top of what is recommended for the network."""
+    names = (*FIRST, *ADVANCED)
+    given = {name: params[name] for name in names if params.get(name) is not None}
+    network = given.get("network", RECOMMENDED["network"])
+    if not architectures.NETWORKS.get(network, architectures.Architecture()).trunk:
+        return {"network": network, **given}
+    return {**RECOMMENDED, **given}
+
+
+def _add(form: types.Object, name: str, text: str, chosen: dict[str, Any]) -> None:
+    """Adds a setting, with what it will be if nothing is said."""
+    default = chosen.get(name, getattr(TrainConfig, name))
+    label = name.replace("_", " ")
+    options = {"label": label, "description": text, "default": default}
+    choices = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES}
+    if name in choices:
+        forms.dropdown(form, name, list(choices[name]), **options)
+    elif isinstance(default, bool):
+        form.bool(name, **options)
+    elif isinstance(default, int):
+        form.int(name, **options)
+    else:
+        form.float(name, **options)
+
+
+def _tell(ctx: Any, form: types.Object, samples: Any) -> None:
+    params = ctx.params
+    train, val = splits.of(samples, params)
+    config = launching.check(train, params.get("gt_field", ""), val, _settings(params))
+    dataset, key = ctx.dataset, params.get("run_key")
+    if key:
+        runs.check_key(dataset, key, runs.folder(dataset, key))
+    images = f"{len(train)} images to learn from"
+    measured = "none" if val is None else str(len(val))
+    form.view(
+        "what",
+        types.Notice(
+            label=f"{config.C} classes, {images}, {measured} to measure on; "
+            f"{len(train) // config.batch_size} steps an epoch"
+        ),
+    )

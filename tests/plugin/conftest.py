@@ -1,0 +1,69 @@
+"""The plugin, as FiftyOne finds it: a link to this checkout in its plugins folder.
+
+FiftyOne is imported where it is used: this file loads before the database is there.
+"""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+NAME = "@yolov1-fo/yolov1"
+
+SETTINGS = {
+    "network": "yolov1-efficientnet-lite0",
+    "side": 32,
+    "S": 2,
+    "head_filters": 8,
+    "batch_size": 2,
+}
+
+
+@pytest.fixture(autouse=True)
+def linked():
+    import fiftyone as fo
+
+    folder = Path(fo.config.plugins_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    link = folder / "yolov1"
+    link.symlink_to(ROOT)
+    yield link
+    link.unlink()
+
+
+@pytest.fixture
+def dataset(painted):
+    from yolov1_fo import jobs
+
+    painted.persistent = True  # else FiftyOne may delete it when a job connects
+    yield painted
+    for job in jobs.all_of(painted):
+        if job.progress.is_active:
+            os.killpg(job.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def form():
+    """Returns a function that gives a form's inputs, as the App asks for them."""
+    import fiftyone.operators as foo
+    from fiftyone.operators.executor import ExecutionContext, Executor
+
+    def resolve(name, dataset, view=None, **params):
+        operator = foo.get_operator(f"{NAME}/{name}")
+        request = {"dataset_name": dataset.name, "params": params}
+        if view is not None:
+            request["view"] = view._serialize()
+        context = ExecutionContext(
+            request_params=request, executor=Executor(), operator_uri=operator.uri
+        )
+        return operator.resolve_type(context, "inputs").to_json()["type"]["properties"]
+
+    return resolve
+
+
+def error(properties):
+    """Returns the error line that a form shows; None if it shows none."""
+    shown = properties.get("error")
+    return shown and shown["error_message"]

@@ -1,0 +1,187 @@
+"""Operators as the App and as Python call them."""
+
+import sys
+import time
+
+import fiftyone.operators as foo
+import fiftyone.plugins as fop
+import pytest
+
+from tests.plugin.conftest import NAME, ROOT, SETTINGS, error
+from yolov1_fo import __version__, jobs, runs
+
+
+def call(name, dataset, **params):
+    return foo.execute_operator(
+        f"{NAME}/{name}", ctx={"dataset": dataset}, params=params
+    )
+
+
+def ended(dataset, target, within=120):
+    deadline = time.monotonic() + within
+    [job] = [job for job in jobs.all_of(dataset) if job.target == target]
+    for now in jobs.follow(job, 0.1):
+        assert time.monotonic() < deadline, now
+    dataset.reload()
+    return now
+
+
+def test_card_and_register_name_the_same_operators():
+    [plugin] = [one for one in fop.list_plugins() if one.name == NAME]
+    assert plugin.version == __version__
+    registered = {
+        operator.name
+        for operator in foo.list_operators(builtin=False)
+        if operator.plugin_name == NAME
+    }
+    assert registered == set(plugin.operators)
+    files = {path.stem for path in (ROOT / "plugin").glob("*.py")}
+    assert registered <= files
+
+
+def test_train_form_is_filled_from_the_dataset(dataset, form):
+    asked = form(
+        "train_model",
+        dataset,
+        gt_field="ground_truth",
+        split="tags",
+        train_tag="train",
+        val_tag="val",
+        batch_size=2,
+    )
+    assert error(asked) is None
+    assert asked["gt_field"]["type"]["values"] == ["ground_truth"]
+    assert asked["train_tag"]["default"] == "train"
+    assert asked["val_tag"]["default"] == "val"
+    assert asked["network"]["default"] == "yolov1-efficientnet-lite0"
+    assert asked["epochs"]["default"] == 30
+    said = asked["what"]["view"]["label"]
+    assert (
+        said == "2 classes, 6 images to learn from, 2 to measure on; 3 steps an epoch"
+    )
+
+
+@pytest.mark.parametrize(
+    ("params", "line"),
+    [
+        ({"epochs": 0}, "epochs must be a whole number of at least 1, got 0"),
+        ({"side": 100}, "side must be a multiple of 32 pixels, got 100"),
+        ({"batch_size": 64}, "batch_size 64 must be at most the number of training"),
+        ({"split": "tags", "train_tag": "trian"}, "train_tag 'trian' has no samples"),
+        ({"split": "tags"}, "split 'tags' needs train_tag"),
+        ({"split": "halves"}, "split must be one of tags, views, percent, none"),
+        ({"run_key": "../escape"}, "run_key must be letters, digits and underscores"),
+        ({"run_key": "a\nb"}, "run_key must be letters, digits and underscores"),
+        ({"network": "yolov8"}, "network must be one of yolov1"),
+    ],
+)
+def test_train_form_shows_the_librarys_line(dataset, form, params, line):
+    given = {"gt_field": "ground_truth", **SETTINGS, "split": "none", **params}
+    assert error(form("train_model", dataset, **given)).startswith(line)
+
+
+def test_a_dataset_that_may_vanish_is_refused(dataset, form):
+    dataset.persistent = False
+    given = {"gt_field": "ground_truth", **SETTINGS, "split": "none"}
+    line = error(form("train_model", dataset, **given))
+    assert line.endswith("set dataset.persistent = True")
+
+
+def test_forms_say_what_is_missing(dataset, form):
+    assert error(form("resume_training", dataset)).startswith("no run of this dataset")
+    assert error(form("delete_run", dataset)).startswith("no run of this dataset")
+    assert error(form("stop_training", dataset)) == "nothing goes on for this dataset"
+    assert error(form("apply_model", dataset)).startswith("there is no model yet")
+    dataset.delete_sample_field("ground_truth")
+    assert error(form("train_model", dataset)) == (
+        "this dataset has no field of Detections"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "line"),
+    [
+        ("train_model", {"gt_field": "truth"}, "gt_field. Reason: Invalid enum value"),
+        (
+            "train_model",
+            {
+                "gt_field": "ground_truth",
+                "split": "none",
+                "run_key": "one",
+                **SETTINGS,
+                "epochs": 0,
+            },
+            "epochs must be a whole number",
+        ),
+        ("apply_model", {"model": "none", "label_field": "x"}, "there is no model yet"),
+        ("resume_training", {"run_key": "none"}, "no run of this dataset has stopped"),
+        ("delete_run", {"run_key": "../.."}, "no run of this dataset stands still"),
+        ("stop_training", {"target": "none"}, "nothing goes on for this dataset"),
+    ],
+)
+def test_operators_check_again(dataset, name, params, line):
+    with pytest.raises(Exception, match=line):
+        call(name, dataset, **params)
+    assert jobs.all_of(dataset) == []
+    assert dataset.list_runs() == []
+
+
+@pytest.mark.slow
+def test_train_stop_resume_apply_delete(dataset, form):
+    started = call(
+        "train_model",
+        dataset,
+        gt_field="ground_truth",
+        split="percent",
+        val_percent=25.0,
+        run_key="one",
+        epochs=100,
+        **SETTINGS,
+    ).result
+    assert (started["target"], started["state"]) == ("one", "running"), started
+    [job] = jobs.all_of(dataset)
+    for now in jobs.follow(job, 0.05):
+        if now.progress.label.startswith("epoch 2"):
+            break
+    assert form("stop_training", dataset)["target"]["type"]["values"] == ["one"]
+    call("stop_training", dataset, target="one")
+    assert ended(dataset, "one").progress.state == "stopped"
+    run = runs.info(dataset, "one")
+    assert (run.status, run.images, run.val_images) == ("stopped", 6, 2)
+
+    assert form("resume_training", dataset)["run_key"]["type"]["values"] == ["one"]
+    call("resume_training", dataset, run_key="one")
+    [job] = jobs.all_of(dataset)
+    for now in jobs.follow(job, 0.05):
+        if now.progress.label.startswith(f"epoch {run.epoch + 2}"):
+            break
+    jobs.stop(now)
+    assert ended(dataset, "one").progress.state == "stopped"
+    assert runs.info(dataset, "one").epoch > run.epoch
+
+    asked = form("apply_model", dataset, label_field="found")
+    assert asked["model"]["type"]["values"] == ["one"]
+    call("apply_model", dataset, model="one", label_field="found", batch_size=4)
+    assert ended(dataset, "found").progress.state == "finished"
+    assert len(dataset.exists("found")) == 8
+
+    call("delete_run", dataset, run_key="one")
+    assert dataset.list_runs() == []
+    assert not runs.folder(dataset, "one").exists()
+
+
+@pytest.mark.slow
+def test_the_app_never_loads_tensorflow(dataset, form):
+    """In a process of its own: this one has long loaded it."""
+    import subprocess
+
+    code = (
+        "import sys, fiftyone.operators as foo; "
+        f"print([o.name for o in foo.list_operators() if o.plugin_name == '{NAME}']); "
+        "print([m for m in ('tensorflow', 'keras', 'jax') if m in sys.modules])"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert "train_model" in said[-2]
+    assert said[-1] == "[]"

@@ -1,0 +1,144 @@
+"""Starts trainings and predictions as jobs, after the checks that need no Keras."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import fiftyone as fo
+
+from yolov1_fo import jobs, runs
+from yolov1_fo import samples as fo_samples
+from yolov1_fo.config import TrainConfig
+from yolov1_fo.jobs import Job
+
+
+def train(
+    samples: fo_samples.Samples,
+    gt_field: str,
+    val_samples: fo_samples.Samples | None,
+    run_key: str | None = None,
+    settings: dict[str, Any] | None = None,
+    *,
+    runs_dir: str | os.PathLike[str] | None = None,
+) -> Job:
+    """Starts a training.
+
+    Args:
+        samples: the images to learn from
+        gt_field: their field of Detections
+        val_samples: images to measure mAP on; None measures nothing
+        run_key (None): the run's name on the dataset; made up if None
+        settings (None): fields of `TrainConfig`
+        runs_dir (None): where checkpoints go, instead of FiftyOne's folder for datasets
+
+    Raises:
+        ValueError: if the samples, the field, the name or a setting does not fit
+        OSError: if the job did not start
+    """
+    config = check(samples, gt_field, val_samples, settings)
+    dataset = samples._root_dataset
+    run_key = run_key or runs.new_key(dataset, config.network, runs_dir)
+    runs.check_key(dataset, run_key, runs.folder(dataset, run_key, runs_dir))
+    said = {
+        "view": stages(samples),
+        "val_view": None if val_samples is None else stages(val_samples),
+        "field": gt_field,
+        "settings": settings or {},
+    }
+    return jobs.start(dataset, "train", run_key, said, runs_dir=runs_dir)
+
+
+def check(
+    samples: fo_samples.Samples,
+    gt_field: str,
+    val_samples: fo_samples.Samples | None,
+    settings: dict[str, Any] | None = None,
+) -> TrainConfig:
+    """Returns the settings of a training, checked as far as no file is read.
+
+    Raises:
+        ValueError: if the samples, the field or a setting does not fit
+    """
+    fo_samples.check_labelled(samples, gt_field, "gt_field")
+    jobs.check_persistent(samples._root_dataset)
+    if val_samples is not None:
+        fo_samples.check_labelled(val_samples, gt_field, "gt_field of val_samples")
+    classes = fo_samples.classes_of(samples, gt_field)
+    settings = settings or {}
+    unknown = sorted(set(settings) - set(TrainConfig.names()) | {"C"} & set(settings))
+    if unknown:
+        raise ValueError(f"unknown setting {', '.join(unknown)}")
+    config = TrainConfig(C=len(classes), **settings)
+    if config.batch_size > len(samples):
+        raise ValueError(
+            f"batch_size {config.batch_size} must be at most the number of training "
+            f"images, got {len(samples)}"
+        )
+    return config
+
+
+def resume(dataset: fo.Dataset, run_key: str) -> Job:
+    """Goes on with a training that was begun as a job.
+
+    Raises:
+        ValueError: if there is no such run, it has finished, or was no job
+        FileNotFoundError: if its folder is gone
+        OSError: if the job did not start
+    """
+    run_key = runs.find(dataset, run_key)
+    if runs.info(dataset, run_key).status == "finished":
+        raise ValueError(f"run '{run_key}' has finished; there is nothing to resume")
+    folder = runs.checkpoint_dir(dataset, run_key)
+    before = jobs.find(Path(folder) / runs.JOB)
+    if before is None:
+        raise ValueError(
+            f"run '{run_key}' was not begun in the App; go on with "
+            f"yolov1_fo.train(..., resume='{run_key}')"
+        )
+    said = jobs.arguments(before.folder)
+    root = before.folder.parents[2]
+    return jobs.start(
+        dataset, before.task, run_key, {**said, "resume": True}, runs_dir=root
+    )
+
+
+def apply(
+    samples: fo_samples.Samples,
+    model: str,
+    label_field: str,
+    *,
+    batch_size: int = 16,
+    skip_existing: bool = False,
+    settings: dict[str, Any] | None = None,
+) -> Job:
+    """Starts predicting.
+
+    Args:
+        samples: a FiftyOne dataset or view of images
+        model: run key, checkpoint's folder, or name of a published model
+        label_field: is made if it does not exist
+        batch_size (16): images a forward pass
+        skip_existing (False): leaves samples alone that have the field
+        settings (None): of `YOLOv1ModelConfig`
+
+    Raises:
+        ValueError: if the samples or a field does not fit
+        OSError: if the job did not start
+    """
+    fo_samples.check_images(samples)
+    fo_samples.check_output(samples, label_field)
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    said = {
+        "view": stages(samples),
+        "model": model,
+        "settings": settings or {},
+        "batch_size": batch_size,
+        "skip_existing": skip_existing,
+    }
+    return jobs.start(samples._root_dataset, "apply", label_field, said)
+
+
+def stages(samples: fo_samples.Samples) -> list[dict[str, Any]]:
+    """Returns a collection as JSON: the stages of its view."""
+    return samples.view()._serialize()
