@@ -11,12 +11,23 @@ except ImportError:  # the copy beside this folder
 
 from .apply_model import ApplyModel
 from .delete_run import DeleteRun
+from .evaluate_model import EvaluateModel
+from .inspect_dataset import InspectDataset
+from .metrics import Ap50, Voc07, Voc10
+from .publish_model import PublishModel
 from .resume_training import ResumeTraining
+from .runs_panel import RunsPanel
 from .stop_training import StopTraining
 from .train_model import TrainModel
 
 
 def register(plugin: Any) -> None:
     """Registers what fiftyone.yml lists."""
-    for operator in (TrainModel, ResumeTraining, StopTraining, ApplyModel, DeleteRun):
-        plugin.register(operator)
+    for one in (
+        *(TrainModel, ResumeTraining, StopTraining),
+        *(ApplyModel, EvaluateModel, InspectDataset),
+        *(PublishModel, DeleteRun),
+        *(Voc07, Voc10, Ap50),
+        RunsPanel,
+    ):
+        plugin.register(one)

@@ -29,7 +29,9 @@ def add(form: types.Object, samples: Any, params: dict[str, Any]) -> None:
         for way in WAYS
         if (way != "tags" or len(tags) > 1) and (way != "views" or len(views) > 1)
     ]
-    forms.dropdown(form, "split", {way: WAYS[way] for way in ways}, label="Split")
+    forms.dropdown(
+        form, "split", {way: WAYS[way] for way in ways}, label="Split", required=False
+    )
     way = params.get("split", ways[0])
     if way == "tags":
         for name, label in (("train", "Learn from tag"), ("val", "Measure on tag")):

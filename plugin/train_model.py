@@ -56,7 +56,7 @@ class TrainModel(foo.Operator):
 
         # 2. How.
         key = runs.new_key(ctx.dataset, "yolov1")
-        form.str("run_key", label="Name of the run", default=key, required=True)
+        form.str("run_key", label="Name of the run", default=key)
         chosen = _settings(ctx.params)
         forms.dropdown(
             form,
@@ -64,6 +64,7 @@ class TrainModel(foo.Operator):
             {name: f"{name}: {one.description}" for name, one in _networks().items()},
             label="Network",
             default=RECOMMENDED["network"],
+            required=False,
         )
         said = TrainConfig.describe()
         for name in FIRST[1:]:
@@ -150,7 +151,7 @@ def _add(form: types.Object, name: str, text: str, chosen: dict[str, Any]) -> No
     options = {"label": label, "description": text, "default": default}
     choices = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES}
     if name in choices:
-        forms.dropdown(form, name, list(choices[name]), **options)
+        forms.dropdown(form, name, list(choices[name]), required=False, **options)
     elif isinstance(default, bool):
         form.bool(name, **options)
     elif isinstance(default, int):

@@ -119,8 +119,41 @@ def evaluate(
     )
 
     # 3. VOC's numbers, and those of each class.
-    curves = _curves(predicted, truth, names, iou_thresh, sizes)
-    per_class = {
+    per_class = _per_class(predicted, truth, names, results, iou_thresh, sizes)
+    report = EvaluationReport(**_means(per_class), per_class=per_class, results=results)
+    _keep(eval_key, report, iou_thresh)
+    return report
+
+
+def metrics(samples: fo_samples.Samples, results: Any) -> dict[str, float | None]:
+    """Returns the four numbers of an evaluation that FiftyOne has made.
+
+    Args:
+        samples: that it measured
+        results: FiftyOne's, with mAP
+
+    Returns:
+        voc07, voc10, ap50 and coco_map; None where no class has an object
+    """
+    config = results.config
+    predicted = fo_samples.read(samples, config.pred_field)
+    truth = fo_samples.read(samples, config.gt_field)
+    names = [name for name in results.classes if name != results.missing]
+    per_class = _per_class(predicted, truth, names, results, config.iou or 0.5)
+    means = _means(per_class)
+    return {k: None if math.isnan(v) else v for k, v in means.items()}
+
+
+def _per_class(
+    predicted: fo_samples.Records,
+    truth: fo_samples.Records,
+    classes: Sequence[str],
+    results: Any,
+    iou_thresh: float,
+    sizes: Any = None,
+) -> dict[str, dict[str, float]]:
+    curves = _curves(predicted, truth, classes, iou_thresh, sizes)
+    return {
         name: {
             "objects": curve.objects,
             "detections": curve.detections,
@@ -128,18 +161,15 @@ def evaluate(
             "voc10": voc.voc10(curve),
             **_coco(results, name),
         }
-        for name, curve in zip(names, curves, strict=True)
+        for name, curve in zip(classes, curves, strict=True)
     }
-    report = EvaluationReport(
-        **{
-            key: voc.mean([row[key] for row in per_class.values()])
-            for key in ("voc07", "voc10", "ap50", "coco_map")
-        },
-        per_class=per_class,
-        results=results,
-    )
-    _keep(eval_key, report, iou_thresh)
-    return report
+
+
+def _means(per_class: dict[str, dict[str, float]]) -> dict[str, float]:
+    return {
+        key: voc.mean([row[key] for row in per_class.values()])
+        for key in ("voc07", "voc10", "ap50", "coco_map")
+    }
 
 
 def _check_confidences(
@@ -212,7 +242,7 @@ def _curves(
 def _coco(results: Any, name: str) -> dict[str, float]:
     """Returns COCO's AP of one class; FiftyOne says -1 where there is no object."""
     nan = {"ap50": math.nan, "coco_map": math.nan}
-    if name not in results.classes:
+    if name not in results.classes or not hasattr(results, "precision"):
         return nan
     precision = results.precision[:, list(results.classes).index(name)]  # (IoU, recall)
     if (precision < 0).any():

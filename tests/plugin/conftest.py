@@ -50,7 +50,7 @@ def form():
     import fiftyone.operators as foo
     from fiftyone.operators.executor import ExecutionContext, Executor
 
-    def resolve(name, dataset, view=None, **params):
+    def resolve(name, dataset, /, view=None, **params):
         operator = foo.get_operator(f"{NAME}/{name}")
         request = {"dataset_name": dataset.name, "params": params}
         if view is not None:

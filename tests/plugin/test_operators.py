@@ -3,15 +3,18 @@
 import sys
 import time
 
+import fiftyone as fo
 import fiftyone.operators as foo
 import fiftyone.plugins as fop
+import fiftyone.zoo as foz
 import pytest
+import yaml
 
 from tests.plugin.conftest import NAME, ROOT, SETTINGS, error
-from yolov1_fo import __version__, jobs, runs
+from yolov1_fo import __version__, jobs, overview, runs, zoo
 
 
-def call(name, dataset, **params):
+def call(name, dataset, /, **params):
     return foo.execute_operator(
         f"{NAME}/{name}", ctx={"dataset": dataset}, params=params
     )
@@ -34,9 +37,10 @@ def test_card_and_register_name_the_same_operators():
         for operator in foo.list_operators(builtin=False)
         if operator.plugin_name == NAME
     }
-    assert registered == set(plugin.operators)
+    card = yaml.safe_load((ROOT / "fiftyone.yml").read_text())
+    assert registered == {*card["operators"], *card["panels"]}
     files = {path.stem for path in (ROOT / "plugin").glob("*.py")}
-    assert registered <= files
+    assert set(card["operators"]) - {"voc07", "voc10", "ap50"} <= files
 
 
 def test_train_form_is_filled_from_the_dataset(dataset, form):
@@ -165,7 +169,16 @@ def test_train_stop_resume_apply_delete(dataset, form):
     assert ended(dataset, "found").progress.state == "finished"
     assert len(dataset.exists("found")) == 8
 
+    call("publish_model", dataset, run_key="one", name="from-the-app")
+    assert foz.load_zoo_model("from-the-app", cache=False).classes == ["blue", "red"]
+    line = error(form("publish_model", dataset, run_key="one", name="from-the-app"))
+    assert line.startswith("'from-the-app' is published already")
+    zoo.unpublish("from-the-app")
+
+    [row] = overview.rows(dataset)
+    assert (row.run_key, row.status, row.epoch > run.epoch) == ("one", "stopped", True)
     call("delete_run", dataset, run_key="one")
+    assert overview.rows(dataset) == []
     assert dataset.list_runs() == []
     assert not runs.folder(dataset, "one").exists()
 
@@ -185,3 +198,67 @@ def test_the_app_never_loads_tensorflow(dataset, form):
     ).stdout.splitlines()
     assert "train_model" in said[-2]
     assert said[-1] == "[]"
+
+
+@pytest.fixture
+def found(dataset):
+    """The truth as predictions."""
+    for sample in dataset:
+        sample["found"] = fo.Detections(
+            detections=[
+                fo.Detection(
+                    label=d.label, bounding_box=d.bounding_box, confidence=0.02
+                )
+                for d in sample.ground_truth.detections
+            ]
+        )
+        sample.save()
+    return dataset
+
+
+def test_evaluate_measures_and_opens_the_panel(found, form):
+    asked = form("evaluate_model", found)
+    assert asked["pred_field"]["type"]["values"] == ["found"]
+    assert asked["eval_key"]["default"] == "found_eval_1"
+    params = {"pred_field": "found", "gt_field": "ground_truth", "eval_key": "one"}
+    done = call("evaluate_model", found, **params)
+    assert done.result == {
+        "eval_key": "one",
+        "voc07": 1.0,
+        "voc10": 1.0,
+        "ap50": 1.0,
+        "coco_map": 1.0,
+    }
+    asked_of_the_app = [one.operator_uri for one in done.executor._requests]
+    assert asked_of_the_app == ["reload_dataset", "open_panel"]
+    assert found.list_evaluations() == ["one"]
+    assert error(form("evaluate_model", found, **params)) == (
+        "eval_key 'one' exists; choose another"
+    )
+
+
+def test_metrics_stand_in_fiftyones_own_evaluation(found):
+    results = found.evaluate_detections(
+        "found",
+        gt_field="ground_truth",
+        eval_key="plain",
+        compute_mAP=True,
+        custom_metrics=[f"{NAME}/{name}" for name in ("voc07", "voc10", "ap50")],
+    )
+    metrics = results.metrics()
+    assert metrics["voc07"] == metrics["voc10"] == metrics["ap50"] == 1.0
+
+
+def test_inspect_tells_and_shows(dataset, form):
+    assert form("inspect_dataset", dataset)["show"]["type"]["values"][0] == "nothing"
+    done = call("inspect_dataset", dataset, gt_field="ground_truth", S=1, side=64)
+    assert done.result["findings"]["lost"] == 3  # three images have two objects
+    assert "lost" in done.result["report"]
+    done = call(
+        "inspect_dataset", dataset, gt_field="ground_truth", S=1, side=64, show="lost"
+    )
+    assert [one.operator_uri for one in done.executor._requests] == ["set_view"]
+
+
+def test_publish_form_checks_the_name(dataset, form):
+    assert error(form("publish_model", dataset)) == "no run has a checkpoint yet"

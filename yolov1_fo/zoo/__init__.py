@@ -92,7 +92,7 @@ def publish(checkpoint_dir: str | os.PathLike[str], name: str) -> Path:
     """
     source = checkpoint.resolve(checkpoint_dir)
     card = checkpoint.read_card(source, "detect")
-    _check_name(name)
+    check_name(name)
     folder = _folder(name)
     try:
         with checkpoint.whole(folder) as unfinished:  # FiftyOne looks past its name
@@ -133,7 +133,8 @@ def _tidy() -> None:
         _folder("").rmdir()
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raises a ValueError unless a model can be published under this name."""
     if not re.fullmatch(NAME, name):
         raise ValueError(
             "name must be letters, digits, dots, dashes and underscores, beginning "

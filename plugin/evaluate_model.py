@@ -1,0 +1,147 @@
+"""Measures predictions against the truth, and shows FiftyOne's panel of it."""
+
+from typing import Any
+
+import fiftyone.operators as foo
+import fiftyone.operators.types as types
+
+from yolov1_fo import evaluation
+
+from . import forms
+
+PANEL = "model_evaluation_panel_builtin"
+
+
+class EvaluateModel(foo.Operator):
+    """Evaluates a field of predictions."""
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        """What the App shows of it."""
+        return foo.OperatorConfig(
+            name="evaluate_model",
+            label="Evaluate YOLOv1",
+            description="VOC07, VOC10 and COCO mAP of a field of predictions",
+            icon="analytics",
+            dynamic=True,
+            allow_immediate_execution=True,
+            allow_delegated_execution=True,
+            risk_level=types.RiskLevel.MEDIUM,
+        )
+
+    def resolve_input(self, ctx: Any) -> types.Property:
+        """Asks which predictions, which truth, and under which name."""
+        form = types.Object()
+        form.view_target(ctx, action_description="Evaluate")
+        self._ask(ctx, form)
+        return types.Property(form, view=types.View(label="Evaluate YOLOv1"))
+
+    def _ask(self, ctx: Any, form: types.Object) -> None:
+        samples = ctx.target_view(require_flat=True)
+        fields = forms.detection_fields(samples)
+        if len(fields) < 2:
+            forms.refuse(form, "needs two fields of Detections: predictions and truth")
+            return
+        truth = "ground_truth" if "ground_truth" in fields else fields[0]
+        guesses = [
+            field for field in fields if field != ctx.params.get("gt_field", truth)
+        ]
+        forms.dropdown(form, "pred_field", guesses, label="Predictions")
+        forms.dropdown(form, "gt_field", fields, label="Ground truth", default=truth)
+        key = _free_key(ctx.dataset, ctx.params.get("pred_field", guesses[0]))
+        form.str("eval_key", label="Name of the evaluation", default=key, required=True)
+        form.float(
+            "iou_thresh",
+            label="Least overlap",
+            description="of a match, in FiftyOne's evaluation and in VOC's",
+            default=0.5,
+            min=0.05,
+            max=1.0,
+        )
+        form.list(
+            "classes",
+            types.String(),
+            label="Classes",
+            description="all, if none is named",
+            view=types.AutocompleteView(
+                choices=[types.Choice(name) for name in _classes(samples, truth)],
+                allow_user_input=False,
+            ),
+        )
+        chosen = ctx.params.get("eval_key")
+
+        def look() -> None:
+            if chosen in ctx.dataset.list_evaluations():
+                raise ValueError(f"eval_key '{chosen}' exists; choose another")
+
+        forms.check(form, look)
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """Evaluates, and opens the panel."""
+        params = ctx.params
+        report = evaluation.evaluate(
+            ctx.target_view(require_flat=True),
+            params["pred_field"],
+            params["gt_field"],
+            params["eval_key"],
+            params.get("classes") or None,
+            iou_thresh=params.get("iou_thresh", 0.5),
+            progress=False,
+        )
+        if not ctx.delegated:
+            ctx.ops.reload_dataset()
+            ctx.ops.open_panel(PANEL, layout="horizontal", is_active=True)
+        names = ("voc07", "voc10", "ap50", "coco_map")
+        numbers = {name: float(getattr(report, name)) for name in names}
+        return {"eval_key": params["eval_key"], **numbers}
+
+    def resolve_output(self, ctx: Any) -> types.Property:
+        """Shows the four numbers."""
+        form = types.Object()
+        form.str("eval_key", label="Evaluation")
+        form.float("voc07", label="VOC07 mAP")
+        form.float("voc10", label="VOC10 mAP")
+        form.float("ap50", label="COCO AP at 0.5")
+        form.float("coco_map", label="COCO mAP")
+        return types.Property(form, view=types.View(label="Evaluation"))
+
+    def __call__(
+        self,
+        samples: Any,
+        pred_field: str,
+        gt_field: str = "ground_truth",
+        *,
+        eval_key: str,
+        delegate: bool = False,
+        **more: Any,
+    ) -> Any:
+        """Evaluates from Python; returns the operator's result.
+
+        Args:
+            samples: a FiftyOne dataset or view
+            pred_field: field of Detections with confidences
+            gt_field ("ground_truth"): field of Detections
+            eval_key: name of the evaluation on the dataset
+            delegate (False): queues it for a delegated process
+            **more: iou_thresh, classes
+        """
+        params = {"pred_field": pred_field, "gt_field": gt_field, "eval_key": eval_key}
+        return foo.execute_operator(
+            self.uri,
+            ctx={"view": samples.view()},
+            params={**params, **more},
+            request_delegation=delegate,
+        )
+
+
+def _free_key(dataset: Any, field: str) -> str:
+    taken, number = set(dataset.list_evaluations()), 1
+    while (key := f"{field}_eval_{number}") in taken:
+        number += 1
+    return key
+
+
+def _classes(samples: Any, field: str) -> list[str]:
+    """Returns the classes that are known without looking at every object."""
+    dataset = samples._root_dataset
+    return list(dataset.classes.get(field) or dataset.default_classes)

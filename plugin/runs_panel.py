@@ -1,0 +1,213 @@
+"""The panel of a dataset's trainings: status, curves, and what to do with them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import fiftyone.operators as foo
+import fiftyone.operators.types as types
+
+from yolov1_fo import overview
+from yolov1_fo.overview import Row
+
+PLUGIN = "@yolov1-fo/yolov1"
+REFRESH_MS = 2000
+TERMS = ("coord_xy", "coord_wh", "confidence_obj", "confidence_noobj", "class_probs")
+HELP = """
+Each row is a training of this dataset. **Train** begins one; while it goes on its
+curves move. A training lives in a process of its own: close the browser, it goes on.
+
+- *mAP* is VOC07 at IoU 0.5 on the images to measure on.
+- *Stop* keeps the last whole epoch; *Resume* goes on as if nothing had happened.
+"""
+
+
+class RunsPanel(foo.Panel):
+    """Shows the runs of a dataset."""
+
+    @property
+    def config(self) -> foo.PanelConfig:
+        """What the App shows of it."""
+        return foo.PanelConfig(
+            name="yolov1_runs",
+            label="YOLOv1 runs",
+            icon="model_training",
+            category=foo.Categories.ANALYZE,
+            help_markdown=HELP,
+            surfaces="grid",
+        )
+
+    def on_load(self, ctx: Any) -> None:
+        """Reads the runs."""
+        self.refresh(ctx)
+
+    def on_change_dataset(self, ctx: Any) -> None:
+        """Reads the runs of the other dataset."""
+        self.refresh(ctx)
+
+    def refresh(self, ctx: Any) -> None:
+        """Reads the runs again; the timer calls it while one goes on."""
+        rows = overview.rows(ctx.dataset)
+        ctx.panel.set_data("table", [_cells(row) for row in rows])
+        ctx.panel.set_state("active", any(row.is_active for row in rows))
+        ctx.panel.set_state("seen", datetime.now(UTC).isoformat())
+
+    def train(self, ctx: Any) -> None:
+        """Opens the form."""
+        ctx.prompt(f"{PLUGIN}/train_model")
+
+    def stop(self, ctx: Any) -> None:
+        """Opens the form."""
+        ctx.prompt(f"{PLUGIN}/stop_training")
+
+    def resume(self, ctx: Any) -> None:
+        """Opens the form."""
+        ctx.prompt(f"{PLUGIN}/resume_training")
+
+    def apply(self, ctx: Any) -> None:
+        """Opens the form."""
+        ctx.prompt(f"{PLUGIN}/apply_model")
+
+    def evaluate(self, ctx: Any) -> None:
+        """Opens the form."""
+        ctx.prompt(f"{PLUGIN}/evaluate_model")
+
+    def publish(self, ctx: Any) -> None:
+        """Opens the form."""
+        ctx.prompt(f"{PLUGIN}/publish_model")
+
+    def render(self, ctx: Any) -> types.Property:
+        """Lays it out."""
+        panel = types.Object()
+        rows = overview.rows(ctx.dataset)
+        if not rows:
+            panel.md(
+                "### No training yet\n\nTrain a YOLOv1 on the samples in front of you; "
+                "its runs and curves will stand here.",
+                name="empty",
+            )
+        self._buttons(panel, rows)
+        if rows:
+            _table(panel)
+            _curves(panel, rows)
+        if any(row.is_active for row in rows):
+            panel.view(
+                "timer",
+                types.TimerView(interval=REFRESH_MS, on_interval=self.refresh),
+            )
+        return types.Property(
+            panel, view=types.GridView(orientation="vertical", gap=2, pad=1)
+        )
+
+    def _buttons(self, panel: types.Object, rows: list[Row]) -> None:
+        bar = panel.h_stack("buttons", gap=1)
+        bar.btn("train", label="Train", on_click=self.train, variant="contained")
+        active = any(row.is_active for row in rows)
+        still = any(row.status in ("stopped", "failed") for row in rows)
+        trained = any(row.epoch for row in rows)
+        for name, wanted in (
+            ("stop", active),
+            ("resume", still),
+            ("apply", trained),
+            ("evaluate", trained),
+            ("publish", trained),
+        ):
+            if wanted:
+                bar.btn(name, label=name.capitalize(), on_click=getattr(self, name))
+
+
+def _cells(row: Row) -> dict[str, str]:
+    """Returns what the table says of a run, as text."""
+    epochs = f"{row.epoch} of {row.epochs}" if row.epochs else ""
+    return {
+        "run": row.run_key,
+        "status": row.status,
+        "epochs": epochs,
+        "best": "" if row.best is None else f"{row.best:.3f}",
+        "network": row.network,
+        "age": _age(row.begun),
+        "says": row.says,
+    }
+
+
+def _age(begun: datetime | None) -> str:
+    """Returns how long ago something was, as a person says it."""
+    if begun is None:
+        return ""
+    begun = begun if begun.tzinfo else begun.replace(tzinfo=UTC)
+    seconds = (datetime.now(UTC) - begun).total_seconds()
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return "now"
+
+
+def _table(panel: types.Object) -> None:
+    table = types.TableView()
+    for key, label in (
+        ("run", "Run"),
+        ("status", "Status"),
+        ("epochs", "Epochs"),
+        ("best", "Best mAP"),
+        ("network", "Network"),
+        ("age", "Age"),
+        ("says", "It says"),
+    ):
+        table.add_column(key, label=label)
+    panel.list("table", types.Object(), view=table)
+
+
+def _curves(panel: types.Object, rows: list[Row]) -> None:
+    """Adds two plots: mAP and loss of all runs, and the terms of the newest.
+
+    The App merges a plot's data point by point into what it showed before, so that a
+    plot of other runs needs another name.
+    """
+    shown = [row for row in rows if row.history.get("loss")]
+    if not shown:
+        return
+    names = "_".join(row.run_key for row in shown)
+    scores = [
+        _line(row.history[name], row.run_key)
+        for row in shown
+        for name in ("val_voc07", "val_top1")
+        if name in row.history
+    ]
+    if scores:
+        _plot(panel, f"score_{names}", scores, "mAP on the images to measure on")
+    losses = [_line(row.history["loss"], row.run_key) for row in shown]
+    _plot(panel, f"loss_{names}", losses, "Loss")
+    newest = shown[0]
+    terms = [
+        _line(newest.history[term], term.replace("_", " "))
+        for term in TERMS
+        if term in newest.history
+    ]
+    if terms:
+        title = f"Terms of the loss of {newest.run_key}"
+        _plot(panel, f"terms_{newest.run_key}", terms, title)
+
+
+def _line(values: list[float | None], name: str) -> dict[str, Any]:
+    points = [
+        (n, value) for n, value in enumerate(values, start=1) if value is not None
+    ]
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": name,
+        "x": [n for n, _ in points],
+        "y": [value for _, value in points],
+    }
+
+
+def _plot(
+    panel: types.Object, name: str, data: list[dict[str, Any]], title: str
+) -> None:
+    layout = {
+        "title": {"text": title},
+        "height": 320,
+        "margin": {"l": 50, "r": 20, "t": 40, "b": 40},
+        "xaxis": {"title": {"text": "epoch"}, "rangemode": "tozero"},
+        "showlegend": True,
+    }
+    panel.plot(name, data=data, layout=layout)

@@ -1,0 +1,91 @@
+"""What became of a dataset's trainings, for people: its runs and its jobs together."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import fiftyone as fo
+
+from yolov1_fo import jobs, runs
+
+INTERRUPTED = "its process is gone; it can be resumed"
+
+
+class Row(NamedTuple):
+    """One training.
+
+    Attributes:
+        run_key: its name
+        status: running, finished, stopped or failed
+        says: what it does now, or why it failed; empty if nothing is to be said
+        done: part of the work, in [0, 1]
+        network: which one; empty if that is not known
+        epoch: how many are done
+        epochs: how many there are to be
+        best: its best score; None if nothing was measured
+        begun: when; None if it never began
+        history: a list of numbers, one an epoch, under each name
+    """
+
+    run_key: str
+    status: str
+    says: str
+    done: float
+    network: str = ""
+    epoch: int = 0
+    epochs: int = 0
+    best: float | None = None
+    begun: datetime | None = None
+    history: dict[str, list[float | None]] = {}  # noqa: RUF012  # never changed
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a process works on it."""
+        return self.status == "running"
+
+
+def rows(dataset: fo.Dataset) -> list[Row]:
+    """Returns the trainings of a dataset, the newest first."""
+    at_work = {job.target: job for job in jobs.all_of(dataset) if job.task != "apply"}
+    known = [_row(dataset, key, at_work.get(key)) for key in runs.keys(dataset)]
+    keys = {row.run_key for row in known}
+    begun = [_unborn(job) for key, job in at_work.items() if key not in keys]
+    return begun + known[::-1]
+
+
+def _unborn(job: jobs.Job) -> Row:
+    """Returns the row of a job that has not made its run yet, or never did."""
+    progress = job.progress
+    status = "running" if progress.is_active else progress.state
+    return Row(job.target, status, progress.label, progress.done)
+
+
+def _row(dataset: fo.Dataset, run_key: str, job: jobs.Job | None) -> Row:
+    info = dataset.get_run_info(run_key)
+    run, scores = info.config, ("val_voc07", "val_top1")
+    status, says = run.status, getattr(run, "error", None) or ""
+    epochs = run.settings["epochs"]
+    done = run.epoch / epochs
+    if job and job.progress.is_active:
+        status, says, done = "running", job.progress.label, job.progress.done
+    elif status == "running" and not runs.is_locked(run.folder):
+        status = "failed"
+        says = job.progress.label if job else INTERRUPTED
+    best = getattr(run, "best", None) or {}
+    return Row(
+        run_key,
+        status,
+        says if Path(run.folder).is_dir() else "its folder is gone",
+        done,
+        run.settings["network"],
+        run.epoch,
+        epochs,
+        next((best[name] for name in scores if best.get(name) is not None), None),
+        info.timestamp,
+        _history(dataset, run_key),
+    )
+
+
+def _history(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
+    results = dataset.load_run_results(run_key, cache=False)
+    return dict(getattr(results, "history", None) or {})
