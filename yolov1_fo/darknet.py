@@ -220,10 +220,11 @@ def _fitting(
     if end != got:
         name = network.name.replace("_", "-")
         cut = "; it is cut short, or of another network" if got < end else ""
+        part = " or end after one of its layers" if partial else ""
         raise ValueError(
             f"weights file '{os.fspath(path)}' must have {end} bytes for {name} of "
-            f"{network.input_shape[1]} px and {network.output_shape[-1]} outputs, "
-            f"got {got}{cut}"
+            f"{network.input_shape[1]} px and {network.output_shape[-1]} outputs"
+            f"{part}, got {got}{cut}"
         )
     return found
 

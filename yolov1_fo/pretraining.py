@@ -10,13 +10,14 @@ from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.fitting import OnEpoch, OnStep, TrainResult
 
+LABEL_FIELD = "ground_truth"
 SIDE = 224
 """Of the images, in pixels: half of what detection takes (paper section 2.2)."""
 
 
 def pretrain(
     samples: fo_samples.Samples,
-    label_field: str = "ground_truth",
+    label_field: str = LABEL_FIELD,
     val_samples: fo_samples.Samples | None = None,
     network: str = TrainConfig.network,
     run_key: str | None = None,
@@ -79,6 +80,7 @@ def pretrain(
             classes=classes,
             runs_dir=runs_dir,
             **settings,
+            label_field=None if label_field == LABEL_FIELD else label_field,
             network=None if network == TrainConfig.network else network,
         )
         plan = planning.again(samples, val_samples, resume, task=planning.CLASSIFY)

@@ -263,7 +263,8 @@ def _read_classes(samples: Samples, field: str) -> Records:
     ids, filepaths, labels = samples.values(
         ["id", "filepath", _label_path(samples, field)]
     )
-    labels = [[row] if isinstance(row, str) else list(row or []) for row in labels]
+    labels = [[row] if isinstance(row, str) else row or [] for row in labels]
+    labels = [[label for label in row if label is not None] for row in labels]
     return Records(
         ids,
         filepaths,
