@@ -137,6 +137,17 @@ def test_a_classifier_is_no_detector(labelled, small):
         zoo.publish(run.checkpoint_dir, "classifier")
 
 
+@pytest.mark.slow
+def test_images_without_a_label_are_left_out(labelled, small):
+    for number, sample in enumerate(labelled):
+        labels = [fo.Classification(label="a"), fo.Classification(label=None)]
+        sample["some"] = fo.Classifications(classifications=labels[number % 2 :])
+        sample.save()
+    run = yolov1_fo.pretrain(labelled, "some", epochs=1, **small)
+    config = labelled.get_run_info(run.run_key).config
+    assert (config.images, config.classes) == (4, ["a"])
+
+
 def test_accuracies_worked_by_hand(labelled, small):
     names = [f"class {n}" for n in range(6)]
     for number, sample in enumerate(labelled):

@@ -245,3 +245,22 @@ def test_the_choice_of_auto_stays(painted, micro, monkeypatch, tmp_path, mode):
 def test_progress_comes_back_from_json():
     progress = Progress(2, 1.5, {"loss": [1.0, None]}, {"epoch": 1, "loss": 0.5})
     assert Progress.from_json(progress.to_json()) == progress
+
+
+def test_a_run_of_an_older_version_goes_on(painted, micro):
+    """It knows nothing of settings that came later."""
+
+    def stop(epoch, _):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        yolov1_fo.train(painted, run_key="old", epochs=2, on_epoch=stop, **micro)
+    record = painted._doc.runs["old"]
+    older = {k: v for k, v in record.config.items() if k not in ("task", "trunk")}
+    for name in ("sqrt", "softmax", "hue", "align_corners", "rescore", "rmse_fallback"):
+        del older["settings"][name]
+    record.config = older
+    record.save()
+    painted.reload()
+    run = yolov1_fo.train(painted, resume="old", progress=False)
+    assert len(run.history["loss"]) == 2
