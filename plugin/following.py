@@ -49,6 +49,7 @@ def _bar(ctx: Any, start: Callable[[], jobs.Job]) -> Iterator[Any]:
     yield ctx.ops.set_progress(progress=0.0, label="starting")
     try:
         job = start()
+        yield ctx.ops.reload_dataset()  # the panel of runs then looks again
         for now in jobs.follow(job):
             job = now
             progress = now.progress

@@ -41,7 +41,11 @@ class RunsPanel(foo.Panel):
         self.refresh(ctx)
 
     def on_change_dataset(self, ctx: Any) -> None:
-        """Reads the runs of the other dataset."""
+        """Reads the runs of the other dataset, or of this one when it is reloaded."""
+        self.refresh(ctx)
+
+    def on_change_ctx(self, ctx: Any) -> None:
+        """Reads the runs again."""
         self.refresh(ctx)
 
     def refresh(self, ctx: Any) -> None:
@@ -123,7 +127,6 @@ def _cells(row: Row) -> dict[str, str]:
         "status": row.status,
         "epochs": epochs,
         "best": "" if row.best is None else f"{row.best:.3f}",
-        "network": row.network,
         "age": _age(row.begun),
         "says": row.says,
     }
@@ -148,7 +151,6 @@ def _table(panel: types.Object) -> None:
         ("status", "Status"),
         ("epochs", "Epochs"),
         ("best", "Best mAP"),
-        ("network", "Network"),
         ("age", "Age"),
         ("says", "It says"),
     ):
@@ -209,5 +211,6 @@ def _plot(
         "margin": {"l": 50, "r": 20, "t": 40, "b": 40},
         "xaxis": {"title": {"text": "epoch"}, "rangemode": "tozero"},
         "showlegend": True,
+        "legend": {"orientation": "h", "y": 1.1},
     }
     panel.plot(name, data=data, layout=layout)

@@ -1,8 +1,9 @@
 """What became of a dataset's trainings, for people: its runs and its jobs together."""
 
+import csv
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import fiftyone as fo
 
@@ -82,10 +83,19 @@ def _row(dataset: fo.Dataset, run_key: str, job: jobs.Job | None) -> Row:
         epochs,
         next((best[name] for name in scores if best.get(name) is not None), None),
         info.timestamp,
-        _history(dataset, run_key),
+        _history(run.folder),
     )
 
 
-def _history(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
-    results = dataset.load_run_results(run_key, cache=False)
-    return dict(getattr(results, "history", None) or {})
+def _history(folder: str) -> dict[str, list[float | None]]:
+    """Returns the curves so far, from a file that is always whole."""
+    try:
+        with (Path(folder) / "log.csv").open(newline="") as file:
+            lines = list(csv.DictReader(file))
+    except OSError:
+        return {}
+    names = [name for name in (lines[0] if lines else {}) if name != "epoch"]
+    return {
+        name: [float(line[name]) if line[name] else None for line in lines]
+        for name in names
+    }

@@ -177,6 +177,7 @@ def test_train_stop_resume_apply_delete(dataset, form):
 
     [row] = overview.rows(dataset)
     assert (row.run_key, row.status, row.epoch > run.epoch) == ("one", "stopped", True)
+    assert row.history == dataset.load_run_results("one").history
     call("delete_run", dataset, run_key="one")
     assert overview.rows(dataset) == []
     assert dataset.list_runs() == []
