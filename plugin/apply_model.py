@@ -5,7 +5,7 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from yolov1_fo import jobs, launching, runs, zoo
+from yolov1_fo import launching, runs, zoo
 from yolov1_fo import samples as fo_samples
 
 from . import following, forms
@@ -32,14 +32,31 @@ class ApplyModel(foo.Operator):
     def resolve_input(self, ctx: Any) -> types.Property:
         """Asks which model, where to, and how."""
         form = types.Object()
-        form.view_target(ctx, action_description="Apply to")
-        samples = ctx.target_view(require_flat=True)
+        samples = forms.target(ctx, form, "Apply to", _check_samples)
+        if samples:
+            self._ask(ctx, form, samples)
+        return types.Property(form, view=types.View(label="Apply YOLOv1"))
+
+    def _ask(self, ctx: Any, form: types.Object, samples: Any) -> None:
         models = _models(ctx.dataset)
-        if not models:
-            forms.refuse(form, "there is no model yet; train one with Train YOLOv1")
-            return types.Property(form)
-        forms.dropdown(form, "model", models, label="Model")
+        view = types.AutocompleteView(allow_user_input=True)
+        for name, label in models.items():
+            view.add_choice(name, label=label)
+        form.str(
+            "model",
+            label="Model",
+            description="a run, a published model, or a checkpoint's folder",
+            default=next(iter(models), None),
+            required=True,
+            view=view,
+        )
         form.str("label_field", label="Field", default="predictions", required=True)
+        name = ctx.params.get("model") or next(iter(models), "")
+        card: dict[str, Any] = {}
+        if not name:
+            forms.refuse(form, "there is no model yet; train one with Train YOLOv1")
+            return
+        is_image = samples.media_type == "image"
         form.float(
             "confidence_thresh",
             label="Lowest confidence",
@@ -56,16 +73,25 @@ class ApplyModel(foo.Operator):
             min=0.0,
             max=1.0,
         )
-        form.int("batch_size", label="Images a forward pass", default=16, min=1)
-        form.bool("skip_existing", label="Leave samples that have the field")
 
         def look() -> None:
-            jobs.check_persistent(ctx.dataset)
-            fo_samples.check_images(samples)
-            fo_samples.check_output(samples, ctx.params.get("label_field", ""))
+            field = ctx.params.get("label_field", "predictions")
+            size = ctx.params.get("batch_size", 16)
+            card.update(launching.check_apply(samples, name, field, size))
 
-        forms.check(form, look)
-        return types.Property(form, view=types.View(label="Apply YOLOv1"))
+        fits = forms.check(form, look)
+        forms.classes(
+            form, "filter_classes", card.get("classes", []), "all, if none is named"
+        )
+        form.int("batch_size", label="Images a forward pass", default=16, min=1)
+        if is_image:
+            form.bool("skip_existing", label="Leave samples that have the field")
+        if fits:
+            field = ctx.params.get("label_field", "predictions")
+            known = samples.has_field(field) or samples.has_frame_field(field)
+            does = "replaces what stands in" if known else "makes"
+            kind = "images" if is_image else "videos"
+            forms.say(form, "what", f"{does} '{field}' of {len(samples)} {kind}")
 
     def execute(self, ctx: Any) -> Any:
         """Starts predicting, and follows it."""
@@ -115,11 +141,18 @@ class ApplyModel(foo.Operator):
         )
 
 
+def _check_samples(samples: Any) -> None:
+    if samples.media_type == "video":
+        fo_samples.check_videos(samples)
+    else:
+        fo_samples.check_images(samples)
+
+
 def _models(dataset: Any) -> dict[str, str]:
     """Returns what can be applied: runs with a checkpoint, the newest first."""
     trained = {
         key: f"run {key}"
-        for key in reversed(runs.keys(dataset))
+        for key in runs.newest(dataset)
         if runs.info(dataset, key).epoch
     }
     return trained | {name: f"zoo: {name}" for name in zoo.names()}

@@ -7,7 +7,7 @@ import fiftyone.operators.types as types
 
 from yolov1_fo import evaluation
 
-from . import forms
+from . import facts, forms
 
 PANEL = "model_evaluation_panel_builtin"
 
@@ -32,16 +32,15 @@ class EvaluateModel(foo.Operator):
     def resolve_input(self, ctx: Any) -> types.Property:
         """Asks which predictions, which truth, and under which name."""
         form = types.Object()
-        form.view_target(ctx, action_description="Evaluate")
-        self._ask(ctx, form)
+        samples = forms.target(ctx, form, "Evaluate")
+        fields = samples and forms.detection_fields(samples, form, least=2)
+        if fields:
+            self._ask(ctx, form, samples, fields)
         return types.Property(form, view=types.View(label="Evaluate YOLOv1"))
 
-    def _ask(self, ctx: Any, form: types.Object) -> None:
-        samples = ctx.target_view(require_flat=True)
-        fields = forms.detection_fields(samples)
-        if len(fields) < 2:
-            forms.refuse(form, "needs two fields of Detections: predictions and truth")
-            return
+    def _ask(
+        self, ctx: Any, form: types.Object, samples: Any, fields: list[str]
+    ) -> None:
         truth = "ground_truth" if "ground_truth" in fields else fields[0]
         guesses = [
             field for field in fields if field != ctx.params.get("gt_field", truth)
@@ -58,23 +57,7 @@ class EvaluateModel(foo.Operator):
             min=0.05,
             max=1.0,
         )
-        form.list(
-            "classes",
-            types.String(),
-            label="Classes",
-            description="all, if none is named",
-            view=types.AutocompleteView(
-                choices=[types.Choice(name) for name in _classes(samples, truth)],
-                allow_user_input=False,
-            ),
-        )
-        chosen = ctx.params.get("eval_key")
-
-        def look() -> None:
-            if chosen in ctx.dataset.list_evaluations():
-                raise ValueError(f"eval_key '{chosen}' exists; choose another")
-
-        forms.check(form, look)
+        forms.check(form, lambda: _look(ctx, form, samples, truth))
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Evaluates, and opens the panel."""
@@ -134,14 +117,21 @@ class EvaluateModel(foo.Operator):
         )
 
 
+def _look(ctx: Any, form: types.Object, samples: Any, truth: str) -> None:
+    """Asks which classes, of those that are there.
+
+    Raises:
+        ValueError: if there is none, or the name is taken
+    """
+    there = facts.classes(samples, ctx.params.get("gt_field") or truth)
+    forms.classes(form, "classes", there, "all, if none is named")
+    key = ctx.params.get("eval_key")
+    if key in ctx.dataset.list_evaluations():
+        raise ValueError(f"eval_key '{key}' exists; choose another")
+
+
 def _free_key(dataset: Any, field: str) -> str:
     taken, number = set(dataset.list_evaluations()), 1
     while (key := f"{field}_eval_{number}") in taken:
         number += 1
     return key
-
-
-def _classes(samples: Any, field: str) -> list[str]:
-    """Returns the classes that are known without looking at every object."""
-    dataset = samples._root_dataset
-    return list(dataset.classes.get(field) or dataset.default_classes)

@@ -1,5 +1,6 @@
 """Inputs that forms share."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -8,8 +9,26 @@ import fiftyone.core.labels as fol
 import fiftyone.operators.types as types
 
 from yolov1_fo import runs
+from yolov1_fo import samples as fo_samples
 
-NO_FIELD = "this dataset has no field of Detections"
+
+def target(
+    ctx: Any,
+    form: types.Object,
+    action: str,
+    look: Callable[[Any], Any] = fo_samples.check_images,
+) -> Any:
+    """Asks for the samples; returns them, or None if they do not fit.
+
+    Args:
+        ctx: of the operator
+        form: of the operator
+        action: what is done to them, as "Train on"
+        look: checks them
+    """
+    form.view_target(ctx, action_description=action)
+    samples = ctx.target_view(require_flat=True)
+    return samples if check(form, lambda: look(samples)) else None
 
 
 def check(form: types.Object, look: Callable[[], Any]) -> bool:
@@ -32,17 +51,86 @@ def check(form: types.Object, look: Callable[[], Any]) -> bool:
 
 def refuse(form: types.Object, line: str) -> None:
     """Shows an error line, and lets nothing be executed."""
-    notice = form.view("error", types.Error(label=line))
+    notice = form.view("error", types.Error(label=plain(line)))
     notice.invalid = True
     notice.error_message = line
 
 
-def detection_fields(samples: Any) -> list[str]:
-    """Returns the fields of Detections, from the schema alone."""
+def detection_fields(samples: Any, form: types.Object, least: int = 1) -> list[str]:
+    """Returns the fields of Detections; says so and returns none if they are too few.
+
+    Args:
+        samples: the target
+        form: of the operator
+        least (1): so many are needed
+    """
     schema = samples.get_field_schema(
         ftype=fof.EmbeddedDocumentField, embedded_doc_type=fol.Detections
     )
-    return sorted(schema)
+    if len(schema) >= least:
+        return sorted(schema)
+    needed = "a field" if least == 1 else f"{least} fields"
+    has = ", ".join(schema) or "none"
+    refuse(form, f"{fo_samples.name(samples)} needs {needed} of Detections, has {has}")
+    return []
+
+
+def say(form: types.Object, name: str, line: str, *, warns: bool = False) -> None:
+    """Shows a line.
+
+    Args:
+        form: of the operator
+        name: of the line
+        line: its words
+        warns (False): whether it asks for attention
+    """
+    form.view(name, (types.Warning if warns else types.Notice)(label=plain(line)))
+
+
+def plain(line: str) -> str:
+    r"""Returns a line so that the App, which reads Markdown, shows it as it is.
+
+    Names of classes and files are other people's: they make no links or pictures.
+
+    Example:
+        >>> print(plain("class '![x](http://y)'"))
+        class '\!\[x\]\(http://y\)'
+    """
+    return re.sub(r"([\\`*_{}\[\]()<>#+!|~-])", r"\\\1", line)
+
+
+def block(text: str) -> str:
+    """Returns lines as a block of Markdown that shows them as they are.
+
+    Example:
+        >>> print(block("two   words"))
+        ```
+        two   words
+        ```
+    """
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{text}\n{fence}"
+
+
+def classes(form: types.Object, name: str, there: list[str], description: str) -> None:
+    """Adds the choice of some classes.
+
+    Args:
+        form: of the operator
+        name: of the parameter
+        there: to choose from
+        description: below it
+    """
+    form.list(
+        name,
+        types.String(),
+        label="Classes",
+        description=description,
+        view=types.AutocompleteView(
+            choices=[types.Choice(one) for one in there], allow_user_input=False
+        ),
+    )
 
 
 def dropdown(
@@ -54,8 +142,8 @@ def dropdown(
     description: str = "",
     default: str | None = None,
     required: bool = True,
-) -> None:
-    """Adds a choice.
+) -> str:
+    """Adds a choice; returns the value that it proposes.
 
     Args:
         form: of the operator
@@ -72,15 +160,17 @@ def dropdown(
     view = types.DropdownView()
     for value, text in named.items():
         view.add_choice(value, label=text)
+    proposed = default if default in named else next(iter(named), "")
     form.enum(
         name,
         list(named),
         label=label,
         description=description,
-        default=default if default in named else next(iter(named), None),
+        default=proposed,
         required=required,
         view=view,
     )
+    return proposed
 
 
 def run(
@@ -94,9 +184,9 @@ def run(
         fits: is asked for a run's key
         none: what to say if none fits
     """
-    keys = [key for key in runs.keys(dataset) if fits(key)]
+    keys = [key for key in runs.newest(dataset) if fits(key)]
     if not keys:
         refuse(form, none)
         return False
-    dropdown(form, "run_key", keys[::-1], label="Run")
+    dropdown(form, "run_key", keys, label="Run")
     return True

@@ -33,11 +33,13 @@ class InspectDataset(foo.Operator):
     def resolve_input(self, ctx: Any) -> types.Property:
         """Asks for the field, the grid, and what to show."""
         form = types.Object()
-        form.view_target(ctx, action_description="Inspect")
-        fields = forms.detection_fields(ctx.target_view(require_flat=True))
-        if not fields:
-            forms.refuse(form, forms.NO_FIELD)
-            return types.Property(form)
+        samples = forms.target(ctx, form, "Inspect")
+        fields = samples and forms.detection_fields(samples, form)
+        if fields:
+            self._ask(form, fields)
+        return types.Property(form, view=types.View(label="Inspect for YOLOv1"))
+
+    def _ask(self, form: types.Object, fields: list[str]) -> None:
         forms.dropdown(
             form, "gt_field", fields, label="Ground truth", default="ground_truth"
         )
@@ -47,7 +49,6 @@ class InspectDataset(foo.Operator):
         forms.dropdown(
             form, "show", shown, label="Then show the samples of", required=False
         )
-        return types.Property(form, view=types.View(label="Inspect for YOLOv1"))
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Inspects; shows a finding's samples if asked to."""
@@ -62,7 +63,7 @@ class InspectDataset(foo.Operator):
         if show != NOTHING and report.findings[show]:
             ctx.ops.set_view(report.view(show))
         found = {kind: len(found) for kind, found in report.findings.items()}
-        return {"report": f"```\n{report}\n```", "findings": found}
+        return {"report": forms.block(str(report)), "findings": found}
 
     def resolve_output(self, ctx: Any) -> types.Property:
         """Shows the report."""

@@ -42,9 +42,7 @@ class PublishModel(foo.Operator):
                 description="letters, digits, dots, dashes and underscores",
                 required=True,
             )
-            name = ctx.params.get("name")
-            if name:
-                forms.check(form, lambda: zoo.check_name(name))
+            forms.check(form, lambda: _look(ctx.dataset, ctx.params))
         return types.Property(form, view=types.View(label="Publish YOLOv1 model"))
 
     def execute(self, ctx: Any) -> dict[str, Any]:
@@ -74,3 +72,10 @@ class PublishModel(foo.Operator):
             ctx={"dataset": dataset},
             params={"run_key": run_key, "name": name},
         )
+
+
+def _look(dataset: Any, params: dict[str, Any]) -> None:
+    if key := params.get("run_key"):
+        runs.checkpoint_dir(dataset, key)
+    if name := params.get("name"):
+        zoo.check_name(name)

@@ -6,8 +6,10 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from yolov1_fo import overview
+from yolov1_fo import jobs, overview
 from yolov1_fo.overview import Row
+
+from . import forms
 
 PLUGIN = "@yolov1-fo/yolov1"
 REFRESH_MS = 2000
@@ -18,6 +20,12 @@ curves move. A training lives in a process of its own: close the browser, it goe
 
 - *mAP* is VOC07 at IoU 0.5 on the images to measure on.
 - *Stop* keeps the last whole epoch; *Resume* goes on as if nothing had happened.
+"""
+EMPTY = """
+### No training yet
+
+Train a YOLOv1 on the samples in front of you; its runs and curves will stand here. All
+that it needs is a field of Detections.
 """
 
 
@@ -52,7 +60,8 @@ class RunsPanel(foo.Panel):
         """Reads the runs again; the timer calls it while one goes on."""
         rows = overview.rows(ctx.dataset)
         ctx.panel.set_data("table", [_cells(row) for row in rows])
-        ctx.panel.set_state("active", any(row.is_active for row in rows))
+        for name, _, done in _going_on(ctx.dataset, rows):
+            ctx.panel.set_data(name, done)
         ctx.panel.set_state("seen", datetime.now(UTC).isoformat())
 
     def train(self, ctx: Any) -> None:
@@ -84,16 +93,19 @@ class RunsPanel(foo.Panel):
         panel = types.Object()
         rows = overview.rows(ctx.dataset)
         if not rows:
-            panel.md(
-                "### No training yet\n\nTrain a YOLOv1 on the samples in front of you; "
-                "its runs and curves will stand here.",
-                name="empty",
-            )
+            panel.md(EMPTY, name="empty")
         self._buttons(panel, rows)
+        going_on = _going_on(ctx.dataset, rows)
+        for name, label, _ in going_on:
+            panel.float(name, view=types.ProgressView(label=label))
         if rows:
             _table(panel)
+            for row in rows:
+                if row.status == "failed":
+                    line = forms.plain(f"{row.run_key}: {row.says}")
+                    panel.view(f"why_{row.run_key}", types.Warning(label=line))
             _curves(panel, rows)
-        if any(row.is_active for row in rows):
+        if going_on:
             panel.view(
                 "timer",
                 types.TimerView(interval=REFRESH_MS, on_interval=self.refresh),
@@ -128,8 +140,23 @@ def _cells(row: Row) -> dict[str, str]:
         "epochs": epochs,
         "best": "" if row.best is None else f"{row.best:.3f}",
         "age": _age(row.begun),
-        "says": row.says,
     }
+
+
+def _going_on(dataset: Any, rows: list[Row]) -> list[tuple[str, str, float]]:
+    """Returns name, words and progress, in [0, 1], of what goes on."""
+    trainings = [
+        (f"bar_{row.run_key}", f"{row.run_key}: {row.says}", row.done)
+        for row in rows
+        if row.is_active
+    ]
+    others = [
+        (f"bar_apply_{job.target}", f"{job.target}: {job.progress.label}", done)
+        for job in jobs.all_of(dataset)
+        if job.task == "apply" and job.progress.is_active
+        for done in [job.progress.done]
+    ]
+    return trainings + others
 
 
 def _age(begun: datetime | None) -> str:
@@ -145,14 +172,14 @@ def _age(begun: datetime | None) -> str:
 
 
 def _table(panel: types.Object) -> None:
-    table = types.TableView()
+    narrow = {"table": {"sx": {"minWidth": 0}}}  # else it is wider than half a window
+    table = types.TableView(size="small", componentsProps=narrow)
     for key, label in (
         ("run", "Run"),
         ("status", "Status"),
         ("epochs", "Epochs"),
         ("best", "Best mAP"),
         ("age", "Age"),
-        ("says", "It says"),
     ):
         table.add_column(key, label=label)
     panel.list("table", types.Object(), view=table)
@@ -206,11 +233,12 @@ def _plot(
     panel: types.Object, name: str, data: list[dict[str, Any]], title: str
 ) -> None:
     layout = {
-        "title": {"text": title},
-        "height": 320,
-        "margin": {"l": 50, "r": 20, "t": 40, "b": 40},
+        "title": {"text": title, "font": {"size": 14}, "x": 0.01, "y": 0.97},
+        "height": 300,
+        "margin": {"l": 50, "r": 10, "t": 60, "b": 40},
         "xaxis": {"title": {"text": "epoch"}, "rangemode": "tozero"},
-        "showlegend": True,
-        "legend": {"orientation": "h", "y": 1.1},
+        "yaxis": {"rangemode": "tozero"},
+        "showlegend": len(data) > 1,
+        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
     }
     panel.plot(name, data=data, layout=layout)

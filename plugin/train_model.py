@@ -4,16 +4,18 @@ from typing import Any
 
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
+import psutil
 
-from yolov1_fo import architectures, launching, runs
+from yolov1_fo import architectures, jobs, launching, runs
+from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import OPTIMIZERS, RECOMMENDED, SCHEDULES, TrainConfig
 
-from . import following, forms, splits
+from . import facts, following, forms, splits
 
-FIRST = ("network", "epochs", "side", "S")
+FIRST = ("network", "epochs", "side", "batch_size")
 ADVANCED = (
-    *("batch_size", "batch_norm", "optimizer", "learning_rate", "schedule"),
-    *("head_filters", "dropout", "jitter", "flip", "patience", "seed"),
+    *("S", "batch_norm", "optimizer", "learning_rate", "schedule", "head_filters"),
+    *("dropout", "jitter", "flip", "patience", "seed"),
 )
 
 
@@ -38,21 +40,20 @@ class TrainModel(foo.Operator):
     def resolve_input(self, ctx: Any) -> types.Property:
         """Asks what to learn, from what, and how."""
         form = types.Object()
-        form.view_target(ctx, action_description="Train on")
-        self._ask(ctx, form)
+        samples = forms.target(ctx, form, "Train on")
+        fields = samples and forms.detection_fields(samples, form)
+        if fields:
+            self._ask(ctx, form, samples, fields)
         return types.Property(form, view=types.View(label="Train YOLOv1"))
 
-    def _ask(self, ctx: Any, form: types.Object) -> None:
+    def _ask(
+        self, ctx: Any, form: types.Object, samples: Any, fields: list[str]
+    ) -> None:
         # 1. What to learn from.
-        samples = ctx.target_view(require_flat=True)
-        fields = forms.detection_fields(samples)
-        if not fields:
-            forms.refuse(form, forms.NO_FIELD)
-            return
-        forms.dropdown(
+        field = forms.dropdown(
             form, "gt_field", fields, label="Ground truth", default="ground_truth"
         )
-        splits.add(form, samples, ctx.params)
+        params = {"gt_field": field, **splits.add(form, samples, ctx.params)}
 
         # 2. How.
         key = runs.new_key(ctx.dataset, "yolov1")
@@ -75,7 +76,7 @@ class TrainModel(foo.Operator):
                 _add(form, name, said[name], chosen)
 
         # 3. Whether it can be done, and what it will do.
-        forms.check(form, lambda: _tell(ctx, form, samples))
+        forms.check(form, lambda: _tell(form, samples, params))
 
     def execute(self, ctx: Any) -> Any:
         """Starts the training, and follows it."""
@@ -141,13 +142,14 @@ def _settings(params: dict[str, Any]) -> dict[str, Any]:
     network = given.get("network", RECOMMENDED["network"])
     if not architectures.NETWORKS.get(network, architectures.Architecture()).trunk:
         return {"network": network, **given}
-    return {**RECOMMENDED, **given}
+    side = given.get("side", RECOMMENDED["side"])
+    return {**RECOMMENDED, "S": max(side // 16, 1), **given}
 
 
 def _add(form: types.Object, name: str, text: str, chosen: dict[str, Any]) -> None:
     """Adds a setting, with what it will be if nothing is said."""
     default = chosen.get(name, getattr(TrainConfig, name))
-    label = name.replace("_", " ")
+    label = name.replace("_", " ").capitalize()
     options = {"label": label, "description": text, "default": default}
     choices = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES}
     if name in choices:
@@ -160,19 +162,32 @@ def _add(form: types.Object, name: str, text: str, chosen: dict[str, Any]) -> No
         form.float(name, **options)
 
 
-def _tell(ctx: Any, form: types.Object, samples: Any) -> None:
-    params = ctx.params
-    train, val = splits.of(samples, params)
-    config = launching.check(train, params.get("gt_field", ""), val, _settings(params))
-    dataset, key = ctx.dataset, params.get("run_key")
-    if key:
+def _tell(form: types.Object, samples: Any, params: dict[str, Any]) -> None:
+    """Says what will happen.
+
+    Raises:
+        ValueError: if something is missing or does not fit
+    """
+    dataset, field = samples._root_dataset, params["gt_field"]
+    fo_samples.check_detections(samples, field, "gt_field")
+    train, val, images, measured = splits.foresee(samples, params)
+    classes = facts.classes(train, field)
+    config = launching.check(train, field, val, _settings(params), classes)
+    launching.check_batch(config, images)
+    if key := params.get("run_key"):
         runs.check_key(dataset, key, runs.folder(dataset, key))
-    images = f"{len(train)} images to learn from"
-    measured = "none" if val is None else str(len(val))
-    form.view(
+    ahead = launching.foresee(dataset, config, images, measured)
+    forms.say(
+        form,
         "what",
-        types.Notice(
-            label=f"{config.C} classes, {images}, {measured} to measure on; "
-            f"{len(train) // config.batch_size} steps an epoch"
-        ),
+        f"{images} images to learn from, {measured or 'none'} to measure on, "
+        f"{config.C} classes, {images // config.batch_size} steps an epoch; {ahead}",
     )
+    free = psutil.virtual_memory().available
+    if ahead.memory > free:
+        line = f"it may need {ahead.memory / 1e9:.1f} GB; {free / 1e9:.1f} GB are free"
+        forms.say(form, "memory", line, warns=True)
+    others = ", ".join(f"'{job.target}'" for job in jobs.active())
+    if others:
+        line = f"{others} goes on; this training goes beside it, and both are slower"
+        forms.say(form, "beside", line, warns=True)

@@ -123,7 +123,8 @@ def test_stopped_killed_and_resumed(dataset):
     now = ended(job)
     gone(job)
     assert now.progress.state == "failed"
-    assert now.progress.label.startswith("its process died; it last said: ")
+    assert now.progress.label.startswith("its process died at: epoch ")
+    assert "; its log ends: " in now.progress.label
     assert not runs.is_locked(runs.folder(dataset, "one"))
     assert jobs.all_of(dataset) == [now]
 

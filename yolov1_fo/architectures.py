@@ -143,6 +143,47 @@ NETWORKS = {
 """Every network by its name; `network.build` makes it."""
 
 
+class Trunk(NamedTuple):
+    """What a pretrained trunk costs, up to one of its strides.
+
+    Attributes:
+        parameters: of all its layers
+        channels: of its features
+        flops: an image and pixel of its input (two a multiply-add)
+        numbers: that its layers give out, an image and pixel of its input
+    """
+
+    parameters: int
+    channels: int
+    flops: float
+    numbers: float
+
+
+TRUNKS = {
+    "efficientnet-lite0": {
+        32: Trunk(2_998_304, 320, 14502, 397.7),
+        16: Trunk(716_928, 112, 9697, 358.2),
+    },
+    "mobilenetv2": {
+        32: Trunk(2_257_984, 1280, 11938, 437.7),
+        16: Trunk(558_656, 96, 8365, 404.2),
+    },
+    "mobilenetv3-large": {
+        32: Trunk(2_996_352, 960, 8533, 310.4),
+        16: Trunk(803_640, 112, 6063, 278.7),
+    },
+    "efficientnetv2-b0": {
+        32: Trunk(5_919_312, 1280, 28572, 325.2),
+        16: Trunk(1_392_036, 112, 21018, 249.6),
+    },
+    "resnet50v2": {
+        32: Trunk(23_564_800, 2048, 138720, 628.4),
+        16: Trunk(7_452_160, 1024, 105824, 572.8),
+    },
+}
+"""Costs of the trunks by their strides; a test holds them against Keras."""
+
+
 def tables() -> list[str]:
     """Returns the names of the networks that are layer tables."""
     return [name for name, architecture in NETWORKS.items() if not architecture.trunk]

@@ -240,13 +240,15 @@ def find(place: Path) -> Job | None:
     )
     if progress.is_active and not _lives(process):
         ended = "stopped" if (place / STOPPING).exists() else "failed"
-        why = "stopped" if ended == "stopped" else f"its process died; {_why(job)}"
+        why = "stopped" if ended == "stopped" else _last(job)
         job = job._replace(progress=progress._replace(state=ended, label=why))
     return job
 
 
-def _why(job: Job) -> str:
-    return f"it last said: {job.log(3) or 'nothing'}"
+def _last(job: Job) -> str:
+    """Returns what was heard last of a job whose process died."""
+    lines = job.log(3).replace("\n", " | ") or "nothing"
+    return f"its process died at: {job.progress.label}; its log ends: {lines}"
 
 
 def _lives(process: dict[str, Any]) -> bool:
@@ -270,6 +272,13 @@ def all_of(
     places = [*root.glob(f"*/{runs.JOB}"), *root.glob(f"{runs.APPLIED}/*")]
     found = [job for job in map(find, places) if job]
     return sorted(found, key=lambda job: (not job.progress.is_active, str(job.folder)))
+
+
+def active(runs_dir: str | os.PathLike[str] | None = None) -> list[Job]:
+    """Returns the jobs that go on, of all datasets."""
+    top = runs.top(runs_dir)
+    places = [*top.glob(f"*/*/{runs.JOB}"), *top.glob(f"*/{runs.APPLIED}/*")]
+    return [job for job in map(find, places) if job and job.progress.is_active]
 
 
 def stop(job: Job) -> None:

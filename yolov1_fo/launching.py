@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import fiftyone as fo
+import fiftyone.core.media as fomm
 
-from yolov1_fo import jobs, runs
+from yolov1_fo import checkpoint, estimate, jobs, lookup, runs
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.jobs import Job
@@ -53,8 +54,16 @@ def check(
     gt_field: str,
     val_samples: fo_samples.Samples | None,
     settings: dict[str, Any] | None = None,
+    classes: list[str] | None = None,
 ) -> TrainConfig:
     """Returns the settings of a training, checked as far as no file is read.
+
+    Args:
+        samples: the images to learn from
+        gt_field: their field of Detections
+        val_samples: images to measure mAP on; None measures nothing
+        settings (None): fields of `TrainConfig`
+        classes (None): of the field, if they are known
 
     Raises:
         ValueError: if the samples, the field or a setting does not fit
@@ -63,18 +72,38 @@ def check(
     jobs.check_persistent(samples._root_dataset)
     if val_samples is not None:
         fo_samples.check_labelled(val_samples, gt_field, "gt_field of val_samples")
-    classes = fo_samples.classes_of(samples, gt_field)
+    classes = classes or fo_samples.classes_of(samples, gt_field)
     settings = settings or {}
     unknown = sorted(set(settings) - set(TrainConfig.names()) | {"C"} & set(settings))
     if unknown:
         raise ValueError(f"unknown setting {', '.join(unknown)}")
     config = TrainConfig(C=len(classes), **settings)
-    if config.batch_size > len(samples):
+    check_batch(config, len(samples))
+    return config
+
+
+def check_batch(config: TrainConfig, images: int) -> None:
+    """Raises a ValueError if a batch is larger than all training images."""
+    if config.batch_size > images:
         raise ValueError(
             f"batch_size {config.batch_size} must be at most the number of training "
-            f"images, got {len(samples)}"
+            f"images, got {images}"
         )
-    return config
+
+
+def foresee(
+    dataset: fo.Dataset, config: TrainConfig, images: int, val_images: int
+) -> estimate.Estimate:
+    """Returns how long a training may take, and what memory, as far as can be known.
+
+    Args:
+        dataset: whose earlier runs tell more
+        config: from `check`
+        images: to learn from
+        val_images: to measure on
+    """
+    known = [(key, runs.info(dataset, key)) for key in runs.newest(dataset)]
+    return estimate.of(config, images, val_images, estimate.past(known))
 
 
 def resume(dataset: fo.Dataset, run_key: str) -> Job:
@@ -114,7 +143,7 @@ def apply(
     """Starts predicting.
 
     Args:
-        samples: a FiftyOne dataset or view of images
+        samples: a FiftyOne dataset or view of images or videos
         model: run key, checkpoint's folder, or name of a published model
         label_field: is made if it does not exist
         batch_size (16): images a forward pass
@@ -122,13 +151,11 @@ def apply(
         settings (None): of `YOLOv1ModelConfig`
 
     Raises:
-        ValueError: if the samples or a field does not fit
+        ValueError: if the samples, a field or a setting does not fit
+        FileNotFoundError: if there is no such model
         OSError: if the job did not start
     """
-    fo_samples.check_images(samples)
-    fo_samples.check_output(samples, label_field)
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    check_apply(samples, model, label_field, batch_size, skip_existing=skip_existing)
     said = {
         "view": stages(samples),
         "model": model,
@@ -136,7 +163,46 @@ def apply(
         "batch_size": batch_size,
         "skip_existing": skip_existing,
     }
-    return jobs.start(samples._root_dataset, "apply", label_field, said)
+    target = label_field.removeprefix("frames.")
+    return jobs.start(samples._root_dataset, "apply", target, said)
+
+
+def check_apply(
+    samples: fo_samples.Samples,
+    model: str,
+    label_field: str,
+    batch_size: int = 16,
+    *,
+    skip_existing: bool = False,
+) -> dict[str, Any]:
+    """Returns what the model's checkpoint says, checked as far as no Keras is needed.
+
+    Args:
+        samples: a FiftyOne dataset or view of images or videos
+        model: run key, checkpoint's folder, or name of a published model
+        label_field: is made if it does not exist
+        batch_size (16): images a forward pass
+        skip_existing (False): leaves samples alone that have the field
+
+    Raises:
+        ValueError: if the samples, a field or a setting does not fit
+        FileNotFoundError: if there is no such model
+    """
+    jobs.check_persistent(samples._root_dataset)
+    if samples.media_type == fomm.VIDEO:
+        fo_samples.check_videos(samples)
+        if skip_existing:
+            raise ValueError("skip_existing is for images, not for videos")
+        label_field = f"frames.{label_field.removeprefix('frames.')}"
+    else:
+        fo_samples.check_images(samples)
+    fo_samples.check_output(samples, label_field)
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    found = lookup.find(model, samples._root_dataset)
+    if "checkpoint_dir" not in found:
+        return {}  # one of ours in the zoo
+    return checkpoint.read_card(Path(found["checkpoint_dir"]), "detect")
 
 
 def stages(samples: fo_samples.Samples) -> list[dict[str, Any]]:

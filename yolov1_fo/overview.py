@@ -48,10 +48,10 @@ class Row(NamedTuple):
 def rows(dataset: fo.Dataset) -> list[Row]:
     """Returns the trainings of a dataset, the newest first."""
     at_work = {job.target: job for job in jobs.all_of(dataset) if job.task != "apply"}
-    known = [_row(dataset, key, at_work.get(key)) for key in runs.keys(dataset)]
+    known = [_row(dataset, key, at_work.get(key)) for key in runs.newest(dataset)]
     keys = {row.run_key for row in known}
     begun = [_unborn(job) for key, job in at_work.items() if key not in keys]
-    return begun + known[::-1]
+    return begun + known
 
 
 def _unborn(job: jobs.Job) -> Row:
@@ -72,11 +72,13 @@ def _row(dataset: fo.Dataset, run_key: str, job: jobs.Job | None) -> Row:
     elif status == "running" and not runs.is_locked(run.folder):
         status = "failed"
         says = job.progress.label if job else INTERRUPTED
+    if not Path(run.folder).is_dir():
+        status, says = "failed", "its folder is gone"
     best = getattr(run, "best", None) or {}
     return Row(
         run_key,
         status,
-        says if Path(run.folder).is_dir() else "its folder is gone",
+        says,
         done,
         run.settings["network"],
         run.epoch,

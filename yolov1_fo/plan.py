@@ -14,7 +14,15 @@ from typing import Any, NamedTuple
 import fiftyone as fo
 import keras
 
-from yolov1_fo import __version__, architectures, checkpoint, darknet, data, runs
+from yolov1_fo import (
+    __version__,
+    architectures,
+    checkpoint,
+    darknet,
+    data,
+    estimate,
+    runs,
+)
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.feed import Feed, check_batch_size
@@ -285,6 +293,7 @@ def describe(plan: Plan, feed: Feed) -> dict[str, Any]:
         "trunk": plan.trunk and str(plan.trunk),
         "settings": asdict(plan.config),
         "data": feed.mode,
+        "device": estimate.device(accelerated=_has_gpu()),
         "images": len(train.ids),
         "objects": len(train.objects.class_ids),
         "dropped": train.dropped._asdict(),
@@ -302,6 +311,10 @@ def describe(plan: Plan, feed: Feed) -> dict[str, Any]:
             "fiftyone": version("fiftyone"),
         },
     }
+
+
+def _has_gpu() -> bool:
+    return bool(keras.distribution.list_devices("gpu"))
 
 
 def check_same(plan: Plan, now: dict[str, Any]) -> None:

@@ -37,8 +37,12 @@ def folder(
 
 def root(dataset: fo.Dataset, runs_dir: str | os.PathLike[str] | None = None) -> Path:
     """Returns where all runs of a dataset keep their files."""
-    top = Path(runs_dir or Path(fo.config.default_dataset_dir) / "__yolov1__")
-    return top / str(dataset._doc.id)
+    return top(runs_dir) / str(dataset._doc.id)
+
+
+def top(runs_dir: str | os.PathLike[str] | None = None) -> Path:
+    """Returns where all runs of all datasets keep their files."""
+    return Path(runs_dir or Path(fo.config.default_dataset_dir) / "__yolov1__")
 
 
 def check_name(name: str, argument: str) -> None:
@@ -222,6 +226,12 @@ def keys(dataset: fo.Dataset) -> list[str]:
     """Returns the names of the training runs on the dataset."""
     dataset.reload()
     return dataset.list_runs(method=METHOD)
+
+
+def newest(dataset: fo.Dataset) -> list[str]:
+    """Returns the names of the training runs on the dataset, the newest first."""
+    begun = {key: dataset.get_run_info(key).timestamp for key in keys(dataset)}
+    return sorted(begun, key=begun.__getitem__, reverse=True)
 
 
 def info(dataset: fo.Dataset, run_key: str) -> Any:

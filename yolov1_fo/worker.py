@@ -7,10 +7,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from yolov1_fo import jobs
+from yolov1_fo import estimate, jobs
 
 TELL_EVERY = 0.3
 """Seconds between two notes of how far it is."""
+SURE_AFTER = 3.0
+"""Seconds until it says how long it will take."""
 
 
 class _Teller:
@@ -41,26 +43,38 @@ def main(place: Path) -> int:
         return 130
     except Exception as error:
         logging.getLogger(__name__).exception("the job failed")
-        line = " ".join(str(error).split()) or type(error).__name__
-        jobs.tell(place, jobs.Progress("failed", label=line))
+        jobs.tell(place, jobs.Progress("failed", label=_line(error, job)))
         return 1
     jobs.tell(place, jobs.Progress("finished", 1.0, "finished", result=result))
     return 0
 
 
+def _line(error: Exception, job: jobs.Job) -> str:
+    """Returns what went wrong, in one line."""
+    from fiftyone.core.dataset import DatasetNotFoundError
+
+    from yolov1_fo import samples as fo_samples
+
+    if isinstance(error, DatasetNotFoundError):
+        return f"dataset '{job.dataset}' was deleted"
+    if isinstance(error, fo_samples.DATABASE_ERRORS):
+        return fo_samples.no_answer()
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def _learn(job: jobs.Job, said: dict[str, Any], tell: _Teller) -> dict[str, Any]:
     samples, val = _collections(job, said, tell)
-    settings, started = said["settings"], time.monotonic()
-    first: list[float] = []  # where a run that goes on began
+    settings = said["settings"]
+    first: list[tuple[float, float]] = []  # when the compiled step began, and where
 
     def on_step(epoch: int, epochs: int, step: int, steps: int) -> None:
-        done = (epoch - 1 + step / steps) / epochs
+        now, done = time.monotonic(), (epoch - 1 + step / steps) / epochs
         if not first:
-            first.append(done)
+            first.append((now, done))
         label = f"epoch {epoch} of {epochs}, step {step} of {steps}"
-        passed, part = time.monotonic() - started, done - first[0]
-        if part > 0:
-            label += f", about {_span(passed * (1 - done) / part)} left"
+        passed, part = now - first[0][0], done - first[0][1]
+        if passed > SURE_AFTER:
+            label += f", about {estimate.span(passed * (1 - done) / part)} left"
         tell(done, label, now=step == steps)
 
     import yolov1_fo
@@ -73,18 +87,6 @@ def _learn(job: jobs.Job, said: dict[str, Any], tell: _Teller) -> dict[str, Any]
         given = {field: said["field"], "run_key": job.target, **settings}
     result = learn(samples, val_samples=val, progress=False, on_step=on_step, **given)
     return {"checkpoint_dir": result.checkpoint_dir, "summary": str(result)}
-
-
-def _span(seconds: float) -> str:
-    """Returns a time as a person says it.
-
-    Example:
-        >>> _span(42), _span(400), _span(9000)
-        ('42 s', '7 min', '2.5 h')
-    """
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _apply(job: jobs.Job, said: dict[str, Any], tell: _Teller) -> dict[str, Any]:

@@ -5,6 +5,7 @@ FiftyOne is imported where it is used: this file loads before the database is th
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,27 @@ def form():
         return operator.resolve_type(context, "inputs").to_json()["type"]["properties"]
 
     return resolve
+
+
+def call(name, dataset, /, **params):
+    """Calls an operator as a script does."""
+    import fiftyone.operators as foo
+
+    return foo.execute_operator(
+        f"{NAME}/{name}", ctx={"dataset": dataset}, params=params
+    )
+
+
+def ended(dataset, target, within=120):
+    """Returns the job of a run or a field when it has ended."""
+    from yolov1_fo import jobs
+
+    deadline = time.monotonic() + within
+    [job] = [job for job in jobs.all_of(dataset) if job.target == target]
+    for now in jobs.follow(job, 0.1):
+        assert time.monotonic() < deadline, now
+    dataset.reload()
+    return now
 
 
 def error(properties):

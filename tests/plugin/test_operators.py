@@ -1,7 +1,6 @@
 """Operators as the App and as Python call them."""
 
 import sys
-import time
 
 import fiftyone as fo
 import fiftyone.operators as foo
@@ -10,23 +9,8 @@ import fiftyone.zoo as foz
 import pytest
 import yaml
 
-from tests.plugin.conftest import NAME, ROOT, SETTINGS, error
+from tests.plugin.conftest import NAME, ROOT, SETTINGS, call, ended, error
 from yolov1_fo import __version__, jobs, overview, runs, zoo
-
-
-def call(name, dataset, /, **params):
-    return foo.execute_operator(
-        f"{NAME}/{name}", ctx={"dataset": dataset}, params=params
-    )
-
-
-def ended(dataset, target, within=120):
-    deadline = time.monotonic() + within
-    [job] = [job for job in jobs.all_of(dataset) if job.target == target]
-    for now in jobs.follow(job, 0.1):
-        assert time.monotonic() < deadline, now
-    dataset.reload()
-    return now
 
 
 def test_card_and_register_name_the_same_operators():
@@ -60,9 +44,11 @@ def test_train_form_is_filled_from_the_dataset(dataset, form):
     assert asked["network"]["default"] == "yolov1-efficientnet-lite0"
     assert asked["epochs"]["default"] == 30
     said = asked["what"]["view"]["label"]
-    assert (
-        said == "2 classes, 6 images to learn from, 2 to measure on; 3 steps an epoch"
+    assert said.startswith(
+        "6 images to learn from, 2 to measure on, 2 classes, 3 steps an epoch; about "
     )
+    assert "on this CPU, by the network's size; " in said
+    assert said.endswith("GB of memory")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +58,6 @@ def test_train_form_is_filled_from_the_dataset(dataset, form):
         ({"side": 100}, "side must be a multiple of 32 pixels, got 100"),
         ({"batch_size": 64}, "batch_size 64 must be at most the number of training"),
         ({"split": "tags", "train_tag": "trian"}, "train_tag 'trian' has no samples"),
-        ({"split": "tags"}, "split 'tags' needs train_tag"),
         ({"split": "halves"}, "split must be one of tags, views, percent, none"),
         ({"run_key": "../escape"}, "run_key must be letters, digits and underscores"),
         ({"run_key": "a\nb"}, "run_key must be letters, digits and underscores"),
@@ -98,7 +83,7 @@ def test_forms_say_what_is_missing(dataset, form):
     assert error(form("apply_model", dataset)).startswith("there is no model yet")
     dataset.delete_sample_field("ground_truth")
     assert error(form("train_model", dataset)) == (
-        "this dataset has no field of Detections"
+        f"dataset '{dataset.name}' needs a field of Detections, has none"
     )
 
 
@@ -117,7 +102,21 @@ def test_forms_say_what_is_missing(dataset, form):
             },
             "epochs must be a whole number",
         ),
-        ("apply_model", {"model": "none", "label_field": "x"}, "there is no model yet"),
+        (
+            "train_model",
+            {"gt_field": "ground_truth", "split": "tags", "train_tag": "train"},
+            "val_tag. Reason: Required",
+        ),
+        (
+            "apply_model",
+            {"model": "none", "label_field": "x"},
+            "run 'none' is not on dataset",
+        ),
+        (
+            "apply_model",
+            {"model": "/nowhere", "label_field": "x"},
+            "run '/nowhere' is not on dataset",
+        ),
         ("resume_training", {"run_key": "none"}, "no run of this dataset has stopped"),
         ("delete_run", {"run_key": "../.."}, "no run of this dataset stands still"),
         ("stop_training", {"target": "none"}, "nothing goes on for this dataset"),
@@ -164,7 +163,10 @@ def test_train_stop_resume_apply_delete(dataset, form):
     assert runs.info(dataset, "one").epoch > run.epoch
 
     asked = form("apply_model", dataset, label_field="found")
-    assert asked["model"]["type"]["values"] == ["one"]
+    assert asked["model"]["default"] == "one"
+    assert [one["value"] for one in asked["model"]["view"]["choices"]] == ["one"]
+    labels = [one["value"] for one in asked["filter_classes"]["view"]["choices"]]
+    assert labels == ["blue", "red"]
     call("apply_model", dataset, model="one", label_field="found", batch_size=4)
     assert ended(dataset, "found").progress.state == "finished"
     assert len(dataset.exists("found")) == 8

@@ -1,0 +1,89 @@
+"""Holds `yolov1_fo.estimate` against trainings: seconds an epoch, memory at its peak.
+
+Each training is a process of its own, on scenes of the quickstart, two epochs after the
+first, which compiles.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yolov1_fo
+from benchmarks import measuring
+from yolov1_fo import estimate
+from yolov1_fo.config import RECOMMENDED, TrainConfig
+
+IMAGES, VAL_IMAGES, EPOCHS = 48, 16, 3
+CASES: tuple[dict[str, Any], ...] = (
+    {**RECOMMENDED, "side": 128, "S": 8},
+    {**RECOMMENDED, "side": 320, "S": 20},
+    {**RECOMMENDED, "side": 320, "S": 10, "frozen_stride": 16},
+    {**RECOMMENDED, "side": 256, "S": 16, "batch_size": 4},
+    {"network": "yolov1-mobilenetv2", "side": 224, "S": 7, "pretrained": False},
+    {"network": "yolov1-resnet50v2", "side": 224, "S": 7, "pretrained": False},
+    {"network": "fast-yolov1", "side": 448, "batch_size": 8, "dropout": 0.0},
+    {"network": "fast-yolov1", "side": 224, "batch_size": 16, "optimizer": "adam"},
+    {"network": "darknet-yolov1-tiny", "side": 448, "batch_size": 8},
+    {"network": "yolov1", "side": 448, "batch_size": 8, "learning_rate": 1e-4},
+)
+
+
+def measure(case: dict[str, Any]) -> dict[str, Any]:
+    """Trains once; returns what was measured beside what was foreseen."""
+    settings = {"batch_size": 8, **case, "epochs": EPOCHS, "learning_rate": 1e-5}
+    dataset = yolov1_fo.load_quickstart()
+    config = TrainConfig(**{**settings, "C": 10})
+    seen = estimate.of(config, IMAGES, VAL_IMAGES)
+    speed = estimate.processor_speed()
+    run = yolov1_fo.train(
+        dataset.match_tags("train").limit(IMAGES),
+        val_samples=dataset.match_tags("val").limit(VAL_IMAGES),
+        runs_dir=tempfile.mkdtemp(),
+        progress=False,
+        **settings,
+    )
+    seconds = run.history["seconds"]
+    dataset.delete_run(run.run_key)
+    return {
+        "settings": case,
+        "gflops_of_processor": speed / 1e9,
+        "epoch_seconds": (seconds[-1] - seconds[0]) / (EPOCHS - 1),
+        "foreseen_epoch_seconds": estimate.epoch_seconds(
+            config, IMAGES, VAL_IMAGES, speed
+        ),
+        "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+        "foreseen_gb": seen.memory / 1e9,
+        "cost": estimate.cost(config)._asdict(),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--case", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--json", type=Path, help="where the figures are written")
+    arguments = parser.parse_args()
+    if arguments.case is not None:
+        print(json.dumps(measure(CASES[arguments.case])))
+        return
+    rows = []
+    for number, case in enumerate(CASES):
+        command = [sys.executable, "-m", "benchmarks.estimate", "--case", str(number)]
+        said = subprocess.run(command, capture_output=True, text=True, check=True)
+        row = json.loads(said.stdout.splitlines()[-1])
+        rows.append(row)
+        print(
+            f"{case['network']}, {case['side']} px: {row['epoch_seconds']:.1f} s an "
+            f"epoch, {row['foreseen_epoch_seconds']:.1f} foreseen; "
+            f"{row['peak_gb']:.1f} GB, {row['foreseen_gb']:.1f} foreseen",
+            flush=True,
+        )
+    measuring.write(arguments.json, {"trainings": rows})
+
+
+if __name__ == "__main__":
+    main()

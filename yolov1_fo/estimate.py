@@ -1,0 +1,240 @@
+"""How long a training may take, and what memory, before it begins.
+
+The time is counted from the network's size and this processor's speed, and corrected by
+the last training of the same network on the same device. It loads no Keras.
+"""
+
+import contextlib
+import csv
+import math
+import shutil
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import psutil
+
+from yolov1_fo import architectures, grid
+from yolov1_fo.architectures import Connected
+from yolov1_fo.config import TrainConfig
+
+# Measured by `python -m benchmarks.estimate`; seconds on a processor whose product of
+# two matrices runs at one FLOP a second.
+SECONDS_A_FLOP = 1.0
+SECONDS_A_NUMBER = 60.0
+SECONDS_A_PARAMETER = 60.0
+BACKWARD = 2.0
+"""Times as much as forward, for what learns."""
+START = 20.0
+"""Loading TensorFlow and compiling the step, in seconds."""
+DECODE = 0.02
+"""Reading an image file, in seconds."""
+
+BASE_MEMORY = 1.0e9
+NUMBERS_KEPT = 2.0
+"""Times a layer's output is in memory while the network learns."""
+PARAMETERS_KEPT = 9.0
+"""Times the parameters are, with gradients, optimizer, and what is saved."""
+
+
+class Cost(NamedTuple):
+    """What a network asks for.
+
+    Attributes:
+        parameters: trained ones
+        flops: of a prediction, an image
+        numbers: that its layers give out, an image
+    """
+
+    parameters: int
+    flops: float
+    numbers: float
+
+
+class Estimate(NamedTuple):
+    """What a training may ask for; prints as words.
+
+    Attributes:
+        seconds: all of it; None if nothing is known of this device
+        memory: at its peak, in bytes
+        source: where the time comes from
+    """
+
+    seconds: float | None
+    memory: float
+    source: str
+
+    def __str__(self) -> str:
+        time = self.source
+        if self.seconds is not None:
+            time = f"about {span(self.seconds)} {self.source}"
+        return f"{time}; {self.memory / 1e9:.1f} GB of memory"
+
+
+class Past(NamedTuple):
+    """A training that was.
+
+    Attributes:
+        run_key: its name
+        config: its settings
+        device: it ran on, as `device` says it
+        images: that it learned from
+        val_images: that it was measured on
+        folder: its files
+    """
+
+    run_key: str
+    config: TrainConfig
+    device: str
+    images: int
+    val_images: int
+    folder: str
+
+
+def span(seconds: float) -> str:
+    """Returns a time as a person says it.
+
+    Example:
+        >>> span(42), span(400), span(9000), span(400000)
+        ('42 seconds', '7 minutes', '2.5 hours', '4.6 days')
+    """
+    for length, unit in ((86400, "days"), (3600, "hours")):
+        if seconds >= 1.5 * length:
+            return f"{seconds / length:.1f} {unit}"
+    if seconds >= 90:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds:.0f} seconds"
+
+
+def device(*, accelerated: bool) -> str:
+    """Returns what a run says that it is trained on."""
+    return "GPU" if accelerated else f"CPU with {psutil.cpu_count() or 1} cores"
+
+
+def cost(config: TrainConfig) -> Cost:
+    """Returns what the network of these settings asks for."""
+    architecture, outputs = architectures.NETWORKS[config.network], grid.outputs(config)
+    if architecture.trunk:
+        return _with_trunk(architectures.TRUNKS[architecture.trunk], config)
+    table = (*architecture.layers, Connected(outputs, leaky=False))
+    made = list(architectures.shapes(table, config.side, batch_norm=config.batch_norm))
+    return Cost(
+        sum(shape.parameters for shape in made),
+        sum(shape.flops for shape in made),
+        sum(shape.height * shape.width * shape.channels for shape in made),
+    )
+
+
+def _with_trunk(trunks: dict[int, architectures.Trunk], config: TrainConfig) -> Cost:
+    fine = config.side // 16 == config.S
+    trunk, features = trunks[16 if fine else 32], config.side // (16 if fine else 32)
+    width, cells = config.head_filters, config.S**2
+    first, rest = 9 * trunk.channels * width, 9 * width * width
+    last = width * (config.C + 5 * config.B)
+    pixels = config.side**2
+    return Cost(
+        trunk.parameters + first + 2 * rest + last,
+        trunk.flops * pixels + 2 * (first * features**2 + (2 * rest + last) * cells),
+        trunk.numbers * pixels + 2 * width * (features**2 + 2 * cells),
+    )
+
+
+def of(
+    config: TrainConfig, images: int, val_images: int, past: Iterable[Past] = ()
+) -> Estimate:
+    """Returns what a training may ask for.
+
+    Args:
+        config: its settings
+        images: to learn from
+        val_images: to measure on, after each epoch that is measured
+        past: trainings of before, the newest first
+    """
+    speed, has_gpu = processor_speed(), shutil.which("nvidia-smi") is not None
+    memory = _memory(config, images + val_images)
+    here = {device(accelerated=kind) for kind in {False, has_gpu}}
+    for run in past:
+        took = _epoch_took(run.folder)
+        if took and run.device in here and run.config.network == config.network:
+            guess = epoch_seconds(run.config, run.images, run.val_images, speed)
+            seconds = _all(config, images, val_images, speed, took / guess)
+            kind = run.device.partition(" ")[0]
+            return Estimate(seconds, memory, f"on this {kind}, as '{run.run_key}' went")
+    if has_gpu:
+        return Estimate(None, memory, "no estimate before a first run on this GPU")
+    seconds = _all(config, images, val_images, speed, 1.0)
+    return Estimate(seconds, memory, "on this CPU, by the network's size")
+
+
+def _all(
+    config: TrainConfig, images: int, val_images: int, speed: float, factor: float
+) -> float:
+    files = (images + val_images) * DECODE / (psutil.cpu_count() or 1)
+    epoch = epoch_seconds(config, images, val_images, speed) * factor
+    return START + files + config.epochs * epoch
+
+
+def epoch_seconds(
+    config: TrainConfig, images: int, val_images: int, speed: float
+) -> float:
+    """Returns how long an epoch takes, in seconds."""
+    parameters, flops, numbers = cost(config)
+    predict = (flops * SECONDS_A_FLOP + numbers * SECONDS_A_NUMBER) / speed
+    update = parameters * SECONDS_A_PARAMETER / speed
+    steps = images // config.batch_size
+    measured = val_images * predict / config.validate_every
+    step = config.batch_size * predict * (1 + BACKWARD) + update
+    return steps * step + measured
+
+
+def _memory(config: TrainConfig, images: int) -> float:
+    parameters, _, numbers = cost(config)
+    kept = parameters * PARAMETERS_KEPT + config.batch_size * numbers * NUMBERS_KEPT
+    pixels = images * config.side**2 * 3  # if they are held
+    free = psutil.virtual_memory().available
+    return BASE_MEMORY + 4 * kept + (pixels if pixels < free / 2 else 0)
+
+
+def processor_speed() -> float:
+    """Returns how fast this processor multiplies matrices now, in FLOP a second."""
+    size = 768
+    matrix = np.ones((size, size), np.float32)
+    best = math.inf
+    for _ in range(3):
+        began = time.perf_counter()
+        matrix @ matrix
+        best = min(best, time.perf_counter() - began)
+    return 2 * size**3 / best
+
+
+def _epoch_took(folder: str) -> float | None:
+    """Returns how long an epoch of a run took, in seconds; None if it has none."""
+    try:
+        with (Path(folder) / "log.csv").open(newline="") as file:
+            seconds = [float(line["seconds"]) for line in csv.DictReader(file)]
+    except (OSError, KeyError, ValueError):
+        return None
+    if len(seconds) < 2:
+        return None  # the first compiles
+    return max(seconds[-1] - seconds[0], 0.0) / (len(seconds) - 1) or None
+
+
+def past(runs: Iterable[tuple[str, Any]]) -> list[Past]:
+    """Returns the trainings of before that can be read.
+
+    Args:
+        runs: names, with what `runs.info` gives
+    """
+    found = []
+    for key, run in runs:
+        made = getattr(run, "device", None)
+        if not made or run.task != "detect":
+            continue
+        with contextlib.suppress(TypeError, ValueError):  # of another version
+            config = TrainConfig(**run.settings)
+            found.append(
+                Past(key, config, made, run.images, run.val_images, run.folder)
+            )
+    return found
