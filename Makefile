@@ -12,6 +12,7 @@ help:
 	@echo "make demo       train, apply, evaluate on the embedded data, in minutes"
 	@echo "make test       every check and test"
 	@echo "make test-fast  the checks, and the tests that do not train"
+	@echo "make pictures   the App's pictures in docs/app (PHOTOGRAPHS=folder)"
 	@echo "make bench      real trainings, an hour and more (PHOTOGRAPHS=folder)"
 	@echo "make setup      the virtual environment .venv, which the others make too"
 
@@ -39,7 +40,15 @@ checks: setup
 	@echo "== imports"
 	$(BIN)/lint-imports
 
-test: checks
+# Videos are read with ffmpeg; the App is tested in a real browser.
+tools:
+	@missing=; for tool in chromium ffmpeg; do \
+		command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	test -z "$$missing" || { echo "== installing$$missing" && apt-get update -qq && \
+		apt-get install -y -qq $$missing >/dev/null; } || \
+		echo "install with your system's package manager:$$missing"
+
+test: checks tools
 	@echo "== tests"
 	$(PYTEST)
 
@@ -51,4 +60,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.fruit --photographs "$(PHOTOGRAPHS)"
 	$(BIN)/python -m benchmarks.highway --photographs "$(PHOTOGRAPHS)"
 
-.PHONY: help setup demo checks test test-fast bench
+pictures: setup tools
+	$(PYTEST) tests/app --screenshots=docs/app  # the README shows a few of them
+
+.PHONY: help setup demo checks tools test test-fast bench pictures

@@ -23,7 +23,6 @@ class ApplyModel(foo.Operator):
             description="Write what a trained model finds into a field",
             icon="visibility",
             dynamic=True,
-            execute_as_generator=True,
             allow_immediate_execution=True,
             allow_delegated_execution=True,
             risk_level=types.RiskLevel.MEDIUM,
@@ -110,10 +109,6 @@ class ApplyModel(foo.Operator):
                 settings=settings,
             ),
         )
-
-    def resolve_output(self, ctx: Any) -> types.Property:
-        """Shows what was started."""
-        return types.Property(following.outputs())
 
     def __call__(
         self,

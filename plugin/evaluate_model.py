@@ -5,11 +5,9 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from yolov1_fo import evaluation
+from yolov1_fo import evaluation, launching
 
-from . import facts, forms
-
-PANEL = "model_evaluation_panel_builtin"
+from . import facts, following, forms
 
 
 class EvaluateModel(foo.Operator):
@@ -60,33 +58,23 @@ class EvaluateModel(foo.Operator):
         forms.check(form, lambda: _look(ctx, form, samples, truth))
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        """Evaluates, and opens the panel."""
-        params = ctx.params
+        """Evaluates: at once for Python, else in a process of its own."""
+        samples, params = ctx.target_view(require_flat=True), ctx.params
+        iou_thresh, classes = params.get("iou_thresh", 0.5), params.get("classes")
+        fields = (params["pred_field"], params["gt_field"], params["eval_key"])
+        if ctx.delegated or following.is_app(ctx):
+            return following.follow(
+                ctx,
+                lambda: launching.evaluate(
+                    samples, *fields, classes or None, iou_thresh=iou_thresh
+                ),
+            )
         report = evaluation.evaluate(
-            ctx.target_view(require_flat=True),
-            params["pred_field"],
-            params["gt_field"],
-            params["eval_key"],
-            params.get("classes") or None,
-            iou_thresh=params.get("iou_thresh", 0.5),
-            progress=False,
+            samples, *fields, classes or None, iou_thresh=iou_thresh, progress=False
         )
-        if not ctx.delegated:
-            ctx.ops.reload_dataset()
-            ctx.ops.open_panel(PANEL, layout="horizontal", is_active=True)
-        names = ("voc07", "voc10", "ap50", "coco_map")
-        numbers = {name: float(getattr(report, name)) for name in names}
-        return {"eval_key": params["eval_key"], **numbers}
-
-    def resolve_output(self, ctx: Any) -> types.Property:
-        """Shows the four numbers."""
-        form = types.Object()
-        form.str("eval_key", label="Evaluation")
-        form.float("voc07", label="VOC07 mAP")
-        form.float("voc10", label="VOC10 mAP")
-        form.float("ap50", label="COCO AP at 0.5")
-        form.float("coco_map", label="COCO mAP")
-        return types.Property(form, view=types.View(label="Evaluation"))
+        ctx.ops.reload_dataset()
+        following.open_panel(ctx, following.EVALUATIONS)
+        return {"eval_key": params["eval_key"], **report.numbers()}
 
     def __call__(
         self,

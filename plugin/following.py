@@ -1,25 +1,26 @@
-"""Follows a job: with a live bar in the App, until it ends when delegated."""
+"""Follows a job: by the panel in the App, until it ends when delegated."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import fiftyone.operators.types as types
 from fiftyone.operators.delegated import DelegatedOperationService
 from fiftyone.operators.executor import ExecutionRunState
 
 from yolov1_fo import jobs
 
+RUNS, EVALUATIONS = "yolov1_runs", "model_evaluation_panel_builtin"
+"""Panels: ours, and FiftyOne's own."""
 LOOK_EVERY = 5.0
 """Seconds between two looks at a delegated operation's state."""
 
 
 def follow(ctx: Any, start: Callable[[], jobs.Job]) -> Any:
-    """Starts a job and does with it what the caller can show.
+    """Starts a job, and follows it as far as the caller can.
 
-    In the App the dialog shows a live bar, and may be closed; called from Python it
-    returns at once; delegated it waits for the job, and stops it when the operation is
-    marked as failed.
+    In the App it opens the panel of runs, where a bar and the curves move until the job
+    has ended; called from Python it returns at once; delegated it waits for the job,
+    and stops it when the operation is marked as failed.
 
     Args:
         ctx: of the operator
@@ -30,9 +31,28 @@ def follow(ctx: Any, start: Callable[[], jobs.Job]) -> Any:
     """
     if ctx.delegated:
         return _wait(ctx, start())
-    if "active_fields" in ctx.request_params:  # the App always sends them
-        return _bar(ctx, start)
-    return said(start())
+    job = start()
+    open_panel(ctx, RUNS)
+    ctx.ops.reload_dataset()  # a panel that is open then looks again
+    return said(job)
+
+
+def is_app(ctx: Any) -> bool:
+    """Returns whether the App calls, which always says which fields it shows."""
+    return "active_fields" in ctx.request_params
+
+
+def open_panel(ctx: Any, name: str) -> None:
+    """Shows a panel beside the samples, as a tab where another one stands already."""
+    beside = None if _is_open(ctx.spaces) else "horizontal"
+    ctx.ops.open_panel(name, layout=beside, is_active=True)
+
+
+def _is_open(space: Any) -> bool:
+    """Returns whether the panel of runs is open."""
+    if getattr(space, "type", None) == RUNS:
+        return True
+    return any(_is_open(child) for child in getattr(space, "children", ()))
 
 
 def said(job: jobs.Job) -> dict[str, Any]:
@@ -42,37 +62,8 @@ def said(job: jobs.Job) -> dict[str, Any]:
         "folder": str(job.folder),
         "state": job.progress.state,
         "label": job.progress.label,
+        **(job.progress.result or {}),
     }
-
-
-def _bar(ctx: Any, start: Callable[[], jobs.Job]) -> Iterator[Any]:
-    yield ctx.ops.set_progress(progress=0.0, label="starting")
-    try:
-        job = start()
-        yield ctx.ops.reload_dataset()  # the panel of runs then looks again
-        for now in jobs.follow(job):
-            job = now
-            progress = now.progress
-            yield ctx.ops.set_progress(progress=progress.done, label=progress.label)
-    except Exception as error:  # else the App would only close the dialog
-        yield ctx.ops.notify(" ".join(str(error).split()), variant="error")
-        return
-    if job.progress.state == "failed":
-        yield ctx.ops.notify(f"'{job.target}': {job.progress.label}", variant="error")
-    yield ctx.ops.reload_dataset()
-    yield ctx.ops.show_output(
-        outputs=types.Property(outputs()).to_json(), results=said(job)
-    )
-
-
-def outputs() -> types.Object:
-    """Returns the form that shows `said`."""
-    form = types.Object()
-    form.str("target", label="Run or field")
-    form.str("state", label="State")
-    form.str("label", label="It says")
-    form.str("folder", label="Folder")
-    return form
 
 
 def _wait(ctx: Any, job: jobs.Job) -> dict[str, Any]:

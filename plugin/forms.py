@@ -50,10 +50,19 @@ def check(form: types.Object, look: Callable[[], Any]) -> bool:
 
 
 def refuse(form: types.Object, line: str) -> None:
-    """Shows an error line, and lets nothing be executed."""
+    """Shows an error line, and lets nothing be executed.
+
+    The line stands below the input whose name it begins with, else below the form.
+    """
     notice = form.view("error", types.Error(label=plain(line)))
     notice.invalid = True
     notice.error_message = line
+    names = list(form.properties)
+    named = line.partition(" ")[0]
+    if named in names:
+        last = names.index(named) + 1
+        for name in names[last:-1]:
+            form.properties[name] = form.properties.pop(name)  # goes behind it
 
 
 def detection_fields(samples: Any, form: types.Object, least: int = 1) -> list[str]:

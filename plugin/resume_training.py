@@ -22,7 +22,6 @@ class ResumeTraining(foo.Operator):
             description="Go on with a training that was stopped or has failed",
             icon="play_circle",
             dynamic=True,
-            execute_as_generator=True,
             allow_immediate_execution=True,
             allow_delegated_execution=True,
             risk_level=types.RiskLevel.MEDIUM,
@@ -44,10 +43,6 @@ class ResumeTraining(foo.Operator):
         """Starts the training again, and follows it."""
         dataset, run_key = ctx.dataset, ctx.params["run_key"]
         return following.follow(ctx, lambda: launching.resume(dataset, run_key))
-
-    def resolve_output(self, ctx: Any) -> types.Property:
-        """Shows what was started."""
-        return types.Property(following.outputs())
 
     def __call__(self, dataset: Any, run_key: str, *, delegate: bool = False) -> Any:
         """Goes on with a run from Python; returns the operator's result.

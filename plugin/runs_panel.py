@@ -1,7 +1,7 @@
 """The panel of a dataset's trainings: status, curves, and what to do with them."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
@@ -9,7 +9,7 @@ import fiftyone.operators.types as types
 from yolov1_fo import jobs, overview
 from yolov1_fo.overview import Row
 
-from . import forms
+from . import following, forms
 
 PLUGIN = "@yolov1-fo/yolov1"
 REFRESH_MS = 2000
@@ -22,8 +22,7 @@ curves move. A training lives in a process of its own: close the browser, it goe
 - *Stop* keeps the last whole epoch; *Resume* goes on as if nothing had happened.
 """
 EMPTY = """
-### No training yet
-
+**No training yet.**
 Train a YOLOv1 on the samples in front of you; its runs and curves will stand here. All
 that it needs is a field of Detections.
 """
@@ -60,9 +59,18 @@ class RunsPanel(foo.Panel):
         """Reads the runs again; the timer calls it while one goes on."""
         rows = overview.rows(ctx.dataset)
         ctx.panel.set_data("table", [_cells(row) for row in rows])
-        for name, _, done in _going_on(ctx.dataset, rows):
-            ctx.panel.set_data(name, done)
+        going_on = _going_on(ctx.dataset, rows)
+        for one in going_on:
+            ctx.panel.set_data(one.name, one.done)
+        before = ctx.panel.get_state("going_on") or {}
+        now = {one.name: [one.task, one.target] for one in going_on}
+        ctx.panel.set_state("going_on", now)
         ctx.panel.set_state("seen", datetime.now(UTC).isoformat())
+        ended = [one for name, one in before.items() if name not in now]
+        for task, target in ended:
+            _tell_end(ctx, task, target)
+        if ended:
+            ctx.ops.reload_dataset()  # new fields and boxes are shown
 
     def train(self, ctx: Any) -> None:
         """Opens the form."""
@@ -96,8 +104,10 @@ class RunsPanel(foo.Panel):
             panel.md(EMPTY, name="empty")
         self._buttons(panel, rows)
         going_on = _going_on(ctx.dataset, rows)
-        for name, label, _ in going_on:
-            panel.float(name, view=types.ProgressView(label=label))
+        for one in going_on:
+            panel.float(
+                one.name, view=types.ProgressView(label=f"{one.target}: {one.says}")
+            )
         if rows:
             _table(panel)
             for row in rows:
@@ -111,7 +121,10 @@ class RunsPanel(foo.Panel):
                 types.TimerView(interval=REFRESH_MS, on_interval=self.refresh),
             )
         return types.Property(
-            panel, view=types.GridView(orientation="vertical", gap=2, pad=1)
+            panel,
+            view=types.GridView(
+                orientation="vertical", gap=2, pad=1, align_x="stretch"
+            ),
         )
 
     def _buttons(self, panel: types.Object, rows: list[Row]) -> None:
@@ -143,20 +156,52 @@ def _cells(row: Row) -> dict[str, str]:
     }
 
 
-def _going_on(dataset: Any, rows: list[Row]) -> list[tuple[str, str, float]]:
-    """Returns name, words and progress, in [0, 1], of what goes on."""
+class _GoingOn(NamedTuple):
+    """A job that goes on.
+
+    Attributes:
+        task: of the job
+        target: run, field or evaluation
+        says: what it does now
+        done: how far it is, in [0, 1]
+    """
+
+    task: str
+    target: str
+    says: str
+    done: float
+
+    @property
+    def name(self) -> str:
+        """Of its bar."""
+        return f"bar_{self.task}_{self.target}"
+
+
+def _going_on(dataset: Any, rows: list[Row]) -> list[_GoingOn]:
     trainings = [
-        (f"bar_{row.run_key}", f"{row.run_key}: {row.says}", row.done)
+        _GoingOn("train", row.run_key, row.says, row.done)
         for row in rows
         if row.is_active
     ]
     others = [
-        (f"bar_apply_{job.target}", f"{job.target}: {job.progress.label}", done)
+        _GoingOn(job.task, job.target, job.progress.label, job.progress.done)
         for job in jobs.all_of(dataset)
-        if job.task == "apply" and job.progress.is_active
-        for done in [job.progress.done]
+        if job.task in jobs.OTHERS and job.progress.is_active
     ]
     return trainings + others
+
+
+def _tell_end(ctx: Any, task: str, target: str) -> None:
+    """Tells how a job has ended; an evaluation is shown."""
+    job = jobs.find(jobs.folder(ctx.dataset, task, target))
+    if job is None:
+        return  # it was begun elsewhere
+    variants = {"finished": "success", "failed": "error"}
+    state, label = job.progress.state, job.progress.label
+    line = state if label == state else f"{state}: {label}"
+    ctx.ops.notify(f"{target}: {line}", variant=variants.get(state, "info"))
+    if job.task == "evaluate" and state == "finished":
+        following.open_panel(ctx, following.EVALUATIONS)
 
 
 def _age(begun: datetime | None) -> str:

@@ -45,10 +45,6 @@ class StopTraining(foo.Operator):
                 return following.said(job)
         raise ValueError(f"no job of '{target}' goes on")
 
-    def resolve_output(self, ctx: Any) -> types.Property:
-        """Shows what was stopped."""
-        return types.Property(following.outputs())
-
     def __call__(self, dataset: Any, target: str) -> Any:
         """Stops a job from Python; returns the operator's result.
 

@@ -31,7 +31,6 @@ class TrainModel(foo.Operator):
             description="Train a detector on the view in front of you",
             icon="model_training",
             dynamic=True,
-            execute_as_generator=True,
             allow_immediate_execution=True,
             allow_delegated_execution=True,
             risk_level=types.RiskLevel.MEDIUM,
@@ -90,10 +89,6 @@ class TrainModel(foo.Operator):
             )
 
         return following.follow(ctx, start)
-
-    def resolve_output(self, ctx: Any) -> types.Property:
-        """Shows what was started."""
-        return types.Property(following.outputs())
 
     def __call__(
         self,

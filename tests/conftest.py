@@ -75,6 +75,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--photographs", type=Path, help="folder of real photographs with boxes"
     )
+    parser.addoption(
+        "--screenshots", type=Path, help="folder for pictures of the App; else none"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -17,6 +17,9 @@ TRUE_MAP_BELOW = 0.05
 """Above this lowest confidence a field has been thresholded, and its mAP is too low."""
 
 
+_MEANS = ("voc07", "voc10", "ap50", "coco_map")
+
+
 @dataclass(frozen=True)
 class EvaluationReport:
     """How well predictions fit the truth; `print` shows it as a table.
@@ -37,8 +40,12 @@ class EvaluationReport:
     per_class: dict[str, dict[str, float]]
     results: Any
 
+    def numbers(self) -> dict[str, float]:
+        """Returns the four means by their names."""
+        return {name: float(getattr(self, name)) for name in _MEANS}
+
     def __str__(self) -> str:
-        names = ("voc07", "voc10", "ap50", "coco_map")
+        names = _MEANS
         width = max(len(name) for name in ("class", *self.per_class))
         head = f"{'class':<{width}}  objects  detections" + "".join(
             f"{name:>10}" for name in names

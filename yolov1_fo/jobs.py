@@ -1,4 +1,4 @@
-"""Jobs: trainings and predictions for the App, each in a process of its own.
+"""Jobs: the App's trainings, predictions and evaluations, in processes of their own.
 
 A job is a folder: `job.json` says what to do, `process.json` who does it,
 `progress.json` how far it is, `log.txt` what it said. So it can be found again whatever
@@ -26,7 +26,10 @@ import psutil
 
 from yolov1_fo import runs
 
-TASKS = ("train", "pretrain", "apply")
+LEARNING = ("train", "pretrain")
+"""Tasks whose job stands in the folder of their run."""
+OTHERS = {"apply": (".applied", "label_field"), "evaluate": (".evaluated", "eval_key")}
+"""Other tasks: the dataset's folder for their jobs, and what their target is called."""
 JOB, PROCESS, PROGRESS, LOG = "job.json", "process.json", "progress.json", "log.txt"
 STOPPING = "stopping"
 ACTIVE = ("starting", "running")
@@ -63,9 +66,9 @@ class Job(NamedTuple):
 
     Attributes:
         folder: its files
-        task: one of `TASKS`
+        task: one of `LEARNING` or `OTHERS`
         dataset: name of its dataset
-        target: run key, or field that is written
+        target: run key, field that is written, or name of an evaluation
         progress: how far it is
         pid: of its process; None if there never was one
     """
@@ -96,16 +99,17 @@ def folder(
 
     Args:
         dataset: that it works on
-        task: one of `TASKS`
-        target: run key, or field that is written
+        task: one of `LEARNING` or `OTHERS`
+        target: run key, field that is written, or name of an evaluation
         runs_dir (None): instead of FiftyOne's folder for datasets
 
     Raises:
         ValueError: if the target could lead elsewhere
     """
-    if task == "apply":
-        runs.check_name(target, "label_field")
-        return runs.root(dataset, runs_dir) / runs.APPLIED / target
+    if task in OTHERS:
+        place, argument = OTHERS[task]
+        runs.check_name(target, argument)
+        return runs.root(dataset, runs_dir) / place / target
     return runs.folder(dataset, target, runs_dir) / runs.JOB
 
 
@@ -121,8 +125,8 @@ def start(
 
     Args:
         dataset: that it works on
-        task: one of `TASKS`
-        target: run key, or field that is written
+        task: one of `LEARNING` or `OTHERS`
+        target: run key, field that is written, or name of an evaluation
         arguments: what `worker` takes; JSON only
         runs_dir (None): instead of FiftyOne's folder for datasets
 
@@ -269,16 +273,21 @@ def all_of(
 ) -> list[Job]:
     """Returns the jobs of a dataset, those that go on first."""
     root = runs.root(dataset, runs_dir)
-    places = [*root.glob(f"*/{runs.JOB}"), *root.glob(f"{runs.APPLIED}/*")]
-    found = [job for job in map(find, places) if job]
+    found = [job for job in map(find, _places(root)) if job]
     return sorted(found, key=lambda job: (not job.progress.is_active, str(job.folder)))
 
 
 def active(runs_dir: str | os.PathLike[str] | None = None) -> list[Job]:
     """Returns the jobs that go on, of all datasets."""
-    top = runs.top(runs_dir)
-    places = [*top.glob(f"*/*/{runs.JOB}"), *top.glob(f"*/{runs.APPLIED}/*")]
+    places = [place for root in runs.top(runs_dir).glob("*") for place in _places(root)]
     return [job for job in map(find, places) if job and job.progress.is_active]
+
+
+def _places(root: Path) -> Iterator[Path]:
+    """Yields the folders of a dataset's jobs."""
+    yield from root.glob(f"*/{runs.JOB}")
+    for place, _ in OTHERS.values():
+        yield from root.glob(f"{place}/*")
 
 
 def stop(job: Job) -> None:

@@ -1,4 +1,4 @@
-"""Starts trainings and predictions as jobs, after the checks that need no Keras."""
+"""Starts jobs, after the checks that need no Keras."""
 
 import os
 from pathlib import Path
@@ -203,6 +203,45 @@ def check_apply(
     if "checkpoint_dir" not in found:
         return {}  # one of ours in the zoo
     return checkpoint.read_card(Path(found["checkpoint_dir"]), "detect")
+
+
+def evaluate(
+    samples: fo_samples.Samples,
+    pred_field: str,
+    gt_field: str,
+    eval_key: str,
+    classes: list[str] | None = None,
+    *,
+    iou_thresh: float = 0.5,
+) -> Job:
+    """Starts an evaluation.
+
+    Args:
+        samples: a FiftyOne dataset or view of images
+        pred_field: field of Detections with confidences
+        gt_field: field of Detections
+        eval_key: name of the evaluation on the dataset
+        classes (None): classes to measure; by default those of `gt_field`
+        iou_thresh (0.5): least overlap of a match
+
+    Raises:
+        ValueError: if the samples, a field or the name does not fit
+        OSError: if the job did not start
+    """
+    fo_samples.check_labelled(samples, pred_field, "pred_field")
+    fo_samples.check_detections(samples, gt_field, "gt_field")
+    dataset = samples._root_dataset
+    dataset.reload()
+    if eval_key in dataset.list_evaluations():
+        raise ValueError(f"eval_key '{eval_key}' exists; choose another")
+    said = {
+        "view": stages(samples),
+        "pred_field": pred_field,
+        "gt_field": gt_field,
+        "classes": classes,
+        "iou_thresh": iou_thresh,
+    }
+    return jobs.start(dataset, "evaluate", eval_key, said)
 
 
 def stages(samples: fo_samples.Samples) -> list[dict[str, Any]]:

@@ -47,7 +47,9 @@ class Row(NamedTuple):
 
 def rows(dataset: fo.Dataset) -> list[Row]:
     """Returns the trainings of a dataset, the newest first."""
-    at_work = {job.target: job for job in jobs.all_of(dataset) if job.task != "apply"}
+    at_work = {
+        job.target: job for job in jobs.all_of(dataset) if job.task in jobs.LEARNING
+    }
     known = [_row(dataset, key, at_work.get(key)) for key in runs.newest(dataset)]
     keys = {row.run_key for row in known}
     begun = [_unborn(job) for key, job in at_work.items() if key not in keys]

@@ -14,8 +14,8 @@ import filelock
 
 METHOD = "yolov1/train"
 LOCK, JOB_LOCK = ".lock", ".job.lock"
-JOB, APPLIED = "job", ".applied"
-"""A run's folder for its job; a dataset's folder for jobs that predict."""
+JOB = "job"
+"""A run's folder for its job."""
 
 
 def folder(

@@ -36,7 +36,7 @@ def main(place: Path) -> int:
         print(f"'{place}' is no job", file=sys.stderr)
         return 2
     try:
-        work = _apply if job.task == "apply" else _learn
+        work = {"apply": _apply, "evaluate": _evaluate}.get(job.task, _learn)
         result = work(job, jobs.arguments(place), _Teller(place))
     except KeyboardInterrupt:
         jobs.tell(place, jobs.Progress("stopped", label="stopped"))
@@ -64,6 +64,7 @@ def _line(error: Exception, job: jobs.Job) -> str:
 
 def _learn(job: jobs.Job, said: dict[str, Any], tell: _Teller) -> dict[str, Any]:
     samples, val = _collections(job, said, tell)
+    _load_tensorflow(tell)
     settings = said["settings"]
     first: list[tuple[float, float]] = []  # when the compiled step began, and where
 
@@ -93,6 +94,7 @@ def _apply(job: jobs.Job, said: dict[str, Any], tell: _Teller) -> dict[str, Any]
     import fiftyone as fo
 
     samples, _ = _collections(job, said, tell)
+    _load_tensorflow(tell)
     import yolov1_fo
 
     model = yolov1_fo.load_model(
@@ -113,12 +115,33 @@ def _apply(job: jobs.Job, said: dict[str, Any], tell: _Teller) -> dict[str, Any]
     return {"samples": len(samples), "faults": faults}
 
 
+def _evaluate(job: jobs.Job, said: dict[str, Any], tell: _Teller) -> dict[str, Any]:
+    import fiftyone as fo
+
+    from yolov1_fo import evaluation
+
+    samples, _ = _collections(job, said, tell)
+    tell(0.0, f"evaluating {len(samples)} samples", now=True)
+    report = evaluation.evaluate(
+        samples,
+        said["pred_field"],
+        said["gt_field"],
+        job.target,
+        said["classes"],
+        iou_thresh=said["iou_thresh"],
+        progress=fo.report_progress(
+            lambda bar: tell(bar.progress, f"sample {bar.iteration} of {bar.total}"),
+            dt=TELL_EVERY,
+        ),
+    )
+    return report.numbers()
+
+
 def _collections(job: jobs.Job, said: dict[str, Any], tell: _Teller) -> tuple[Any, Any]:
-    """Returns the samples, and those to measure on; then TensorFlow is loaded."""
+    """Returns the samples, and those to measure on."""
     import fiftyone as fo
 
     from yolov1_fo import samples as fo_samples
-    from yolov1_fo.loading import load_tensorflow
 
     fo_samples.check_database()
     if not fo.dataset_exists(job.dataset):
@@ -128,6 +151,12 @@ def _collections(job: jobs.Job, said: dict[str, Any], tell: _Teller) -> tuple[An
         None if stages is None else fo.DatasetView._build(dataset, stages)
         for stages in (said["view"], said.get("val_view"))
     ]
+    tell(0.0, "connected", now=True)
+    return found[0], found[1]
+
+
+def _load_tensorflow(tell: _Teller) -> None:
+    from yolov1_fo.loading import load_tensorflow
+
     tell(0.0, "loading TensorFlow", now=True)
     load_tensorflow()
-    return found[0], found[1]

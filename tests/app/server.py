@@ -1,0 +1,80 @@
+"""The App's server, as `fiftyone app launch` starts it."""
+
+import contextlib
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import psutil
+
+ANSWERS_WITHIN = 90.0
+
+
+class App:
+    """The App's server, in processes of its own.
+
+    Args:
+        dataset: name of what it shows
+        log: file for what it says
+    """
+
+    def __init__(self, dataset: str, log: Path) -> None:
+        self.log = log
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/datasets/{dataset}"
+        self.start()
+
+    def start(self) -> None:
+        """Starts it; returns when it answers."""
+        fiftyone = Path(sys.executable).with_name("fiftyone")
+        arguments = ["app", "launch", "--remote", "-p", str(self.port)]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [fiftyone, *arguments, "-A", "127.0.0.1", "--wait", "-1"],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + ANSWERS_WITHIN
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with contextlib.suppress(urllib.error.URLError, ConnectionError):
+                urllib.request.urlopen(self.url, timeout=5).close()
+                return
+            time.sleep(0.2)
+        raise RuntimeError(f"the App does not answer: {self.log.read_text()}")
+
+    def stop(self) -> None:
+        """Kills it, as a machine that loses its terminal does."""
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.process.wait(timeout=30)
+
+    def processes(self) -> list[psutil.Process]:
+        """Returns its processes, without the jobs that it started."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            main = psutil.Process(self.process.pid)
+            children = main.children(recursive=True)
+            return [main, *(child for child in children if not is_job(child))]
+        return []
+
+    def libraries(self) -> set[str]:
+        """Returns the libraries of TensorFlow and JAX that it has loaded."""
+        mapped: set[str] = set()
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):
+                mapped |= {one.path for one in process.memory_maps()}
+        return {path for path in mapped if "tensorflow" in path or "jaxlib" in path}
+
+
+def is_job(process: psutil.Process) -> bool:
+    """Returns whether a process is a job of ours."""
+    with contextlib.suppress(psutil.Error):
+        return {"yolov1_fo", "--job"} <= set(process.cmdline())
+    return False

@@ -1,0 +1,173 @@
+"""A person trains, watches, stops, resumes, applies, evaluates and publishes."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.app.person import EVALUATION, MODAL, RUNS, Person
+
+pytestmark = pytest.mark.slow
+
+
+def wait_for(happened, within=120.0):
+    """Waits until something is so; returns what it is."""
+    deadline = time.monotonic() + within
+    while not (seen := happened()):
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.2)
+    return seen
+
+
+def job_of(dataset, target):
+    from yolov1_fo import jobs
+
+    return next((job for job in jobs.all_of(dataset) if job.target == target), None)
+
+
+def ended(dataset, target):
+    """Waits until a job has ended and its process is gone; returns it."""
+    import psutil
+
+    job = wait_for(
+        lambda: (job := job_of(dataset, target)) and not job.progress.is_active and job
+    )
+    wait_for(lambda: not psutil.pid_exists(job.pid))
+    return job
+
+
+def test_the_whole_way(highway, app, chromium, pictures):
+    import fiftyone.zoo as foz
+
+    from yolov1_fo import runs, zoo
+
+    person = Person(chromium, app.url, pictures)
+
+    # 1. Nothing is there yet; the panel says how to begin.
+    person.panel(RUNS)
+    person.says("No training yet")
+    person.picture("1-empty")
+
+    # 2. The form fills itself; a mistake gets one line.
+    person.ask_for("Train YOLOv1")
+    person.says("96 images to learn from, 24 to measure on, 5 classes")
+    person.picture("2-form")
+    assert person.value("Name of the run") == "yolov1_1"
+    person.fill("Name of the run", "../escape")
+    person.says("run_key must be letters, digits and underscores")
+    person.picture("3-mistake")
+    person.fill("Name of the run", "trucks")
+    person.fill("Epochs", "6")
+    person.fill("Side", "128")
+    person.says("on this CPU, by the network's size")
+    person.execute()
+
+    # 3. The bar and the curves move.
+    person.says("trucks: epoch 2 of 6, step")
+    first = wait_for(person.points)
+    person.picture("4-live")
+    wait_for(lambda: person.points() > first)
+
+    # 4. Stop it, and go on.
+    person.press("Stop")
+    person.page.locator(MODAL).wait_for()
+    person.execute()
+    person.says("trucks: stopped")
+    assert ended(highway, "trucks").progress.state == "stopped"
+    highway.reload()
+    before = runs.info(highway, "trucks").epoch
+    assert 1 <= before < 6
+    person.picture("5-stopped")
+    person.press("Resume")
+    person.page.locator(MODAL).wait_for()
+    person.execute()
+    person.says(f"trucks: epoch {before + 1} of 6, step")
+    person.says("trucks: finished")
+    person.picture("6-finished")
+    assert ended(highway, "trucks").progress.state == "finished"
+
+    # 5. Apply: the field is there when it ends.
+    person.press("Apply")
+    person.says("makes 'predictions' of 120 images")
+    person.picture("7-apply")
+    person.execute()
+    person.says("predictions: finished")
+    assert ended(highway, "predictions").progress.state == "finished"
+    person.page.locator("[data-cy=sidebar-field-predictions]").wait_for()
+    person.picture("8-predictions")
+    highway.reload()
+    assert len(highway.exists("predictions")) == 120
+
+    # 6. Evaluate: our numbers stand in FiftyOne's panel.
+    person.press("Evaluate")
+    person.page.locator(MODAL).wait_for()
+    person.execute()
+    person.says("predictions_eval_1: finished")
+    assert ended(highway, "predictions_eval_1").progress.state == "finished"
+    content = person.panel(EVALUATION)
+    person.picture("9-evaluated")
+    content.get_by_text("predictions_eval_1", exact=True).first.click()
+    for name in ("VOC07 mAP", "VOC10 mAP", "COCO AP@0.5"):
+        person.says(name)
+    person.picture("10-evaluation")
+
+    # 7. Publish: every process can load it.
+    person.ask_for("Publish YOLOv1 model")
+    person.fill("Name in the zoo", "trucks")
+    person.execute()
+    person.says("foz.load_zoo_model")
+    person.picture("11-published")
+    model = foz.load_zoo_model("trucks", cache=False)
+    assert model.classes == ["bus", "car", "motorbike", "person", "truck"]
+    zoo.unpublish("trucks")
+
+    # 8. The App has loaded no TensorFlow, and no script of the page has failed.
+    assert app.libraries() == set()
+    assert person.faults == []
+    person.close()
+
+
+def test_it_outlives_browser_server_and_itself(highway, app, chromium, pictures):
+    from yolov1_fo import runs
+
+    # 1. Close the browser in the middle, and kill the server.
+    person = Person(chromium, app.url, pictures)
+    person.panel(RUNS)
+    person.ask_for("Train YOLOv1")
+    person.fill("Name of the run", "lasting")
+    person.fill("Epochs", "60")
+    person.fill("Side", "64")
+    person.says("96 images to learn from")
+    person.execute()
+    person.says("epoch 1 of 60, step")
+    person.close()
+    app.stop()
+
+    # 2. It goes on; start both again: the panel shows it.
+    then = job_of(highway, "lasting").progress.done
+    app.start()
+    person = Person(chromium, app.url, pictures)
+    person.panel(RUNS)
+    person.says("lasting: epoch")
+    assert job_of(highway, "lasting").progress.done > then
+    person.picture("12-went-on")
+
+    # 3. Kill its process: it has failed, and why.
+    wait_for(lambda: runs.info(highway, "lasting").epoch >= 1 or highway.reload())
+    os.killpg(job_of(highway, "lasting").pid, signal.SIGKILL)
+    person.says("its process died at: epoch")
+    person.picture("13-failed")
+
+    # 4. Resume finishes it.
+    reached = runs.info(highway, "lasting").epoch
+    assert reached < 60
+    person.press("Resume")
+    person.page.locator(MODAL).wait_for()
+    person.execute()
+    person.says(f"epoch {reached + 2} of 60, step")
+    assert ended(highway, "lasting").progress.state == "finished"
+    highway.reload()
+    assert runs.info(highway, "lasting").epoch == 60
+    assert app.libraries() == set()
+    person.close()

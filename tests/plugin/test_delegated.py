@@ -1,0 +1,111 @@
+"""Delegated runs: scheduled by the App's own API, executed by another process."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import fiftyone as fo
+import psutil
+import pytest
+from fiftyone.operators.delegated import DelegatedOperationService
+from starlette.testclient import TestClient
+
+from tests.plugin.conftest import NAME, SETTINGS
+from yolov1_fo import jobs, runs
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def schedule(dataset, monkeypatch):
+    """Returns a function that schedules an operator as the App's button does."""
+    monkeypatch.setattr(fo.config, "allow_legacy_orchestrators", True)
+    from fiftyone.server.app import app
+
+    client = TestClient(app)
+
+    def ask(name, **params):
+        answer = client.post(
+            "/operators/execute",
+            json={
+                "operator_uri": f"{NAME}/{name}",
+                "dataset_name": dataset.name,
+                "dataset_id": str(dataset._doc.id),
+                "view": [],
+                "params": params,
+                "request_delegation": True,
+            },
+        ).json()
+        assert answer["delegated"], answer
+        return answer["result"]["id"]["$oid"]
+
+    return ask
+
+
+@pytest.fixture(params=[(), ("--monitor",)], ids=["launch", "launch --monitor"])
+def orchestrator(request):
+    """`fiftyone delegated launch`, in a process of its own."""
+    fiftyone = Path(sys.executable).with_name("fiftyone")
+    process = subprocess.Popen(
+        [fiftyone, "delegated", "launch", "-t", "local", *request.param],
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "FIFTYONE_ALLOW_LEGACY_ORCHESTRATORS": "true"},
+    )
+    yield process
+    for one in [*psutil.Process(process.pid).children(recursive=True), process]:
+        one.kill()
+    process.wait()
+
+
+def operation(identity):
+    return DelegatedOperationService().get(identity)
+
+
+def until(happened, within=120):
+    deadline = time.monotonic() + within
+    while not (seen := happened()):
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.2)
+    return seen
+
+
+def test_run_and_field_are_there_at_the_end(dataset, schedule, orchestrator):
+    given = {"gt_field": "ground_truth", "split": "none", "run_key": "one"}
+    training = schedule("train_model", **given, **SETTINGS, epochs=30)
+    seen = until(lambda: (now := operation(training).status) and now.progress)
+    assert 0 <= seen <= 1
+    until(lambda: operation(training).run_state in ("completed", "failed"))
+    done = operation(training)
+    assert done.run_state == "completed", done.result
+    assert done.status.label == "finished"
+    dataset.reload()
+    assert runs.info(dataset, "one").status == "finished"
+    applying = schedule("apply_model", model="one", label_field="found", batch_size=4)
+    until(lambda: operation(applying).run_state in ("completed", "failed"))
+    assert operation(applying).run_state == "completed"
+    dataset.reload()
+    assert len(dataset.exists("found")) == 8
+
+
+def test_fail_stops_it_and_keeps_the_last_epoch(dataset, schedule, orchestrator):
+    given = {"gt_field": "ground_truth", "split": "none", "run_key": "one"}
+    training = schedule("train_model", **given, **SETTINGS, epochs=2000)
+    until(lambda: [j for j in jobs.all_of(dataset) if "epoch 3" in j.progress.label])
+    [job] = jobs.all_of(dataset)
+    fiftyone = Path(sys.executable).with_name("fiftyone")
+    subprocess.run(
+        [fiftyone, "delegated", "fail", str(training)], check=True, capture_output=True
+    )
+    until(lambda: not jobs.find(job.folder).progress.is_active, within=30)
+    assert jobs.find(job.folder).progress.state == "stopped"
+    until(lambda: not psutil.pid_exists(job.pid))
+    dataset.reload()
+    run = runs.info(dataset, "one")
+    assert run.status == "stopped"
+    assert run.epoch >= 2
+    assert Path(runs.checkpoint_dir(dataset, "one"), "last").exists()
+    assert operation(training).run_state == "failed"

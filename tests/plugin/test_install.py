@@ -1,0 +1,135 @@
+"""The plugin wherever FiftyOne may find it, the package installed or not."""
+
+import functools
+import http.server
+import json
+import os
+import site
+import subprocess
+import sys
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.plugin.conftest import NAME, ROOT, SETTINGS
+
+pytestmark = pytest.mark.slow
+
+SCRIPT = """
+import json, sys
+import fiftyone as fo
+import fiftyone.operators as foo
+
+dataset = fo.load_dataset(sys.argv[1])
+started = foo.execute_operator(
+    "{name}/train_model",
+    ctx={{"dataset": dataset}},
+    params={params},
+)
+import yolov1_fo
+from yolov1_fo import jobs
+
+[job] = jobs.all_of(dataset)
+for job in jobs.follow(job, 0.1):
+    pass
+print(json.dumps([job.progress.state, job.progress.label, yolov1_fo.__file__]))
+""".format(
+    name=NAME,
+    params={
+        "gt_field": "ground_truth",
+        "split": "none",
+        "run_key": "one",
+        **SETTINGS,
+        "epochs": 1,
+    },
+)
+
+
+@pytest.fixture
+def linked():
+    """No link: each case brings the plugin itself."""
+
+
+@pytest.fixture(params=["installed", "not installed"])
+def python(request, tmp_path):
+    """Returns a Python, in which the package is installed or not."""
+    if request.param == "installed":
+        return sys.executable
+    home = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
+    [theirs] = home.glob("lib/*/site-packages")
+    for path in site.getsitepackages():
+        for one in Path(path).iterdir():
+            if "yolov1_fo" not in one.name and one.suffix != ".pth":
+                (theirs / one.name).symlink_to(one)
+    return str(home / "bin" / "python")
+
+
+@pytest.fixture
+def zipped(tmp_path):
+    """The address of an archive as a code host makes it of this checkout."""
+    archive = tmp_path / "served" / "yolov1.zip"
+    archive.parent.mkdir()
+    with zipfile.ZipFile(archive, "w") as file:
+        for part in ("fiftyone.yml", "pyproject.toml", "plugin", "yolov1_fo"):
+            top = ROOT / part
+            for path in [top] if top.is_file() else top.rglob("*"):
+                if path.is_file() and "__pycache__" not in path.parts:
+                    file.write(path, f"yolov1-main/{path.relative_to(ROOT)}")
+    handler = functools.partial(
+        http.server.SimpleHTTPRequestHandler, directory=archive.parent
+    )
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/yolov1.zip"
+    server.shutdown()
+
+
+def trained(python, dataset, plugins, cwd):
+    """Trains through the operator, in a process that has no other way to the code."""
+    environment = {**os.environ, "FIFTYONE_PLUGINS_DIR": str(plugins)}
+    environment.pop("PYTHONPATH", None)
+    said = subprocess.run(
+        [python, "-c", SCRIPT, dataset.name],
+        env=environment,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 0, said.stderr
+    state, label, file = json.loads(said.stdout.splitlines()[-1])
+    assert state == "finished", label
+    return Path(file)
+
+
+def test_through_a_link(dataset, python, tmp_path):
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    (plugins / "anything").symlink_to(ROOT)
+    file = trained(python, dataset, plugins, tmp_path)
+    assert file == ROOT / "yolov1_fo" / "__init__.py"
+
+
+def test_as_the_plugins_folder_itself(dataset, python, tmp_path):
+    file = trained(python, dataset, ROOT, tmp_path)
+    assert file == ROOT / "yolov1_fo" / "__init__.py"
+
+
+def test_downloaded_as_an_archive(dataset, python, zipped, tmp_path):
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    subprocess.run(
+        [
+            *(python, "-c", "from fiftyone.core.cli import main; main()"),
+            *("plugins", "download", zipped),
+        ],
+        env={**os.environ, "FIFTYONE_PLUGINS_DIR": str(plugins)},
+        check=True,
+        capture_output=True,
+    )
+    file = trained(python, dataset, plugins, tmp_path)
+    ours = (ROOT if python == sys.executable else plugins / NAME) / "yolov1_fo"
+    assert file == ours / "__init__.py"
