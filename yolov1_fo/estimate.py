@@ -17,23 +17,24 @@ import numpy as np
 import psutil
 
 from yolov1_fo import architectures, grid
-from yolov1_fo.architectures import Connected
+from yolov1_fo.architectures import Connected, Conv
 from yolov1_fo.config import TrainConfig
 
-# Measured by `python -m benchmarks.estimate`; seconds on a processor whose product of
-# two matrices runs at one FLOP a second.
-SECONDS_A_FLOP = 1.0
-SECONDS_A_NUMBER = 60.0
-SECONDS_A_PARAMETER = 60.0
+# Fitted to `python -m benchmarks.estimate`: what else takes as long as so many FLOP of
+# a product of two matrices.
+FLOPS_A_NUMBER = 155.0
+"""Of writing and reading a number that a layer gives out."""
+FLOPS_AN_UPDATE = 1600.0
+"""Of a parameter, a step."""
+FLOPS_A_SAVE = 8000.0
+"""Of a parameter, an epoch."""
 BACKWARD = 2.0
 """Times as much as forward, for what learns."""
-START = 20.0
-"""Loading TensorFlow and compiling the step, in seconds."""
-DECODE = 0.02
-"""Reading an image file, in seconds."""
+START, EPOCH, FILE = 20.0, 0.5, 0.02
+"""Loading and compiling, what ends an epoch, reading an image file; in seconds."""
 
 BASE_MEMORY = 1.0e9
-NUMBERS_KEPT = 2.0
+NUMBERS_KEPT = 1.2
 """Times a layer's output is in memory while the network learns."""
 PARAMETERS_KEPT = 9.0
 """Times the parameters are, with gradients, optimizer, and what is saved."""
@@ -48,7 +49,7 @@ class Cost(NamedTuple):
         numbers: that its layers give out, an image
     """
 
-    parameters: int
+    parameters: float
     flops: float
     numbers: float
 
@@ -115,29 +116,59 @@ def device(*, accelerated: bool) -> str:
 
 def cost(config: TrainConfig) -> Cost:
     """Returns what the network of these settings asks for."""
-    architecture, outputs = architectures.NETWORKS[config.network], grid.outputs(config)
+    architecture = architectures.NETWORKS[config.network]
     if architecture.trunk:
-        return _with_trunk(architectures.TRUNKS[architecture.trunk], config)
-    table = (*architecture.layers, Connected(outputs, leaky=False))
+        trunk = _trunk(config, 16 if _is_fine(config) else 32)
+        return Cost(*map(sum, zip(trunk, _head(config), strict=True)))
+    table = (*architecture.layers, Connected(grid.outputs(config), leaky=False))
     made = list(architectures.shapes(table, config.side, batch_norm=config.batch_norm))
     return Cost(
         sum(shape.parameters for shape in made),
         sum(shape.flops for shape in made),
-        sum(shape.height * shape.width * shape.channels for shape in made),
+        sum(
+            shape.height * shape.width * shape.channels * _times(shape.layer, config)
+            for shape in made
+        ),
     )
 
 
-def _with_trunk(trunks: dict[int, architectures.Trunk], config: TrainConfig) -> Cost:
-    fine = config.side // 16 == config.S
-    trunk, features = trunks[16 if fine else 32], config.side // (16 if fine else 32)
-    width, cells = config.head_filters, config.S**2
-    first, rest = 9 * trunk.channels * width, 9 * width * width
+def learned(config: TrainConfig) -> Cost:
+    """Returns the part of it that learns."""
+    whole = cost(config)
+    if not config.frozen_stride:
+        return whole
+    frozen = _trunk(config, 16 if _is_fine(config) or config.frozen_stride < 32 else 32)
+    return Cost(*(a - b for a, b in zip(whole, frozen, strict=True)))
+
+
+def _is_fine(config: TrainConfig) -> bool:
+    return config.side // 16 == config.S
+
+
+def _times(layer: architectures.Layer, config: TrainConfig) -> int:
+    """Returns how often a layer's numbers are given out: raw, normalised, leaky."""
+    if not isinstance(layer, Conv):
+        return 1
+    return 2 + bool(config.batch_norm if layer.batch_norm is None else layer.batch_norm)
+
+
+def _trunk(config: TrainConfig, stride: int) -> Cost:
+    trunks = architectures.TRUNKS[architectures.NETWORKS[config.network].trunk]
+    trunk, pixels = trunks[stride], config.side**2
+    return Cost(trunk.parameters, trunk.flops * pixels, trunk.numbers * pixels)
+
+
+def _head(config: TrainConfig) -> Cost:
+    stride = 16 if _is_fine(config) else 32
+    trunks = architectures.TRUNKS[architectures.NETWORKS[config.network].trunk]
+    places, cells = (config.side // stride) ** 2, config.S**2
+    width = config.head_filters
+    first, rest = 9 * trunks[stride].channels * width, 9 * width * width
     last = width * (config.C + 5 * config.B)
-    pixels = config.side**2
     return Cost(
-        trunk.parameters + first + 2 * rest + last,
-        trunk.flops * pixels + 2 * (first * features**2 + (2 * rest + last) * cells),
-        trunk.numbers * pixels + 2 * width * (features**2 + 2 * cells),
+        first + 2 * rest + last,
+        2 * (first * places + (2 * rest + last) * cells),
+        2 * width * (places + 2 * cells),
     )
 
 
@@ -171,7 +202,7 @@ def of(
 def _all(
     config: TrainConfig, images: int, val_images: int, speed: float, factor: float
 ) -> float:
-    files = (images + val_images) * DECODE / (psutil.cpu_count() or 1)
+    files = (images + val_images) * FILE / (psutil.cpu_count() or 1)
     epoch = epoch_seconds(config, images, val_images, speed) * factor
     return START + files + config.epochs * epoch
 
@@ -179,19 +210,33 @@ def _all(
 def epoch_seconds(
     config: TrainConfig, images: int, val_images: int, speed: float
 ) -> float:
-    """Returns how long an epoch takes, in seconds."""
-    parameters, flops, numbers = cost(config)
-    predict = (flops * SECONDS_A_FLOP + numbers * SECONDS_A_NUMBER) / speed
-    update = parameters * SECONDS_A_PARAMETER / speed
+    """Returns how long an epoch takes, in seconds.
+
+    Args:
+        config: of the training
+        images: to learn from
+        val_images: to measure on
+        speed: from `processor_speed`
+    """
+    whole, learns = cost(config), learned(config)
     steps = images // config.batch_size
-    measured = val_images * predict / config.validate_every
-    step = config.batch_size * predict * (1 + BACKWARD) + update
-    return steps * step + measured
+    predict, backward = _flops(whole), BACKWARD * _flops(learns)
+    work = steps * config.batch_size * (predict + backward)
+    work += steps * learns.parameters * FLOPS_AN_UPDATE
+    work += whole.parameters * FLOPS_A_SAVE
+    work += val_images * predict / config.validate_every
+    return EPOCH + work / speed
+
+
+def _flops(one: Cost) -> float:
+    """Returns what takes as long as a prediction, in FLOP an image."""
+    return one.flops + one.numbers * FLOPS_A_NUMBER
 
 
 def _memory(config: TrainConfig, images: int) -> float:
-    parameters, _, numbers = cost(config)
-    kept = parameters * PARAMETERS_KEPT + config.batch_size * numbers * NUMBERS_KEPT
+    whole, learns = cost(config), learned(config)
+    kept = whole.parameters * PARAMETERS_KEPT
+    kept += config.batch_size * learns.numbers * NUMBERS_KEPT
     pixels = images * config.side**2 * 3  # if they are held
     free = psutil.virtual_memory().available
     return BASE_MEMORY + 4 * kept + (pixels if pixels < free / 2 else 0)

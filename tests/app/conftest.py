@@ -21,7 +21,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 @pytest.fixture(scope="module")
 def highway(request: pytest.FixtureRequest) -> Iterator:
-    """A hundred photographs of roads, eighty to learn from."""
+    """A hundred and twenty photographs of roads, four fifths to learn from."""
     import fiftyone as fo
 
     folder = request.config.getoption("--photographs")
@@ -73,6 +73,12 @@ def chromium() -> Iterator:
         )
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def for_people(request: pytest.FixtureRequest) -> bool:
+    """Whether people will look at the pictures, so that more is worth its time."""
+    return request.config.getoption("--screenshots") is not None
 
 
 @pytest.fixture(scope="module")

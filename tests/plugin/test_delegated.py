@@ -4,13 +4,14 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import fiftyone as fo
 import psutil
 import pytest
+from bson import ObjectId
 from fiftyone.operators.delegated import DelegatedOperationService
-from starlette.testclient import TestClient
 
 from tests.plugin.conftest import NAME, SETTINGS
 from yolov1_fo import jobs, runs
@@ -22,9 +23,12 @@ pytestmark = pytest.mark.slow
 def schedule(dataset, monkeypatch):
     """Returns a function that schedules an operator as the App's button does."""
     monkeypatch.setattr(fo.config, "allow_legacy_orchestrators", True)
-    from fiftyone.server.app import app
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what these say of each other
+        from fiftyone.server.app import app
+        from starlette.testclient import TestClient
 
-    client = TestClient(app)
+        client = TestClient(app)
 
     def ask(name, **params):
         answer = client.post(
@@ -44,12 +48,19 @@ def schedule(dataset, monkeypatch):
     return ask
 
 
-@pytest.fixture(params=[(), ("--monitor",)], ids=["launch", "launch --monitor"])
+@pytest.fixture
 def orchestrator(request):
     """`fiftyone delegated launch`, in a process of its own."""
     fiftyone = Path(sys.executable).with_name("fiftyone")
     process = subprocess.Popen(
-        [fiftyone, "delegated", "launch", "-t", "local", *request.param],
+        [
+            fiftyone,
+            "delegated",
+            "launch",
+            "-t",
+            "local",
+            *getattr(request, "param", ()),
+        ],
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -62,7 +73,7 @@ def orchestrator(request):
 
 
 def operation(identity):
-    return DelegatedOperationService().get(identity)
+    return DelegatedOperationService().get(ObjectId(identity))
 
 
 def until(happened, within=120):
@@ -91,6 +102,9 @@ def test_run_and_field_are_there_at_the_end(dataset, schedule, orchestrator):
     assert len(dataset.exists("found")) == 8
 
 
+@pytest.mark.parametrize(
+    "orchestrator", [(), ("--monitor",)], indirect=True, ids=["launch", "monitor"]
+)
 def test_fail_stops_it_and_keeps_the_last_epoch(dataset, schedule, orchestrator):
     given = {"gt_field": "ground_truth", "split": "none", "run_key": "one"}
     training = schedule("train_model", **given, **SETTINGS, epochs=2000)

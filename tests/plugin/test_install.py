@@ -81,10 +81,10 @@ def zipped(tmp_path):
     handler = functools.partial(
         http.server.SimpleHTTPRequestHandler, directory=archive.parent
     )
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/yolov1.zip"
-    server.shutdown()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/yolov1.zip"
+        server.shutdown()
 
 
 def trained(python, dataset, plugins, cwd):
