@@ -18,7 +18,7 @@ def parameters(window=(0, 0, 1, 1), flip=0, saturation=1, exposure=1, hue=None, 
     )
 
 
-def apply(images, boxes, class_ids, some, side=None):
+def apply(images, boxes, class_ids, some, side=None, **settings):
     side = side or images.shape[1]
     result = augment.apply(
         ops.convert_to_tensor(images),
@@ -26,6 +26,7 @@ def apply(images, boxes, class_ids, some, side=None):
         ops.convert_to_tensor(np.int32(class_ids)),
         some,
         side,
+        **settings,
     )
     return [ops.convert_to_numpy(part) for part in result]
 
@@ -89,6 +90,21 @@ def test_boxes_follow_a_painted_square_exactly(rng):
         rows, columns = np.nonzero(pixels[0, :, :, 0] > 0.5)
         seen = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
         np.testing.assert_allclose(np.array(seen) / 256, boxes[0, 0], atol=1 / 256)
+
+
+def test_boxes_follow_where_corners_meet(rng):
+    image = np.zeros((1, 64, 64, 3), np.uint8)
+    image[:, 16:40, 8:24] = 255
+    box = [[[8 / 64, 16 / 64, 24 / 64, 40 / 64]]]
+    for window in rng.uniform(-0.1, 0.1, (20, 4)) + np.array([0, 0, 1, 1]):
+        some = parameters(window=window)
+        whole = parameters(window=np.round(window * 64) / 64)
+        drawn, meant = (
+            apply(image, box, [[0]], one, side=256, align_corners=True)
+            for one in (some, whole)
+        )
+        for a, b in zip(drawn, meant, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def _with(number: float, at: int = 1000) -> bytes:
 
 BAD = {
     "empty": (b"", r"must begin with a header, got 0 bytes"),
-    "cut in the header": (HEADERS["0.2"][:18], r"its version would be 0.2.0"),
+    "cut in the header": (HEADERS["0.2"][:18], r"a header of 20 bytes, got 18"),
     "cut": (
         HEADERS["0.2"] + NUMBERS[:-1],
         r"must have 188756 .* got 188755; it is cut",
@@ -171,24 +171,54 @@ def test_a_missing_file_is_named(net):
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
-    length=st.integers(0, len(NUMBERS) + 40),
-    flips=st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(1, 255)), max_size=8),
-    in_header=st.booleans(),
+    version=st.sampled_from(sorted(HEADERS)),
+    longer=st.one_of(st.just(0), st.integers(-len(NUMBERS) - 20, 40)),
+    flips=st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(1, 255)), max_size=4),
+    where=st.sampled_from(["header", "numbers", "exponents"]),
 )
-def test_broken_bytes_raise_nothing_else(net, tmp_path, length, flips, in_header):
-    content = bytearray(HEADERS["0.2"] + NUMBERS + bytes(20))[: length or None]
+def test_broken_bytes_raise_nothing_else(net, tmp_path, version, longer, flips, where):
+    head = HEADERS[version]
+    content = bytearray(head + NUMBERS + bytes(40))[: len(head + NUMBERS) + longer]
     for place, value in flips:
+        at = place % len(head) if where == "header" else len(head) + place
+        at = at | 3 if where == "exponents" else at  # the last of four bytes
         if content:
-            content[place % (20 if in_header else len(content)) % len(content)] ^= value
+            content[at % len(content)] ^= value
     path = tmp_path / "broken.weights"
     path.write_bytes(content)
-    said = None
+    before, said, header = net.get_weights(), None, None
     try:
-        darknet.read(path, net)
+        header = darknet.read(path, net)
     except ValueError as error:
         said = str(error)
-    assert said is None or said.startswith(f"weights file '{path}' ")
-    assert said is None or "\n" not in said
+    if header is None:
+        assert said.startswith(f"weights file '{path}' ")
+        assert "\n" not in said
+        for now, then in zip(net.get_weights(), before, strict=True):
+            np.testing.assert_array_equal(now, then)
+    else:
+        darknet.write(path, net, header)
+        assert path.read_bytes() == content
+
+
+def test_layers_that_are_not_darknets_are_refused(tmp_path):
+    import keras
+
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(2, 3, use_bias=False)(image)
+    x = keras.layers.BatchNormalization(name="of_keras")(x)
+    other = keras.Model(image, x, name="other")
+    line = "network 'other' must be of Darknet's layers, got Conv2D"
+    with pytest.raises(ValueError, match=line):
+        darknet.write(tmp_path / "a.weights", other)
+    with pytest.raises(ValueError, match=line):
+        darknet.read(MICRO, other)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_no_file(net, tmp_path):
+    with pytest.raises(ValueError, match="must be a file, got a folder"):
+        darknet.read(tmp_path, net)
 
 
 MEASURE = """

@@ -32,6 +32,14 @@ def test_score_is_confidence_times_class():
     np.testing.assert_allclose(found.boxes[0], [0.125, 0.125, 0.375, 0.375], atol=1e-6)
 
 
+@pytest.mark.parametrize(("darknet", "count"), [(False, 1), (True, 0)])
+def test_a_score_at_the_threshold_counts_but_not_in_darknets_way(darknet, count):
+    y = output([(0.5, 0), (0, 0), (0, 0), (0, 0)], [0.5, 0, 0, 0], [MIDDLE] * 4)
+    options = {**OPTIONS, "confidence_thresh": 0.25}  # 0.5 x 0.5, exactly
+    (found,) = decode.decode(y, CONFIG, **options, darknet=darknet)
+    assert len(found.scores) == count
+
+
 def test_two_negatives_make_no_score():
     y = output([(-0.9, 0.0)] * 4, [-0.9] * 4, [MIDDLE] * 4)
     assert not len(decode.decode(y, CONFIG, **OPTIONS)[0].scores)

@@ -40,6 +40,18 @@ def test_fit_reports_every_term(config, rng):
 
 
 @pytest.mark.slow
+def test_the_learner_resizes_as_it_is_told(config, rng):
+    one = batch(rng, config)
+    targets = [
+        fitting.build_learner(changed(config, seed=5, align_corners=meet), 2)(
+            one, training=True
+        )["y_true"]
+        for meet in (False, True)
+    ]
+    assert np.abs(targets[0] - targets[1]).max() > 1e-4
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("steps_per_execution", [1, 2])
 def test_draws_count_the_steps(config, rng, steps_per_execution):
     config = changed(config, seed=5, steps_per_execution=steps_per_execution)

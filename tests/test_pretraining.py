@@ -92,6 +92,47 @@ def test_its_trunk_starts_a_training(labelled, micro, small):
 
 
 @pytest.mark.slow
+def test_stopped_before_its_first_checkpoint_it_begins_with_its_trunk(
+    labelled, micro, small
+):
+    pretrain(labelled, small, run_key="classifier", epochs=1)
+    still = {**micro, "learning_rate": 0.0, "weight_decay": 0.0, "epochs": 1}
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    whole = yolov1_fo.train(labelled, trunk="classifier", **still)
+    with pytest.raises(KeyboardInterrupt):
+        yolov1_fo.train(
+            labelled, trunk="classifier", run_key="cut", on_step=stop, **still
+        )
+    again = yolov1_fo.train(labelled, resume="cut", progress=False)
+    for name in ("conv_01", "conv_03"):
+        ours, theirs = (
+            network.load(checkpoint.resolve(run.checkpoint_dir) / "network.keras")
+            .get_layer(name)
+            .get_weights()
+            for run in (again, whole)
+        )
+        np.testing.assert_array_equal(ours[0], theirs[0])
+
+
+@pytest.mark.slow
+def test_a_trunk_of_other_layers_is_one_line(labelled, micro, small, monkeypatch):
+    pretrain(labelled, small, run_key="plain", epochs=1)
+    line = (
+        "was pretrained as micro with batch_norm=False; it fits networks that begin "
+        "with the same layers, got micro with batch_norm=True"
+    )
+    with pytest.raises(ValueError, match=line):
+        yolov1_fo.train(labelled, trunk="plain", **{**micro, "batch_norm": True})
+    dark = NETWORKS["micro"]._replace(pixels=(0.0, 1.0))
+    monkeypatch.setitem(NETWORKS, "dark", dark)
+    with pytest.raises(ValueError, match="got dark with batch_norm=False"):
+        yolov1_fo.train(labelled, trunk="plain", **{**micro, "network": "dark"})
+
+
+@pytest.mark.slow
 def test_darknets_classifier_starts_a_training(monkeypatch, tmp_path):
     content = (golden.DARKNET / "micro.weights").read_bytes()
     (tmp_path / "conv.weights").write_bytes(content[: 20 + 4 * 1208])  # 2 convolutions
@@ -202,7 +243,7 @@ def test_what_does_not_fit_is_one_line(labelled, small, arguments, line):
             FileNotFoundError,
             "trunk 'nothing' is no file, no folder and no run",
         ),
-        ("DETECTOR", ValueError, "does not fit: it is no classifier"),
+        ("DETECTOR", ValueError, "must be one of pretrain, got one of train"),
         ("PICTURE", ValueError, "is none of Darknet's"),
         (
             "WEIGHTS",

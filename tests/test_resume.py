@@ -264,3 +264,24 @@ def test_a_run_of_an_older_version_goes_on(painted, micro):
     painted.reload()
     run = yolov1_fo.train(painted, resume="old", progress=False)
     assert len(run.history["loss"]) == 2
+
+
+def test_a_run_of_other_layers_can_not_go_on(painted, micro, monkeypatch):
+    """As one begun when normalisation was Keras' own."""
+    import keras
+
+    from yolov1_fo import layers
+
+    def stop(epoch, _):
+        raise KeyboardInterrupt
+
+    normed = {**micro, "batch_norm": True}
+    ours = layers.BatchNormalization
+    monkeypatch.setattr(layers, "BatchNormalization", keras.layers.BatchNormalization)
+    with pytest.raises(KeyboardInterrupt):
+        yolov1_fo.train(painted, run_key="old", epochs=2, on_epoch=stop, **normed)
+    monkeypatch.setattr(layers, "BatchNormalization", ours)
+    line = "has a layer BatchNormalization where this version has yolov1_fo>BatchNorm"
+    with pytest.raises(ValueError, match=line):
+        yolov1_fo.train(painted, resume="old", progress=False)
+    assert painted.get_run_info("old").config.epoch == 1

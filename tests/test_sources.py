@@ -95,8 +95,11 @@ def test_a_model_of_weights_is_described_by_its_config():
 
 def test_imported_weights_are_a_checkpoint(tmp_path, capsys):
     folder, names = tmp_path / "imported", tmp_path / "classes.names"
-    names.write_text("cat\ndog\ntree\n\n")
     words = f"import-darknet {WEIGHTS} --network micro --side 56 --names {names}"
+    names.write_text("\n")
+    assert cli.main([*words.split(), "--out", str(folder)]) == 2
+    assert f"names file '{names}' names no class" in capsys.readouterr().err
+    names.write_text("cat\ndog\ntree\n\n")
     assert cli.main([*words.split(), "--out", str(folder)]) == 0
     assert "micro for 3 classes" in capsys.readouterr().out
     card = checkpoint.read_card(folder)
@@ -130,6 +133,8 @@ def test_a_checkpoint_does_not_replace_what_is_there(tmp_path):
         ({"classes": ["a", "b"]}, r"must have 183\d+ bytes for micro of 56 px and 588"),
         ({"classes": ["a", "b", "a"]}, "classes must differ, got a, b, a"),
         ({"B": 1}, r"must have \d+ bytes for micro"),
+        ({"classes": "cat"}, "classes must be names of classes, got 'cat'"),
+        ({"classes": [1, 2, 3]}, "classes must be names of classes, got"),
         ({"threshold": 1}, "unknown setting threshold; there are: confidence_thresh"),
         (
             {"network": "yolov1-efficientnet-lite0", "side": 224},
@@ -143,3 +148,13 @@ def test_what_does_not_fit_is_one_line(changed, line):
         settings = {}
     with pytest.raises(ValueError, match=line):
         yolov1_fo.load_model(WEIGHTS, **settings)
+
+
+def test_classes_may_be_any_sequence():
+    model = yolov1_fo.load_model(WEIGHTS, **{**CFG, "classes": ("cat", "dog", "tree")})
+    assert model.classes == ["cat", "dog", "tree"]
+
+
+def test_a_network_is_for_weights_only(checkpoint_dir):
+    with pytest.raises(ValueError, match=r"for Darknet's .weights files, got the fold"):
+        yolov1_fo.load_model(checkpoint_dir, network="yolov1")

@@ -88,16 +88,26 @@ FAST_YOLOV1 = (
 )
 
 
-def _normalised(*layers: Layer) -> tuple[Layer, ...]:
+def normalised(layers: tuple[Layer, ...], *, batch_norm: bool) -> tuple[Layer, ...]:
+    """Returns a table in which each convolution says whether it is normalised.
+
+    Args:
+        layers: a table as in `NETWORKS`
+        batch_norm: of those that do not say it
+    """
     return tuple(
-        layer._replace(batch_norm=True) if isinstance(layer, Conv) else layer
+        layer._replace(batch_norm=batch_norm)
+        if isinstance(layer, Conv) and layer.batch_norm is None
+        else layer
         for layer in layers
     )
 
 
-DARKNET_YOLOV1 = _normalised(*YOLOV1[:-2], Local(256, 3), Dropout())
+DARKNET_YOLOV1 = normalised((*YOLOV1[:-2], Local(256, 3), Dropout()), batch_norm=True)
 
-DARKNET_YOLOV1_TINY = _normalised(*FAST_YOLOV1[:12], Conv(1024, 3), Conv(256, 3))
+DARKNET_YOLOV1_TINY = normalised(
+    (*FAST_YOLOV1[:12], Conv(1024, 3), Conv(256, 3)), batch_norm=True
+)
 
 NETWORKS = {
     "yolov1": Architecture(

@@ -97,11 +97,19 @@ def apply(
 
     Source: Darknet data.c, image.c
     """
+    if align_corners:
+        parameters = _whole(parameters, *images.shape[1:3])
     pixels = ops.cast(images, "float32") / 255.0
     pixels = _cut_out(pixels, parameters, side, align_corners)
     pixels = _recolour(pixels, parameters)
     boxes, class_ids = _follow(boxes, class_ids, parameters)
     return pixels, boxes, class_ids
+
+
+def _whole(parameters: Parameters, height: int, width: int) -> Parameters:
+    """Returns parameters whose window begins and ends between two pixels."""
+    size = ops.convert_to_tensor([width, height, width, height], dtype="float32")
+    return parameters._replace(window=ops.round(parameters.window * size) / size)
 
 
 def _cut_out(
@@ -127,7 +135,7 @@ def _bilinear(
     old = ops.arange(size, dtype="float32")
     # Where they are, in old pixels from the window's start: (N, side), (N, size).
     if align_corners:
-        start, extent = ops.round(start), ops.round(extent)  # Darknet's are whole
+        start, extent = ops.round(start), ops.round(extent)  # whole again, to the bit
         new, old = new * ((extent - 1) / max(side - 1, 1)), old - start
     else:
         new, old = extent * (new + 0.5) / side, old + 0.5 - start

@@ -14,7 +14,7 @@ import numpy as np
 
 from yolov1_fo import checkpoint, data, decode, grid, loss, reading, resume, voc
 from yolov1_fo.boxes import Array
-from yolov1_fo.config import TrainConfig
+from yolov1_fo.config import DARKNET_SCHEDULES, TrainConfig
 from yolov1_fo.learner import class_shares
 from yolov1_fo.network import let_learn
 
@@ -290,8 +290,10 @@ class StopOnNaN(keras.callbacks.Callback):
         epoch, step = divmod(bad, data.steps_per_epoch(n, size))
         rows = data.rows_of(bad, n, size, self.config.seed)
         names = ", ".join(self.filepaths[row] for row in rows)
+        rate = f"a lower learning_rate than {self.config.learning_rate}"
+        if self.config.schedule in DARKNET_SCHEDULES:  # it has rates of its own
+            rate = f"another schedule than {self.config.schedule}"
         raise FloatingPointError(
-            f"the loss is not finite at epoch {epoch + 1}, step {step + 1}; take a "
-            f"lower learning_rate than {self.config.learning_rate} or set clip_norm; "
-            f"images of that step: {names}"
+            f"the loss is not finite at epoch {epoch + 1}, step {step + 1}; take "
+            f"{rate} or set clip_norm; images of that step: {names}"
         )

@@ -31,6 +31,8 @@ DARKNET_SCHEDULES = {
 SCHEDULES = ("paper", "steps", "cosine", "constant", *DARKNET_SCHEDULES)
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 DATA_MODES = ("auto", "stream", "host")
+PRETRAIN_SIDE = 224
+"""Of a classifier's images, in pixels: half of what detection takes (section 2.2)."""
 
 
 class _Checked:

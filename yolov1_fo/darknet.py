@@ -64,6 +64,8 @@ def read_header(path: str | os.PathLike[str]) -> Header:
         ValueError: if it does not begin like one
     """
     what = f"weights file '{os.fspath(path)}'"
+    if Path(path).is_dir():
+        raise ValueError(f"{what} must be a file, got a folder")
     if not Path(path).is_file():
         raise FileNotFoundError(f"{what} does not exist")
     with Path(path).open("rb") as file:
@@ -77,7 +79,11 @@ def read_header(path: str | os.PathLike[str]) -> Header:
         is_ours = bool(((rates >= 0) & (rates <= 10)).all())
     else:
         is_ours = 0 <= words[0] < 10 and 0 <= words[1] < 100 and 0 <= words[2] < 100
-    if not is_ours or len(start) < header.size:
+    if is_ours and len(start) < header.size:
+        raise ValueError(
+            f"{what} must begin with a header of {header.size} bytes, got {len(start)}"
+        )
+    if not is_ours:
         version = ".".join(str(word) for word in header.words)
         raise ValueError(f"{what} is none of Darknet's: its version would be {version}")
     seen = np.frombuffer(start[12 : header.size], "<u8" if header.is_long else "<i4")
@@ -127,8 +133,24 @@ Numbers = Iterator[tuple[_Part, tuple[slice, ...], Array]]
 """Pieces of arrays, each with the part of its variable that it becomes."""
 
 
-def _layers(network: keras.Model, transposed: bool) -> Iterator[list[_Part]]:
-    """Yields what a file holds of each layer that has numbers."""
+def _layers(network: keras.Model, transposed: bool) -> list[list[_Part]]:
+    """Returns what a file holds of each layer that has numbers.
+
+    Raises:
+        ValueError: if a layer has numbers that such files do not hold
+    """
+    found = list(_known(network, transposed))
+    held = {id(part.variable) for layer in found for part in layer}
+    for layer in network.layers:
+        if any(id(variable) not in held for variable in layer.weights):
+            raise ValueError(
+                f"network '{network.name}' must be of Darknet's layers, got "
+                f"{type(layer).__name__} '{layer.name}'"
+            )
+    return found
+
+
+def _known(network: keras.Model, transposed: bool) -> Iterator[list[_Part]]:
     convolution = []
     for layer in network.layers:
 
@@ -252,16 +274,18 @@ def write(
         header (version 0.2, none seen): what the file says first
 
     Raises:
+        ValueError: if it has a layer that is not one of Darknet's
         OSError: if it can't be written
 
     Source: Darknet parser.c
     """
     header = header or Header()
+    layers = _layers(network, header.is_of_2015)
     unfinished = Path(f"{os.fspath(path)}.unfinished")
     try:
         with unfinished.open("wb") as file:
             file.write(header.to_bytes())
-            for layer in _layers(network, header.is_of_2015):
+            for layer in layers:
                 for part in layer:
                     back = np.argsort(part.axes)
                     for index, _ in part.pieces():

@@ -139,7 +139,7 @@ def build_learner(
     finally:
         keras.config.set_dtype_policy(policy)
     if trunk is not None:
-        _start_from(trunk, net)
+        _start_from(trunk, net, config)
     learner = learn(net, config)
     slow = []
     if learner.trunk:
@@ -162,9 +162,13 @@ _KINDS = {
 }
 
 
-def _start_from(trunk: Path, network: keras.Model) -> None:
+def _start_from(trunk: Path, network: keras.Model, config: TrainConfig) -> None:
     if trunk.is_file():
-        darknet.read(trunk, network, partial=True)
+        try:
+            darknet.read(trunk, network, partial=True)
+        except ValueError as error:
+            read_as = f"{config.network} with batch_norm={config.batch_norm}"
+            raise ValueError(f"{error}; it was read as {read_as}") from None
         return
     classifier = networks.load(trunk / checkpoint.NETWORK)
     try:

@@ -24,7 +24,7 @@ from yolov1_fo import (
     runs,
 )
 from yolov1_fo import samples as fo_samples
-from yolov1_fo.config import TrainConfig
+from yolov1_fo.config import NetworkConfig, TrainConfig
 from yolov1_fo.feed import Feed, check_batch_size
 
 logger = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ def new(
         _check_table(settings["network"])
     config = _config(names, settings)
     dataset = samples._root_dataset
-    source = None if trunk is None else _trunk(dataset, trunk)
+    source = None if trunk is None else _trunk(dataset, trunk, config)
     run_key = run_key or runs.new_key(dataset, config.network, runs_dir)
     folder = runs.folder(dataset, run_key, runs_dir)
     runs.check_key(dataset, run_key, folder)
@@ -117,14 +117,17 @@ def _check_table(network: str) -> None:
         )
 
 
-def _trunk(dataset: fo.Dataset, trunk: str | os.PathLike[str]) -> Path:
+def _trunk(
+    dataset: fo.Dataset, trunk: str | os.PathLike[str], config: TrainConfig
+) -> Path:
     """Returns where the first convolutions come from.
 
     Args:
         dataset: where to look up a run's key
         trunk: a `.weights` file, a run's key or folder, or a checkpoint's folder
+        config: of the training, whose network must have the same first layers
     """
-    path = Path(trunk)
+    path = Path(trunk).absolute()
     if path.is_file():
         darknet.read_header(path)
         return path
@@ -137,8 +140,27 @@ def _trunk(dataset: fo.Dataset, trunk: str | os.PathLike[str]) -> Path:
             f"'{dataset.name}'; training runs: {has}"
         )
     folder = checkpoint.resolve(path)
-    checkpoint.read_card(folder)
+    card = checkpoint.read_card(folder, CLASSIFY)
+    theirs = NetworkConfig.pick(card["settings"])
+    if _begins(theirs) != _begins(config):
+        raise ValueError(
+            f"trunk '{folder}' was pretrained as {_says(theirs)}; it fits networks "
+            f"that begin with the same layers, got {_says(config)}"
+        )
     return folder
+
+
+def _begins(config: NetworkConfig) -> Any:
+    """Returns what a network begins with: its pixels, and the classifier's layers."""
+    architecture = architectures.NETWORKS[config.network]
+    layers = architectures.trunk(architecture)
+    return architecture.pixels, architectures.normalised(
+        layers, batch_norm=config.batch_norm
+    )
+
+
+def _says(config: NetworkConfig) -> str:
+    return f"{config.network} with batch_norm={config.batch_norm}"
 
 
 def check_bare(**given: Any) -> None:
@@ -167,7 +189,7 @@ def again(
 
     Raises:
         ValueError: if there is no such run, or it has finished, or is of the other task
-        FileNotFoundError: if its folder is gone
+        FileNotFoundError: if its folder, or a trunk that it begins with, is gone
     """
     fo_samples.check_images(samples)
     dataset = samples._root_dataset
@@ -197,7 +219,20 @@ def again(
         *listings,
         resumes=True,
         task=task,
+        trunk=_first_trunk(run, run_key, Path(folder)),
     )
+
+
+def _first_trunk(run: Any, run_key: str, folder: Path) -> Path | None:
+    """Returns the trunk of a run that has no checkpoint yet, and so begins again."""
+    trunk = getattr(run, "trunk", None)
+    if trunk is None or checkpoint.pointed(folder, "last"):
+        return None
+    if not Path(trunk).exists():
+        raise FileNotFoundError(
+            f"run '{run_key}' begins with trunk '{trunk}', which is gone"
+        )
+    return Path(trunk)
 
 
 def _task(run: Any) -> str:

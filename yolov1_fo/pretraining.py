@@ -7,12 +7,10 @@ from typing import Any
 from yolov1_fo import fitting
 from yolov1_fo import plan as planning
 from yolov1_fo import samples as fo_samples
-from yolov1_fo.config import TrainConfig
+from yolov1_fo.config import PRETRAIN_SIDE, TrainConfig
 from yolov1_fo.fitting import OnEpoch, OnStep, TrainResult
 
 LABEL_FIELD = "ground_truth"
-SIDE = 224
-"""Of the images, in pixels: half of what detection takes (paper section 2.2)."""
 
 
 def pretrain(
@@ -71,7 +69,7 @@ def pretrain(
             run_key,
             runs_dir,
             classes,
-            {"network": network, "side": SIDE, **settings},
+            {"network": network, "side": PRETRAIN_SIDE, **settings},
             task=planning.CLASSIFY,
         )
     else:

@@ -4,6 +4,7 @@ Beside the network: the optimizer's variables, the counters that every random dr
 depends on, and what the end of each epoch has seen so far.
 """
 
+import itertools
 import json
 import math
 import zipfile
@@ -96,6 +97,7 @@ def load(folder: Path, learner: keras.Model) -> Progress:
                 f"checkpoint '{folder}' has no {checkpoint.STATE}/{name}; "
                 "its training can't go on"
             )
+    _check_layers(folder, learner.network)
     try:
         progress = Progress.from_json((state / PROGRESS).read_text())
         with (
@@ -106,6 +108,30 @@ def load(folder: Path, learner: keras.Model) -> Progress:
     except Exception as error:
         raise ValueError(f"'{state}' can't be read: {error}") from error
     return progress
+
+
+def _check_layers(folder: Path, network: keras.Model) -> None:
+    """Raises a ValueError unless a checkpoint's network has the kinds of layers."""
+    try:
+        with zipfile.ZipFile(folder / checkpoint.NETWORK) as archive:
+            stored = json.loads(archive.read("config.json"))
+    except Exception as error:
+        line = f"'{folder / checkpoint.NETWORK}' can't be read: {error}"
+        raise ValueError(line) from error
+    then, now = _kinds(stored), _kinds(json.loads(network.to_json()))
+    for kinds in itertools.zip_longest(then, now, fillvalue="none"):
+        if kinds[0] != kinds[1]:
+            raise ValueError(
+                f"checkpoint '{folder}' has a layer {kinds[0]} where this version has "
+                f"{kinds[1]}; its training can't go on"
+            )
+
+
+def _kinds(model: dict[str, Any]) -> list[str]:
+    return [
+        layer.get("registered_name") or layer["class_name"]
+        for layer in model["config"]["layers"]
+    ]
 
 
 def _assign(stored: Mapping[str, Any], wanted: dict[str, Any]) -> None:

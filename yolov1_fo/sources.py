@@ -1,6 +1,7 @@
 """load_model(source): a model from wherever it stands."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import fiftyone as fo
@@ -39,9 +40,15 @@ def load_model(
         raise ValueError(
             f"unknown setting {', '.join(unknown)}; there are: {', '.join(known)}"
         )
+    if "classes" in settings:
+        settings["classes"] = _names(settings["classes"])
     if network is None:
         found = lookup.find(source, dataset)
     else:
+        if Path(source).is_dir():
+            raise ValueError(
+                f"network= is for Darknet's .weights files, got the folder '{source}'"
+            )
         darknet.read_header(source)
         of_network = {k: v for k, v in settings.items() if k in NetworkConfig.names()}
         found = {
@@ -51,3 +58,11 @@ def load_model(
         }
     wanted = {k: v for k, v in settings.items() if k in SETTINGS}
     return YOLOv1Model(YOLOv1ModelConfig({**found, **wanted}))
+
+
+def _names(classes: Any) -> list[str]:
+    """Returns a list of class names that was given as any collection of them."""
+    names = [] if isinstance(classes, str) else list(classes)
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"classes must be names of classes, got {classes!r}")
+    return names

@@ -56,6 +56,12 @@ def add(commands: Any) -> None:
         help="keep only these",
     )
     parser.add_argument(
+        "--darknet",
+        action="store_true",
+        default=None,
+        help="resize, score and suppress as Darknet does",
+    )
+    parser.add_argument(
         "--skip-existing", action="store_true", help="leave alone what has the field"
     )
 
@@ -66,7 +72,7 @@ def _run(arguments: argparse.Namespace) -> int:
     samples = collection(arguments, arguments.tag)
     given = {
         name: getattr(arguments, name)
-        for name in ("confidence_thresh", "iou_thresh", "filter_classes")
+        for name in ("confidence_thresh", "iou_thresh", "filter_classes", "darknet")
         if getattr(arguments, name) is not None
     }
     load_tensorflow()

@@ -34,6 +34,11 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--classes", nargs="+", metavar="NAME", help="measure only these"
     )
+    parser.add_argument(
+        "--inclusive-corners",
+        action="store_true",
+        help="measure VOC's overlaps in pixels, both corners included, as its kit does",
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -46,6 +51,7 @@ def _run(arguments: argparse.Namespace) -> int:
         arguments.eval_key,
         arguments.classes,
         iou_thresh=arguments.iou_thresh,
+        inclusive_corners=arguments.inclusive_corners,
     )
     print(report)
     return 0

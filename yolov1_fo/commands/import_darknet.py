@@ -56,6 +56,8 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.names:
         classes = Path(arguments.names).read_text().split("\n")
         classes = [line.strip() for line in classes if line.strip()]
+        if not classes:
+            raise ValueError(f"names file '{arguments.names}' names no class")
     if classes:
         settings["classes"] = classes
     load_tensorflow()

@@ -22,12 +22,14 @@ FIRST = (
 def add_learning(
     parser: argparse.ArgumentParser,
     add_field: Callable[[argparse.ArgumentParser], None],
+    **defaults: Any,
 ) -> None:
     """Adds samples, splits, run and settings.
 
     Args:
         parser: of a command
         add_field: adds the field to learn from
+        **defaults: of settings, where the command has its own
     """
     add_collection(parser, tags=False)
     add_field(parser)
@@ -58,7 +60,7 @@ def add_learning(
     said = TrainConfig.describe()
     said["network"] = f"one of {', '.join(NETWORKS)}"
     for name in (*FIRST, *(name for name in said if name not in (*FIRST, "C"))):
-        add_setting(settings, name, said[name])
+        add_setting(settings, name, said[name], defaults.get(name))
 
 
 def learn(arguments: argparse.Namespace, function: str, **more: Any) -> int:

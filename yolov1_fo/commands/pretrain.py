@@ -5,6 +5,7 @@ from typing import Any
 
 from yolov1_fo.commands import command
 from yolov1_fo.commands.learning import add_learning, learn
+from yolov1_fo.config import PRETRAIN_SIDE
 
 
 def add(commands: Any) -> None:
@@ -14,12 +15,12 @@ def add(commands: Any) -> None:
         "pretrain",
         _run,
         "Train the first convolutions on classifications. `train --trunk KEY` then "
-        "starts from them. Images are 224 px unless --side says else.",
+        "starts from them.",
         example="yolov1-fo pretrain my-dataset --label-field scene "
         "--network fast-yolov1 --batch-norm --run-key classifier",
     )
     parser.usage = "yolov1-fo pretrain DATASET [options] [settings]"
-    add_learning(parser, _add_label_field)
+    add_learning(parser, _add_label_field, side=PRETRAIN_SIDE)
 
 
 def _add_label_field(parser: argparse.ArgumentParser) -> None:

@@ -6,15 +6,17 @@ from typing import Any
 from yolov1_fo.config import TrainConfig
 
 
-def add_setting(group: Any, field: str, text: str) -> None:
+def add_setting(group: Any, field: str, text: str, default: Any = None) -> None:
     """Adds a setting, absent unless it is given.
 
     Args:
         group: of a parser
         field: of `TrainConfig`
         text: what it is
+        default (None): of the command, if it is not that of `TrainConfig`
     """
-    default = getattr(TrainConfig, field)
+    if default is None:
+        default = getattr(TrainConfig, field)
     flag = "--" + field.replace("_", "-")
     options: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": field}
     text = text.replace("%", "%%")
