@@ -10,6 +10,8 @@ from yolov1_fo import samples as fo_samples
 
 from . import following, forms
 
+FIELD = "predictions"
+
 
 class ApplyModel(foo.Operator):
     """Writes predictions into a field."""
@@ -46,10 +48,9 @@ class ApplyModel(foo.Operator):
             label="Model",
             description="a run, a published model, or a checkpoint's folder",
             default=next(iter(models), None),
-            required=True,
             view=view,
         )
-        form.str("label_field", label="Field", default="predictions", required=True)
+        form.str("label_field", label="Field", default=FIELD)
         name = ctx.params.get("model") or next(iter(models), "")
         card: dict[str, Any] = {}
         if not name:
@@ -74,7 +75,7 @@ class ApplyModel(foo.Operator):
         )
 
         def look() -> None:
-            field = ctx.params.get("label_field", "predictions")
+            field = ctx.params.get("label_field", FIELD)
             size = ctx.params.get("batch_size", 16)
             card.update(launching.check_apply(samples, name, field, size))
 
@@ -86,7 +87,7 @@ class ApplyModel(foo.Operator):
         if is_image:
             form.bool("skip_existing", label="Leave samples that have the field")
         if fits:
-            field = ctx.params.get("label_field", "predictions")
+            field = ctx.params.get("label_field", FIELD)
             known = samples.has_field(field) or samples.has_frame_field(field)
             does = "replaces what stands in" if known else "makes"
             kind = "images" if is_image else "videos"
@@ -102,8 +103,8 @@ class ApplyModel(foo.Operator):
             ctx,
             lambda: launching.apply(
                 samples,
-                params["model"],
-                params["label_field"],
+                params.get("model", ""),
+                params.get("label_field", FIELD),
                 batch_size=params.get("batch_size", 16),
                 skip_existing=params.get("skip_existing", False),
                 settings=settings,
@@ -114,7 +115,7 @@ class ApplyModel(foo.Operator):
         self,
         samples: Any,
         model: str,
-        label_field: str = "predictions",
+        label_field: str = FIELD,
         *,
         delegate: bool = False,
         **settings: Any,

@@ -40,8 +40,8 @@ class DeleteRun(foo.Operator):
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Deletes it."""
-        runs.delete(ctx.dataset, ctx.params["run_key"])
-        return {"run_key": ctx.params["run_key"]}
+        runs.delete(ctx.dataset, ctx.params.get("run_key", ""))
+        return {"run_key": ctx.params.get("run_key", "")}
 
     def resolve_output(self, ctx: Any) -> types.Property:
         """Says what is gone."""

@@ -46,7 +46,7 @@ class EvaluateModel(foo.Operator):
         forms.dropdown(form, "pred_field", guesses, label="Predictions")
         forms.dropdown(form, "gt_field", fields, label="Ground truth", default=truth)
         key = _free_key(ctx.dataset, ctx.params.get("pred_field", guesses[0]))
-        form.str("eval_key", label="Name of the evaluation", default=key, required=True)
+        form.str("eval_key", label="Name of the evaluation", default=key)
         form.float(
             "iou_thresh",
             label="Least overlap",
@@ -61,7 +61,11 @@ class EvaluateModel(foo.Operator):
         """Evaluates: at once for Python, else in a process of its own."""
         samples, params = ctx.target_view(require_flat=True), ctx.params
         iou_thresh, classes = params.get("iou_thresh", 0.5), params.get("classes")
-        fields = (params["pred_field"], params["gt_field"], params["eval_key"])
+        fields = (
+            params.get("pred_field", ""),
+            params.get("gt_field", "ground_truth"),
+            params.get("eval_key") or "eval",
+        )
         if ctx.delegated or following.is_app(ctx):
             return following.follow(
                 ctx,
@@ -74,7 +78,7 @@ class EvaluateModel(foo.Operator):
         )
         ctx.ops.reload_dataset()
         following.open_panel(ctx, following.EVALUATIONS)
-        return {"eval_key": params["eval_key"], **report.numbers()}
+        return {"eval_key": fields[2], **report.numbers()}
 
     def __call__(
         self,

@@ -150,7 +150,6 @@ def dropdown(
     label: str,
     description: str = "",
     default: str | None = None,
-    required: bool = True,
 ) -> str:
     """Adds a choice; returns the value that it proposes.
 
@@ -161,7 +160,6 @@ def dropdown(
         label: of the input
         description: below it
         default (the first): value
-        required (True): whether one must be chosen
     """
     named = (
         choices if isinstance(choices, dict) else {value: value for value in choices}
@@ -176,7 +174,6 @@ def dropdown(
         label=label,
         description=description,
         default=proposed,
-        required=required,
         view=view,
     )
     return proposed

@@ -46,16 +46,14 @@ class InspectDataset(foo.Operator):
         form.int("S", label="Cells a side", default=RECOMMENDED["S"], min=1)
         form.int("side", label="Side, in pixels", default=RECOMMENDED["side"], min=32)
         shown = {NOTHING: "stay here", **{kind: kind for kind in inspection.KINDS}}
-        forms.dropdown(
-            form, "show", shown, label="Then show the samples of", required=False
-        )
+        forms.dropdown(form, "show", shown, label="Then show the samples of")
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Inspects; shows a finding's samples if asked to."""
         params = ctx.params
         report = inspection.inspect(
             ctx.target_view(require_flat=True),
-            params["gt_field"],
+            params.get("gt_field", "ground_truth"),
             S=params.get("S", RECOMMENDED["S"]),
             side=params.get("side", RECOMMENDED["side"]),
         )

@@ -47,7 +47,7 @@ class PublishModel(foo.Operator):
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Publishes it."""
-        source = runs.checkpoint_dir(ctx.dataset, ctx.params["run_key"])
+        source = runs.checkpoint_dir(ctx.dataset, ctx.params.get("run_key", ""))
         folder = zoo.publish(source, ctx.params["name"])
         name = ctx.params["name"]
         return {"use": f'foz.load_zoo_model("{name}")', "folder": str(folder)}

@@ -41,7 +41,7 @@ class ResumeTraining(foo.Operator):
 
     def execute(self, ctx: Any) -> Any:
         """Starts the training again, and follows it."""
-        dataset, run_key = ctx.dataset, ctx.params["run_key"]
+        dataset, run_key = ctx.dataset, ctx.params.get("run_key", "")
         return following.follow(ctx, lambda: launching.resume(dataset, run_key))
 
     def __call__(self, dataset: Any, run_key: str, *, delegate: bool = False) -> Any:

@@ -197,8 +197,9 @@ def _tell_end(ctx: Any, task: str, target: str) -> None:
     if job is None:
         return  # it was begun elsewhere
     variants = {"finished": "success", "failed": "error"}
-    state, label = job.progress.state, job.progress.label
-    line = state if label == state else f"{state}: {label}"
+    line = state = job.progress.state
+    if state == "failed" and task in jobs.OTHERS:  # the panel says it of a training
+        line = f"failed: {job.progress.label}"
     ctx.ops.notify(f"{target}: {line}", variant=variants.get(state, "info"))
     if job.task == "evaluate" and state == "finished":
         following.open_panel(ctx, following.EVALUATIONS)
@@ -277,10 +278,11 @@ def _line(values: list[float | None], name: str) -> dict[str, Any]:
 def _plot(
     panel: types.Object, name: str, data: list[dict[str, Any]], title: str
 ) -> None:
+    above = 20 * -(-len(data) // 3)  # rows of the legend
     layout = {
-        "title": {"text": title, "font": {"size": 14}, "x": 0.01, "y": 0.97},
-        "height": 300,
-        "margin": {"l": 50, "r": 10, "t": 60, "b": 40},
+        "title": {"text": title, "font": {"size": 14}, "x": 0.01, "y": 0.98},
+        "height": 280 + above,
+        "margin": {"l": 50, "r": 10, "t": 40 + above, "b": 40},
         "xaxis": {"title": {"text": "epoch"}, "rangemode": "tozero"},
         "yaxis": {"rangemode": "tozero"},
         "showlegend": len(data) > 1,

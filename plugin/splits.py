@@ -37,7 +37,7 @@ def add(form: types.Object, samples: Any, params: dict[str, Any]) -> dict[str, A
     ]
     proposed: dict[str, Any] = {"split": ways[0]}
     named = {way: WAYS[way] for way in ways}
-    forms.dropdown(form, "split", named, label="Split", required=False)
+    forms.dropdown(form, "split", named, label="Split")
     way = params.get("split", ways[0])
     if way in CHOSEN:
         kind, there = CHOSEN[way], tags if way == "tags" else views

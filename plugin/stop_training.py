@@ -38,7 +38,7 @@ class StopTraining(foo.Operator):
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Stops it."""
-        target = ctx.params["target"]
+        target = ctx.params.get("target", "")
         for job in _active(ctx.dataset):
             if job.target == target:
                 jobs.stop(job)

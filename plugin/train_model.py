@@ -12,6 +12,7 @@ from yolov1_fo.config import OPTIMIZERS, RECOMMENDED, SCHEDULES, TrainConfig
 
 from . import facts, following, forms, splits
 
+TRUTH = "ground_truth"
 FIRST = ("network", "epochs", "side", "batch_size")
 ADVANCED = (
     *("S", "batch_norm", "optimizer", "learning_rate", "schedule", "head_filters"),
@@ -50,7 +51,7 @@ class TrainModel(foo.Operator):
     ) -> None:
         # 1. What to learn from.
         field = forms.dropdown(
-            form, "gt_field", fields, label="Ground truth", default="ground_truth"
+            form, "gt_field", fields, label="Ground truth", default=TRUTH
         )
         params = {"gt_field": field, **splits.add(form, samples, ctx.params)}
 
@@ -64,7 +65,6 @@ class TrainModel(foo.Operator):
             {name: f"{name}: {one.description}" for name, one in _networks().items()},
             label="Network",
             default=RECOMMENDED["network"],
-            required=False,
         )
         said = TrainConfig.describe()
         for name in FIRST[1:]:
@@ -85,7 +85,11 @@ class TrainModel(foo.Operator):
         def start() -> Any:
             train, val = splits.of(samples, params)
             return launching.train(
-                train, params["gt_field"], val, params.get("run_key"), _settings(params)
+                train,
+                params.get("gt_field", TRUTH),
+                val,
+                params.get("run_key"),
+                _settings(params),
             )
 
         return following.follow(ctx, start)
@@ -93,7 +97,7 @@ class TrainModel(foo.Operator):
     def __call__(
         self,
         samples: Any,
-        gt_field: str = "ground_truth",
+        gt_field: str = TRUTH,
         *,
         run_key: str | None = None,
         split: str = "none",
@@ -148,7 +152,7 @@ def _add(form: types.Object, name: str, text: str, chosen: dict[str, Any]) -> No
     options = {"label": label, "description": text, "default": default}
     choices = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES}
     if name in choices:
-        forms.dropdown(form, name, list(choices[name]), required=False, **options)
+        forms.dropdown(form, name, list(choices[name]), **options)
     elif isinstance(default, bool):
         form.bool(name, **options)
     elif isinstance(default, int):

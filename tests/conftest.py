@@ -4,57 +4,22 @@ FiftyOne reads its settings once, so they stand before anything imports it.
 """
 
 import atexit
-import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests import mongod
 from tests.micro import MICRO
 from yolov1_fo.architectures import NETWORKS
 
 HOME = Path(tempfile.mkdtemp(prefix="yolov1-fo-tests-"))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _mongod() -> str:
-    folder = find_spec("fiftyone").submodule_search_locations[0]
-    return str(Path(folder) / "db" / "bin" / "mongod")
-
-
-def _start_database() -> subprocess.Popen:
-    port = _free_port()
-    (HOME / "db").mkdir()
-    arguments = ["--dbpath", HOME / "db", "--port", str(port), "--bind_ip", "127.0.0.1"]
-    server = subprocess.Popen(
-        [_mongod(), *map(str, arguments), "--nounixsocket"], stdout=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + 60
-    while server.poll() is None and time.monotonic() < deadline:
-        with (
-            contextlib.suppress(OSError),
-            socket.create_connection(("127.0.0.1", port)),
-        ):
-            break
-        time.sleep(0.05)
-    else:
-        raise RuntimeError("the tests' mongod did not start")
-    os.environ["FIFTYONE_DATABASE_URI"] = f"mongodb://127.0.0.1:{port}"
-    return server
 
 
 os.environ |= {
@@ -83,7 +48,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if "fiftyone" in sys.modules:
         raise RuntimeError("fiftyone was imported before the tests' own database runs")
-    atexit.register(_stop_database, _start_database())
+    port = mongod.free_port()
+    atexit.register(_stop_database, mongod.start(HOME / "db", port))
+    os.environ["FIFTYONE_DATABASE_URI"] = f"mongodb://127.0.0.1:{port}"
 
 
 def _stop_database(server: subprocess.Popen) -> None:

@@ -3,18 +3,14 @@
 FiftyOne is imported where it is used: this file loads before the database is there.
 """
 
-import contextlib
-import os
 import shutil
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
-from tests.app.server import App, is_job
-from tests.plugin.conftest import linked  # noqa: F401  # a fixture
+from tests.app.server import App
+from tests.plugin.conftest import kill_jobs, linked  # noqa: F401  # a fixture
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -53,10 +49,7 @@ def app(highway, linked, tmp_path) -> Iterator[App]:  # noqa: F811  # the fixtur
     app = App(highway.name, tmp_path / "app.log")
     yield app
     app.stop()
-    for process in psutil.process_iter():
-        if is_job(process):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+    kill_jobs(highway)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The App's server, as `fiftyone app launch` starts it."""
 
 import contextlib
-import socket
 import subprocess
 import sys
 import time
@@ -10,6 +9,8 @@ import urllib.request
 from pathlib import Path
 
 import psutil
+
+from tests import mongod
 
 ANSWERS_WITHIN = 90.0
 
@@ -24,9 +25,7 @@ class App:
 
     def __init__(self, dataset: str, log: Path) -> None:
         self.log = log
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = mongod.free_port()
         self.url = f"http://127.0.0.1:{self.port}/datasets/{dataset}"
         self.start()
 

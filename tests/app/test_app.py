@@ -60,6 +60,7 @@ def test_the_whole_way(highway, app, chromium, pictures, for_people):
     # 2. The form fills itself; a mistake gets one line.
     person.ask_for("Train YOLOv1")
     person.says("96 images to learn from, 24 to measure on, 5 classes")
+    person.page.wait_for_timeout(1000)  # the notice of what is missing goes
     person.picture("2-form")
     assert person.value("Name of the run") == "yolov1_1"
     person.fill("Name of the run", "../escape")
@@ -74,8 +75,9 @@ def test_the_whole_way(highway, app, chromium, pictures, for_people):
     # 3. The bar and the curves move.
     person.says(f"trucks: epoch 2 of {epochs}, step")
     first = wait_for(person.points)
-    person.picture("4-live")
     wait_for(lambda: person.points() > first)
+    person.says(f"trucks: epoch {epochs // 2} of {epochs}, step")
+    person.picture("4-live")
 
     # 4. Stop it, and go on.
     person.press("Stop")

@@ -36,11 +36,16 @@ def linked():
 
 @pytest.fixture
 def dataset(painted):
-    from yolov1_fo import jobs
-
     painted.persistent = True  # else FiftyOne may delete it when a job connects
     yield painted
-    for job in jobs.all_of(painted):
+    kill_jobs(painted)
+
+
+def kill_jobs(dataset):
+    """Kills what still goes on for a dataset."""
+    from yolov1_fo import jobs
+
+    for job in jobs.all_of(dataset):
         if job.progress.is_active:
             os.killpg(job.pid, signal.SIGKILL)
 

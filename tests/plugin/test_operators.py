@@ -104,8 +104,13 @@ def test_forms_say_what_is_missing(dataset, form):
         ),
         (
             "train_model",
-            {"gt_field": "ground_truth", "split": "tags", "train_tag": "train"},
-            "val_tag. Reason: Required",
+            {
+                "gt_field": "ground_truth",
+                "split": "tags",
+                "train_tag": "train",
+                **SETTINGS,
+            },
+            "split 'tags' needs val_tag",
         ),
         (
             "apply_model",
@@ -265,3 +270,28 @@ def test_inspect_tells_and_shows(dataset, form):
 
 def test_publish_form_checks_the_name(dataset, form):
     assert error(form("publish_model", dataset)) == "no run has a checkpoint yet"
+
+
+@pytest.mark.slow
+def test_each_operator_is_a_function(dataset):
+    def function(name):
+        return foo.get_operator(f"{NAME}/{name}")
+
+    train, rest = dataset.match_tags("train"), dataset.match_tags("val")
+    said = function("train_model")(train, run_key="one", epochs=1, **SETTINGS)
+    assert said.result["state"] == "running"
+    assert ended(dataset, "one").progress.state == "finished"
+    assert runs.info(dataset, "one").images == 6
+    for name in ("resume_training", "stop_training"):
+        with pytest.raises(Exception, match=r"has stopped|goes on"):
+            function(name)(dataset, "one")
+    function("apply_model")(rest, "one", "found", confidence_thresh=0.0)
+    assert ended(dataset, "found").progress.state == "finished"
+    assert len(dataset.exists("found")) == 2
+    said = function("evaluate_model")(rest, "found", eval_key="first", iou_thresh=0.3)
+    assert 0 <= said.result["voc07"] <= 1
+    assert function("inspect_dataset")(train, S=2, side=32).result["findings"]
+    function("publish_model")(dataset, "one", "called")
+    zoo.unpublish("called")
+    function("delete_run")(dataset, "one")
+    assert dataset.list_runs() == []

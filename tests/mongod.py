@@ -1,0 +1,40 @@
+"""A MongoDB server of one's own, as FiftyOne brings it."""
+
+import contextlib
+import socket
+import subprocess
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def free_port() -> int:
+    """Returns a port of this machine that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def start(folder: Path, port: int) -> subprocess.Popen:
+    """Starts a server; returns when it answers.
+
+    Args:
+        folder: for its files
+        port: of this machine
+    """
+    folder.mkdir(exist_ok=True)
+    found = find_spec("fiftyone").submodule_search_locations[0]
+    program = Path(found) / "db" / "bin" / "mongod"
+    arguments = ["--dbpath", folder, "--port", str(port), "--bind_ip", "127.0.0.1"]
+    server = subprocess.Popen(
+        [program, *arguments, "--nounixsocket"], stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 60
+    while server.poll() is None and time.monotonic() < deadline:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", port)),
+        ):
+            return server
+        time.sleep(0.05)
+    raise RuntimeError("the tests' mongod did not start")
