@@ -6,6 +6,7 @@ the last training of the same network on the same device. It loads no Keras.
 
 import contextlib
 import csv
+import functools
 import math
 import shutil
 import time
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import psutil
+import threadpoolctl
 
 from yolov1_fo import architectures, grid
 from yolov1_fo.architectures import Connected, Conv
@@ -242,16 +244,18 @@ def _memory(config: TrainConfig, images: int) -> float:
     return BASE_MEMORY + 4 * kept + (pixels if pixels < free / 2 else 0)
 
 
+@functools.lru_cache(maxsize=1)
 def processor_speed() -> float:
-    """Returns how fast this processor multiplies matrices now, in FLOP a second."""
+    """Returns how fast this processor multiplies matrices, in FLOP a second."""
     size = 768
     matrix = np.ones((size, size), np.float32)
     best = math.inf
-    for _ in range(3):
-        began = time.perf_counter()
-        matrix @ matrix
-        best = min(best, time.perf_counter() - began)
-    return 2 * size**3 / best
+    until = time.perf_counter() + 0.3  # long enough to find a moment of quiet
+    with threadpoolctl.threadpool_limits(1):  # several wait for each other
+        while (began := time.perf_counter()) < until:
+            matrix @ matrix
+            best = min(best, time.perf_counter() - began)
+    return (psutil.cpu_count() or 1) * 2 * size**3 / best
 
 
 def _epoch_took(folder: str) -> float | None:

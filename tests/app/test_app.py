@@ -59,8 +59,8 @@ def test_the_whole_way(highway, app, chromium, pictures, for_people):
 
     # 2. The form fills itself; a mistake gets one line.
     person.ask_for("Train YOLOv1")
-    person.says("96 images to learn from, 24 to measure on, 5 classes")
-    person.page.wait_for_timeout(1000)  # the notice of what is missing goes
+    tells = person.says("96 images to learn from, 24 to measure on, 5 classes")
+    tells.scroll_into_view_if_needed()
     person.picture("2-form")
     assert person.value("Name of the run") == "yolov1_1"
     person.fill("Name of the run", "../escape")
