@@ -7,10 +7,12 @@ import fiftyone.operators.types as types
 
 from yolov1_fo import launching, runs, zoo
 from yolov1_fo import samples as fo_samples
+from yolov1_fo.config import PREDICTION_PRECISIONS
 
 from . import following, forms
 
 FIELD = "predictions"
+SETTINGS = ("confidence_thresh", "iou_thresh", "filter_classes", "precision")
 
 
 class ApplyModel(foo.Operator):
@@ -83,6 +85,14 @@ class ApplyModel(foo.Operator):
         forms.classes(
             form, "filter_classes", card.get("classes", []), "all, if none is named"
         )
+        forms.dropdown(
+            form,
+            "precision",
+            {"": "what it was trained in"} | {p: p for p in PREDICTION_PRECISIONS},
+            label="Precision",
+            description="auto is bfloat16 where the device has units for it: faster, "
+            "and scores differ a little",
+        )
         form.int("batch_size", label="Images a forward pass", default=16, min=1)
         if is_image:
             form.bool("skip_existing", label="Leave samples that have the field")
@@ -97,8 +107,7 @@ class ApplyModel(foo.Operator):
         """Starts predicting, and follows it."""
         samples = ctx.target_view(require_flat=True)
         params = dict(ctx.params)
-        names = ("confidence_thresh", "iou_thresh", "filter_classes")
-        settings = {n: params[n] for n in names if params.get(n) is not None}
+        settings = {n: params[n] for n in SETTINGS if params.get(n) not in (None, "")}
         return following.follow(
             ctx,
             lambda: launching.apply(

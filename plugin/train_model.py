@@ -8,7 +8,14 @@ import psutil
 
 from yolov1_fo import architectures, jobs, launching, runs
 from yolov1_fo import samples as fo_samples
-from yolov1_fo.config import OPTIMIZERS, RECOMMENDED, SCHEDULES, TrainConfig
+from yolov1_fo.config import (
+    DATA_MODES,
+    OPTIMIZERS,
+    PRECISIONS,
+    RECOMMENDED,
+    SCHEDULES,
+    TrainConfig,
+)
 
 from . import facts, following, forms, splits
 
@@ -16,7 +23,7 @@ TRUTH = "ground_truth"
 FIRST = ("network", "epochs", "side", "batch_size")
 ADVANCED = (
     *("S", "batch_norm", "optimizer", "learning_rate", "schedule", "head_filters"),
-    *("dropout", "jitter", "flip", "patience", "seed"),
+    *("dropout", "jitter", "flip", "patience", "precision", "data", "seed"),
 )
 
 
@@ -150,7 +157,12 @@ def _add(form: types.Object, name: str, text: str, chosen: dict[str, Any]) -> No
     default = chosen.get(name, getattr(TrainConfig, name))
     label = name.replace("_", " ").capitalize()
     options = {"label": label, "description": text, "default": default}
-    choices = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES}
+    choices = {
+        "optimizer": OPTIMIZERS,
+        "schedule": SCHEDULES,
+        "precision": PRECISIONS,
+        "data": DATA_MODES,
+    }
     if name in choices:
         forms.dropdown(form, name, list(choices[name]), **options)
     elif isinstance(default, bool):

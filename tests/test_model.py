@@ -32,11 +32,21 @@ def test_single_and_batched_predictions_are_the_same(model, rng):
     assert sum(len(found.detections) for found in together) > 20
 
 
+def test_precision_may_change_between_predictions(model, rng):
+    pixels = rng.integers(0, 256, (3, model.side, model.side, 3), np.uint8)
+    before = model.forward(pixels)
+    model.config.precision = "bfloat16"
+    half = model.forward(pixels)
+    assert 0 < np.abs(half - before).max() < 0.03 * np.abs(before).max()
+    model.config.precision = None
+    np.testing.assert_array_equal(model.forward(pixels), before)
+
+
 def test_one_batch_is_one_forward_pass(model, rng, monkeypatch):
     calls = []
-    forward = model.network.predict_on_batch
+    forward = model.forward
     monkeypatch.setattr(
-        model.network, "predict_on_batch", lambda x: calls.append(len(x)) or forward(x)
+        model, "forward", lambda x: calls.append(x.shape[0]) or forward(x)
     )
     model.predict_all(pictures(rng))
     assert calls == [5]

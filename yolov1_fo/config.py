@@ -30,6 +30,9 @@ DARKNET_SCHEDULES = {
 """Pairs (batch, rate) of Darknet's cfg files; the rate holds from that batch on."""
 SCHEDULES = ("paper", "steps", "cosine", "constant", *DARKNET_SCHEDULES)
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+"""What a training computes in."""
+PREDICTION_PRECISIONS = ("float32", "bfloat16", "float16", "auto")
+"""What a model predicts in; auto is bfloat16 where the device has units for it."""
 DATA_MODES = ("auto", "stream", "host")
 PRETRAIN_SIDE = 224
 """Of a classifier's images, in pixels: half of what detection takes (section 2.2)."""

@@ -1,9 +1,11 @@
 """apply(samples, model, ...): the same detections as `apply_model`, read ahead."""
 
+import collections
 import itertools
 import logging
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Self
 
 import fiftyone.core.media as fomm
 import fiftyone.core.utils as fou
@@ -11,12 +13,15 @@ import numpy as np
 
 from yolov1_fo import reading
 from yolov1_fo import samples as fo_samples
+from yolov1_fo.boxes import Array
 from yolov1_fo.model import YOLOv1Model
 
 logger = logging.getLogger(__name__)
 
 WRITE_EVERY = 1000
 """Predictions are written in one go for so many samples."""
+AHEAD = 2
+"""So many batches are with the device while an earlier one is made into detections."""
 
 
 def apply(
@@ -71,27 +76,75 @@ def apply(
         ahead=4 * batch_size,
         align_corners=model.config.darknet,
     )
-    found: dict[str, Any] = {}
-    with fou.ProgressBar(total=len(ids), progress=progress) as bar:
-        rows = zip(ids, filepaths, reads, strict=True)
-        while batch := list(itertools.islice(rows, batch_size)):
-            good = {}
-            for sample_id, path, read in batch:
-                if read.image is None:
-                    faults[path] = str(read.fault)
-                else:
-                    good[sample_id] = read.image
-            if good:
-                predicted = model.predict_pixels(np.stack(list(good.values())))
-                found |= dict(zip(good, predicted, strict=True))
-            bar.update(len(batch))
-            if len(found) >= WRITE_EVERY:
-                _write(samples, label_field, found)
-                found = {}
-        _write(samples, label_field, found)
+    rows = zip(ids, filepaths, reads, strict=True)
+    with (
+        fou.ProgressBar(total=len(ids), progress=progress) as bar,
+        _Writer(samples, label_field) as writer,
+    ):
+        for good, y_pred in _predicted(_batches(rows, batch_size, faults, bar), model):
+            writer.add(good, model.detections(y_pred))
     for path, fault in faults.items():
         logger.warning("'%s': %s", path, fault)
     return faults
+
+
+def _batches(
+    rows: Iterator[tuple[str, str, reading.Read]],
+    batch_size: int,
+    faults: dict[str, str],
+    bar: Any,
+) -> Iterator[tuple[list[str], Array]]:
+    """Yields sample ids with their pixels; notes what could not be read."""
+    while batch := list(itertools.islice(rows, batch_size)):
+        faults |= {path: str(read.fault) for _, path, read in batch if read.fault}
+        good = {key: read.image for key, _, read in batch if read.image is not None}
+        if good:
+            yield list(good), np.stack(list(good.values()))
+        bar.update(len(batch))
+
+
+def _predicted(
+    batches: Iterator[tuple[list[str], Array]], model: YOLOv1Model
+) -> Iterator[tuple[list[str], Array]]:
+    """Yields sample ids with what the network says; the next batches are under way."""
+    with ThreadPoolExecutor(1) as device:
+        waiting: collections.deque[tuple[list[str], Future[Array]]] = (
+            collections.deque()
+        )
+        for ids, pixels in batches:
+            waiting.append((ids, device.submit(model.forward, pixels)))
+            if len(waiting) > AHEAD:
+                first, said = waiting.popleft()
+                yield first, said.result()
+        for first, said in waiting:
+            yield first, said.result()
+
+
+class _Writer:
+    """Writes detections in bulk, the last ones when it is closed without an error."""
+
+    def __init__(self, samples: fo_samples.Samples, label_field: str) -> None:
+        self.samples, self.label_field = samples, label_field
+        self.found: dict[str, Any] = {}
+
+    def add(self, ids: list[str], detections: list[Any]) -> None:
+        self.found |= dict(zip(ids, detections, strict=True))
+        if len(self.found) >= WRITE_EVERY:
+            self.write()
+
+    def write(self) -> None:
+        if self.found:
+            self.samples.set_values(
+                self.label_field, self.found, key_field="id", progress=False
+            )
+        self.found = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: Any) -> None:
+        if error is None:
+            self.write()
 
 
 def _apply_to_videos(
@@ -127,10 +180,3 @@ def _apply_to_videos(
                 logger.warning("'%s': %s", path, faults[path])
             bar.update()
     return faults
-
-
-def _write(
-    samples: fo_samples.Samples, label_field: str, found: dict[str, Any]
-) -> None:
-    if found:
-        samples.set_values(label_field, found, key_field="id", progress=False)

@@ -14,10 +14,19 @@ import fiftyone.core.models as fom
 import fiftyone.zoo.models as fozm
 import numpy as np
 
-from yolov1_fo import checkpoint, darknet, decode, images, labels, network, voc
+from yolov1_fo import (
+    checkpoint,
+    darknet,
+    decode,
+    forward,
+    images,
+    labels,
+    network,
+    voc,
+)
 from yolov1_fo import grid as _grid
 from yolov1_fo.boxes import Array
-from yolov1_fo.config import GridConfig, NetworkConfig
+from yolov1_fo.config import PREDICTION_PRECISIONS, GridConfig, NetworkConfig
 
 SETTINGS = (
     "confidence_thresh",
@@ -26,6 +35,7 @@ SETTINGS = (
     "class_agnostic",
     "filter_classes",
     "darknet",
+    "precision",
 )
 
 
@@ -50,6 +60,9 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
             class_agnostic (False): boxes of different classes suppress each other too
             filter_classes (None): names of the classes of interest; None keeps all
             darknet (False): resizes, scores, thresholds and suppresses as Darknet does
+            precision (None): what the network computes in: float32, bfloat16, float16,
+                or auto, which is bfloat16 where the device has units for it; None is
+                what it was trained in
     """
 
     model_name: str | None
@@ -66,6 +79,7 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
         self.max_detections = self.parse_int(d, "max_detections", default=100)
         self.class_agnostic = self.parse_bool(d, "class_agnostic", default=False)
         self.darknet = self.parse_bool(d, "darknet", default=False)
+        self.precision = self.parse_string(d, "precision", default=None)
         self._classes: list[str] | None = None
         self.filter_classes = self.parse_array(d, "filter_classes", default=None)
         for name in ("confidence_thresh", "iou_thresh"):
@@ -75,6 +89,11 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
         if self.max_detections < 1:
             raise ValueError(
                 f"max_detections must be at least 1, got {self.max_detections}"
+            )
+        if self.precision not in (None, *PREDICTION_PRECISIONS):
+            raise ValueError(
+                f"precision must be one of {', '.join(PREDICTION_PRECISIONS)}, "
+                f"got {self.precision!r}"
             )
 
     @property
@@ -150,6 +169,7 @@ class YOLOv1Model(fom.SamplesMixin, fom.Model):
         else:
             self._build(config.settings, config.classes)
         self.config.know(self.classes)
+        self._forward: forward.Forward | None = None
 
     def _build(self, settings: dict[str, Any], classes: list[str] | None) -> None:
         self.classes = list(voc.CLASSES if classes is None else classes)
@@ -290,9 +310,27 @@ class YOLOv1Model(fom.SamplesMixin, fom.Model):
         Args:
             pixels: (N, side, side, 3) RGB; uint8, or float32 in [0, 1]
         """
-        if pixels.dtype == np.uint8:
-            pixels = pixels.astype(np.float32) / 255
-        y_pred = self.network.predict_on_batch(pixels)
+        return self.detections(self.forward(pixels))
+
+    def forward(self, pixels: Array) -> Array:
+        """Returns what the network says of images of its own size: (N, outputs).
+
+        The weights are those of the first call in a precision.
+
+        Args:
+            pixels: (N, side, side, 3) RGB; uint8, or float32 in [0, 1]
+        """
+        precision = self.config.precision
+        if self._forward is None or self._forward.asked != precision:
+            self._forward = forward.Forward(self.network, precision)
+        return self._forward(pixels)
+
+    def detections(self, y_pred: Array) -> list[fol.Detections]:
+        """Returns what is found in images of which the network says `y_pred`.
+
+        Args:
+            y_pred: (N, outputs) from `forward`
+        """
         found = decode.decode(
             y_pred,
             self.grid,

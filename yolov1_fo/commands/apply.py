@@ -62,6 +62,12 @@ def add(commands: Any) -> None:
         help="resize, score and suppress as Darknet does",
     )
     parser.add_argument(
+        "--precision",
+        metavar="NAME",
+        help="float32, bfloat16, float16, or auto: bfloat16 where the device has units "
+        "for it (what the model was trained in)",
+    )
+    parser.add_argument(
         "--skip-existing", action="store_true", help="leave alone what has the field"
     )
 
@@ -70,12 +76,14 @@ def _run(arguments: argparse.Namespace) -> int:
     import yolov1_fo
 
     samples = collection(arguments, arguments.tag)
+    load_tensorflow()
+    from yolov1_fo.model import SETTINGS
+
     given = {
         name: getattr(arguments, name)
-        for name in ("confidence_thresh", "iou_thresh", "filter_classes", "darknet")
-        if getattr(arguments, name) is not None
+        for name in SETTINGS
+        if getattr(arguments, name, None) is not None
     }
-    load_tensorflow()
     model = yolov1_fo.load_model(arguments.model, samples._root_dataset, **given)
     faults = yolov1_fo.apply(
         samples,

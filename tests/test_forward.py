@@ -1,0 +1,137 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from tests.micro import GOLDEN, MICRO
+from yolov1_fo import forward, network
+from yolov1_fo.architectures import NETWORKS
+from yolov1_fo.config import NetworkConfig
+
+CASES = {
+    "ours": (MICRO, {"network": "micro", "side": 32, "S": 2, "batch_norm": True}),
+    "darknet": (GOLDEN["micro"], {"network": "micro", "side": 32, "S": 2}),
+    "plain": (MICRO, {"network": "micro", "side": 32, "S": 2}),
+}
+
+
+def lived_in(net: keras.Model) -> keras.Model:
+    """Returns the network with statistics and weights as a training leaves them."""
+    rng = np.random.default_rng(3)
+    for layer in [*net.layers, *getattr(net.layers[1], "layers", [])]:
+        if "norm" in layer.name or "bn" in layer.name:
+            layer.set_weights(
+                [
+                    rng.uniform(0.5, 2, w.shape).astype(np.float32)
+                    for w in layer.get_weights()
+                ]
+            )
+    return net
+
+
+def pixels(n: int, side: int = 32) -> np.ndarray:
+    return np.random.default_rng(n).integers(0, 256, (n, side, side, 3), np.uint8)
+
+
+@pytest.fixture(params=CASES)
+def net(request, monkeypatch):
+    architecture, settings = CASES[request.param]
+    monkeypatch.setitem(NETWORKS, "micro", architecture)
+    return lived_in(network.build(NetworkConfig(**settings), seed=4))
+
+
+def test_it_says_what_the_network_says(net):
+    seen = pixels(5)
+    expected = net.predict_on_batch(seen / np.float32(255))
+    run = forward.Forward(net)
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(run(seen), expected, atol=2e-6 * scale)
+    floats = run(seen / np.float32(255))
+    np.testing.assert_allclose(floats, expected, atol=2e-6 * scale)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_is_near_and_speaks_float32(net, precision):
+    seen = pixels(4)
+    full, half = forward.Forward(net)(seen), forward.Forward(net, precision)(seen)
+    assert half.dtype == np.float32
+    assert not np.array_equal(full, half)
+    assert np.abs(full - half).max() < 0.03 * np.abs(full).max()
+
+
+def test_the_network_stays_as_it_is(net):
+    before, text = net.get_weights(), net.to_json()
+    forward.Forward(net, "bfloat16")(pixels(1))
+    assert net.to_json() == text
+    for one, other in zip(before, net.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_plain_network_is_not_copied(monkeypatch):
+    architecture, settings = CASES["plain"]
+    monkeypatch.setitem(NETWORKS, "micro", architecture)
+    net = network.build(NetworkConfig(**settings))
+    assert forward.predicting(net) is net
+    half = forward.predicting(net, "bfloat16")
+    assert half.get_layer("conv_01").kernel.dtype == "bfloat16"
+    assert half.get_layer("output").kernel.dtype == "float32"
+
+
+def test_normalisation_is_gone(monkeypatch):
+    architecture, settings = CASES["ours"]
+    monkeypatch.setitem(NETWORKS, "micro", architecture)
+    net = network.build(NetworkConfig(**settings))
+    kinds = {type(layer) for layer in forward.predicting(net).layers}
+    assert keras.layers.BatchNormalization not in kinds
+
+
+@pytest.mark.parametrize("trunk", ["efficientnet-lite0", "resnet50v2"])
+@pytest.mark.slow
+def test_a_trunk_is_folded_too(trunk):
+    config = NetworkConfig(
+        network=f"yolov1-{trunk}", side=64, S=2, C=3, pretrained=False, batch_norm=True
+    )
+    net = lived_in(network.build(config))
+    norms = forward._norms_behind(net)
+    assert len(norms) > 30
+    seen = pixels(3, 64)
+    expected = ops.convert_to_numpy(net(seen / np.float32(255)))
+    got = forward.Forward(net)(seen)
+    np.testing.assert_allclose(got, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_sizes_of_batches_compile_no_more_than_they_must(net, monkeypatch):
+    run = forward.Forward(net)
+    run._compiles_each_size = True  # as on a GPU
+    shapes = []
+    whole = run(pixels(6))
+    compiled = run._compiled["uint8"]
+    predict = compiled.predict_on_batch
+    monkeypatch.setattr(
+        compiled, "predict_on_batch", lambda x: (shapes.append(len(x)), predict(x))[1]
+    )
+    for n in (6, 5, 3, 2, 1):
+        got = run(pixels(6)[:n])
+        assert len(got) == n
+        np.testing.assert_allclose(got, whole[:n], atol=1e-5 * np.abs(whole).max())
+    assert shapes == [6, 6, 4, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("flags", "precision"),
+    [
+        ("fpu sse2 avx512_bf16", "bfloat16"),
+        ("amx_bf16", "bfloat16"),
+        ("avx512f", "float32"),
+    ],
+)
+def test_auto_takes_what_the_processor_has(tmp_path, monkeypatch, flags, precision):
+    info = tmp_path / "cpuinfo"
+    info.write_text(f"flags : {flags}\n")
+    monkeypatch.setattr(forward, "CPU_INFO", info)
+    monkeypatch.setattr(forward, "has_accelerator", lambda: False)
+    assert forward.fastest_precision() == precision
+    info.unlink()
+    assert forward.fastest_precision() == "float32"
+    monkeypatch.setattr(forward, "has_accelerator", lambda: True)
+    assert forward.fastest_precision() == "bfloat16"
