@@ -98,3 +98,19 @@ def test_ignored_objects_are_kept_apart():
     assert kept.class_ids.tolist() == [1]
     assert ignored.class_ids.tolist() == [0]
     assert ignored.offsets.tolist() == [0, 1, 1]
+
+
+def test_documents_are_what_fiftyone_stores(rng):
+    corners = np.sort(rng.uniform(size=(5, 2, 2)), axis=1).reshape(5, 4)
+    found = corners.astype(np.float32), rng.uniform(size=5), rng.integers(0, 2, 5)
+    stored = labels.to_detections(*found, ["cat", "dog"]).to_mongo().to_dict()
+    document = labels.to_document(*found, ["cat", "dog"])
+    ids = {row.pop("_id") for row in document["detections"]}
+    assert len(ids) == 5
+    for row in stored["detections"]:
+        row.pop("_id")
+    assert document == stored
+    assert labels.to_document(*(x[:0] for x in found), ["cat"]) == {
+        "_cls": "Detections",
+        "detections": [],
+    }

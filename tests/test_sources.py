@@ -77,7 +77,7 @@ def test_two_negative_factors_are_a_score_only_in_darknets_way():
     )
     y = np.full((1, 637), -0.5, np.float32)  # two negatives
     for model, found in ((ours, 0), (theirs, 100)):
-        assert len(model.detections(y)[0].detections) == found
+        assert len(model.detected(y)[0].scores) == found
 
 
 def test_a_model_of_weights_is_described_by_its_config():

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Self
 
+import fiftyone.core.fields as fof
+import fiftyone.core.labels as fol
 import fiftyone.core.media as fomm
 import fiftyone.core.utils as fou
 import numpy as np
 
-from yolov1_fo import reading
+from yolov1_fo import labels, reading
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.boxes import Array
 from yolov1_fo.model import YOLOv1Model
@@ -82,7 +84,8 @@ def apply(
         _Writer(samples, label_field) as writer,
     ):
         for good, y_pred in _predicted(_batches(rows, batch_size, faults, bar), model):
-            writer.add(good, model.detections(y_pred))
+            for sample_id, found in zip(good, model.detected(y_pred), strict=True):
+                writer.add(sample_id, labels.to_document(*found, model.classes))
     for path, fault in faults.items():
         logger.warning("'%s': %s", path, fault)
     return faults
@@ -124,19 +127,29 @@ class _Writer:
     """Writes detections in bulk, the last ones when it is closed without an error."""
 
     def __init__(self, samples: fo_samples.Samples, label_field: str) -> None:
-        self.samples, self.label_field = samples, label_field
+        self.dataset, self.label_field = samples._root_dataset, label_field
         self.found: dict[str, Any] = {}
 
-    def add(self, ids: list[str], detections: list[Any]) -> None:
-        self.found |= dict(zip(ids, detections, strict=True))
+    def add(self, sample_id: str, document: dict[str, Any]) -> None:
+        self.found[sample_id] = document
         if len(self.found) >= WRITE_EVERY:
             self.write()
 
     def write(self) -> None:
-        if self.found:
-            self.samples.set_values(
-                self.label_field, self.found, key_field="id", progress=False
+        if not self.found:
+            return
+        if not self.dataset.has_field(self.label_field):
+            self.dataset.add_sample_field(
+                self.label_field, fof.EmbeddedDocumentField, fol.Detections
             )
+        self.dataset.set_values(
+            self.label_field,
+            self.found,
+            key_field="id",
+            expand_schema=False,
+            validate=False,  # they are documents already
+            progress=False,
+        )
         self.found = {}
 
     def __enter__(self) -> Self:

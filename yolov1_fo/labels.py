@@ -1,10 +1,12 @@
 """Arrays to `fo.Detections` and back; the one file that knows FiftyOne's xywh."""
 
+import functools
 import hashlib
 import math
-from collections.abc import Sequence
-from typing import NamedTuple, Self
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Self
 
+import bson
 import fiftyone.core.labels as fol
 import numpy as np
 
@@ -143,16 +145,59 @@ def to_detections(
         class_ids: (K,)
         classes: class names in the order of their ids
     """
-    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
-    xywh = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=-1)
     return fol.Detections(
         detections=[
-            fol.Detection(label=classes[class_id], bounding_box=box, confidence=score)
-            for box, score, class_id in zip(
-                xywh.tolist(), scores.tolist(), class_ids.tolist(), strict=True
-            )
+            fol.Detection(label=label, bounding_box=box, confidence=score)
+            for label, box, score in _said(boxes, scores, class_ids, classes)
         ]
     )
+
+
+def to_document(
+    boxes: Array, scores: Array, class_ids: Array, classes: Sequence[str]
+) -> dict[str, Any]:
+    """Returns what `to_detections(...)` is in the database, ten times as fast.
+
+    FiftyOne checks each object as it is made and once more as it is stored; these are
+    right by construction.
+
+    Args:
+        boxes: (K, 4) xyxy, relative
+        scores: (K,)
+        class_ids: (K,)
+        classes: class names in the order of their ids
+    """
+    empty, blank = _documents()
+    return {
+        **empty,
+        "detections": [
+            {
+                **blank,
+                "_id": bson.ObjectId(),
+                "label": label,
+                "bounding_box": box,
+                "confidence": score,
+            }
+            for label, box, score in _said(boxes, scores, class_ids, classes)
+        ],
+    }
+
+
+@functools.cache
+def _documents() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns labels without content as FiftyOne stores them."""
+    blank = fol.Detection(label="", bounding_box=[0.0] * 4, confidence=0.0)
+    return fol.Detections().to_mongo().to_dict(), blank.to_mongo().to_dict()
+
+
+def _said(
+    boxes: Array, scores: Array, class_ids: Array, classes: Sequence[str]
+) -> Iterator[tuple[str, list[float], float]]:
+    """Yields label, bounding box and confidence of each object."""
+    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+    xywh = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=-1)
+    names = [classes[class_id] for class_id in class_ids.tolist()]
+    return zip(names, xywh.tolist(), scores.tolist(), strict=True)
 
 
 def identify(detections: fol.Detections, whose: str) -> None:

@@ -310,7 +310,8 @@ class YOLOv1Model(fom.SamplesMixin, fom.Model):
         Args:
             pixels: (N, side, side, 3) RGB; uint8, or float32 in [0, 1]
         """
-        return self.detections(self.forward(pixels))
+        found = self.detected(self.forward(pixels))
+        return [labels.to_detections(*detected, self.classes) for detected in found]
 
     def forward(self, pixels: Array) -> Array:
         """Returns what the network says of images of its own size: (N, outputs).
@@ -325,13 +326,13 @@ class YOLOv1Model(fom.SamplesMixin, fom.Model):
             self._forward = forward.Forward(self.network, precision)
         return self._forward(pixels)
 
-    def detections(self, y_pred: Array) -> list[fol.Detections]:
+    def detected(self, y_pred: Array) -> list[decode.Detected]:
         """Returns what is found in images of which the network says `y_pred`.
 
         Args:
             y_pred: (N, outputs) from `forward`
         """
-        found = decode.decode(
+        return decode.decode(
             y_pred,
             self.grid,
             confidence_thresh=self.config.confidence_thresh or 0.0,
@@ -341,7 +342,6 @@ class YOLOv1Model(fom.SamplesMixin, fom.Model):
             class_ids=self._class_ids(),
             darknet=self.config.darknet,
         )
-        return [labels.to_detections(*detected, self.classes) for detected in found]
 
     def _class_ids(self) -> list[int] | None:
         wanted = self.config.filter_classes
