@@ -8,7 +8,7 @@ import fiftyone as fo
 import pytest
 
 import yolov1_fo
-from yolov1_fo import cli, doctor
+from yolov1_fo import cli, doctor, runs
 from yolov1_fo.config import TrainConfig
 
 COMMANDS = (
@@ -228,3 +228,16 @@ def test_doctor_says_what_to_do(capsys, monkeypatch):
     monkeypatch.setattr(doctor, "_installed", lambda name: "1.0")
     code, text, _ = called(capsys, "doctor")
     assert "they overwrite each other" in text
+
+
+def test_doctor_cleans_what_trainings_keep(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(fo.config, "default_dataset_dir", str(tmp_path))
+    kept = runs.top() / runs.PIXELS / "0123"
+    kept.mkdir(parents=True)
+    (kept / "pixels.bin").write_bytes(b"\0" * 60_000_000)
+    kept.with_name("0123.lock").touch()
+    assert "0.1 GB decoded ones are kept" in called(capsys, "doctor")[1]
+    text = called(capsys, "doctor", "--clean")[1]
+    assert text.startswith(f"deleted 0.1 GB of decoded images in {kept.parent}\n")
+    assert "0.0 GB decoded ones are kept" in text
+    assert not kept.exists()

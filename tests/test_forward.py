@@ -115,23 +115,3 @@ def test_sizes_of_batches_compile_no_more_than_they_must(net, monkeypatch):
         assert len(got) == n
         np.testing.assert_allclose(got, whole[:n], atol=1e-5 * np.abs(whole).max())
     assert shapes == [6, 6, 4, 2, 1]
-
-
-@pytest.mark.parametrize(
-    ("flags", "precision"),
-    [
-        ("fpu sse2 avx512_bf16", "bfloat16"),
-        ("amx_bf16", "bfloat16"),
-        ("avx512f", "float32"),
-    ],
-)
-def test_auto_takes_what_the_processor_has(tmp_path, monkeypatch, flags, precision):
-    info = tmp_path / "cpuinfo"
-    info.write_text(f"flags : {flags}\n")
-    monkeypatch.setattr(forward, "CPU_INFO", info)
-    monkeypatch.setattr(forward, "has_accelerator", lambda: False)
-    assert forward.fastest_precision() == precision
-    info.unlink()
-    assert forward.fastest_precision() == "float32"
-    monkeypatch.setattr(forward, "has_accelerator", lambda: True)
-    assert forward.fastest_precision() == "bfloat16"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from tests.micro import GOLDEN
-from yolov1_fo import darknet, fitting, network
+from yolov1_fo import darknet, fitting, forward, network
 from yolov1_fo.architectures import NETWORKS, Architecture, Connected, Conv, Pool
 from yolov1_fo.config import TrainConfig
 
@@ -40,6 +40,17 @@ learner = fitting.build_learner(config, 2)
 assert_learns(learner)
 assert int(learner.step) == 8
 assert learner.network.predict_on_batch(batch["images"] / 255.0).shape == (4, 48)
+
+held = fitting.build_learner(config, 2)
+held.hold(batch)
+rows = {"rows": np.arange(4, dtype=np.int32)}
+ours, theirs = (
+    one.fit(batch, batch_size=4, epochs=2, shuffle=False, verbose=0).history["loss"]
+    for one, batch in ((held, rows), (fitting.build_learner(config, 2), batch))
+)
+np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+said = forward.Forward(held.network, "bfloat16")(batch["images"][:3])
+assert said.shape == (3, 48) and said.dtype == np.float32
 
 NETWORKS["darknet"] = GOLDEN["micro"]  # every kind of layer of Darknet's
 config = TrainConfig(

@@ -226,7 +226,7 @@ def test_what_does_not_fit_a_resume_is_one_clear_line(painted, micro, caplog):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", ["host", "stream"])
+@pytest.mark.parametrize("mode", ["host", "device", "stream"])
 def test_the_choice_of_auto_stays(painted, micro, monkeypatch, tmp_path, mode):
     """Else a file that is damaged in the middle would count once, and once not."""
     spoilt = tmp_path / "spoilt.png"

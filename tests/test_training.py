@@ -85,7 +85,7 @@ def test_the_folder_of_a_deleted_run_is_left_alone(painted, micro):
     assert checkpoint.resolve(runs.folder(painted, "old"))
 
 
-@pytest.mark.parametrize("mode", ["host", "stream"])
+@pytest.mark.parametrize("mode", ["host", "device", "stream"])
 def test_same_seed_gives_the_same_run(painted, micro, mode):
     first, second = (
         train(painted, micro, data=mode, dropout=0.5, seed=4) for _ in range(2)
@@ -157,7 +157,7 @@ def test_overlapping_splits_are_warned_of(painted, micro, caplog):
     assert "val_samples shares 3 of its 3 images with samples" in caplog.text
 
 
-@pytest.mark.parametrize("mode", ["host", "stream"])
+@pytest.mark.parametrize("mode", ["host", "device", "stream"])
 def test_unreadable_images_are_skipped_and_named(
     painted, micro, mode, tmp_path, caplog
 ):

@@ -33,7 +33,7 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 """What a training computes in."""
 PREDICTION_PRECISIONS = ("float32", "bfloat16", "float16", "auto")
 """What a model predicts in; auto is bfloat16 where the device has units for it."""
-DATA_MODES = ("auto", "stream", "host")
+DATA_MODES = ("auto", "stream", "host", "device")
 PRETRAIN_SIDE = 224
 """Of a classifier's images, in pixels: half of what detection takes (section 2.2)."""
 
@@ -278,7 +278,10 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
         confidence_thresh: lowest score that counts in the mAP
         iou_thresh: boxes that overlap more are one object
         precision: what the network computes in; loss and boxes stay float32
-        data: stream (from the files), host (decoded once, kept in memory) or auto
+        data: stream (from the files), host (decoded once, in a file that is mapped to
+            memory), device (decoded once, kept in the accelerator's memory) or auto
+        cache_gb: most that the files of decoded images take on disk, those of all runs
+            together; the next run on the same images reuses them; 0 keeps none
         workers: threads that decode images; 0 takes one a core
         steps_per_execution: steps a compiled call
         tensorboard: writes logs for TensorBoard beside the CSV
@@ -307,6 +310,7 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
     iou_thresh: float = 0.5
     precision: str = "float32"
     data: str = "auto"
+    cache_gb: float = 20.0
     workers: int = 0
     steps_per_execution: int = 1
     tensorboard: bool = False
@@ -319,7 +323,7 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
         self._whole(1, "epochs", "batch_size", "validate_every", "steps_per_execution")
         self._whole(0, "freeze_epochs", "frozen_stride", "patience", "workers", "seed")
         self._at_least(0, "learning_rate", "weight_decay", "clip_norm", "warmup_epochs")
-        self._at_least(0, "trunk_rate")
+        self._at_least(0, "trunk_rate", "cache_gb")
         self._within(0, 0.9999, "momentum", "ema")
         self._within(0, 1, "confidence_thresh", "iou_thresh")
         self._true_or_false("tensorboard")

@@ -1,4 +1,4 @@
-"""Samples to batches on the device: `stream` from the files, `host` from memory.
+"""Samples to batches: `stream` from the files, `host` from memory, `device` as rows.
 
 A batch is `{"images": (N, side, side, 3) uint8, "boxes": (N, M, 4) float32 xyxy,
 "class_ids": (N, M) int32, -1 = no object}`; M is fixed for a run.
@@ -13,14 +13,14 @@ import keras
 import numpy as np
 import psutil
 
-from yolov1_fo import labels, reading
+from yolov1_fo import hardware, labels, reading
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.boxes import Array
 
 logger = logging.getLogger(__name__)
 
-HOST_SHARE = 0.4
-"""`auto` keeps images in memory if they take at most this part of what is free."""
+SHARE = 0.4
+"""`auto` keeps images in memory that take at most this part of what is free."""
 
 
 class Listing(NamedTuple):
@@ -102,17 +102,26 @@ def rows_from(step: int, n: int, batch_size: int, seed: int) -> Iterator[int]:
 
 
 def choose(mode: str, n: int, side: int) -> str:
-    """Returns host or stream; says why if it was asked to choose."""
+    """Returns device, host or stream; says why if it was asked to choose."""
     if mode != "auto":
         return mode
-    needed, free = n * side * side * 3, psutil.virtual_memory().available
-    chosen = "host" if needed <= HOST_SHARE * free else "stream"
+    needed = n * side * side * 3
+    places = {
+        "device": hardware.free_memory(),
+        "host": psutil.virtual_memory().available,
+    }
+    frees = {name: free for name, free in places.items() if free is not None}
+    fits = (name for name, free in frees.items() if needed <= SHARE * free)
+    chosen = next(fits, "stream")
+    free_said = ", ".join(
+        f"{free / 1e9:.1f} GB ({name})" for name, free in frees.items()
+    )
     logger.info(
-        "data '%s': %d images take %.1f GB of %.1f GB free memory",
+        "data '%s': %d images take %.1f GB; free are %s",
         chosen,
         n,
         needed / 1e9,
-        free / 1e9,
+        free_said,
     )
     return chosen
 
@@ -155,14 +164,20 @@ class HostBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[dict[str, Array]]:
         step = self.first_step + index
         rows = rows_of(step, len(self.pixels), self.batch_size, self.seed)
-        return (_batch(self.pixels[rows], self.objects, rows, self.width),)
+        return (self.batch(rows),)
+
+    def batch(self, rows: Array) -> dict[str, Array]:
+        """Returns images with their objects."""
+        boxes, class_ids = self.objects.padded(rows, self.width)
+        return {"images": self.pixels[rows], "boxes": boxes, "class_ids": class_ids}
 
 
-def _batch(
-    pixels: Array, objects: labels.Objects, rows: Array, width: int
-) -> dict[str, Array]:
-    boxes, class_ids = objects.padded(rows, width)
-    return {"images": pixels, "boxes": boxes, "class_ids": class_ids}
+class DeviceBatches(HostBatches):
+    """The same as rows, for a `Learner` that holds all images."""
+
+    def batch(self, rows: Array) -> dict[str, Array]:
+        """Returns which images they are."""
+        return {"rows": rows.astype(np.int32)}
 
 
 def stream(

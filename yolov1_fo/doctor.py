@@ -49,6 +49,7 @@ def examine() -> list[Check]:
         _weights(),
         _database(),
         *_disk(),
+        _pixels(),
         _videos(),
         _plugin(),
     ]
@@ -164,6 +165,22 @@ def _disk() -> Iterator[Check]:
             )
         else:
             yield Check(GOOD, what, found)
+
+
+def _pixels() -> Check:
+    from yolov1_fo import pixels, runs
+
+    size = pixels.size(runs.top() / runs.PIXELS)
+    remedy = "yolov1-fo doctor --clean deletes them" if size else ""
+    return Check(GOOD, "images", f"{size / 1e9:.1f} GB decoded ones are kept", remedy)
+
+
+def clean() -> str:
+    """Deletes the decoded images that trainings keep; says how much they took."""
+    from yolov1_fo import pixels, runs
+
+    folder = runs.top() / runs.PIXELS
+    return f"deleted {pixels.clean(folder) / 1e9:.1f} GB of decoded images in {folder}"
 
 
 def _videos() -> Check:

@@ -1,10 +1,14 @@
 """Feeds a training with its images, without those that can't be read."""
 
+from pathlib import Path
 from typing import Any
 
-from yolov1_fo import callbacks, data, reading
+import numpy as np
+
+from yolov1_fo import callbacks, data, pixels
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.learner import Learner
 
 
 class Feed:
@@ -14,6 +18,7 @@ class Feed:
         config: of the training
         listing: files and objects to learn from
         val (None): to measure on
+        folder (None): where decoded images are kept for the next run
         classifies (False): whether the network is a classifier
 
     Attributes:
@@ -31,10 +36,11 @@ class Feed:
         config: TrainConfig,
         listing: data.Listing,
         val: data.Listing | None,
+        folder: Path | None = None,
         *,
         classifies: bool = False,
     ) -> None:
-        self.config = config
+        self.config, self.folder = config, folder
         self.skipped: dict[str, str] = {}
         images = len(listing.filepaths) + (len(val.filepaths) if val else 0)
         self.mode = data.choose(config.data, images, config.side)
@@ -49,20 +55,35 @@ class Feed:
             )
         self.validator = None
         if val is not None:
-            val, pixels = self._readable(val)
+            val, val_pixels = self._readable(val)
             if not len(val.objects.class_ids):
                 raise ValueError("val_samples has no readable image with an object")
             validator = (
                 callbacks.ClassifierValidator if classifies else callbacks.Validator
             )
-            self.validator = validator(val, config, pixels, self.skipped)
+            self.validator = validator(val, config, val_pixels, self.skipped)
+
+    @property
+    def width(self) -> int:
+        """M of the batches' boxes."""
+        return max(self.listing.objects.most(), 1)
+
+    def hand_over(self, learner: Learner) -> None:
+        """Puts all images on the device, if they are to be there."""
+        if self.mode == "device":
+            objects, rows = self.listing.objects, np.arange(len(self.listing.ids))
+            boxes, class_ids = objects.padded(rows, self.width)
+            learner.hold(
+                {"images": self.pixels, "boxes": boxes, "class_ids": class_ids}
+            )
 
     def batches(self, first_step: int = 0) -> Any:
         """Returns what `Learner.fit` learns from, from a step on; it never ends."""
         config, listing = self.config, self.listing
-        size, width = config.batch_size, max(listing.objects.most(), 1)
+        size, width = config.batch_size, self.width
         if self.pixels is not None:
-            return data.HostBatches(
+            kind = data.DeviceBatches if self.mode == "device" else data.HostBatches
+            return kind(
                 self.pixels,
                 listing.objects,
                 batch_size=size,
@@ -85,16 +106,20 @@ class Feed:
     def _readable(self, listing: data.Listing) -> tuple[data.Listing, Array | None]:
         config = self.config
         listing, bad = data.readable(listing, config.workers)
-        pixels = None
-        if self.mode == "host":
-            pixels, unread = reading.read_into_memory(
-                listing.filepaths, config.side, workers=config.workers
+        kept = None
+        if self.mode != "stream":
+            kept, unread = pixels.load(
+                listing.filepaths,
+                config.side,
+                self.folder,
+                limit=1e9 * config.cache_gb,
+                workers=config.workers,
             )
-            rows = [i for i, path in enumerate(listing.filepaths) if path not in unread]
-            if unread:
-                listing, pixels, bad = listing.take(rows), pixels[rows], bad | unread
+            paths = enumerate(listing.filepaths)
+            listing = listing.take([row for row, path in paths if path not in unread])
+            bad |= unread
         self.skipped |= bad
-        return listing, pixels
+        return listing, kept
 
 
 def check_batch_size(config: TrainConfig, n: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from yolov1_fo import callbacks, checkpoint, darknet, optimizers, runs
+from yolov1_fo import callbacks, checkpoint, darknet, hardware, optimizers, runs
 from yolov1_fo import network as networks
 from yolov1_fo import plan as planning
 from yolov1_fo import resume as resuming
@@ -86,20 +86,15 @@ def run(
         OSError: if there is no space, or a checkpoint can't be written
         FloatingPointError: if the loss is not finite
     """
-    # 1. Read.
-    classifies = plan.task == planning.CLASSIFY
-    feed = Feed(plan.config, plan.listing, plan.validation, classifies=classifies)
-    info = planning.describe(plan, feed)
+    hardware.grow_memory()
+    feed, learner, info = _prepare(plan)
     if plan.resumes:
         planning.check_same(plan, info)
-
-    # 2. Build.
-    learner = build_learner(plan.config, feed.steps, task=plan.task, trunk=plan.trunk)
     _check_space(plan, learner)
-
-    # 3. Train.
     with _run_of(plan, info):
-        done = _fit(plan, learner, feed, info, on_epoch, on_step, show=progress)
+        done, feed = _fit_what_fits(
+            plan, feed, learner, info, on_epoch, on_step, show=progress
+        )
         runs.update(plan.dataset, plan.run_key, skipped=len(feed.skipped))
     checkpoint.forget_state(plan.folder / checkpoint.epoch_name(done.epoch))
     for path, fault in feed.skipped.items():
@@ -108,6 +103,15 @@ def run(
     return TrainResult(
         str(checkpoint_dir), plan.run_key, done.history, done.best, dict(feed.skipped)
     )
+
+
+def _prepare(plan: planning.Plan) -> tuple[Feed, Learner, dict[str, Any]]:
+    """Returns what feeds, what learns, and what the run tells of them."""
+    classifies = plan.task == planning.CLASSIFY
+    kept = runs.pixels(plan.folder)
+    feed = Feed(plan.config, plan.listing, plan.validation, kept, classifies=classifies)
+    learner = build_learner(plan.config, feed.steps, task=plan.task, trunk=plan.trunk)
+    return feed, learner, planning.describe(plan, feed)
 
 
 def build_learner(
@@ -213,10 +217,35 @@ def _run_of(plan: planning.Plan, info: dict[str, Any]) -> Iterator[None]:
         runs.update(dataset, run_key, status="finished")
 
 
+def _fit_what_fits(
+    plan: planning.Plan,
+    feed: Feed,
+    learner: Learner,
+    info: dict[str, Any],
+    *arguments: Any,
+    show: bool,
+) -> tuple[resuming.Progress, Feed]:
+    """Fits; what does not fit into memory is tried again with less."""
+    while True:
+        try:
+            return _fit(plan, feed, learner, info, *arguments, show=show), feed
+        except Exception as error:
+            if not hardware.is_out_of_memory(error):
+                raise
+            smaller = planning.smaller(plan, feed.mode)
+            if smaller is None:
+                raise
+        del feed, learner
+        plan = smaller
+        feed, learner, info = _prepare(plan)
+        changed = {name: info[name] for name in ("settings", "data")}
+        runs.update(plan.dataset, plan.run_key, **changed)
+
+
 def _fit(
     plan: planning.Plan,
-    learner: Learner,
     feed: Feed,
+    learner: Learner,
     info: dict[str, Any],
     on_epoch: OnEpoch | None,
     on_step: OnStep | None,
@@ -235,6 +264,7 @@ def _fit(
         _tell(plan, progress)  # it may have been killed before it could
     if callbacks.is_over(progress, config):
         return progress
+    feed.hand_over(learner)
     card = {"run_key": run_key, "dataset": dataset.name, **info}
     after = [
         callbacks.StopOnNaN(config, feed.listing.filepaths),

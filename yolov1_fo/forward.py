@@ -1,20 +1,17 @@
 """The network as it predicts: normalisation folded into kernels, precision changed."""
 
 import functools
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from yolov1_fo import layers
+from yolov1_fo import hardware, layers
 from yolov1_fo.boxes import Array
 
 SPOKEN = ("output", "class_probs", "confidence", "boxes")
 """Layers that say the raw output; they stay float32."""
-
-CPU_INFO = Path("/proc/cpuinfo")
 
 _NORMS = (keras.layers.BatchNormalization, layers.BatchNormalization)
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
@@ -28,7 +25,7 @@ class Forward:
     Args:
         network: from `network.build` or `network.load`
         precision (None): float32, bfloat16 or float16 of all but the last layer; auto
-            takes what `fastest_precision` gives; by default the network's own
+            takes what `hardware.fastest_precision` gives; by default the network's own
 
     Attributes:
         asked: the precision that was asked for
@@ -40,7 +37,7 @@ class Forward:
         self._most = 0
         # TensorFlow without XLA takes any number of images from the second size on.
         self._compiles_each_size = (
-            keras.backend.backend() != "tensorflow" or has_accelerator()
+            keras.backend.backend() != "tensorflow" or hardware.has_accelerator()
         )
 
     def __call__(self, pixels: Array) -> Array:
@@ -61,35 +58,13 @@ class Forward:
 
     @functools.cached_property
     def _network(self) -> keras.Model:
-        precision = fastest_precision() if self.asked == "auto" else self.asked
+        precision = hardware.fastest_precision() if self.asked == "auto" else self.asked
         return predicting(self.network, precision)
 
     def _compile(self, kind: str) -> keras.Model:
         image = keras.Input(self.network.input_shape[1:], dtype=kind, name="pixels")
         scaled = ops.cast(image, "float32") / 255.0 if kind == "uint8" else image
         return keras.Model(image, self._network(scaled), name="forward")
-
-
-def has_accelerator() -> bool:
-    """Returns whether the backend has a device beside the processor."""
-    return bool(
-        keras.distribution.list_devices("gpu") or keras.distribution.list_devices("tpu")
-    )
-
-
-def fastest_precision() -> str:
-    """Returns bfloat16 where the device has units for it, else float32.
-
-    Such units are AVX512-BF16 and AMX of a processor, as Linux tells, and those of any
-    accelerator.
-    """
-    if has_accelerator():
-        return "bfloat16"
-    try:
-        flags = CPU_INFO.read_text().split()
-    except OSError:
-        return "float32"
-    return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(flags) else "float32"
 
 
 def _filled(pixels: Array, most: int) -> Array:

@@ -15,8 +15,8 @@ class Learner(keras.Model):
     """A network with its training step; computes all but the network in float32.
 
     It is fed batches `{"images": (N, H, W, 3) uint8, "boxes": (N, M, 4) float32 xyxy,
-    "class_ids": (N, M) int32, -1 = no object}`. It can't be reloaded: `network` is what
-    is saved.
+    "class_ids": (N, M) int32, -1 = no object}`, or, if it holds all images, `{"rows":
+    (N,) int32}`. It can't be reloaded: `network` is what is saved.
 
     Args:
         network: from `network.build`, under any precision policy
@@ -24,6 +24,7 @@ class Learner(keras.Model):
 
     Attributes:
         first_bad_step: the first step whose loss was not finite; -1 for none
+        held: what `hold` was given, on the device
     """
 
     TERMS: tuple[str, ...] = loss.Terms._fields
@@ -36,6 +37,7 @@ class Learner(keras.Model):
         self.loss_metrics = {name: keras.metrics.Mean(name=name) for name in self.TERMS}
         self.step = self._counter("step", 0)
         self.first_bad_step = self._counter("first_bad_step", -1)
+        self.held: dict[str, keras.Variable] = {}
 
     @property
     def trunk(self) -> keras.Model | None:
@@ -51,8 +53,26 @@ class Learner(keras.Model):
             trainable=False,
         )
 
+    def hold(self, images: dict[str, Array]) -> None:
+        """Keeps images with their objects on the device, so that batches are rows.
+
+        Args:
+            images: as a batch has them; all that there are
+        """
+        self.held = {
+            name: keras.Variable(
+                values, dtype=values.dtype.name, trainable=False, name=f"held_{name}"
+            )
+            for name, values in images.items()
+        }
+
     def call(self, batch: dict[str, Array], training: bool = False) -> dict[str, Array]:
         """Returns `{"y_true": (N, S, S, 5 + C), "y_pred": (N, outputs)}`."""
+        if "rows" in batch:
+            batch = {
+                name: ops.take(values, batch["rows"], axis=0)
+                for name, values in self.held.items()
+            }
         images, boxes, class_ids = batch["images"], batch["boxes"], batch["class_ids"]
         if training:
             n = ops.shape(images)[0]

@@ -5,7 +5,7 @@ import logging
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +21,7 @@ from yolov1_fo import (
     darknet,
     data,
     estimate,
+    hardware,
     runs,
 )
 from yolov1_fo import samples as fo_samples
@@ -328,7 +329,7 @@ def describe(plan: Plan, feed: Feed) -> dict[str, Any]:
         "trunk": plan.trunk and str(plan.trunk),
         "settings": asdict(plan.config),
         "data": feed.mode,
-        "device": estimate.device(accelerated=_has_gpu()),
+        "device": estimate.device(accelerated=hardware.has_accelerator()),
         "images": len(train.ids),
         "objects": len(train.objects.class_ids),
         "dropped": train.dropped._asdict(),
@@ -348,8 +349,29 @@ def describe(plan: Plan, feed: Feed) -> dict[str, Any]:
     }
 
 
-def _has_gpu() -> bool:
-    return bool(keras.distribution.list_devices("gpu"))
+def smaller(plan: Plan, mode: str) -> Plan | None:
+    """Returns a plan that takes less memory; says so.
+
+    After the first epoch only the way that images take may change: with another size of
+    batch the run would not go on as it began.
+
+    Args:
+        plan: that did not fit
+        mode: how it was fed
+
+    Returns:
+        None if there is nothing smaller
+    """
+    config = plan.config
+    if mode == "device":
+        change: dict[str, Any] = {"data": "host"}
+    elif config.batch_size > 1 and not checkpoint.pointed(plan.folder, "last"):
+        change = {"batch_size": config.batch_size // 2, "steps_per_execution": 1}
+    else:
+        return None
+    said = ", ".join(f"{k} {v!r}" for k, v in change.items() if getattr(config, k) != v)
+    logger.warning("memory is too small for the training; it begins with %s", said)
+    return plan._replace(config=replace(config, **change))
 
 
 def check_same(plan: Plan, now: dict[str, Any]) -> None:

@@ -142,12 +142,13 @@ def _assign(stored: Mapping[str, Any], wanted: dict[str, Any]) -> None:
 
 
 def variables(learner: keras.Model) -> dict[str, Any]:
-    """Returns all that a step changes, metrics aside, by number.
+    """Returns all that a step changes by number; no metrics, and no images held.
 
     Keras makes up some names anew in each process, so that only the order can be
     relied on.
     """
-    metrics = {id(variable) for variable in learner.metrics_variables}
-    found = [v for v in learner.variables if id(v) not in metrics]
+    others = [*learner.metrics_variables, *learner.held.values()]
+    passed = {id(variable) for variable in others}
+    found = [v for v in learner.variables if id(v) not in passed]
     found += learner.optimizer.variables
     return {f"{number:05d}": variable for number, variable in enumerate(found)}

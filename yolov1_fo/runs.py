@@ -14,6 +14,7 @@ import filelock
 
 METHOD = "yolov1/train"
 LOCK, JOB_LOCK = ".lock", ".job.lock"
+PIXELS = "pixels"
 JOB = "job"
 """A run's folder for its job."""
 
@@ -43,6 +44,11 @@ def root(dataset: fo.Dataset, runs_dir: str | os.PathLike[str] | None = None) ->
 def top(runs_dir: str | os.PathLike[str] | None = None) -> Path:
     """Returns where all runs of all datasets keep their files."""
     return Path(runs_dir or Path(fo.config.default_dataset_dir) / "__yolov1__")
+
+
+def pixels(folder: Path) -> Path:
+    """Returns where the runs beside a run's folder keep decoded images."""
+    return folder.parent.parent / PIXELS
 
 
 def check_name(name: str, argument: str) -> None:

@@ -8,18 +8,25 @@ from yolov1_fo.commands import command
 
 def add(commands: Any) -> None:
     """Adds the command."""
-    command(
+    parser = command(
         commands,
         "doctor",
         _run,
         "Look at what YOLOv1 needs here, and say what to do. Exit code 1 if something "
         "is missing.",
     )
+    parser.add_argument(
+        "--clean",
+        action="store_true",
+        help="delete the decoded images that trainings keep for the next one",
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from yolov1_fo import doctor
 
+    if arguments.clean:
+        print(doctor.clean())
     checks = doctor.examine()
     for check in checks:
         print(check)

@@ -1,0 +1,209 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import filelock
+import numpy as np
+import pytest
+
+from yolov1_fo import pixels, reading
+
+SIDE = 8
+LIMIT = 1e6
+
+
+@pytest.fixture
+def files(tmp_path, rng):
+    paths = []
+    for number in range(5):
+        path = tmp_path / f"{number}.png"
+        cv2.imwrite(str(path), rng.integers(0, 256, (12, 10, 3), np.uint8))
+        paths.append(str(path))
+    return paths
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "kept"
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """Counts the files that are decoded."""
+    paths, read = [], reading.read
+    monkeypatch.setattr(
+        reading,
+        "read",
+        lambda path, *rest: (paths.append(path), read(path, *rest))[1],
+    )
+    return paths
+
+
+def load(paths, folder, limit=LIMIT):
+    return pixels.load(paths, SIDE, folder, limit=limit)
+
+
+def test_kept_pixels_are_those_of_the_files(files, folder):
+    expected, _ = reading.read_into_memory(files, SIDE)
+    for _ in range(2):
+        kept, bad = load(files, folder)
+        assert isinstance(kept, np.memmap)
+        np.testing.assert_array_equal(kept, expected)
+        assert not bad
+
+
+def test_second_run_decodes_nothing(files, folder, decoded):
+    load(files, folder)
+    assert sorted(decoded) == files
+    load(files, folder)
+    assert len(decoded) == 5
+
+
+def test_other_content_order_or_side_is_decoded_anew(files, folder, decoded):
+    load(files, folder)
+    times = Path(files[0]).stat().st_atime_ns, Path(files[0]).stat().st_mtime_ns
+    Path(files[0]).write_bytes(Path(files[1]).read_bytes())
+    os.utime(files[0], ns=times)  # a clock tells nothing
+    kept, _ = load(files, folder)
+    np.testing.assert_array_equal(kept[0], kept[1])
+    backwards, _ = load(files[::-1], folder)
+    np.testing.assert_array_equal(backwards, kept[::-1])
+    pixels.load(files, 2 * SIDE, folder, limit=LIMIT)
+    assert len(decoded) == 20
+
+
+def test_moved_files_are_known_again(files, folder, decoded, tmp_path):
+    load(files, folder)
+    moved = [
+        str(Path(path).rename(tmp_path / f"new{Path(path).name}")) for path in files
+    ]
+    load(moved, folder)
+    assert len(decoded) == 5
+
+
+@pytest.mark.parametrize("limit", [LIMIT, 0])
+def test_bad_files_are_left_out_and_named(files, folder, limit):
+    Path(files[1]).write_bytes(b"no image, but long enough")
+    lost = [*files, "/nowhere.png"]
+    for _ in range(2):
+        kept, bad = load(lost, folder, limit)
+        assert kept.shape == (4, SIDE, SIDE, 3)
+        assert list(bad) == [files[1], "/nowhere.png"]
+        assert "can't be decoded" in bad[files[1]]
+    none, bad = load(lost[-1:], folder, limit)
+    assert none.shape == (0, SIDE, SIDE, 3)
+    assert len(bad) == 1
+
+
+def test_without_a_folder_or_beyond_the_limit_they_stay_in_memory(files, folder):
+    for place, limit in ((None, LIMIT), (folder, 100)):
+        kept, _ = load(files, place, limit)
+        assert not isinstance(kept, np.memmap)
+        assert kept.shape == (5, SIDE, SIDE, 3)
+    assert not folder.exists()
+
+
+def test_what_was_not_used_for_long_goes_first(files, folder, decoded):
+    one = 3 * SIDE**2
+    limit = 3.6 * one  # room for three images, and for cards
+    first, second, third = files[:1], files[1:2], files[2:4]
+    load(first, folder, limit)
+    load(second, folder, limit)
+    cards = sorted(folder.glob("*/card.json"), key=lambda card: card.stat().st_mtime_ns)
+    for age, card in zip((200, 100), cards, strict=True):
+        os.utime(card, (age, age))
+    load(first, folder, limit)  # used again
+    load(third, folder, limit)
+    decoded.clear()
+    load(first, folder, limit)
+    load(third, folder, limit)
+    assert not decoded
+    load(second, folder, limit)
+    assert decoded == second
+
+
+def test_a_full_disk_keeps_them_in_memory(files, folder, monkeypatch, caplog):
+    monkeypatch.setattr(pixels, "SPARE", 1e18)
+    kept, _ = load(files, folder)
+    assert not isinstance(kept, np.memmap)
+    assert "images stay in memory" in caplog.text
+    assert pixels.size(folder) == 0
+
+
+def test_an_error_while_writing_leaves_nothing(files, folder, monkeypatch):
+    def fail(*arguments, **options):
+        yield reading.Read(np.zeros((SIDE, SIDE, 3), np.uint8), None)
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(reading, "read_all", fail)
+    monkeypatch.setattr(pixels, "_in_memory", lambda *a: ("in memory", {}))
+    assert load(files, folder) == ("in memory", {})
+    assert not list(folder.glob("*/*"))
+
+
+def test_two_at_once_decode_once(files, folder, decoded):
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: load(files, folder)[0], range(4)))
+    assert len(decoded) == 5
+    for kept in found:
+        np.testing.assert_array_equal(kept, found[0])
+
+
+def test_clean_frees_all_but_what_is_being_written(files, folder):
+    load(files, folder)
+    load(files[:2], folder)
+    busy = next(folder.glob("*/card.json")).parent
+    done = threading.Event()
+    taken = threading.Event()
+
+    def write():
+        with filelock.FileLock(folder / f"{busy.name}.lock"):
+            taken.set()
+            done.wait(30)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(write)
+        assert taken.wait(30)
+        before = pixels.size(folder)
+        freed = pixels.clean(folder)
+        done.set()
+    assert busy.is_dir()
+    assert freed == before - pixels.size(folder) > 0
+    pixels.clean(folder)
+    assert pixels.size(folder) == 0
+
+
+KILLED = """
+import sys
+from yolov1_fo import pixels, reading
+read = reading.read
+def slow(path, *rest):
+    if path == sys.argv[-1]:
+        print("writing", flush=True)
+        sys.stdin.read()
+    return read(path, *rest)
+reading.read = slow
+pixels.load(sys.argv[2:], 8, __import__("pathlib").Path(sys.argv[1]), limit=1e6)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_writer_costs_nothing(files, folder):
+    writer = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(folder), *files],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert writer.stdout.readline() == b"writing\n"
+    assert not list(folder.glob("*/card.json"))
+    writer.send_signal(signal.SIGKILL)
+    writer.communicate()
+    expected, _ = reading.read_into_memory(files, SIDE)
+    kept, _ = load(files, folder)
+    np.testing.assert_array_equal(kept, expected)
+    assert len(list(folder.glob("*/"))) == 1
