@@ -6,12 +6,12 @@ import pytest
 
 import yolov1_fo
 from tests.test_images import turned
-from yolov1_fo import data, images, labels, reading
+from yolov1_fo import data, examples, images, objects, reading
 
 
 @pytest.fixture
 def listing(painted):
-    return data.load(painted, "ground_truth", ["blue", "red"])
+    return examples.load(painted, "ground_truth", ["blue", "red"])
 
 
 def host(listing, **changes):
@@ -159,8 +159,8 @@ def test_training_sees_every_orientation_upright(tmp_path, rng, mode):
     if mode == "host":
         pixels, _ = reading.read_into_memory(paths, 32)
     else:
-        none = labels.Objects(np.zeros((0, 4)), np.zeros(0, int), np.zeros(9, int))
-        listing = data.Listing(paths, paths, none, none, labels.Dropped())
+        none = objects.Objects(np.zeros((0, 4)), np.zeros(0, int), np.zeros(9, int))
+        listing = data.Listing(paths, paths, none, none, objects.Dropped())
         (batch,), _ = streamed(listing, batch_size=8, width=1)
         pixels = batch["images"].numpy()
     for turned_pixels in pixels:

@@ -173,7 +173,7 @@ def test_bad_input_is_one_clear_line(predicted, arguments, line):
 @pytest.mark.parametrize("seed", range(3))
 def test_training_and_evaluation_measure_the_same(painted, checkpoint_dir, seed):
     """`Validator`, on arrays, agrees with `evaluate`, on the database."""
-    from yolov1_fo import callbacks, data, network
+    from yolov1_fo import callbacks, examples, network
     from yolov1_fo.config import TrainConfig
 
     model = yolov1_fo.load_model(checkpoint_dir)
@@ -182,7 +182,7 @@ def test_training_and_evaluation_measure_the_same(painted, checkpoint_dir, seed)
     for number, detection in enumerate(marked.ground_truth.detections):
         detection["difficult"] = number == 0
     marked.save()
-    listing = data.load(view, "ground_truth", model.classes)
+    listing = examples.load(view, "ground_truth", model.classes)
     config = TrainConfig(
         network="fast-yolov1", side=32, S=3, C=2, batch_size=2, confidence_thresh=0.01
     )

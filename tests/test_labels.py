@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from yolov1_fo import labels
+from yolov1_fo.objects import Dropped
 
 CLASSES = ["cat", "dog"]
 
@@ -27,7 +28,7 @@ def test_objects_are_corners_by_image():
     assert some.class_ids.tolist() == [1, 0, 1]
     np.testing.assert_allclose(some.boxes[0], [0.1, 0.2, 0.4, 0.6])
     assert some.most() == 2
-    assert dropped == labels.Dropped()
+    assert dropped == Dropped()
 
 
 def test_each_reason_is_counted_once():
@@ -41,7 +42,7 @@ def test_each_reason_is_counted_once():
             ("cat", [float("nan"), 0, 0.1, 0.1], False),
         ]
     )
-    assert dropped == labels.Dropped(ignored=1, degenerate=4, other_class=1)
+    assert dropped == Dropped(ignored=1, degenerate=4, other_class=1)
     assert some.offsets.tolist() == [0, 0]
 
 

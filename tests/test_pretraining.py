@@ -7,7 +7,7 @@ import pytest
 import yolov1_fo
 from tests import golden
 from tests.micro import GOLDEN
-from yolov1_fo import callbacks, checkpoint, data, fitting, network, zoo
+from yolov1_fo import callbacks, checkpoint, examples, fitting, network, zoo
 from yolov1_fo.architectures import NETWORKS, trunk
 from yolov1_fo.config import TrainConfig
 
@@ -194,7 +194,7 @@ def test_accuracies_worked_by_hand(labelled, small):
     for number, sample in enumerate(labelled):
         sample["six"] = fo.Classification(label=names[number % 6])
         sample.save()
-    listing = data.load(labelled, "six", names)
+    listing = examples.load(labelled, "six", names)
     config = TrainConfig(network="micro", side=32, C=6, batch_size=3)
     # Class 2 always first, class 5 always last.
     logits = np.float32([0.4, 0.3, 0.5, 0.2, 0.1, 0.0])

@@ -16,6 +16,7 @@ from yolov1_fo import (
     checkpoint,
     data,
     decode,
+    examples,
     fitting,
     images,
     labels,
@@ -353,7 +354,7 @@ def test_the_papers_network_trains_on_photographs(photographs, tmp_path):
     from benchmarks import fruit
 
     dataset = fruit.load(photographs / "fruit")
-    listing = data.load(
+    listing = examples.load(
         dataset.match_tags("train").take(4, seed=1),
         "ground_truth",
         ["apple", "banana", "orange"],

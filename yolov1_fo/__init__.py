@@ -20,7 +20,7 @@ _HOMES = {
     "EvaluationReport": "evaluation",
     "inspect": "inspection",
     "InspectionReport": "inspection",
-    "to_tf_dataset": "data",
+    "to_tf_dataset": "examples",
     "load_quickstart": "quickstart",
     "load_open_images": "open_images",
     "publish": "zoo",

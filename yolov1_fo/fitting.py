@@ -14,14 +14,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from yolov1_fo import callbacks, checkpoint, darknet, hardware, optimizers, runs
+from yolov1_fo import callbacks, checkpoint, darknet, hardware, runs
+from yolov1_fo import learner as learners
 from yolov1_fo import network as networks
 from yolov1_fo import plan as planning
 from yolov1_fo import resume as resuming
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.feed import Feed
-from yolov1_fo.learner import Classifier, Learner
-from yolov1_fo.network import let_learn
+from yolov1_fo.learner import Learner
 
 logger = logging.getLogger(__name__)
 
@@ -135,35 +135,11 @@ def build_learner(
     """
     if 0 < config.freeze_epochs < config.epochs and keras.backend.backend() == "jax":
         raise ValueError("freeze_epochs needs the TensorFlow backend, got jax")
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(config.precision)
-    try:
-        build, learn = _KINDS[task]
-        net = build(config, seed=config.seed)
-    finally:
-        keras.config.set_dtype_policy(policy)
+    learner = learners.build(config, classifies=task == planning.CLASSIFY)
     if trunk is not None:
-        _start_from(trunk, net, config)
-    learner = learn(net, config)
-    slow = []
-    if learner.trunk:
-        let_learn(learner.trunk, config.frozen_stride)
-        slow = [variable.path for variable in learner.trunk.trainable_variables]
-    variables = net.trainable_variables
-    optimizer = optimizers.build(config, steps_per_epoch, variables, slow)
-    if learner.trunk and config.freeze_epochs:
-        learner.trunk.trainable = False
-    if config.precision == "mixed_float16":
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        optimizer.build(variables)
-    learner.compile(optimizer=optimizer, steps_per_execution=config.steps_per_execution)
+        _start_from(trunk, learner.network, config)
+    learner.prepare(steps_per_epoch)
     return learner
-
-
-_KINDS = {
-    planning.DETECT: (networks.build, Learner),
-    planning.CLASSIFY: (networks.build_classifier, Classifier),
-}
 
 
 def _start_from(trunk: Path, network: keras.Model, config: TrainConfig) -> None:

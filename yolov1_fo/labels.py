@@ -4,7 +4,7 @@ import functools
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any
 
 import bson
 import fiftyone.core.labels as fol
@@ -12,58 +12,7 @@ import numpy as np
 
 from yolov1_fo import boxes as _boxes
 from yolov1_fo.boxes import Array
-
-
-class Objects(NamedTuple):
-    """The objects of many images, held flat.
-
-    Attributes:
-        boxes: (K, 4) xyxy, relative, float32
-        class_ids: (K,) int32
-        offsets: (N + 1,) int64; image i has the rows offsets[i] to offsets[i + 1]
-    """
-
-    boxes: Array
-    class_ids: Array
-    offsets: Array
-
-    def take(self, images: Sequence[int] | Array) -> Self:
-        """Returns the objects of some images, in their order."""
-        spans = [np.arange(self.offsets[i], self.offsets[i + 1]) for i in images]
-        rows = np.concatenate([np.zeros(0, int), *spans])
-        offsets = np.cumsum([0, *(len(span) for span in spans)])
-        return type(self)(self.boxes[rows], self.class_ids[rows], offsets)
-
-    def of(self, image: int) -> tuple[Array, Array]:
-        """Returns boxes (M, 4) and class ids (M,) of one image."""
-        rows = slice(self.offsets[image], self.offsets[image + 1])
-        return self.boxes[rows], self.class_ids[rows]
-
-    def most(self) -> int:
-        """Returns how many objects the fullest image has."""
-        return int(np.diff(self.offsets).max(initial=0))
-
-    def digest(self) -> str:
-        """Returns what tells these objects from any others."""
-        return hashlib.sha256(b"".join(part.tobytes() for part in self)).hexdigest()
-
-    def padded(self, images: Sequence[int] | Array, width: int) -> tuple[Array, Array]:
-        """Returns boxes (N, width, 4) and class ids (N, width), -1 = no object."""
-        boxes = np.zeros((len(images), width, 4), np.float32)
-        class_ids = np.full((len(images), width), -1, np.int32)
-        for row, image in enumerate(images):
-            some_boxes, some_ids = self.of(image)
-            boxes[row, : len(some_ids)] = some_boxes[:width]
-            class_ids[row, : len(some_ids)] = some_ids[:width]
-        return boxes, class_ids
-
-
-class Dropped(NamedTuple):
-    """How many objects are no targets, and why."""
-
-    ignored: int = 0
-    degenerate: int = 0
-    other_class: int = 0
+from yolov1_fo.objects import Dropped, Objects
 
 
 def from_detections(

@@ -5,10 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from yolov1_fo import augment, grid, loss
+from yolov1_fo import augment, grid, loss, optimizers
+from yolov1_fo import network as networks
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.network import trunk_of
+from yolov1_fo.network import let_learn, trunk_of
 
 
 class Learner(keras.Model):
@@ -51,6 +52,29 @@ class Learner(keras.Model):
             dtype="int32",
             initializer=keras.initializers.Constant(value),
             trainable=False,
+        )
+
+    def prepare(self, steps_per_epoch: int) -> None:
+        """Compiles the step, with the optimizer of the settings.
+
+        The weights must be those that it begins with, if averages of them are kept.
+
+        Args:
+            steps_per_epoch: for the schedule
+        """
+        config, slow = self.config, []
+        if self.trunk:
+            let_learn(self.trunk, config.frozen_stride)
+            slow = [variable.path for variable in self.trunk.trainable_variables]
+        variables = self.network.trainable_variables
+        optimizer = optimizers.build(config, steps_per_epoch, variables, slow)
+        if self.trunk and config.freeze_epochs:
+            self.trunk.trainable = False
+        if config.precision == "mixed_float16":
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+            optimizer.build(variables)
+        self.compile(
+            optimizer=optimizer, steps_per_execution=config.steps_per_execution
         )
 
     def hold(self, images: dict[str, Array]) -> None:
@@ -145,6 +169,24 @@ class Classifier(Learner):
         """Returns the cross-entropy of each image: (N,)."""
         errors = y_true * ops.log_softmax(y_pred, axis=-1)
         return {"cross_entropy": -ops.sum(errors, axis=-1)}
+
+
+def build(config: TrainConfig, *, classifies: bool = False) -> Learner:
+    """Returns a learner around a new network, computing in its precision.
+
+    Args:
+        config: of the training
+        classifies (False): makes the classifier of the paper's first stage
+    """
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(config.precision)
+    try:
+        if classifies:
+            network = networks.build_classifier(config, seed=config.seed)
+            return Classifier(network, config)
+        return Learner(networks.build(config, seed=config.seed), config)
+    finally:
+        keras.config.set_dtype_policy(policy)
 
 
 def class_shares(class_ids: Array, num_classes: int) -> Array:

@@ -21,6 +21,7 @@ from yolov1_fo import (
     darknet,
     data,
     estimate,
+    examples,
     hardware,
     runs,
 )
@@ -295,7 +296,7 @@ def _listing(
     split: str,
 ) -> data.Listing:
     """Returns what to learn from, in an order that no view changes."""
-    listing = data.load(samples, gt_field, classes)
+    listing = examples.load(samples, gt_field, classes)
     if not len(listing.objects.class_ids):
         raise ValueError(
             f"'{gt_field}' on {fo_samples.name(samples)} has no objects to "

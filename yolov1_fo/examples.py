@@ -1,0 +1,97 @@
+"""A FiftyOne collection as examples to learn from."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from yolov1_fo import data, labels
+from yolov1_fo import samples as fo_samples
+
+logger = logging.getLogger(__name__)
+
+
+def load(
+    samples: fo_samples.Samples, gt_field: str, classes: Sequence[str]
+) -> data.Listing:
+    """Returns the files and objects of a checked collection.
+
+    Raises:
+        ValueError: if `classes` lacks a label
+    """
+    records = fo_samples.read(samples, gt_field)
+    objects, ignored, dropped = labels.from_detections(
+        records.labels, records.bounding_boxes, records.ignored, classes
+    )
+    if dropped.other_class:
+        present = {label for row in records.labels for label in row}
+        lacking = sorted(str(label) for label in present - set(classes))
+        raise ValueError(
+            f"classes lack labels of '{gt_field}' on {fo_samples.name(samples)}: "
+            f"{', '.join(lacking)}; add them, or filter the view"
+        )
+    return data.Listing(records.ids, records.filepaths, objects, ignored, dropped)
+
+
+def to_tf_dataset(
+    samples: fo_samples.Samples,
+    gt_field: str = "ground_truth",
+    *,
+    classes: Sequence[str] | None = None,
+    side: int = 448,
+    batch_size: int = 16,
+    shuffle: bool = False,
+    seed: int = 0,
+    epochs: int = 1,
+    drop_remainder: bool = False,
+    workers: int = 0,
+) -> Any:
+    """Returns a `tf.data.Dataset` of uint8 images with padded boxes, for your own loop.
+
+    Images that are missing, cut or can't be decoded are skipped and named.
+
+    Args:
+        samples: a FiftyOne dataset or view of images
+        gt_field ("ground_truth"): its field of Detections
+        classes (None): names in the order of their ids; by default the dataset's
+        side (448): images are squashed to side x side, in pixels
+        batch_size (16): images a batch
+        shuffle (False): another order each epoch
+        seed (0): of the order
+        epochs (1): passes over the samples
+        drop_remainder (False): leaves out a last batch that is not full
+        workers (0): threads that decode; 0 takes one a core
+
+    Returns:
+        batches `{"images": (N, side, side, 3) uint8, "boxes": (N, M, 4) float32 xyxy
+        relative, "class_ids": (N, M) int32, -1 = no object}`
+
+    Raises:
+        ValueError: if the collection, the field or a class does not fit
+    """
+    fo_samples.check_labelled(samples, gt_field, "gt_field")
+    if side < 1 or batch_size < 1:
+        raise ValueError(
+            f"side and batch_size must be at least 1, got {side} and {batch_size}"
+        )
+    listing = load(samples, gt_field, fo_samples.classes_of(samples, gt_field, classes))
+    listing, bad = data.readable(listing, workers)
+    for path, fault in bad.items():
+        logger.warning("skipped '%s': %s", path, fault)
+    n = len(listing.filepaths)
+
+    def rows() -> Iterator[int]:
+        for epoch in range(epochs):
+            shown = data.order(n, seed, epoch) if shuffle else np.arange(n)
+            yield from shown[: n // batch_size * batch_size if drop_remainder else n]
+
+    return data.stream(
+        listing,
+        rows,
+        side=side,
+        batch_size=batch_size,
+        width=max(listing.objects.most(), 1),
+        drop_remainder=drop_remainder,
+        workers=workers,
+    )
