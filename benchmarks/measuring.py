@@ -18,7 +18,10 @@ import numpy as np
 import yolov1_fo
 
 SPLIT_SEED = 2015
-LIBRARIES = ("keras", "tensorflow-cpu", "fiftyone", "numpy")
+LIBRARIES = (
+    *("keras", "tensorflow", "tensorflow-cpu", "jax", "fiftyone", "numpy"),
+    *("opencv-python-headless", "torch", "onnxruntime", "openvino"),
+)
 
 
 def put_aside(samples: Any) -> tuple[Any, Any]:

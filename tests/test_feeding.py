@@ -143,8 +143,7 @@ def test_what_never_fits_says_so(painted, micro, monkeypatch):
 )
 def test_auto_says_what_it_takes_and_why(monkeypatch, caplog, device, host, chosen):
     monkeypatch.setattr(hardware, "free_memory", lambda: device)
-    memory = type("Memory", (), {"available": host})
-    monkeypatch.setattr(data.psutil, "virtual_memory", lambda: memory)
+    monkeypatch.setattr(hardware, "host_memory", lambda: host)
     with caplog.at_level(logging.INFO):
         assert data.choose("auto", 10_000, 448) == chosen  # 6 GB
     assert f"data '{chosen}': 10000 images take 6.0 GB" in caplog.text

@@ -1,6 +1,8 @@
 import fiftyone as fo
+import numpy as np
 import pytest
 
+from yolov1_fo import examples
 from yolov1_fo import samples as fo_samples
 
 
@@ -120,3 +122,20 @@ def test_no_objects_have_no_classes(painted):
 def test_digest_tells_sets_apart():
     assert fo_samples.digest(["a", "b"]) == fo_samples.digest(["b", "a"])
     assert fo_samples.digest(["a", "b"]) != fo_samples.digest(["ab"])
+
+
+def test_parts_are_the_whole(painted, monkeypatch):
+    whole = fo_samples.read(painted, "ground_truth")
+    listed = examples.load(painted, "ground_truth", ["red", "blue"])
+    monkeypatch.setattr(fo_samples, "PART", 3)
+    parts = list(fo_samples.read_parts(painted, "ground_truth"))
+    assert [len(part.ids) for part in parts] == [3, 3, 2]
+    for name, values in whole._asdict().items():
+        assert [row for part in parts for row in getattr(part, name)] == values
+    again = examples.load(painted, "ground_truth", ["red", "blue"])
+    assert (again.ids, again.filepaths) == (listed.ids, listed.filepaths)
+    assert again.dropped == listed.dropped
+    for ours, theirs in zip(again.objects, listed.objects, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    none = painted.limit(0)
+    assert [part.ids for part in fo_samples.read_parts(none, "ground_truth")] == [[]]

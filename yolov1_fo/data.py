@@ -4,6 +4,7 @@ A batch is `{"images": (N, side, side, 3) uint8, "boxes": (N, M, 4) float32 xyxy
 "class_ids": (N, M) int32, -1 = no object}`; M is fixed for a run.
 """
 
+import functools
 import itertools
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,6 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-import psutil
 
 from yolov1_fo import hardware, reading
 from yolov1_fo.boxes import Array
@@ -64,9 +64,12 @@ def steps_per_epoch(n: int, batch_size: int) -> int:
     return n // batch_size
 
 
+@functools.lru_cache(maxsize=2)
 def order(n: int, seed: int, epoch: int) -> Array:
     """Returns in which order an epoch shows `n` images; each epoch has its own."""
-    return np.random.default_rng([seed, epoch]).permutation(n)
+    shown = np.random.default_rng([seed, epoch]).permutation(n)
+    shown.flags.writeable = False
+    return shown
 
 
 def rows_of(step: int, n: int, batch_size: int, seed: int) -> Array:
@@ -88,7 +91,7 @@ def choose(mode: str, n: int, side: int) -> str:
     needed = n * side * side * 3
     places = {
         "device": hardware.free_memory(),
-        "host": psutil.virtual_memory().available,
+        "host": hardware.host_memory(),
     }
     frees = {name: free for name, free in places.items() if free is not None}
     fits = (name for name, free in frees.items() if needed <= SHARE * free)

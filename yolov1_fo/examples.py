@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from yolov1_fo import data, labels
 from yolov1_fo import samples as fo_samples
+from yolov1_fo.objects import Dropped, Objects
 
 logger = logging.getLogger(__name__)
 
@@ -20,18 +21,41 @@ def load(
     Raises:
         ValueError: if `classes` lacks a label
     """
-    records = fo_samples.read(samples, gt_field)
-    objects, ignored, dropped = labels.from_detections(
-        records.labels, records.bounding_boxes, records.ignored, classes
-    )
-    if dropped.other_class:
-        present = {label for row in records.labels for label in row}
-        lacking = sorted(str(label) for label in present - set(classes))
-        raise ValueError(
-            f"classes lack labels of '{gt_field}' on {fo_samples.name(samples)}: "
-            f"{', '.join(lacking)}; add them, or filter the view"
+    ids: list[str] = []
+    filepaths: list[str] = []
+    parts = []
+    for part in fo_samples.read_parts(samples, gt_field):
+        found = labels.from_detections(
+            part.labels, part.bounding_boxes, part.ignored, classes
         )
-    return data.Listing(records.ids, records.filepaths, objects, ignored, dropped)
+        if found[2].other_class:
+            _refuse(samples, gt_field, classes)
+        ids += part.ids
+        filepaths += part.filepaths
+        parts.append(found)
+    objects, ignored, counts = zip(*parts, strict=True)
+    dropped = Dropped(*(sum(count) for count in zip(*counts, strict=True)))
+    return data.Listing(
+        ids, filepaths, Objects.join(objects), Objects.join(ignored), dropped
+    )
+
+
+def _refuse(
+    samples: fo_samples.Samples, gt_field: str, classes: Sequence[str]
+) -> NoReturn:
+    lacking = sorted(
+        {
+            str(label)
+            for part in fo_samples.read_parts(samples, gt_field)
+            for row in part.labels
+            for label in row
+        }
+        - set(classes)
+    )
+    raise ValueError(
+        f"classes lack labels of '{gt_field}' on {fo_samples.name(samples)}: "
+        f"{', '.join(lacking)}; add them, or filter the view"
+    )
 
 
 def to_tf_dataset(

@@ -48,6 +48,13 @@ def free_memory() -> int | None:
     return int(first) * 2**20 if first.isdigit() else None
 
 
+def host_memory() -> int:
+    """Returns how many bytes of the machine's memory are free."""
+    import psutil  # comes with FiftyOne
+
+    return psutil.virtual_memory().available
+
+
 def grow_memory() -> None:
     """Lets TensorFlow take a GPU's memory as it needs it, instead of all at once.
 

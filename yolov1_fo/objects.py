@@ -22,6 +22,19 @@ class Objects(NamedTuple):
     class_ids: Array
     offsets: Array
 
+    @classmethod
+    def join(cls, parts: Sequence["Objects"]) -> Self:
+        """Returns the objects of all parts' images, one part behind the other."""
+        ends = np.cumsum([0, *(len(part.class_ids) for part in parts)])
+        offsets = [
+            part.offsets[1:] + end for part, end in zip(parts, ends[:-1], strict=True)
+        ]
+        return cls(
+            np.concatenate([part.boxes for part in parts]),
+            np.concatenate([part.class_ids for part in parts]),
+            np.concatenate([[0], *offsets]).astype(np.int64),
+        )
+
     def take(self, images: Sequence[int] | Array) -> Self:
         """Returns the objects of some images, in their order."""
         spans = [np.arange(self.offsets[i], self.offsets[i + 1]) for i in images]

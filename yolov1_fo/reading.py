@@ -13,6 +13,9 @@ import numpy as np
 from yolov1_fo import images
 from yolov1_fo.boxes import Array
 
+PART = 256
+"""A thread looks at so many files in a row."""
+
 
 def find_bad(filepaths: Sequence[str], workers: int = 0) -> dict[str, str]:
     """Returns the files that are missing, cut or no images, with what is wrong.
@@ -20,11 +23,11 @@ def find_bad(filepaths: Sequence[str], workers: int = 0) -> dict[str, str]:
     It looks at where a file begins and ends; whether the middle decodes shows when it
     is read.
     """
+    distinct = list(dict.fromkeys(filepaths))
+    parts = [distinct[i : i + PART] for i in range(0, len(distinct), PART)]
     with ThreadPoolExecutor(threads(workers)) as pool:
-        found = pool.map(_fault, filepaths)
-        return {
-            path: fault for path, fault in zip(filepaths, found, strict=True) if fault
-        }
+        found = pool.map(lambda part: [(path, _fault(path)) for path in part], parts)
+        return {path: fault for part in found for path, fault in part if fault}
 
 
 def _fault(path: str) -> str | None:

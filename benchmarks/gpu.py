@@ -1,0 +1,363 @@
+"""Speed of the paper's networks on an accelerator, and a real training there.
+
+It needs Keras with one backend, NumPy, OpenCV and photographs with a COCO `labels.json`
+(`train/` and `val/`), so that it runs on machines without TensorFlow or FiftyOne:
+
+    KERAS_BACKEND=jax python -m benchmarks.gpu --photographs highway --json gpu.json
+
+Shares of the peak are of a large matrix product in the same precision, measured in the
+same run.
+"""
+
+import argparse
+import itertools
+import json
+import math
+import platform
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from yolov1_fo import (
+    architectures,
+    callbacks,
+    data,
+    grid,
+    hardware,
+    learner,
+    pixels,
+)
+from yolov1_fo.boxes import Array
+from yolov1_fo.config import TrainConfig
+from yolov1_fo.forward import Forward
+from yolov1_fo.objects import Dropped, Objects
+
+NETWORKS = ("fast-yolov1", "yolov1")
+BATCHES = (1, 4, 16, 64, 256)
+PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+CLASSES = 20
+LIBRARIES = ("keras", "jax", "tensorflow", "numpy", "opencv-python-headless")
+TRAINING: dict[str, Any] = {
+    "network": "fast-yolov1",
+    "batch_norm": True,
+    "batch_size": 32,
+    "optimizer": "adam",
+    "learning_rate": 5e-4,
+    "schedule": "cosine",
+    "dropout": 0.2,
+    "ema": 0.999,
+    "precision": "mixed_bfloat16",
+}
+
+
+class Photographs(NamedTuple):
+    """A split of a COCO folder: where the images are, and what is in them."""
+
+    listing: data.Listing
+    classes: list[str]
+
+
+def read_coco(folder: Path) -> Photographs:
+    """Returns the images of a folder with `data/` and `labels.json`."""
+    said = json.loads((folder / "labels.json").read_text())
+    kinds = sorted(said["categories"], key=lambda kind: kind["name"])
+    class_ids = {kind["id"]: number for number, kind in enumerate(kinds)}
+    boxes: dict[int, list[Any]] = {image["id"]: [] for image in said["images"]}
+    for one in said["annotations"]:
+        boxes[one["image_id"]].append((*one["bbox"], class_ids[one["category_id"]]))
+    parts, offsets = [], [0]
+    for image in said["images"]:
+        rows = np.array(boxes[image["id"]], np.float64).reshape(-1, 5)
+        size = np.array([image["width"], image["height"]])
+        corners = np.hstack([rows[:, :2], rows[:, :2] + rows[:, 2:4]])
+        rows[:, :4] = np.clip(corners / np.tile(size, 2), 0, 1)
+        parts.append(rows)
+        offsets.append(offsets[-1] + len(rows))
+    whole = np.concatenate(parts)
+    objects = Objects(
+        whole[:, :4].astype(np.float32), whole[:, 4].astype(np.int32), np.array(offsets)
+    )
+    none = Objects(objects.boxes[:0], objects.class_ids[:0], 0 * np.array(offsets))
+    paths = [str(folder / "data" / image["file_name"]) for image in said["images"]]
+    listing = data.Listing(paths, paths, objects, none, Dropped())
+    return Photographs(listing, [kind["name"] for kind in kinds])
+
+
+def seconds(call: Callable[[], Any], repeats: int) -> float:
+    """Returns the median time of a call whose result is waited for; two warm it up."""
+    times = []
+    for _ in range(repeats + 2):
+        start = time.perf_counter()
+        np.asarray(call())
+        times.append(time.perf_counter() - start)
+    return float(np.median(times[2:]))
+
+
+def peak(precision: str, size: int) -> float:
+    """Returns the FLOP a second of a large matrix product."""
+    rounds = 8
+    matrix = ops.ones((size, size), dtype=precision)
+
+    def product() -> Any:
+        x = matrix
+        for _ in range(rounds):
+            x = ops.matmul(x, matrix) / size
+        return ops.convert_to_numpy(ops.sum(ops.cast(x, "float32")))
+
+    return rounds * 2 * size**3 / seconds(product, 5)
+
+
+def flops(config: TrainConfig) -> float:
+    """Returns the operations of one image's forward pass."""
+    table = architectures.NETWORKS[config.network].layers
+    _, count = architectures.count(
+        table, config.side, grid.outputs(config), batch_norm=False
+    )
+    return count
+
+
+def synthetic(n: int, side: int) -> dict[str, Array]:
+    """Returns a batch of noise with four objects an image."""
+    rng = np.random.default_rng(0)
+    corners = np.sort(rng.uniform(size=(n, 4, 2, 2)), axis=2).astype(np.float32)
+    return {
+        "images": rng.integers(0, 256, (n, side, side, 3), np.uint8),
+        "boxes": corners.reshape(n, 4, 4),
+        "class_ids": rng.integers(0, CLASSES, (n, 4)).astype(np.int32),
+    }
+
+
+def speeds(
+    networks: list[str], batches: list[int], side: int, size: int, repeats: int
+) -> Iterator[dict[str, Any]]:
+    """Yields images a second, training and inference."""
+    for precision, policy in PRECISIONS.items():
+        best = peak(precision, size)
+        yield {"what": "matrix product", "precision": precision, "tflops": best / 1e12}
+        for network, batch in itertools.product(networks, batches):
+            config = TrainConfig(
+                network=network,
+                C=CLASSES,
+                side=side,
+                batch_size=batch,
+                precision=policy,
+            )
+            for what, passes, measure in (
+                ("inference", 1, _inference),
+                ("training", 3, _training),
+            ):
+                row = {
+                    "what": what,
+                    "network": network,
+                    "precision": precision,
+                    "batch": batch,
+                }
+                try:
+                    rate = batch / measure(config, repeats)
+                except Exception as error:
+                    if not hardware.is_out_of_memory(error):
+                        raise
+                    yield {**row, "skipped": "does not fit into memory"}
+                    continue
+                share = passes * flops(config) * rate / best
+                yield {**row, "images_per_s": rate, "share_of_peak": share}
+
+
+def _inference(config: TrainConfig, repeats: int) -> float:
+    network = learner.build(replace(config, precision="float32")).network
+    run = Forward(network, config.precision.removeprefix("mixed_"))
+    seen = synthetic(config.batch_size, config.side)["images"]
+    return seconds(lambda: run(seen), repeats)
+
+
+def _training(config: TrainConfig, repeats: int) -> float:
+    """Returns seconds a step, of batches that are rows of images on the device."""
+    learns = learner.build(config)
+    learns.prepare(1000)
+    learns.hold(synthetic(config.batch_size, config.side))
+    rows = {"rows": np.arange(config.batch_size, dtype=np.int32)}
+    steps = 5
+
+    def several() -> Any:
+        for _ in range(steps):
+            logs = learns.train_on_batch(rows)
+        return logs
+
+    return seconds(several, max(repeats // steps, 2)) / steps
+
+
+class Resident(NamedTuple):
+    """A learner that holds the images of a split, and what its batches are made of."""
+
+    learner: learner.Learner
+    pixels: Array
+    options: dict[str, Any]
+
+
+def resident(split: Photographs, config: TrainConfig) -> Resident:
+    """Returns what trains on a split, its images on the device."""
+    kept, _ = pixels.load(split.listing.filepaths, config.side)
+    objects, width = split.listing.objects, split.listing.objects.most()
+    learns = learner.build(config)
+    learns.prepare(data.steps_per_epoch(len(kept), config.batch_size))
+    boxes, class_ids = objects.padded(np.arange(len(kept)), width)
+    learns.hold({"images": kept, "boxes": boxes, "class_ids": class_ids})
+    options = {"batch_size": config.batch_size, "seed": 0, "width": width}
+    return Resident(learns, kept, {"objects": objects, **options})
+
+
+def feeding(
+    split: Photographs, batch: int, side: int, steps: int
+) -> Iterator[dict[str, Any]]:
+    """Yields images a second of one network, fed from the device and from the host."""
+    settings = {**TRAINING, "batch_size": batch, "side": side}
+    config = TrainConfig(**settings, C=len(split.classes))
+    learns, kept, options = resident(split, config)
+    for kind in (data.DeviceBatches, data.HostBatches) * 2:
+        batches = kind(kept, **options)
+        times = []
+        for turn in range(3):
+            start = time.perf_counter()
+            learns.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
+            if turn:  # the first compiles
+                times.append(time.perf_counter() - start)
+        yield {
+            "what": f"fed from the {'device' if 'Device' in kind.__name__ else 'host'}",
+            "network": config.network,
+            "precision": config.precision,
+            "batch": batch,
+            "images_per_s": batch * steps / float(np.median(times)),
+        }
+
+
+def train(
+    split: Photographs, val: Photographs, side: int, epochs: int
+) -> dict[str, Any]:
+    """Trains on the device; returns the curves."""
+    config = TrainConfig(**TRAINING, side=side, C=len(split.classes), epochs=epochs)
+    learns, kept, options = resident(split, config)
+    seen, _ = pixels.load(val.listing.filepaths, side)
+    measure = callbacks.Validator(val.listing, config, seen)
+    measured = []
+
+    def after(epoch: int, logs: dict[str, float]) -> None:
+        if (epoch + 1) % max(epochs // 10, 1) == 0:
+            with callbacks.averaged_weights(learns):
+                measured.append({"epoch": epoch + 1, **measure(learns.network)})
+            print(f"epoch {epoch + 1}: loss {logs['loss']:.2f}, {measured[-1]}")
+
+    start = time.perf_counter()
+    history = learns.fit(
+        data.DeviceBatches(kept, **options),
+        steps_per_epoch=data.steps_per_epoch(len(kept), config.batch_size),
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=after)],
+    ).history
+    return {
+        "settings": {**TRAINING, "epochs": epochs, "side": side},
+        "images": len(kept),
+        "minutes": (time.perf_counter() - start) / 60,
+        "loss": history["loss"],
+        "measured": measured,
+    }
+
+
+def line(row: dict[str, Any]) -> str:
+    """Returns a row as it is printed."""
+    parts = [str(row[k]) for k in ("what", "network", "precision") if k in row]
+    if "batch" in row:
+        parts.append(f"batch {row['batch']}")
+    said = ", ".join(parts)
+    if "tflops" in row:
+        return f"{said}: {row['tflops']:.1f} TFLOP/s"
+    if "skipped" in row:
+        return f"{said}: {row['skipped']}"
+    share = row.get("share_of_peak", math.nan)
+    peak_said = "" if math.isnan(share) else f", {100 * share:.0f} % of the peak"
+    return f"{said}: {row['images_per_s']:.1f} images/s{peak_said}"
+
+
+def about() -> dict[str, Any]:
+    """Returns on what and with what it was measured."""
+    versions = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return {
+        "date": date.today().isoformat(),
+        "device": ", ".join(keras.distribution.list_devices()),
+        "kind": _kind(),
+        "backend": keras.backend.backend(),
+        "machine": platform.platform(),
+        "versions": versions,
+    }
+
+
+def _kind() -> str:
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.devices()[0].device_kind
+    return platform.processor()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--photographs", type=Path, help="a folder with train and val")
+    parser.add_argument("--networks", nargs="+", default=NETWORKS)
+    parser.add_argument("--batches", nargs="+", type=int, default=BATCHES)
+    parser.add_argument("--side", type=int, default=448, help="of images, in pixels")
+    parser.add_argument("--matrix", type=int, default=8192, help="side of the product")
+    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=100, help="of the real training")
+    parser.add_argument("--images", type=int, help="of the real training, at most")
+    parser.add_argument("--json", type=Path, help="where the figures are written")
+    arguments = parser.parse_args()
+    figures: dict[str, Any] = {**about(), "rows": []}
+
+    def keep() -> None:
+        if arguments.json:
+            arguments.json.parent.mkdir(parents=True, exist_ok=True)
+            arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+    rows: Iterator[dict[str, Any]] = speeds(
+        arguments.networks,
+        arguments.batches,
+        arguments.side,
+        arguments.matrix,
+        arguments.repeats,
+    )
+    if arguments.photographs:
+        splits = [read_coco(arguments.photographs / name) for name in ("train", "val")]
+        if arguments.images:
+            splits = [
+                split._replace(listing=split.listing.take(range(arguments.images)))
+                for split in splits
+            ]
+        steps = max(arguments.repeats, 2)
+        rows = itertools.chain(
+            rows, feeding(splits[0], max(arguments.batches), arguments.side, steps)
+        )
+    for row in rows:
+        figures["rows"].append(row)
+        print(line(row), flush=True)
+        keep()
+    if arguments.photographs:
+        figures["training"] = train(*splits, arguments.side, arguments.epochs)
+        keep()
+
+
+if __name__ == "__main__":
+    main()
