@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import numpy as np
+
 from yolov1_fo import callbacks, data, reading
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.devices import ONE, Devices
 
 
 class Feed:
@@ -15,6 +18,7 @@ class Feed:
         listing: files and objects to learn from
         val (None): to measure on
         classifies (False): whether the network is a classifier
+        devices (one): that share each batch; each worker reads its part
 
     Attributes:
         listing: what is left of `listing`
@@ -33,11 +37,15 @@ class Feed:
         val: data.Listing | None,
         *,
         classifies: bool = False,
+        devices: Devices = ONE,
     ) -> None:
-        self.config = config
+        self.config, self.devices = config, devices
         self.skipped: dict[str, str] = {}
         images = len(listing.filepaths) + (len(val.filepaths) if val else 0)
-        self.mode = data.choose(config.data, images, config.side)
+        mode = config.data
+        if mode == "auto" and devices.workers > 1:  # each decodes its part only
+            mode = "stream"
+        self.mode = data.choose(mode, images, config.side)
         self.listing, self.pixels = self._readable(listing)
         check_batch_size(config, len(self.listing.filepaths))
         n = len(self.listing.filepaths)
@@ -61,6 +69,7 @@ class Feed:
         """Returns what `Learner.fit` learns from, from a step on; it never ends."""
         config, listing = self.config, self.listing
         size, width = config.batch_size, max(listing.objects.most(), 1)
+        part, places = self.devices.part(size), self.devices.replicas > 1
         if self.pixels is not None:
             return data.HostBatches(
                 self.pixels,
@@ -69,18 +78,24 @@ class Feed:
                 seed=config.seed,
                 width=width,
                 first_step=first_step,
+                part=part,
+                places=places,
             )
         n = len(listing.filepaths)
-        return data.stream(
+        stream = data.stream(
             listing,
-            lambda: data.rows_from(first_step, n, size, config.seed),
+            lambda: data.rows_from(first_step, n, size, config.seed, part),
             side=config.side,
-            batch_size=size,
+            batch_size=size // self.devices.workers,
             width=width,
             replace=True,
             workers=config.workers,
             failed=self.skipped,
         )
+        if not places:
+            return stream
+        numbers = np.arange(size, dtype=np.int32)
+        return stream.map(lambda batch: {**batch, "places": numbers})
 
     def _readable(self, listing: data.Listing) -> tuple[data.Listing, Array | None]:
         config = self.config

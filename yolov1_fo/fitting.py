@@ -19,9 +19,11 @@ from yolov1_fo import network as networks
 from yolov1_fo import plan as planning
 from yolov1_fo import resume as resuming
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.devices import ONE, Devices
 from yolov1_fo.feed import Feed
 from yolov1_fo.learner import Classifier, Learner
 from yolov1_fo.network import let_learn
+from yolov1_fo.workers import Follow, Lead
 
 logger = logging.getLogger(__name__)
 
@@ -70,8 +72,9 @@ def run(
     on_step: OnStep | None = None,
     *,
     progress: bool = True,
+    devices: Devices = ONE,
 ) -> TrainResult:
-    """Trains what was planned, as a run on the dataset.
+    """Trains what was planned, as a run on the dataset, which the first worker writes.
 
     Args:
         plan: from `plan.new` or `plan.again`
@@ -79,29 +82,43 @@ def run(
         on_step (None): is called with the epoch, how many there are, the step in it,
             and how many of these there are, all counted from 1
         progress (True): shows a progress bar
+        devices (one): that share each batch
 
     Raises:
-        ValueError: if too few images can be read, or a trunk does not fit
+        ValueError: if too few images can be read, a trunk does not fit, or the devices
+            can't share a batch
         FileNotFoundError: if a run to resume has lost a file
         OSError: if there is no space, or a checkpoint can't be written
         FloatingPointError: if the loss is not finite
     """
     # 1. Read.
-    classifies = plan.task == planning.CLASSIFY
-    feed = Feed(plan.config, plan.listing, plan.validation, classifies=classifies)
-    info = planning.describe(plan, feed)
-    if plan.resumes:
-        planning.check_same(plan, info)
+    devices.check(plan.config)
+    plan = plan._replace(run_key=devices.from_first(plan.run_key))
+    feed = Feed(
+        plan.config,
+        plan.listing,
+        plan.validation if devices.is_first else None,
+        classifies=plan.task == planning.CLASSIFY,
+        devices=devices,
+    )
 
     # 2. Build.
-    learner = build_learner(plan.config, feed.steps, task=plan.task, trunk=plan.trunk)
-    _check_space(plan, learner)
+    learner = build_learner(
+        plan.config, feed.steps, task=plan.task, trunk=plan.trunk, devices=devices
+    )
 
     # 3. Train.
-    with _run_of(plan, info):
-        done = _fit(plan, learner, feed, info, on_epoch, on_step, show=progress)
-        runs.update(plan.dataset, plan.run_key, skipped=len(feed.skipped))
-    checkpoint.forget_state(plan.folder / checkpoint.epoch_name(done.epoch))
+    if devices.is_first:
+        info = planning.describe(plan, feed)
+        if plan.resumes:
+            planning.check_same(plan, info)
+        _check_space(plan, learner)
+        with _run_of(plan, info):
+            done = _fit(plan, learner, feed, info, on_epoch, on_step, show=progress)
+            runs.update(plan.dataset, plan.run_key, skipped=len(feed.skipped))
+        checkpoint.forget_state(plan.folder / checkpoint.epoch_name(done.epoch))
+    else:
+        done = _follow(plan, learner, feed)
     for path, fault in feed.skipped.items():
         logger.warning("skipped '%s': %s", path, fault)
     checkpoint_dir = plan.folder / checkpoint.epoch_name(done.best["epoch"])
@@ -116,6 +133,7 @@ def build_learner(
     *,
     task: str = planning.DETECT,
     trunk: Path | None = None,
+    devices: Devices = ONE,
 ) -> Learner:
     """Returns a compiled `Learner` around a new network.
 
@@ -125,10 +143,22 @@ def build_learner(
         task (detect): or classify
         trunk (None): a classifier that gives the first convolutions: a checkpoint's
             folder, or a `.weights` file of Darknet's
+        devices (one): that share each batch
 
     Raises:
         ValueError: if the trunk does not fit
     """
+    with devices.scope():
+        return _learner(config, steps_per_epoch, task, trunk, devices)
+
+
+def _learner(
+    config: TrainConfig,
+    steps_per_epoch: int,
+    task: str,
+    trunk: Path | None,
+    devices: Devices,
+) -> Learner:
     if 0 < config.freeze_epochs < config.epochs and keras.backend.backend() == "jax":
         raise ValueError("freeze_epochs needs the TensorFlow backend, got jax")
     policy = keras.config.dtype_policy()
@@ -140,17 +170,23 @@ def build_learner(
         keras.config.set_dtype_policy(policy)
     if trunk is not None:
         _start_from(trunk, net, config)
-    learner = learn(net, config)
+    learner = learn(net, config, devices)
     slow = []
     if learner.trunk:
         let_learn(learner.trunk, config.frozen_stride)
         slow = [variable.path for variable in learner.trunk.trainable_variables]
     variables = net.trainable_variables
-    optimizer = optimizers.build(config, steps_per_epoch, variables, slow)
+    replicas = devices.replicas
+    optimizer = optimizers.build(config, steps_per_epoch, variables, slow, replicas)
     if learner.trunk and config.freeze_epochs:
         learner.trunk.trainable = False
     if config.precision == "mixed_float16":
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        scale = (
+            keras.optimizers.LossScaleOptimizer
+            if replicas == 1
+            else optimizers.SharedLossScale
+        )
+        optimizer = scale(optimizer)
         optimizer.build(variables)
     learner.compile(optimizer=optimizer, steps_per_execution=config.steps_per_execution)
     return learner
@@ -224,7 +260,7 @@ def _fit(
     show: bool,
 ) -> resuming.Progress:
     config, dataset, run_key = plan.config, plan.dataset, plan.run_key
-    progress = _progress(plan, learner)
+    progress = _progress(plan, learner, feed)
 
     def report(epoch: int, metrics: dict[str, float]) -> None:
         _tell(plan, progress)
@@ -236,29 +272,54 @@ def _fit(
     if callbacks.is_over(progress, config):
         return progress
     card = {"run_key": run_key, "dataset": dataset.name, **info}
+    devices = feed.devices
+    end = callbacks.EndOfEpoch(
+        config, plan.folder, card, feed.validator, progress, report, devices
+    )
     after = [
         callbacks.StopOnNaN(config, feed.listing.filepaths),
-        callbacks.EndOfEpoch(
-            config, plan.folder, card, feed.validator, progress, report
-        ),
+        end if devices.workers == 1 else Lead(devices, end),
     ]
     if on_step:
         after.append(callbacks.Steps(on_step))
     if config.tensorboard:
         after.append(keras.callbacks.TensorBoard(plan.folder / "tensorboard"))
-    learner.fit(
-        feed.batches(progress.epoch * feed.steps),
-        steps_per_epoch=feed.steps,
-        initial_epoch=progress.epoch,
-        epochs=config.epochs,
-        shuffle=False,  # the batches come in an order of their own
-        verbose=0 if not show else 1 if sys.stdout.isatty() else 2,
-        callbacks=after,
-    )
+    verbose = 0 if not show else 1 if sys.stdout.isatty() else 2
+    _learn(learner, feed, progress.epoch, after, verbose)
     return progress
 
 
-def _progress(plan: planning.Plan, learner: Learner) -> resuming.Progress:
+def _follow(plan: planning.Plan, learner: Learner, feed: Feed) -> resuming.Progress:
+    """Takes part in the steps of a run that the first worker writes."""
+    progress = _progress(plan, learner, feed)
+    if not callbacks.is_over(progress, plan.config):
+        after = [
+            callbacks.StopOnNaN(plan.config, feed.listing.filepaths),
+            Follow(feed.devices, plan.config, progress),
+        ]
+        _learn(learner, feed, progress.epoch, after, verbose=0)
+    return progress
+
+
+def _learn(
+    learner: Learner,
+    feed: Feed,
+    epoch: int,
+    after: list[keras.callbacks.Callback],
+    verbose: int,
+) -> None:
+    learner.fit(
+        feed.batches(epoch * feed.steps),
+        steps_per_epoch=feed.steps,
+        initial_epoch=epoch,
+        epochs=feed.config.epochs,
+        shuffle=False,  # the batches come in an order of their own
+        verbose=verbose,
+        callbacks=after,
+    )
+
+
+def _progress(plan: planning.Plan, learner: Learner, feed: Feed) -> resuming.Progress:
     """Returns how far the run has come, the learner put there."""
     last = checkpoint.pointed(plan.folder, "last")
     if last is None:
@@ -267,7 +328,8 @@ def _progress(plan: planning.Plan, learner: Learner) -> resuming.Progress:
         return resuming.Progress()
     checkpoint.read_card(last)  # of a format that is known
     progress = resuming.load(last, learner)
-    checkpoint.point_to_best(plan.folder, progress.best["epoch"])
+    if feed.devices.is_first:
+        checkpoint.point_to_best(plan.folder, progress.best["epoch"])
     logger.info("run '%s' goes on after epoch %d", plan.run_key, progress.epoch)
     return progress
 

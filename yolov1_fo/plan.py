@@ -329,6 +329,8 @@ def describe(plan: Plan, feed: Feed) -> dict[str, Any]:
         "settings": asdict(plan.config),
         "data": feed.mode,
         "device": estimate.device(accelerated=_has_gpu()),
+        "devices": feed.devices.count,
+        "workers": feed.devices.workers,
         "images": len(train.ids),
         "objects": len(train.objects.class_ids),
         "dropped": train.dropped._asdict(),
@@ -349,7 +351,8 @@ def describe(plan: Plan, feed: Feed) -> dict[str, Any]:
 
 
 def _has_gpu() -> bool:
-    return bool(keras.distribution.list_devices("gpu"))
+    devices = keras.distribution.list_devices()
+    return not all(device.startswith("cpu") for device in devices)
 
 
 def check_same(plan: Plan, now: dict[str, Any]) -> None:
