@@ -57,7 +57,7 @@ def test_draws_count_the_steps(config, rng, steps_per_execution):
     config = changed(config, seed=5, steps_per_execution=steps_per_execution)
     learner = fitting.build_learner(config, 2)
     learner.fit(batch(rng, config), batch_size=2, epochs=3, verbose=0)
-    assert learner.draws.state.numpy().tolist() == [5, 6]
+    assert np.array(learner.draws.next()).tolist() == [5, 6]
     assert int(learner.step) == 6
 
 

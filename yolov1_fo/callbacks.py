@@ -15,6 +15,7 @@ import numpy as np
 from yolov1_fo import checkpoint, data, decode, grid, loss, reading, resume, voc
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import DARKNET_SCHEDULES, TrainConfig
+from yolov1_fo.devices import ONE, Devices
 from yolov1_fo.learner import class_shares
 from yolov1_fo.network import let_learn
 
@@ -137,6 +138,7 @@ class EndOfEpoch(keras.callbacks.Callback):
         validator: measures mAP; None trains without
         progress: of the epochs before; is kept up to date
         report: is told `(epoch, logs)`, the epoch counted from 1, when all is saved
+        devices (one): that share each batch
     """
 
     def __init__(
@@ -147,8 +149,11 @@ class EndOfEpoch(keras.callbacks.Callback):
         validator: Validator | None,
         progress: resume.Progress,
         report: Callable[[int, dict[str, float]], None],
+        devices: Devices = ONE,
     ) -> None:
         super().__init__()
+        self.devices = devices
+        self.twin: keras.Model | None = None
         self.config, self.root, self.card = config, root, card
         self.validator, self.progress, self.report = validator, progress, report
         self.frozen = 0 < config.freeze_epochs < config.epochs
@@ -178,8 +183,8 @@ class EndOfEpoch(keras.callbacks.Callback):
     def _measured(self, number: int, logs: dict[str, Any]) -> dict[str, float]:
         measure = is_measured(number, self.config)
         if self.validator and measure:
-            with averaged_weights(self.model):
-                logs.update(self.validator(self.model.network))
+            with self._network() as network:
+                logs.update(self.validator(network))
         metrics = {name: float(value) for name, value in logs.items()}
         if self.validator and not measure:
             metrics |= dict.fromkeys(self.validator.metrics, math.nan)
@@ -200,9 +205,29 @@ class EndOfEpoch(keras.callbacks.Callback):
     def _save(self, number: int, metrics: dict[str, float], is_better: bool) -> None:
         card = {**self.card, "epoch": number, "metrics": resume.finite(metrics)}
         with checkpoint.writing(self.root, number, best=is_better) as folder:
-            with averaged_weights(self.model):
-                checkpoint.write(folder, self.model.network, card)
+            with self._network() as network:
+                checkpoint.write(folder, network, card)
             resume.save(folder, self.model, self.progress)
+
+    @contextlib.contextmanager
+    def _network(self) -> Iterator[keras.Model]:
+        """Gives the network with its averaged weights, for this process alone.
+
+        Keras would let all devices predict the same, or wait for the other workers.
+        """
+        learner = self.model
+        if self.devices.count == 1:
+            with averaged_weights(learner):
+                yield learner.network
+            return
+        optimizer = _inner(learner.optimizer)
+        averages = optimizer.averages() if optimizer.use_ema else {}
+        values = [averages.get(v.path, v.numpy()) for v in learner.network.weights]
+        with self.devices.alone():
+            if self.twin is None:
+                self.twin = keras.models.clone_model(learner.network)
+            self.twin.set_weights(values)
+            yield self.twin
 
 
 def is_measured(epoch: int, config: TrainConfig) -> bool:
@@ -234,7 +259,7 @@ def _rank(metrics: dict[str, float]) -> tuple[float, float]:
 @contextlib.contextmanager
 def averaged_weights(learner: keras.Model) -> Iterator[None]:
     """Puts the running average of the weights in their place, if one is kept."""
-    optimizer = getattr(learner.optimizer, "inner_optimizer", learner.optimizer)
+    optimizer = _inner(learner.optimizer)
     if not optimizer.use_ema:
         yield
         return
@@ -243,6 +268,10 @@ def averaged_weights(learner: keras.Model) -> Iterator[None]:
         yield
     finally:
         optimizer.swap_averages()
+
+
+def _inner(optimizer: Any) -> Any:
+    return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 class Steps(keras.callbacks.Callback):
@@ -286,7 +315,7 @@ class StopOnNaN(keras.callbacks.Callback):
         if logs and math.isfinite(logs["loss"]):
             return
         n, size = len(self.filepaths), self.config.batch_size
-        bad = int(self.model.first_bad_step)
+        bad = self.model.first_bad_step
         epoch, step = divmod(bad, data.steps_per_epoch(n, size))
         rows = data.rows_of(bad, n, size, self.config.seed)
         names = ", ".join(self.filepaths[row] for row in rows)

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 SHARE = 0.4
 """`auto` keeps images in memory that take at most this part of what is free."""
+ALL = slice(None)
 
 
 class Listing(NamedTuple):
@@ -78,10 +79,20 @@ def rows_of(step: int, n: int, batch_size: int, seed: int) -> Array:
     return order(n, seed, epoch)[place * batch_size : (place + 1) * batch_size]
 
 
-def rows_from(step: int, n: int, batch_size: int, seed: int) -> Iterator[int]:
-    """Yields the rows that are shown from a step on; there is always another."""
+def rows_from(
+    step: int, n: int, batch_size: int, seed: int, part: slice = ALL
+) -> Iterator[int]:
+    """Yields the rows that are shown from a step on; there is always another.
+
+    Args:
+        step: to begin with
+        n: images
+        batch_size: of a step
+        seed: of the order
+        part (all): of each batch
+    """
     for later in itertools.count(step):
-        yield from rows_of(later, n, batch_size, seed).tolist()
+        yield from rows_of(later, n, batch_size, seed)[part].tolist()
 
 
 def choose(mode: str, n: int, side: int) -> str:
@@ -122,6 +133,8 @@ class HostBatches(keras.utils.PyDataset):
         seed: of the order
         width: M of the batches' boxes
         first_step (0): where to begin
+        part (all): images of each batch to give
+        places (False): tells where in the whole batch they stand, as "places"
     """
 
     def __init__(
@@ -133,11 +146,13 @@ class HostBatches(keras.utils.PyDataset):
         seed: int,
         width: int,
         first_step: int = 0,
+        part: slice = ALL,
+        places: bool = False,
     ) -> None:
         super().__init__()
         self.pixels, self.objects = pixels, objects
         self.batch_size, self.seed, self.width = batch_size, seed, width
-        self.first_step = first_step
+        self.first_step, self.part, self.places = first_step, part, places
 
     @property
     def num_batches(self) -> None:
@@ -146,8 +161,11 @@ class HostBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[dict[str, Array]]:
         step = self.first_step + index
-        rows = rows_of(step, len(self.pixels), self.batch_size, self.seed)
-        return (self.batch(rows),)
+        rows = rows_of(step, len(self.pixels), self.batch_size, self.seed)[self.part]
+        batch = self.batch(rows)
+        if self.places:
+            batch["places"] = np.arange(self.batch_size, dtype=np.int32)[self.part]
+        return (batch,)
 
     def batch(self, rows: Array) -> dict[str, Array]:
         """Returns images with their objects."""

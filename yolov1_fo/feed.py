@@ -8,6 +8,7 @@ import numpy as np
 from yolov1_fo import callbacks, data, pixels
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.devices import ONE, Devices
 from yolov1_fo.learner import Learner
 
 
@@ -20,6 +21,7 @@ class Feed:
         val (None): to measure on
         folder (None): where decoded images are kept for the next run
         classifies (False): whether the network is a classifier
+        devices (one): that share each batch; each worker reads its part
 
     Attributes:
         listing: what is left of `listing`
@@ -39,11 +41,15 @@ class Feed:
         folder: Path | None = None,
         *,
         classifies: bool = False,
+        devices: Devices = ONE,
     ) -> None:
-        self.config, self.folder = config, folder
+        self.config, self.folder, self.devices = config, folder, devices
         self.skipped: dict[str, str] = {}
         images = len(listing.filepaths) + (len(val.filepaths) if val else 0)
-        self.mode = data.choose(config.data, images, config.side)
+        mode = config.data
+        if mode == "auto" and devices.workers > 1:  # each decodes its part only
+            mode = "stream"
+        self.mode = data.choose(mode, images, config.side)
         self.listing, self.pixels = self._readable(listing)
         check_batch_size(config, len(self.listing.filepaths))
         n = len(self.listing.filepaths)
@@ -73,14 +79,16 @@ class Feed:
         if self.mode == "device":
             objects, rows = self.listing.objects, np.arange(len(self.listing.ids))
             boxes, class_ids = objects.padded(rows, self.width)
-            learner.hold(
-                {"images": self.pixels, "boxes": boxes, "class_ids": class_ids}
-            )
+            with self.devices.scope():
+                learner.hold(
+                    {"images": self.pixels, "boxes": boxes, "class_ids": class_ids}
+                )
 
     def batches(self, first_step: int = 0) -> Any:
         """Returns what `Learner.fit` learns from, from a step on; it never ends."""
         config, listing = self.config, self.listing
         size, width = config.batch_size, self.width
+        part, places = self.devices.part(size), self.devices.replicas > 1
         if self.pixels is not None:
             kind = data.DeviceBatches if self.mode == "device" else data.HostBatches
             return kind(
@@ -90,18 +98,24 @@ class Feed:
                 seed=config.seed,
                 width=width,
                 first_step=first_step,
+                part=part,
+                places=places,
             )
         n = len(listing.filepaths)
-        return data.stream(
+        stream = data.stream(
             listing,
-            lambda: data.rows_from(first_step, n, size, config.seed),
+            lambda: data.rows_from(first_step, n, size, config.seed, part),
             side=config.side,
-            batch_size=size,
+            batch_size=size // self.devices.workers,
             width=width,
             replace=True,
             workers=config.workers,
             failed=self.skipped,
         )
+        if not places:
+            return stream
+        numbers = np.arange(size, dtype=np.int32)
+        return stream.map(lambda batch: {**batch, "places": numbers})
 
     def _readable(self, listing: data.Listing) -> tuple[data.Listing, Array | None]:
         config = self.config

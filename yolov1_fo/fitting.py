@@ -14,12 +14,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from yolov1_fo import callbacks, checkpoint, darknet, hardware, runs
+from yolov1_fo import callbacks, checkpoint, darknet, hardware, runs, workers
 from yolov1_fo import learner as learners
 from yolov1_fo import network as networks
 from yolov1_fo import plan as planning
 from yolov1_fo import resume as resuming
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.devices import ONE, Devices
 from yolov1_fo.feed import Feed
 from yolov1_fo.learner import Learner
 
@@ -70,8 +71,9 @@ def run(
     on_step: OnStep | None = None,
     *,
     progress: bool = True,
+    devices: Devices = ONE,
 ) -> TrainResult:
-    """Trains what was planned, as a run on the dataset.
+    """Trains what was planned, as a run on the dataset, which the first worker writes.
 
     Args:
         plan: from `plan.new` or `plan.again`
@@ -79,24 +81,25 @@ def run(
         on_step (None): is called with the epoch, how many there are, the step in it,
             and how many of these there are, all counted from 1
         progress (True): shows a progress bar
+        devices (one): that share each batch
 
     Raises:
-        ValueError: if too few images can be read, or a trunk does not fit
+        ValueError: if too few images can be read, a trunk does not fit, or the devices
+            can't share a batch
         FileNotFoundError: if a run to resume has lost a file
         OSError: if there is no space, or a checkpoint can't be written
         FloatingPointError: if the loss is not finite
     """
-    hardware.grow_memory()
-    feed, learner, info = _prepare(plan)
-    if plan.resumes:
-        planning.check_same(plan, info)
-    _check_space(plan, learner)
-    with _run_of(plan, info):
-        done, feed = _fit_what_fits(
-            plan, feed, learner, info, on_epoch, on_step, show=progress
-        )
-        runs.update(plan.dataset, plan.run_key, skipped=len(feed.skipped))
-    checkpoint.forget_state(plan.folder / checkpoint.epoch_name(done.epoch))
+    devices.check(plan.config)
+    plan = plan._replace(run_key=devices.from_first(plan.run_key))
+    if devices.workers > 1:  # each may have made up a name
+        key, folder = map(devices.from_first, (plan.run_key, str(plan.folder)))
+        plan = plan._replace(run_key=key, folder=Path(folder))
+    feed, learner = _prepare(plan, devices)
+    if devices.is_first:
+        done, feed = _lead(plan, feed, learner, on_epoch, on_step, show=progress)
+    else:
+        done = _follow(plan, feed, learner)
     for path, fault in feed.skipped.items():
         logger.warning("skipped '%s': %s", path, fault)
     checkpoint_dir = plan.folder / checkpoint.epoch_name(done.best["epoch"])
@@ -105,13 +108,20 @@ def run(
     )
 
 
-def _prepare(plan: planning.Plan) -> tuple[Feed, Learner, dict[str, Any]]:
-    """Returns what feeds, what learns, and what the run tells of them."""
-    classifies = plan.task == planning.CLASSIFY
-    kept = runs.pixels(plan.folder)
-    feed = Feed(plan.config, plan.listing, plan.validation, kept, classifies=classifies)
-    learner = build_learner(plan.config, feed.steps, task=plan.task, trunk=plan.trunk)
-    return feed, learner, planning.describe(plan, feed)
+def _prepare(plan: planning.Plan, devices: Devices) -> tuple[Feed, Learner]:
+    """Returns what feeds and what learns."""
+    feed = Feed(
+        plan.config,
+        plan.listing,
+        plan.validation if devices.is_first else None,
+        runs.pixels(plan.folder),
+        classifies=plan.task == planning.CLASSIFY,
+        devices=devices,
+    )
+    learner = build_learner(
+        plan.config, feed.steps, task=plan.task, trunk=plan.trunk, devices=devices
+    )
+    return feed, learner
 
 
 def build_learner(
@@ -120,6 +130,7 @@ def build_learner(
     *,
     task: str = planning.DETECT,
     trunk: Path | None = None,
+    devices: Devices = ONE,
 ) -> Learner:
     """Returns a compiled `Learner` around a new network.
 
@@ -129,16 +140,21 @@ def build_learner(
         task (detect): or classify
         trunk (None): a classifier that gives the first convolutions: a checkpoint's
             folder, or a `.weights` file of Darknet's
+        devices (one): that share each batch
 
     Raises:
         ValueError: if the trunk does not fit
     """
     if 0 < config.freeze_epochs < config.epochs and keras.backend.backend() == "jax":
         raise ValueError("freeze_epochs needs the TensorFlow backend, got jax")
-    learner = learners.build(config, classifies=task == planning.CLASSIFY)
-    if trunk is not None:
-        _start_from(trunk, learner.network, config)
-    learner.prepare(steps_per_epoch)
+    classifies = task == planning.CLASSIFY
+    with devices.scope():
+        learner = learners.build(
+            config, classifies=classifies, replicas=devices.replicas
+        )
+        if trunk is not None:
+            _start_from(trunk, learner.network, config)
+        learner.prepare(steps_per_epoch)
     return learner
 
 
@@ -155,6 +171,43 @@ def _start_from(trunk: Path, network: keras.Model, config: TrainConfig) -> None:
         networks.take_trunk(classifier, network)
     except ValueError as error:
         raise ValueError(f"trunk '{trunk}' does not fit: {error}") from None
+
+
+def _lead(
+    plan: planning.Plan,
+    feed: Feed,
+    learner: Learner,
+    on_epoch: OnEpoch | None,
+    on_step: OnStep | None,
+    *,
+    show: bool,
+) -> tuple[resuming.Progress, Feed]:
+    """Trains, as a run on the dataset."""
+    with workers.beginning(feed.devices):
+        info = planning.describe(plan, feed)
+        if plan.resumes:
+            planning.check_same(plan, info)
+        _check_space(plan, learner)
+    with _run_of(plan, info):
+        done, feed = _fit_what_fits(
+            plan, feed, learner, info, on_epoch, on_step, show=show
+        )
+        runs.update(plan.dataset, plan.run_key, skipped=len(feed.skipped))
+    checkpoint.forget_state(plan.folder / checkpoint.epoch_name(done.epoch))
+    return done, feed
+
+
+def _follow(plan: planning.Plan, feed: Feed, learner: Learner) -> resuming.Progress:
+    """Takes part in the steps of a run that the first worker writes."""
+    workers.hear(feed.devices)
+    progress = _progress(plan, feed, learner)
+    if not callbacks.is_over(progress, plan.config):
+        after = [
+            callbacks.StopOnNaN(plan.config, feed.listing.filepaths),
+            workers.Follow(feed.devices, plan.config, progress),
+        ]
+        _learn(feed, learner, progress.epoch, after, verbose=0)
+    return progress
 
 
 def _check_space(plan: planning.Plan, learner: Learner) -> None:
@@ -208,12 +261,14 @@ def _fit_what_fits(
         except Exception as error:
             if not hardware.is_out_of_memory(error):
                 raise
-            smaller = planning.smaller(plan, feed.mode)
+            devices = feed.devices
+            smaller = planning.smaller(plan, feed.mode, devices)
             if smaller is None:
                 raise
         del feed, learner
         plan = smaller
-        feed, learner, info = _prepare(plan)
+        feed, learner = _prepare(plan, devices)
+        info = planning.describe(plan, feed)
         changed = {name: info[name] for name in ("settings", "data")}
         runs.update(plan.dataset, plan.run_key, **changed)
 
@@ -229,7 +284,7 @@ def _fit(
     show: bool,
 ) -> resuming.Progress:
     config, dataset, run_key = plan.config, plan.dataset, plan.run_key
-    progress = _progress(plan, learner)
+    progress = _progress(plan, feed, learner)
 
     def report(epoch: int, metrics: dict[str, float]) -> None:
         _tell(plan, progress)
@@ -240,31 +295,44 @@ def _fit(
         _tell(plan, progress)  # it may have been killed before it could
     if callbacks.is_over(progress, config):
         return progress
-    feed.hand_over(learner)
     card = {"run_key": run_key, "dataset": dataset.name, **info}
+    devices = feed.devices
+    end = callbacks.EndOfEpoch(
+        config, plan.folder, card, feed.validator, progress, report, devices
+    )
     after = [
         callbacks.StopOnNaN(config, feed.listing.filepaths),
-        callbacks.EndOfEpoch(
-            config, plan.folder, card, feed.validator, progress, report
-        ),
+        end if devices.workers == 1 else workers.Lead(devices, end),
     ]
     if on_step:
         after.append(callbacks.Steps(on_step))
     if config.tensorboard:
         after.append(keras.callbacks.TensorBoard(plan.folder / "tensorboard"))
-    learner.fit(
-        feed.batches(progress.epoch * feed.steps),
-        steps_per_epoch=feed.steps,
-        initial_epoch=progress.epoch,
-        epochs=config.epochs,
-        shuffle=False,  # the batches come in an order of their own
-        verbose=0 if not show else 1 if sys.stdout.isatty() else 2,
-        callbacks=after,
-    )
+    verbose = 0 if not show else 1 if sys.stdout.isatty() else 2
+    _learn(feed, learner, progress.epoch, after, verbose)
     return progress
 
 
-def _progress(plan: planning.Plan, learner: Learner) -> resuming.Progress:
+def _learn(
+    feed: Feed,
+    learner: Learner,
+    epoch: int,
+    after: list[keras.callbacks.Callback],
+    verbose: int,
+) -> None:
+    feed.hand_over(learner)
+    learner.fit(
+        feed.batches(epoch * feed.steps),
+        steps_per_epoch=feed.steps,
+        initial_epoch=epoch,
+        epochs=feed.config.epochs,
+        shuffle=False,  # the batches come in an order of their own
+        verbose=verbose,
+        callbacks=after,
+    )
+
+
+def _progress(plan: planning.Plan, feed: Feed, learner: Learner) -> resuming.Progress:
     """Returns how far the run has come, the learner put there."""
     last = checkpoint.pointed(plan.folder, "last")
     if last is None:
@@ -273,7 +341,8 @@ def _progress(plan: planning.Plan, learner: Learner) -> resuming.Progress:
         return resuming.Progress()
     checkpoint.read_card(last)  # of a format that is known
     progress = resuming.load(last, learner)
-    checkpoint.point_to_best(plan.folder, progress.best["epoch"])
+    if feed.devices.is_first:
+        checkpoint.point_to_best(plan.folder, progress.best["epoch"])
     logger.info("run '%s' goes on after epoch %d", plan.run_key, progress.epoch)
     return progress
 

@@ -1,5 +1,6 @@
 """What runs in the compiled step: augment, encode, predict, loss."""
 
+import math
 from typing import Any
 
 import keras
@@ -19,25 +20,32 @@ class Learner(keras.Model):
     "class_ids": (N, M) int32, -1 = no object}`, or, if it holds all images, `{"rows":
     (N,) int32}`. It can't be reloaded: `network` is what is saved.
 
+    A replica is fed a part of each batch, with `"places": (N,) int32`, where each image
+    stands in the whole one, so that its variation does not depend on who computes it.
+
     Args:
         network: from `network.build`, under any precision policy
         config: grid, augmentation, loss weights and seed
+        replicas (1): copies of the step, each with a part of the batch
 
     Attributes:
-        first_bad_step: the first step whose loss was not finite; -1 for none
+        step: how many steps it has learned from
         held: what `hold` was given, on the device
     """
 
     TERMS: tuple[str, ...] = loss.Terms._fields
 
-    def __init__(self, network: keras.Model, config: TrainConfig) -> None:
+    def __init__(
+        self, network: keras.Model, config: TrainConfig, replicas: int = 1
+    ) -> None:
         super().__init__(dtype="float32", name="learner")
         self.network = network
         self.config = config
-        self.draws = keras.random.SeedGenerator(config.seed)
+        self.replicas = replicas
         self.loss_metrics = {name: keras.metrics.Mean(name=name) for name in self.TERMS}
-        self.step = self._counter("step", 0)
-        self.first_bad_step = self._counter("first_bad_step", -1)
+        self.step = self._counter("step", "int32", 0, "only_first_replica")
+        self.since_bad = self._counter("first_bad_step", "float32", -1, "mean")
+        self.draws = Draws(config.seed, self.step)
         self.held: dict[str, keras.Variable] = {}
 
     @property
@@ -45,13 +53,20 @@ class Learner(keras.Model):
         """The pretrained part of a transfer network, None for any other."""
         return trunk_of(self.network)
 
-    def _counter(self, name: str, value: int) -> Any:
+    @property
+    def first_bad_step(self) -> int:
+        """The first step whose loss was not finite, in any replica; -1 for none."""
+        since = float(self.since_bad.numpy())
+        return -1 if since == -1 else int(self.step.numpy()) - 1 - math.ceil(since)
+
+    def _counter(self, name: str, dtype: str, value: int, aggregation: str) -> Any:
         return self.add_weight(
             name=name,
             shape=(),
-            dtype="int32",
+            dtype=dtype,
             initializer=keras.initializers.Constant(value),
             trainable=False,
+            aggregation=aggregation,
         )
 
     def prepare(self, steps_per_epoch: int) -> None:
@@ -66,13 +81,15 @@ class Learner(keras.Model):
         if self.trunk:
             let_learn(self.trunk, config.frozen_stride)
             slow = [variable.path for variable in self.trunk.trainable_variables]
-        variables = self.network.trainable_variables
-        optimizer = optimizers.build(config, steps_per_epoch, variables, slow)
+        optimizer = optimizers.build(
+            config,
+            steps_per_epoch,
+            self.network.trainable_variables,
+            slow,
+            self.replicas,
+        )
         if self.trunk and config.freeze_epochs:
             self.trunk.trainable = False
-        if config.precision == "mixed_float16":
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-            optimizer.build(variables)
         self.compile(
             optimizer=optimizer, steps_per_execution=config.steps_per_execution
         )
@@ -93,14 +110,14 @@ class Learner(keras.Model):
     def call(self, batch: dict[str, Array], training: bool = False) -> dict[str, Array]:
         """Returns `{"y_true": (N, S, S, 5 + C), "y_pred": (N, outputs)}`."""
         if "rows" in batch:
-            batch = {
-                name: ops.take(values, batch["rows"], axis=0)
+            rows = ops.cast(batch["rows"], "int32")  # Keras builds replicas in float32
+            batch = batch | {
+                name: ops.take(values, rows, axis=0)
                 for name, values in self.held.items()
             }
         images, boxes, class_ids = batch["images"], batch["boxes"], batch["class_ids"]
         if training:
-            n = ops.shape(images)[0]
-            parameters = augment.draw(self.draws, n, self.config)
+            parameters = self._drawn(batch)
             images, boxes, class_ids = augment.apply(
                 images,
                 boxes,
@@ -115,6 +132,19 @@ class Learner(keras.Model):
             "y_true": self.encode(boxes, class_ids),
             "y_pred": self.network(images, training=training),
         }
+
+    def _drawn(self, batch: dict[str, Array]) -> augment.Parameters:
+        places = batch.get("places")
+        if places is None:
+            n = ops.shape(batch["images"])[0]
+            return augment.draw(self.draws, n, self.config)
+        whole = augment.draw(self.draws, self.config.batch_size, self.config)
+        return augment.Parameters(
+            *(
+                part if part is None else ops.take(part, places, axis=0)
+                for part in whole
+            )
+        )
 
     def encode(self, boxes: Array, class_ids: Array) -> Array:
         """Returns what the network should say: (N, S, S, 5 + C)."""
@@ -133,7 +163,11 @@ class Learner(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Array:
-        """Returns the mean loss of the batch; each term becomes a metric."""
+        """Returns the mean loss of the batch; each term becomes a metric.
+
+        Of a replica it is its part of the sum over all: Keras adds up their gradients,
+        and multiplies what it reports.
+        """
         parts = self.terms(y_pred["y_true"], y_pred["y_pred"])
         for name, part in parts.items():
             self.loss_metrics[name].update_state(part)
@@ -141,14 +175,37 @@ class Learner(keras.Model):
         total = ops.mean(sum(others, first))
         if training:
             self._notice(total)
-        return total
+        return total / self.replicas
 
     def _notice(self, total: Array) -> None:
-        step = ops.convert_to_tensor(self.step)
-        noticed = ops.convert_to_tensor(self.first_bad_step)
-        is_first = ops.logical_and(ops.logical_not(ops.isfinite(total)), noticed < 0)
-        self.first_bad_step.assign(ops.where(is_first, step, noticed))
-        self.step.assign(step + 1)
+        """Counts the steps, and those since the first whose loss was not finite.
+
+        The second is -1 before; after that step it is 0, or, averaged over replicas
+        of which only some were bad, more than -1; then it grows by 1 a step.
+        """
+        since = ops.convert_to_tensor(self.since_bad)
+        now = ops.where(ops.isfinite(total), -1.0, 0.0)
+        self.since_bad.assign(ops.where(since > -1, since + 1, now))
+        self.step.assign(ops.convert_to_tensor(self.step) + 1)
+
+
+class Draws(keras.random.SeedGenerator):
+    """Seeds that are a function of a seed and the step: the same in each replica.
+
+    Args:
+        seed: of the run
+        step: variable that counts the steps
+    """
+
+    def __init__(self, seed: int, step: Any) -> None:
+        super().__init__(seed)
+        self.step = step
+
+    def next(self, ordered: bool = True) -> Array:
+        """Returns the step's seed."""
+        state = ops.convert_to_tensor(self.state)
+        step = ops.cast(ops.convert_to_tensor(self.step), state.dtype)
+        return ops.stack([state[0], step])
 
 
 class Classifier(Learner):
@@ -157,6 +214,7 @@ class Classifier(Learner):
     Args:
         network: from `network.build_classifier`
         config: augmentation and seed
+        replicas (1): copies of the step, each with a part of the batch
     """
 
     TERMS = ("cross_entropy",)
@@ -171,20 +229,23 @@ class Classifier(Learner):
         return {"cross_entropy": -ops.sum(errors, axis=-1)}
 
 
-def build(config: TrainConfig, *, classifies: bool = False) -> Learner:
+def build(
+    config: TrainConfig, *, classifies: bool = False, replicas: int = 1
+) -> Learner:
     """Returns a learner around a new network, computing in its precision.
 
     Args:
         config: of the training
         classifies (False): makes the classifier of the paper's first stage
+        replicas (1): that share each batch
     """
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(config.precision)
     try:
         if classifies:
             network = networks.build_classifier(config, seed=config.seed)
-            return Classifier(network, config)
-        return Learner(networks.build(config, seed=config.seed), config)
+            return Classifier(network, config, replicas)
+        return Learner(networks.build(config, seed=config.seed), config, replicas)
     finally:
         keras.config.set_dtype_policy(policy)
 

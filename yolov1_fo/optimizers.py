@@ -14,6 +14,7 @@ from keras import ops
 
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import DARKNET_SCHEDULES, TrainConfig
+from yolov1_fo.devices import averaged
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
@@ -71,13 +72,20 @@ class _Trainer:
     Args:
         slow: paths of variables that take smaller steps
         slow_rate: factor on their learning rate
+        shares (False): gradients are averaged over replicas before they are clipped
     """
 
     def __init__(
-        self, *args: Any, slow: Collection[str], slow_rate: float, **kwargs: Any
+        self,
+        *args: Any,
+        slow: Collection[str],
+        slow_rate: float,
+        shares: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.slow, self.slow_rate = frozenset(slow), slow_rate
+        self.shares = shares
 
     def build(self, variables: list[Any]) -> None:
         """Notes which variables are slow: in a step only their index is known."""
@@ -86,11 +94,23 @@ class _Trainer:
         super().build(variables)  # type: ignore[misc]  # a mixin
         self.is_slow = [variable.path in self.slow for variable in variables]
 
+    def apply(self, grads: list[Any], trainable_variables: Any = None) -> None:
+        """Moves all variables."""
+        if self.shares:
+            grads = averaged(grads)
+        super().apply(grads, trainable_variables)  # type: ignore[misc]  # a mixin
+
     def update_step(self, gradient: Array, variable: Any, learning_rate: Array) -> None:
         """Moves one variable."""
         if self.is_slow[self._get_variable_index(variable)]:  # type: ignore[attr-defined]  # a mixin
             learning_rate = learning_rate * self.slow_rate
         super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]  # a mixin
+
+    def averages(self) -> dict[str, Array]:
+        """Returns the running average of each variable, by its path."""
+        averages = self._model_variables_moving_average  # type: ignore[attr-defined]  # a mixin
+        variables = self._trainable_variables  # type: ignore[attr-defined]  # a mixin
+        return {v.path: a.numpy() for v, a in zip(variables, averages, strict=True)}
 
     def swap_averages(self) -> None:
         """Puts the running averages in the variables' place; again, puts them back."""
@@ -163,18 +183,22 @@ def build(
     steps_per_epoch: int,
     variables: list[Any],
     slow: Collection[str] = (),
+    replicas: int = 1,
 ) -> keras.optimizers.Optimizer:
     """Returns the optimizer that the settings ask for, built on all its variables.
 
     Args:
-        config: optimizer, its rates, decay and clipping
+        config: optimizer, its rates, decay and clipping, precision
         steps_per_epoch: steps in an epoch
         variables: all that may ever be trained, frozen ones included
         slow (none): paths of the variables that move by `trunk_rate`
+        replicas (1): whose gradients Keras adds up after it has clipped them
     """
+    half = config.precision == "mixed_float16"
     common: dict[str, Any] = {
         "learning_rate": Schedule(config, steps_per_epoch),
-        "global_clipnorm": config.clip_norm or None,
+        "global_clipnorm": config.clip_norm / replicas or None,
+        "shares": replicas > 1 and config.clip_norm > 0 and not half,
         "use_ema": config.ema > 0,
         "ema_momentum": config.ema or 0.99,
         "slow": slow,
@@ -185,5 +209,19 @@ def build(
     else:
         optimizer = Adam(weight_decay=config.weight_decay, **common)
         optimizer.exclude_from_weight_decay([v for v in variables if not is_kernel(v)])
+    if half:
+        scale = SharedLossScale if replicas > 1 else keras.optimizers.LossScaleOptimizer
+        optimizer = scale(optimizer)
     optimizer.build(variables)
     return optimizer
+
+
+class SharedLossScale(keras.optimizers.LossScaleOptimizer):
+    """Keras' scaling of the loss, which all replicas agree on.
+
+    Keras looks for what is not finite in the gradients of the first replica alone.
+    """
+
+    def apply(self, grads: list[Any], trainable_variables: Any = None) -> None:
+        """Moves all variables, unless a gradient is not finite in any replica."""
+        super().apply(averaged(grads), trainable_variables)

@@ -27,6 +27,7 @@ from yolov1_fo import (
 )
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import NetworkConfig, TrainConfig
+from yolov1_fo.devices import ONE, Devices
 from yolov1_fo.feed import Feed, check_batch_size
 
 logger = logging.getLogger(__name__)
@@ -331,6 +332,8 @@ def describe(plan: Plan, feed: Feed) -> dict[str, Any]:
         "settings": asdict(plan.config),
         "data": feed.mode,
         "device": estimate.device(accelerated=hardware.has_accelerator()),
+        "devices": feed.devices.count,
+        "workers": feed.devices.workers,
         "images": len(train.ids),
         "objects": len(train.objects.class_ids),
         "dropped": train.dropped._asdict(),
@@ -350,24 +353,29 @@ def describe(plan: Plan, feed: Feed) -> dict[str, Any]:
     }
 
 
-def smaller(plan: Plan, mode: str) -> Plan | None:
+def smaller(plan: Plan, mode: str, devices: Devices = ONE) -> Plan | None:
     """Returns a plan that takes less memory; says so.
 
     After the first epoch only the way that images take may change: with another size of
-    batch the run would not go on as it began.
+    batch the run would not go on as it began. One of several workers changes nothing,
+    for the others would not know.
 
     Args:
         plan: that did not fit
         mode: how it was fed
+        devices (one): that share each batch
 
     Returns:
         None if there is nothing smaller
     """
-    config = plan.config
+    config, count = plan.config, devices.count
+    size = config.batch_size // (2 * count) * count
+    if devices.workers > 1:
+        return None
     if mode == "device":
         change: dict[str, Any] = {"data": "host"}
-    elif config.batch_size > 1 and not checkpoint.pointed(plan.folder, "last"):
-        change = {"batch_size": config.batch_size // 2, "steps_per_execution": 1}
+    elif size and not checkpoint.pointed(plan.folder, "last"):
+        change = {"batch_size": size, "steps_per_execution": 1}
     else:
         return None
     said = ", ".join(f"{k} {v!r}" for k, v in change.items() if getattr(config, k) != v)

@@ -8,6 +8,7 @@ from yolov1_fo import fitting
 from yolov1_fo import plan as planning
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import PRETRAIN_SIDE, TrainConfig
+from yolov1_fo.devices import share
 from yolov1_fo.fitting import OnEpoch, OnStep, TrainResult
 
 LABEL_FIELD = "ground_truth"
@@ -26,6 +27,7 @@ def pretrain(
     on_epoch: OnEpoch | None = None,
     on_step: OnStep | None = None,
     progress: bool = True,
+    devices: int | None = None,
     **settings: Any,
 ) -> TrainResult:
     """Trains the first convolutions of a network to tell what an image shows.
@@ -50,6 +52,8 @@ def pretrain(
         on_step (None): is called with the epoch, how many there are, the step in it,
             and how many of these there are, all counted from 1
         progress (True): shows a progress bar
+        devices (None): accelerators that share each batch; 0 and None take one; the
+            losses do not depend on it
         **settings: fields of `TrainConfig`; side is 224 unless given, and those of the
             grid and of the detection loss have no effect
 
@@ -61,25 +65,26 @@ def pretrain(
 
     Source: paper section 2.2
     """
-    if resume is None:
-        plan = planning.new(
-            samples,
-            label_field,
-            val_samples,
-            run_key,
-            runs_dir,
-            classes,
-            {"network": network, "side": PRETRAIN_SIDE, **settings},
-            task=planning.CLASSIFY,
-        )
-    else:
-        planning.check_bare(
-            run_key=run_key,
-            classes=classes,
-            runs_dir=runs_dir,
-            **settings,
-            label_field=None if label_field == LABEL_FIELD else label_field,
-            network=None if network == TrainConfig.network else network,
-        )
-        plan = planning.again(samples, val_samples, resume, task=planning.CLASSIFY)
-    return fitting.run(plan, on_epoch, on_step, progress=progress)
+    with share(devices) as shared:
+        if resume is None:
+            plan = planning.new(
+                samples,
+                label_field,
+                val_samples,
+                run_key,
+                runs_dir,
+                classes,
+                {"network": network, "side": PRETRAIN_SIDE, **settings},
+                task=planning.CLASSIFY,
+            )
+        else:
+            planning.check_bare(
+                run_key=run_key,
+                classes=classes,
+                runs_dir=runs_dir,
+                **settings,
+                label_field=None if label_field == LABEL_FIELD else label_field,
+                network=None if network == TrainConfig.network else network,
+            )
+            plan = planning.again(samples, val_samples, resume, task=planning.CLASSIFY)
+        return fitting.run(plan, on_epoch, on_step, progress=progress, devices=shared)

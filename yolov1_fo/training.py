@@ -8,6 +8,7 @@ from yolov1_fo import fitting
 from yolov1_fo import plan as planning
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.devices import share
 from yolov1_fo.fitting import OnEpoch, OnStep, TrainResult
 
 GT_FIELD = "ground_truth"
@@ -27,6 +28,7 @@ def train(
     on_epoch: OnEpoch | None = None,
     on_step: OnStep | None = None,
     progress: bool = True,
+    devices: int | None = None,
     **settings: Any,
 ) -> TrainResult:
     """Trains a YOLOv1 on a FiftyOne dataset or view; nothing is exported.
@@ -55,6 +57,8 @@ def train(
         on_step (None): is called with the epoch, how many there are, the step in it,
             and how many of these there are, all counted from 1
         progress (True): shows a progress bar
+        devices (None): accelerators that share each batch; 0 and None take one; the
+            losses do not depend on it
         **settings: fields of `TrainConfig`
 
     Raises:
@@ -65,26 +69,27 @@ def train(
 
     Source: paper section 2.2
     """
-    if resume is None:
-        plan = planning.new(
-            samples,
-            gt_field,
-            val_samples,
-            run_key,
-            runs_dir,
-            classes,
-            {"network": network, **settings},
-            trunk=trunk,
-        )
-    else:
-        planning.check_bare(
-            run_key=run_key,
-            classes=classes,
-            runs_dir=runs_dir,
-            trunk=trunk,
-            **settings,
-            gt_field=None if gt_field == GT_FIELD else gt_field,
-            network=None if network == TrainConfig.network else network,
-        )
-        plan = planning.again(samples, val_samples, resume)
-    return fitting.run(plan, on_epoch, on_step, progress=progress)
+    with share(devices) as shared:
+        if resume is None:
+            plan = planning.new(
+                samples,
+                gt_field,
+                val_samples,
+                run_key,
+                runs_dir,
+                classes,
+                {"network": network, **settings},
+                trunk=trunk,
+            )
+        else:
+            planning.check_bare(
+                run_key=run_key,
+                classes=classes,
+                runs_dir=runs_dir,
+                trunk=trunk,
+                **settings,
+                gt_field=None if gt_field == GT_FIELD else gt_field,
+                network=None if network == TrainConfig.network else network,
+            )
+            plan = planning.again(samples, val_samples, resume)
+        return fitting.run(plan, on_epoch, on_step, progress=progress, devices=shared)

@@ -56,6 +56,12 @@ def add_learning(
     parser.add_argument(
         "--classes", nargs="+", metavar="NAME", help="in the order of their ids"
     )
+    parser.add_argument(
+        "--devices",
+        type=int,
+        metavar="INT",
+        help="accelerators that share each batch (one)",
+    )
     settings = parser.add_argument_group("settings", "the defaults are the paper's")
     said = TrainConfig.describe()
     said["network"] = f"one of {', '.join(NETWORKS)}"
@@ -85,6 +91,7 @@ def learn(arguments: argparse.Namespace, function: str, **more: Any) -> int:
             run_key=arguments.run_key,
             resume=arguments.resume,
             classes=arguments.classes,
+            devices=arguments.devices,
             **more,
             **settings,
         )

@@ -1,0 +1,76 @@
+"""Trains in a process of its own, on devices that share each batch."""
+
+import json
+import os
+import sys
+
+
+def main(arguments: dict) -> None:
+    import fiftyone as fo
+
+    import yolov1_fo
+    from tests.micro import MICRO
+    from yolov1_fo.architectures import NETWORKS
+
+    NETWORKS["micro"] = MICRO
+    dataset = fo.load_dataset(arguments["dataset"])
+    for settings in arguments["trainings"]:
+        deed, tag = settings.pop("deed", None), settings.pop("tag", "train")
+        try:
+            run = yolov1_fo.train(
+                dataset.match_tags(tag),
+                val_samples=dataset.match_tags("val"),
+                on_epoch=DEEDS.get(deed),
+                **settings,
+            )
+            said = {"history": run.history, "best": run.best, "run_key": run.run_key}
+        except (ValueError, RuntimeError, FloatingPointError) as error:
+            said = {"error": str(error)}
+        except KeyboardInterrupt:
+            said = {"error": "interrupted"}
+        print("said", json.dumps(said), flush=True)
+    if arguments.get("notice"):
+        print("said", json.dumps(notice()), flush=True)
+
+
+def fail(epoch: int, metrics: dict) -> None:
+    raise ValueError("no more space")
+
+
+def stop(epoch: int, metrics: dict) -> None:
+    raise KeyboardInterrupt
+
+
+def die(epoch: int, metrics: dict) -> None:
+    os._exit(9)
+
+
+DEEDS = {"fail": fail, "stop": stop, "die": die}
+
+
+def notice() -> list[int]:
+    """Returns the first bad step after each step; the second is so in one replica."""
+    import tensorflow as tf
+
+    from yolov1_fo import fitting
+    from yolov1_fo.config import TrainConfig
+    from yolov1_fo.devices import share
+
+    config = TrainConfig(network="micro", side=32, S=2, C=2, batch_size=2)
+    with share(2) as devices:
+        learner = fitting.build_learner(config, 2, devices=devices)
+
+        def step(loss: tf.Tensor) -> None:
+            context = tf.distribute.get_replica_context()
+            is_last = context.replica_id_in_sync_group == 1
+            learner._notice(tf.where(is_last, loss, 1.0))
+
+        seen = []
+        for loss in (1.0, float("nan"), 1.0, float("nan")):
+            devices.strategy.run(step, args=(tf.constant(loss),))
+            seen.append(learner.first_bad_step)
+    return seen
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))
