@@ -13,7 +13,8 @@ help:
 	@echo "make test       every check and test"
 	@echo "make test-fast  the checks, and the tests that do not train"
 	@echo "make pictures   the App's pictures in docs/app (PHOTOGRAPHS=folder)"
-	@echo "make bench      real trainings, an hour and more (PHOTOGRAPHS=folder)"
+	@echo "make bench      speed and memory beside others (PHOTOGRAPHS=folder)"
+	@echo "make trainings  real trainings, an hour and more (PHOTOGRAPHS=folder)"
 	@echo "make setup      the virtual environment .venv, which the others make too"
 
 setup: .venv/.done
@@ -57,10 +58,15 @@ test-fast: checks
 	$(PYTEST) -m "not slow"
 
 bench: setup
+	$(BIN)/python -m pip install --quiet --editable ".[bench]"
+	$(BIN)/python -m benchmarks --photographs "$(PHOTOGRAPHS)" \
+		--json benchmarks/results/speed.json
+
+trainings: setup
 	$(BIN)/python -m benchmarks.fruit --photographs "$(PHOTOGRAPHS)"
 	$(BIN)/python -m benchmarks.highway --photographs "$(PHOTOGRAPHS)"
 
 pictures: setup tools
 	$(PYTEST) tests/app --screenshots=docs/app  # the README shows a few of them
 
-.PHONY: help setup demo checks tools test test-fast bench pictures
+.PHONY: help setup demo checks tools test test-fast bench trainings pictures

@@ -11,14 +11,10 @@ same run.
 
 import argparse
 import itertools
-import json
 import math
-import platform
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import date
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +22,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from benchmarks import measuring
+from benchmarks.coco import Photographs, read_coco
 from yolov1_fo import (
     architectures,
     callbacks,
@@ -38,13 +36,11 @@ from yolov1_fo import (
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.forward import Forward
-from yolov1_fo.objects import Dropped, Objects
 
 NETWORKS = ("fast-yolov1", "yolov1")
 BATCHES = (1, 4, 16, 64, 256)
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 CLASSES = 20
-LIBRARIES = ("keras", "jax", "tensorflow", "numpy", "opencv-python-headless")
 TRAINING: dict[str, Any] = {
     "network": "fast-yolov1",
     "batch_norm": True,
@@ -56,39 +52,6 @@ TRAINING: dict[str, Any] = {
     "ema": 0.999,
     "precision": "mixed_bfloat16",
 }
-
-
-class Photographs(NamedTuple):
-    """A split of a COCO folder: where the images are, and what is in them."""
-
-    listing: data.Listing
-    classes: list[str]
-
-
-def read_coco(folder: Path) -> Photographs:
-    """Returns the images of a folder with `data/` and `labels.json`."""
-    said = json.loads((folder / "labels.json").read_text())
-    kinds = sorted(said["categories"], key=lambda kind: kind["name"])
-    class_ids = {kind["id"]: number for number, kind in enumerate(kinds)}
-    boxes: dict[int, list[Any]] = {image["id"]: [] for image in said["images"]}
-    for one in said["annotations"]:
-        boxes[one["image_id"]].append((*one["bbox"], class_ids[one["category_id"]]))
-    parts, offsets = [], [0]
-    for image in said["images"]:
-        rows = np.array(boxes[image["id"]], np.float64).reshape(-1, 5)
-        size = np.array([image["width"], image["height"]])
-        corners = np.hstack([rows[:, :2], rows[:, :2] + rows[:, 2:4]])
-        rows[:, :4] = np.clip(corners / np.tile(size, 2), 0, 1)
-        parts.append(rows)
-        offsets.append(offsets[-1] + len(rows))
-    whole = np.concatenate(parts)
-    objects = Objects(
-        whole[:, :4].astype(np.float32), whole[:, 4].astype(np.int32), np.array(offsets)
-    )
-    none = Objects(objects.boxes[:0], objects.class_ids[:0], 0 * np.array(offsets))
-    paths = [str(folder / "data" / image["file_name"]) for image in said["images"]]
-    listing = data.Listing(paths, paths, objects, none, Dropped())
-    return Photographs(listing, [kind["name"] for kind in kinds])
 
 
 def seconds(call: Callable[[], Any], repeats: int) -> float:
@@ -289,19 +252,9 @@ def line(row: dict[str, Any]) -> str:
 
 def about() -> dict[str, Any]:
     """Returns on what and with what it was measured."""
-    versions = {}
-    for name in LIBRARIES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return {
-        "date": date.today().isoformat(),
-        "device": ", ".join(keras.distribution.list_devices()),
-        "kind": _kind(),
+        "device": f"{len(keras.distribution.list_devices())} x {_kind()}",
         "backend": keras.backend.backend(),
-        "machine": platform.platform(),
-        "versions": versions,
     }
 
 
@@ -310,7 +263,7 @@ def _kind() -> str:
         import jax
 
         return jax.devices()[0].device_kind
-    return platform.processor()
+    return measuring.processor()
 
 
 def main() -> None:
@@ -328,9 +281,7 @@ def main() -> None:
     figures: dict[str, Any] = {**about(), "rows": []}
 
     def keep() -> None:
-        if arguments.json:
-            arguments.json.parent.mkdir(parents=True, exist_ok=True)
-            arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+        measuring.write(arguments.json, figures)
 
     rows: Iterator[dict[str, Any]] = speeds(
         arguments.networks,

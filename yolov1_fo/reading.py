@@ -1,6 +1,7 @@
 """Many image files at once, by threads; a bad file costs only itself."""
 
 import collections
+import functools
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -68,6 +69,7 @@ def read_all(
         ahead (64): most images that wait in memory
         align_corners (False): as Darknet resizes, to float32 in [0, 1]
     """
+    _reuse_memory()
     paths = iter(filepaths)
     with ThreadPoolExecutor(threads(workers)) as pool:
         waiting = collections.deque(
@@ -78,6 +80,16 @@ def read_all(
             yield waiting.popleft().result()
             for path in itertools.islice(paths, 1):
                 waiting.append(pool.submit(read, path, side, align_corners))
+
+
+@functools.cache
+def _reuse_memory() -> None:
+    """Has glibc keep the memory of images for the next ones: reading is a fifth faster.
+
+    It gives blocks back to the system, and so has their pages made anew, from a size on
+    that grows to that of the largest block freed; 32 MiB is its limit.
+    """
+    np.empty(2**25 - 2**16, np.uint8)
 
 
 def read(path: str, side: int, align_corners: bool = False) -> Read:

@@ -1,0 +1,106 @@
+"""`apply_model` and `apply`, beside reading the files and the forward pass alone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fiftyone as fo
+import numpy as np
+
+import yolov1_fo
+from benchmarks import measuring
+from benchmarks.measuring import Figure
+from tests.micro import MICRO
+from yolov1_fo import decode, reading
+from yolov1_fo.architectures import NETWORKS
+from yolov1_fo.model import YOLOv1Model, YOLOv1ModelConfig
+
+BATCH, FOUND = 16, 10
+CASES: dict[str, dict[str, Any]] = {
+    "fast-yolov1": {"side": 448},
+    "micro": {"side": 64, "S": 2},
+}
+
+
+def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
+    """Yields what each way costs by an image, and their ratios."""
+    NETWORKS["micro"] = MICRO
+    paths = sorted(str(path) for path in (photographs / "highway").rglob("*.jpg"))
+    for name, settings in [("micro", CASES["micro"])] if quick else CASES.items():
+        yield from _case(
+            name, settings, paths[: 32 if quick else 320], 2 if quick else 7
+        )
+
+
+def _case(
+    name: str, settings: dict[str, Any], paths: list[str], rounds: int
+) -> Iterator[Figure]:
+    model = YOLOv1Model(
+        YOLOv1ModelConfig(
+            {"settings": {"network": name, **settings}, "classes": list("abcde")}
+        )
+    )
+    seen = [one.image for one in reading.read_all(paths[: 2 * BATCH], model.side)]
+    mean = _speak_up(model, np.stack(seen))
+    dataset = fo.Dataset()
+    dataset.add_samples([fo.Sample(filepath=path) for path in paths], progress=False)
+
+    def read_and_forward() -> None:
+        batch = []
+        for one in reading.read_all(paths, model.side):
+            batch.append(one.image)
+            if len(batch) == BATCH:
+                model.forward(np.stack(batch))
+                batch = []
+
+    times = measuring.in_turns(
+        {
+            "reading and forward": read_and_forward,
+            "apply_model": lambda: dataset.apply_model(
+                model, "theirs", batch_size=BATCH, progress=False
+            ),
+            "apply": lambda: yolov1_fo.apply(
+                dataset, model, "ours", batch_size=BATCH, progress=False
+            ),
+        },
+        rounds,
+    )
+    what = f"{name}, batch {BATCH}, {mean:.1f} detections an image"
+    for way, taken in times.items():
+        yield measuring.figure(f"{what}: {way}", len(paths) / taken, "images/s")
+    bare, theirs, ours = times.values()
+    is_micro = name == "micro"
+    for way, taken, target in (("apply_model", theirs, 1.25), ("apply", ours, 1.1)):
+        yield measuring.figure(
+            f"{what}: {way} by reading and forward",
+            taken / bare,
+            target=None if is_micro else target,
+            at_most=True,
+        )
+    yield measuring.figure(
+        f"{what}: speed of apply by apply_model",
+        theirs / ours,
+        target=1.5 if is_micro else None,
+    )
+    dataset.delete()
+
+
+def _speak_up(model: YOLOv1Model, seen: np.ndarray) -> float:
+    """Lets a network that has learned nothing find a few objects an image.
+
+    Its class probabilities are scaled until that many boxes reach the threshold.
+
+    Returns:
+        detections an image
+    """
+    y_pred = model.network.predict_on_batch(seen / np.float32(255))
+    _, scores = decode.candidates(y_pred, model.grid)
+    reached = np.sort(scores[scores > 0])[-FOUND * len(seen) :][0]
+    output = model.network.get_layer("output")
+    kernel, bias = output.get_weights()
+    probabilities = slice(model.grid.S**2 * model.grid.C)
+    scale = model.config.confidence_thresh / reached
+    kernel[:, probabilities] *= scale
+    bias[probabilities] *= scale
+    output.set_weights([kernel, bias])
+    return float(np.mean([len(one.detections) for one in model.predict_pixels(seen)]))

@@ -1,0 +1,40 @@
+"""mAP of one trained network on the fruit photographs, in each precision."""
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import yolov1_fo
+from benchmarks import fruit, measuring
+from benchmarks.measuring import Figure
+
+SETTINGS = {**fruit.SETTINGS, "epochs": 16, "validate_every": 4}
+SMALL = {**SETTINGS, "epochs": 1, "validate_every": 1, "side": 64, "S": 2}
+
+
+def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
+    """Yields mAP, and how far it is from float32's."""
+    logging.disable(logging.WARNING)  # what loading the network says
+    dataset = fruit.load(photographs / "fruit")
+    train, val = measuring.put_aside(dataset.match_tags("train"))
+    test = dataset.match_tags("test")
+    settings = SMALL if quick else SETTINGS
+    with tempfile.TemporaryDirectory() as runs_dir:
+        run = yolov1_fo.train(
+            train, val_samples=val, runs_dir=runs_dir, progress=False, **settings
+        )
+        scores = {}
+        for precision in ("float32", "bfloat16", "float16"):
+            model = yolov1_fo.load_model(run.checkpoint_dir, precision=precision)
+            yolov1_fo.apply(test, model, precision, progress=False)
+            report = yolov1_fo.evaluate(test, precision, progress=False)
+            scores[precision] = report.voc07
+    what = f"VOC07 of {len(test)} fruit photographs"
+    for precision, score in scores.items():
+        yield Figure(f"{what}, {precision}", score)
+        if precision != "float32":
+            apart = abs(score - scores["float32"])
+            label = f"{what}, {precision}: from float32's"
+            yield Figure(label, apart, target=0.005, at_most=True)
+    dataset.delete()

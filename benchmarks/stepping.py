@@ -1,0 +1,85 @@
+"""A training step on photographs, beside the same on a batch that is in memory."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from benchmarks import measuring
+from benchmarks.coco import read_coco
+from benchmarks.measuring import Figure
+from yolov1_fo import data, learner, pixels
+from yolov1_fo.config import TrainConfig
+
+TARGETS = {"host": 1.05, "device": 1.05, "stream": 1.15}
+
+
+class Repeated(keras.utils.PyDataset):
+    """One batch again and again."""
+
+    def __init__(self, batch: dict[str, Any]) -> None:
+        super().__init__()
+        self.batch = batch
+
+    @property
+    def num_batches(self) -> None:
+        """None: there is always another."""
+        return
+
+    def __getitem__(self, index: int) -> tuple[dict[str, Any]]:
+        return (self.batch,)
+
+
+def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
+    """Yields what a step of Fast YOLO takes, fed in each way."""
+    side, size, steps = (64, 4, 3) if quick else (448, 16, 5)
+    split = read_coco(photographs / "highway" / "train")
+    listing = split.listing.take(range(40 if quick else 640))
+    config = TrainConfig(
+        network="fast-yolov1", side=side, batch_size=size, C=len(split.classes)
+    )
+    kept, _ = pixels.load(listing.filepaths, side)
+    width = listing.objects.most()
+    boxes, class_ids = listing.objects.padded(np.arange(len(kept)), width)
+    options = {"batch_size": size, "seed": 0, "width": width}
+    host = data.HostBatches(kept, listing.objects, **options)
+    learns = {name: learner.build(config) for name in ("fed", "held")}
+    for one in learns.values():
+        one.prepare(100)
+    learns["held"].hold({"images": kept, "boxes": boxes, "class_ids": class_ids})
+    n = len(kept)
+    feeds = {
+        "synthetic": ("fed", Repeated(host[0][0])),
+        "host": ("fed", host),
+        "device": ("held", data.DeviceBatches(kept, listing.objects, **options)),
+        "stream": (
+            "fed",
+            data.stream(
+                listing,
+                lambda: data.rows_from(0, n, size, 0),
+                side=side,
+                batch_size=size,
+                width=width,
+            ),
+        ),
+    }
+
+    def fit(which: str, batches: Any) -> None:
+        learns[which].fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
+
+    times = measuring.in_turns(
+        {name: lambda feed=feed: fit(*feed) for name, feed in feeds.items()},
+        rounds=2 if quick else 9,
+        warm=2,
+    )
+    what = f"training step of fast-yolov1, {side} px, batch {size}"
+    for name, taken in times.items():
+        yield measuring.figure(f"{what}, {name}", steps * size / taken, "images/s")
+    for name, target in TARGETS.items():
+        ratio = times[name] / times["synthetic"]
+        yield measuring.figure(
+            f"{what}, {name} by synthetic", ratio, target=target, at_most=True
+        )
+    yield Figure("memory of that process", measuring.peak_gb(), "GB")

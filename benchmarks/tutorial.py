@@ -1,0 +1,120 @@
+"""Training as the tutorial does it, beside ours, on the same photographs and network.
+
+Its way, written anew: Keras' `fit` as it stands, one Python generator that reads a file
+a step with Pillow and encodes its boxes with NumPy, batches of 1. Ours: `Learner` on
+images that are kept in memory, batches of 8. Both take Adam and the same loss.
+
+    python -m benchmarks.tutorial WAY PHOTOGRAPHS NETWORK SIDE
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from PIL import Image
+
+from benchmarks import measuring
+from benchmarks.coco import Photographs, read_coco
+from benchmarks.measuring import Contestant, Figure
+from yolov1_fo import data, grid, hardware, learner, loss, network, pixels
+from yolov1_fo.boxes import Array
+from yolov1_fo.config import TrainConfig
+
+THEIRS, OURS, HALF = "tutorial", "ours float32", "ours mixed_bfloat16"
+BATCH, IMAGES, STEPS = 8, 64, {THEIRS: 8, OURS: 2, HALF: 2}
+
+
+def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
+    """Yields images a second of each way, and their ratios."""
+    has_half = hardware.fastest_precision() == "bfloat16"
+    ways = [THEIRS, OURS, HALF] if has_half else [THEIRS, OURS]
+    name, side = ("fast-yolov1", 64) if quick else ("yolov1", 448)
+    times: dict[str, Array] = {}
+    peaks: dict[str, float] = {}
+    for way in ways[1:]:  # three full networks with Adam's moments are too many
+        rival = [THEIRS, way]
+        with (
+            Contestant("benchmarks.tutorial", THEIRS, photographs, name, side) as first,
+            Contestant("benchmarks.tutorial", way, photographs, name, side) as second,
+        ):
+            pair = dict(zip(rival, (first, second), strict=True))
+            asked = measuring.asked_in_turns(pair, 2 if quick else 5)
+            peaks |= {one: contestant.peak_gb for one, contestant in pair.items()}
+        times |= {f"{one} beside {way}": taken for one, taken in asked.items()}
+    for way in ways[1:]:
+        what = f"training {name}, {side} px"
+        theirs = times[f"{THEIRS} beside {way}"] / STEPS[THEIRS]
+        ours = times[f"{way} beside {way}"] / (STEPS[way] * BATCH)
+        for one, taken in ((THEIRS, theirs), (way, ours)):
+            note = f"{peaks[one]:.1f} GB"
+            yield measuring.figure(f"{what}, {one}", 1 / taken, "images/s", note=note)
+        yield measuring.figure(
+            f"{what}, {way} by {THEIRS}",
+            theirs / ours,
+            target=2.0 if way == OURS else 3.0,
+        )
+
+
+def theirs(split: Photographs, name: str, side: int) -> Any:
+    """Returns what trains a few steps as the tutorial does."""
+    config = TrainConfig(network=name, side=side, C=len(split.classes))
+    built = network.build(config)
+
+    def summed(y_true: Array, y_pred: Array) -> Array:
+        terms = loss.weighted(loss.terms(y_true, y_pred, config, config), config)
+        return sum(terms)
+
+    built.compile(keras.optimizers.Adam(1e-5), loss=summed)
+
+    def batches() -> Iterator[tuple[Array, Array]]:
+        while True:
+            for row, path in enumerate(split.listing.filepaths):
+                with Image.open(path) as file:
+                    image = file.convert("RGB").resize((side, side))
+                boxes, class_ids = split.listing.objects.padded(np.array([row]), 64)
+                scaled = np.asarray(image, np.float32)[None] / 255
+                yield scaled, grid.encode(boxes, class_ids, config)
+
+    endless = batches()
+    return lambda: built.fit(endless, steps_per_epoch=STEPS[THEIRS], verbose=0)
+
+
+def ours(split: Photographs, name: str, side: int, precision: str) -> Any:
+    """Returns what trains a few steps as we do."""
+    config = TrainConfig(
+        network=name,
+        side=side,
+        C=len(split.classes),
+        batch_size=BATCH,
+        optimizer="adam",
+        learning_rate=1e-5,
+        schedule="constant",
+        precision=precision,
+    )
+    learns = learner.build(config)
+    learns.prepare(data.steps_per_epoch(IMAGES, BATCH))
+    kept, _ = pixels.load(split.listing.filepaths, side)
+    objects = split.listing.objects
+    batches = data.HostBatches(
+        kept, objects, batch_size=BATCH, seed=0, width=objects.most()
+    )
+    return lambda: learns.fit(
+        batches, steps_per_epoch=STEPS[OURS], shuffle=False, verbose=0
+    )
+
+
+def main() -> None:
+    way, photographs, name, side = sys.argv[1:]
+    split = read_coco(Path(photographs) / "highway" / "train")
+    split = split._replace(listing=split.listing.take(range(IMAGES)))
+    if way == THEIRS:
+        measuring.answer(theirs(split, name, int(side)))
+    else:
+        measuring.answer(ours(split, name, int(side), way.removeprefix("ours ")))
+
+
+if __name__ == "__main__":
+    main()

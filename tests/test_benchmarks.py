@@ -1,0 +1,83 @@
+"""The benchmarks run, small; what they must reach is measured at their full size."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.measuring import Figure
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*arguments, **environment):
+    done = subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)],
+        env={**os.environ, **environment},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_table_is_printed_and_written(photographs, tmp_path):
+    path = tmp_path / "speed.json"
+    parts = ["reading", "applying", "tutorial", "evaluating"]
+    common = ["benchmarks", "--photographs", photographs, "--quick", "--json", path]
+    printed = run(*common, "--only", *parts)
+    written = json.loads(path.read_text())
+    assert list(written["parts"]) == parts
+    assert {"date", "device", "versions"} <= set(written)
+    for rows in written["parts"].values():
+        for row in rows:
+            assert row.pop("value") > 0
+            assert row["what"] in printed
+
+
+@pytest.mark.slow
+def test_accelerators_are_measured_without_tensorflow_and_fiftyone(
+    photographs, tmp_path
+):
+    pytest.importorskip("jax", reason="needs the extra jax")
+    for name in ("tensorflow", "fiftyone"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError")
+    path = tmp_path / "gpu.json"
+    small = "--networks fast-yolov1 --batches 2 --side 64 --matrix 64 --repeats 1"
+    few = "--epochs 1 --images 32 --photographs"
+    run(
+        *("benchmarks.gpu", *small.split(), *few.split(), photographs / "highway"),
+        *("--json", path),
+        PYTHONPATH=str(tmp_path),
+        KERAS_BACKEND="jax",
+        JAX_PLATFORMS="cpu",
+    )
+    written = json.loads(path.read_text())
+    kinds = {row["what"] for row in written["rows"]}
+    assert kinds == {
+        *("matrix product", "inference", "training"),
+        *("fed from the device", "fed from the host"),
+    }
+    assert len(written["training"]["loss"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("figure", "said"),
+    [
+        (Figure("speed", 12.34, "images/s", 0.04), "speed: 12.3 images/s (+-2 %)"),
+        (Figure("ratio", 0.95, target=0.9), "ratio: 0.95; at least 0.9: yes"),
+        (
+            Figure("cost", 1.2, target=1.1, at_most=True),
+            "cost: 1.2; at most 1.1: NO",
+        ),
+        (Figure("peer", 1.0, note="1 GB"), "peer: 1; 1 GB"),
+    ],
+)
+def test_a_figure_is_one_line(figure, said):
+    assert str(figure) == said
