@@ -185,7 +185,7 @@ def feeding(
     config = TrainConfig(**settings, C=len(split.classes))
     learns, kept, options = resident(split, config)
     for kind in (data.DeviceBatches, data.HostBatches) * 2:
-        batches = kind(kept, **options)
+        batches = kind(kept, **options).endless()
         times = []
         for turn in range(3):
             start = time.perf_counter()
@@ -219,7 +219,7 @@ def train(
 
     start = time.perf_counter()
     history = learns.fit(
-        data.DeviceBatches(kept, **options),
+        data.DeviceBatches(kept, **options).endless(),
         steps_per_epoch=data.steps_per_epoch(len(kept), config.batch_size),
         epochs=epochs,
         shuffle=False,

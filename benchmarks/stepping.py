@@ -1,10 +1,10 @@
 """A training step on photographs, beside the same on a batch that is in memory."""
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from benchmarks import measuring
@@ -16,20 +16,16 @@ from yolov1_fo.config import TrainConfig
 TARGETS = {"host": 1.05, "device": 1.05, "stream": 1.15}
 
 
-class Repeated(keras.utils.PyDataset):
-    """One batch again and again."""
+class Repeated(data.HostBatches):
+    """The first batch again and again."""
 
-    def __init__(self, batch: dict[str, Any]) -> None:
-        super().__init__()
-        self.batch = batch
-
-    @property
-    def num_batches(self) -> None:
-        """None: there is always another."""
-        return
+    @functools.cached_property
+    def first(self) -> Any:
+        """The batch."""
+        return super().__getitem__(0)
 
     def __getitem__(self, index: int) -> tuple[dict[str, Any]]:
-        return (self.batch,)
+        return self.first
 
 
 def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
@@ -44,16 +40,19 @@ def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
     width = listing.objects.most()
     boxes, class_ids = listing.objects.padded(np.arange(len(kept)), width)
     options = {"batch_size": size, "seed": 0, "width": width}
-    host = data.HostBatches(kept, listing.objects, **options)
     learns = {name: learner.build(config) for name in ("fed", "held")}
     for one in learns.values():
         one.prepare(100)
     learns["held"].hold({"images": kept, "boxes": boxes, "class_ids": class_ids})
     n = len(kept)
+
+    def kept_by(kind: type[data.HostBatches]) -> Any:
+        return kind(kept, listing.objects, **options).endless()
+
     feeds = {
-        "synthetic": ("fed", Repeated(host[0][0])),
-        "host": ("fed", host),
-        "device": ("held", data.DeviceBatches(kept, listing.objects, **options)),
+        "synthetic": ("fed", kept_by(Repeated)),
+        "host": ("fed", kept_by(data.HostBatches)),
+        "device": ("held", kept_by(data.DeviceBatches)),
         "stream": (
             "fed",
             data.stream(

@@ -49,6 +49,19 @@ def test_host_keeps_images_with_their_boxes(listing):
         assert batch["class_ids"][place, len(ids) :].tolist() == [-1] * (4 - len(ids))
 
 
+def test_fit_takes_the_same_batches_without_their_tuning(listing):
+    """Whoever drops a dataset that tunes itself waits for that, up to a minute."""
+    batches = host(listing, first_step=2)
+    fed = batches.endless()
+    for step, found in zip(range(12), fed, strict=False):  # more than an epoch
+        for key, values in batches[step][0].items():
+            np.testing.assert_array_equal(values, found[key])
+    rows = functools.partial(data.rows_from, 0, 8, 3, seed=1)
+    stream = data.stream(listing, rows, side=32, batch_size=3, width=4)
+    assert fed.options().autotune.enabled is False
+    assert stream.options().autotune.enabled is False
+
+
 @pytest.mark.parametrize("first", [0, 3])
 def test_stream_and_host_are_the_same_batches(listing, first):
     rows = functools.partial(data.rows_from, first, 8, 3, seed=1)

@@ -111,3 +111,19 @@ def test_averages_swap_in_and_out():
     assert float(weight[0]) == pytest.approx(-1.95)
     optimizer.swap_averages()
     assert float(weight[0]) == pytest.approx(-2.9)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_one_pass_over_a_variable_gives_the_same(name, rng):
+    config = TrainConfig(optimizer=name, learning_rate=0.1, weight_decay=0.1, epochs=4)
+    gradients = rng.normal(size=(6, 1)).astype(np.float32)
+    ended = []
+    for replicas in (1, 2):  # two do it step by step
+        weight = variable("kernel", 0.5)
+        optimizer = optimizers.build(config, 2, [weight], replicas=replicas)
+        for gradient in gradients:
+            optimizer.apply([gradient])
+        ended.append(float(weight[0]))
+    assert optimizer.fuses is False
+    assert ended[0] != 0.5
+    assert ended[0] == pytest.approx(ended[1], rel=1e-6)

@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 SHARE = 0.4
 """`auto` keeps images in memory that take at most this part of what is free."""
+AHEAD = 2
+"""So many batches are ready while the device computes an earlier one."""
 ALL = slice(None)
 
 
@@ -172,6 +174,25 @@ class HostBatches(keras.utils.PyDataset):
         boxes, class_ids = self.objects.padded(rows, self.width)
         return {"images": self.pixels[rows], "boxes": boxes, "class_ids": class_ids}
 
+    def endless(self) -> Any:
+        """Returns what `fit` takes: on TensorFlow a `tf.data.Dataset`, which ends fast.
+
+        Of anything else Keras makes one there that tunes itself, see `_untuned`.
+        """
+        if keras.backend.backend() != "tensorflow":
+            return self
+        import tensorflow as tf
+
+        signature = {
+            name: tf.TensorSpec(value.shape, value.dtype)
+            for name, value in self[0][0].items()
+        }
+        batches = tf.data.Dataset.from_generator(
+            lambda: (self[step][0] for step in itertools.count()),
+            output_signature=signature,
+        )
+        return _untuned(batches.prefetch(AHEAD))
+
 
 class DeviceBatches(HostBatches):
     """The same as rows, for a `Learner` that holds all images."""
@@ -247,12 +268,25 @@ def stream(
         }
 
     signature = tf.TensorSpec((), tf.int64)
-    return (
+    return _untuned(
         tf.data.Dataset.from_generator(rows, output_signature=signature)
         .map(read, num_parallel_calls=reading.threads(workers))
         .filter(lambda row, pixels, ok: ok)
         .map(lambda row, pixels, ok: (row, pixels))
         .batch(batch_size, drop_remainder=drop_remainder)
         .map(with_objects)
-        .prefetch(2)
+        .prefetch(AHEAD)
     )
+
+
+def _untuned(batches: Any) -> Any:
+    """Returns a `tf.data.Dataset` that does not tune itself while it runs.
+
+    What tunes it looks ever more seldom, up to once a minute, and whoever drops the
+    dataset waits until it looks again: a training ended half as late again.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.with_options(options)

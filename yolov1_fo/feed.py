@@ -91,7 +91,7 @@ class Feed:
         part, places = self.devices.part(size), self.devices.replicas > 1
         if self.pixels is not None:
             kind = data.DeviceBatches if self.mode == "device" else data.HostBatches
-            return kind(
+            kept = kind(
                 self.pixels,
                 listing.objects,
                 batch_size=size,
@@ -101,6 +101,7 @@ class Feed:
                 part=part,
                 places=places,
             )
+            return kept.endless()
         n = len(listing.filepaths)
         stream = data.stream(
             listing,

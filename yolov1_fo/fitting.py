@@ -20,7 +20,7 @@ from yolov1_fo import network as networks
 from yolov1_fo import plan as planning
 from yolov1_fo import resume as resuming
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.devices import ONE, Devices
+from yolov1_fo.devices import ONE, Devices, share
 from yolov1_fo.feed import Feed
 from yolov1_fo.learner import Learner
 
@@ -71,7 +71,7 @@ def run(
     on_step: OnStep | None = None,
     *,
     progress: bool = True,
-    devices: Devices = ONE,
+    devices: int | None = None,
 ) -> TrainResult:
     """Trains what was planned, as a run on the dataset, which the first worker writes.
 
@@ -81,7 +81,7 @@ def run(
         on_step (None): is called with the epoch, how many there are, the step in it,
             and how many of these there are, all counted from 1
         progress (True): shows a progress bar
-        devices (one): that share each batch
+        devices (None): how many share each batch; 0 and None take one
 
     Raises:
         ValueError: if too few images can be read, a trunk does not fit, or the devices
@@ -90,14 +90,25 @@ def run(
         OSError: if there is no space, or a checkpoint can't be written
         FloatingPointError: if the loss is not finite
     """
+    with share(devices) as shared:
+        return _run(plan, on_epoch, on_step, shared, show=progress)
+
+
+def _run(
+    plan: planning.Plan,
+    on_epoch: OnEpoch | None,
+    on_step: OnStep | None,
+    devices: Devices,
+    *,
+    show: bool,
+) -> TrainResult:
     devices.check(plan.config)
-    plan = plan._replace(run_key=devices.from_first(plan.run_key))
     if devices.workers > 1:  # each may have made up a name
         key, folder = map(devices.from_first, (plan.run_key, str(plan.folder)))
         plan = plan._replace(run_key=key, folder=Path(folder))
     feed, learner = _prepare(plan, devices)
     if devices.is_first:
-        done, feed = _lead(plan, feed, learner, on_epoch, on_step, show=progress)
+        done, feed = _lead(plan, feed, learner, on_epoch, on_step, show=show)
     else:
         done = _follow(plan, feed, learner)
     for path, fault in feed.skipped.items():

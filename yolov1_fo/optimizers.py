@@ -139,6 +139,9 @@ class DarknetSGD(keras.optimizers.Optimizer):
     Source: paper section 2.2; Darknet convolutional_layer.c
     """
 
+    fuses = False
+    """Whether TensorFlow reads and writes a variable only once a step."""
+
     def __init__(
         self, learning_rate: Any, momentum: float, decay: float, **kwargs: Any
     ) -> None:
@@ -160,17 +163,63 @@ class DarknetSGD(keras.optimizers.Optimizer):
         gradient = ops.cast(gradient, variable.dtype)
         if self.decays[index]:
             gradient = gradient + self.decay * variable
+        if self.fuses:
+            import tensorflow as tf
+
+            tf.raw_ops.ResourceApplyMomentum(
+                var=_handle(variable),
+                accum=_handle(velocity),
+                lr=ops.cast(learning_rate, variable.dtype),
+                grad=gradient,
+                momentum=self.momentum,
+            )
+            return
         moved = self.momentum * ops.convert_to_tensor(velocity) + gradient
         self.assign(velocity, moved)
         self.assign_sub(variable, ops.cast(learning_rate, variable.dtype) * moved)
+
+
+class _AdamW(keras.optimizers.AdamW):
+    """Keras' AdamW."""
+
+    fuses = False
+    """Whether TensorFlow reads and writes a variable only once a step."""
+
+    def update_step(self, gradient: Array, variable: Any, learning_rate: Array) -> None:
+        """Moves one variable."""
+        if not self.fuses:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        import tensorflow as tf
+
+        index, dtype = self._get_variable_index(variable), variable.dtype
+        step = ops.cast(self.iterations + 1, dtype)
+        tf.raw_ops.ResourceApplyAdam(
+            var=_handle(variable),
+            m=_handle(self._momentums[index]),
+            v=_handle(self._velocities[index]),
+            beta1_power=ops.power(ops.cast(self.beta_1, dtype), step),
+            beta2_power=ops.power(ops.cast(self.beta_2, dtype), step),
+            lr=ops.cast(learning_rate, dtype),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=ops.cast(gradient, dtype),
+        )
 
 
 class SGD(_Trainer, DarknetSGD):
     """Darknet's update, with a slow trunk."""
 
 
-class Adam(_Trainer, keras.optimizers.AdamW):
+class Adam(_Trainer, _AdamW):
     """Keras' AdamW, with a slow trunk; decay on kernels only."""
+
+
+def _handle(variable: Any) -> Any:
+    """Returns what TensorFlow's fused updates take of a variable."""
+    inner = variable.value if isinstance(variable, keras.Variable) else variable
+    return inner.handle
 
 
 def is_kernel(variable: Any) -> bool:
@@ -209,6 +258,8 @@ def build(
     else:
         optimizer = Adam(weight_decay=config.weight_decay, **common)
         optimizer.exclude_from_weight_decay([v for v in variables if not is_kernel(v)])
+    # Replicas' variables are no TensorFlow resources of their own.
+    optimizer.fuses = replicas == 1 and keras.backend.backend() == "tensorflow"
     if half:
         scale = SharedLossScale if replicas > 1 else keras.optimizers.LossScaleOptimizer
         optimizer = scale(optimizer)

@@ -8,7 +8,6 @@ from yolov1_fo import fitting
 from yolov1_fo import plan as planning
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import PRETRAIN_SIDE, TrainConfig
-from yolov1_fo.devices import share
 from yolov1_fo.fitting import OnEpoch, OnStep, TrainResult
 
 LABEL_FIELD = "ground_truth"
@@ -65,26 +64,25 @@ def pretrain(
 
     Source: paper section 2.2
     """
-    with share(devices) as shared:
-        if resume is None:
-            plan = planning.new(
-                samples,
-                label_field,
-                val_samples,
-                run_key,
-                runs_dir,
-                classes,
-                {"network": network, "side": PRETRAIN_SIDE, **settings},
-                task=planning.CLASSIFY,
-            )
-        else:
-            planning.check_bare(
-                run_key=run_key,
-                classes=classes,
-                runs_dir=runs_dir,
-                **settings,
-                label_field=None if label_field == LABEL_FIELD else label_field,
-                network=None if network == TrainConfig.network else network,
-            )
-            plan = planning.again(samples, val_samples, resume, task=planning.CLASSIFY)
-        return fitting.run(plan, on_epoch, on_step, progress=progress, devices=shared)
+    if resume is None:
+        plan = planning.new(
+            samples,
+            label_field,
+            val_samples,
+            run_key,
+            runs_dir,
+            classes,
+            {"network": network, "side": PRETRAIN_SIDE, **settings},
+            task=planning.CLASSIFY,
+        )
+    else:
+        planning.check_bare(
+            run_key=run_key,
+            classes=classes,
+            runs_dir=runs_dir,
+            **settings,
+            label_field=None if label_field == LABEL_FIELD else label_field,
+            network=None if network == TrainConfig.network else network,
+        )
+        plan = planning.again(samples, val_samples, resume, task=planning.CLASSIFY)
+    return fitting.run(plan, on_epoch, on_step, progress=progress, devices=devices)

@@ -8,7 +8,6 @@ from yolov1_fo import fitting
 from yolov1_fo import plan as planning
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.devices import share
 from yolov1_fo.fitting import OnEpoch, OnStep, TrainResult
 
 GT_FIELD = "ground_truth"
@@ -69,27 +68,26 @@ def train(
 
     Source: paper section 2.2
     """
-    with share(devices) as shared:
-        if resume is None:
-            plan = planning.new(
-                samples,
-                gt_field,
-                val_samples,
-                run_key,
-                runs_dir,
-                classes,
-                {"network": network, **settings},
-                trunk=trunk,
-            )
-        else:
-            planning.check_bare(
-                run_key=run_key,
-                classes=classes,
-                runs_dir=runs_dir,
-                trunk=trunk,
-                **settings,
-                gt_field=None if gt_field == GT_FIELD else gt_field,
-                network=None if network == TrainConfig.network else network,
-            )
-            plan = planning.again(samples, val_samples, resume)
-        return fitting.run(plan, on_epoch, on_step, progress=progress, devices=shared)
+    if resume is None:
+        plan = planning.new(
+            samples,
+            gt_field,
+            val_samples,
+            run_key,
+            runs_dir,
+            classes,
+            {"network": network, **settings},
+            trunk=trunk,
+        )
+    else:
+        planning.check_bare(
+            run_key=run_key,
+            classes=classes,
+            runs_dir=runs_dir,
+            trunk=trunk,
+            **settings,
+            gt_field=None if gt_field == GT_FIELD else gt_field,
+            network=None if network == TrainConfig.network else network,
+        )
+        plan = planning.again(samples, val_samples, resume)
+    return fitting.run(plan, on_epoch, on_step, progress=progress, devices=devices)
