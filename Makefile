@@ -1,7 +1,7 @@
 # Needs Python 3.11 to 3.13 and make; `make` alone says what there is.
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS := cpu,pretrained,jax,dev
+EXTRAS := cpu,pretrained,jax,export,dev
 PHOTOGRAPHS ?=
 PYTEST := $(BIN)/python -m pytest $(if $(PHOTOGRAPHS),--photographs="$(PHOTOGRAPHS)")
 
@@ -13,6 +13,7 @@ help:
 	@echo "make test       every check and test"
 	@echo "make test-fast  the checks, and the tests that do not train"
 	@echo "make pictures   the App's pictures in docs/app (PHOTOGRAPHS=folder)"
+	@echo "make tutorial   the pictures and numbers of docs/tutorial.md, in minutes"
 	@echo "make bench      speed and memory beside others (PHOTOGRAPHS=folder)"
 	@echo "make trainings  real trainings, an hour and more (PHOTOGRAPHS=folder)"
 	@echo "make setup      the virtual environment .venv, which the others make too"
@@ -69,4 +70,7 @@ trainings: setup
 pictures: setup tools
 	$(PYTEST) tests/app --screenshots=docs/app  # the README shows a few of them
 
-.PHONY: help setup demo checks tools test test-fast bench trainings pictures
+tutorial: setup
+	$(PYTEST) tests/test_tutorial.py --tutorial
+
+.PHONY: help setup demo checks tools test test-fast bench trainings pictures tutorial

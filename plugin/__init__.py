@@ -11,6 +11,7 @@ except ImportError:  # the copy beside this folder
 
 from .apply_model import ApplyModel
 from .delete_run import DeleteRun
+from .errors_panel import ErrorsPanel
 from .evaluate_model import EvaluateModel
 from .inspect_dataset import InspectDataset
 from .metrics import Ap50, Voc07, Voc10
@@ -28,6 +29,6 @@ def register(plugin: Any) -> None:
         *(ApplyModel, EvaluateModel, InspectDataset),
         *(PublishModel, DeleteRun),
         *(Voc07, Voc10, Ap50),
-        RunsPanel,
+        *(RunsPanel, ErrorsPanel),
     ):
         plugin.register(one)

@@ -5,7 +5,7 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from yolov1_fo import launching, runs, zoo
+from yolov1_fo import launching, publishing, runs
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import PREDICTION_PRECISIONS
 
@@ -160,4 +160,4 @@ def _models(dataset: Any) -> dict[str, str]:
         for key in runs.newest(dataset)
         if runs.info(dataset, key).epoch
     }
-    return trained | {name: f"zoo: {name}" for name in zoo.names()}
+    return trained | {name: f"zoo: {name}" for name in publishing.names()}

@@ -10,6 +10,7 @@ import fiftyone.operators.types as types
 
 from yolov1_fo import runs
 from yolov1_fo import samples as fo_samples
+from yolov1_fo.model_card import plain
 
 
 def target(
@@ -94,18 +95,6 @@ def say(form: types.Object, name: str, line: str, *, warns: bool = False) -> Non
         warns (False): whether it asks for attention
     """
     form.view(name, (types.Warning if warns else types.Notice)(label=plain(line)))
-
-
-def plain(line: str) -> str:
-    r"""Returns a line so that the App, which reads Markdown, shows it as it is.
-
-    Names of classes and files are other people's: they make no links or pictures.
-
-    Example:
-        >>> print(plain("class '![x](http://y)'"))
-        class '\!\[x\]\(http://y\)'
-    """
-    return re.sub(r"([\\`*_{}\[\]()<>#+!|~-])", r"\\\1", line)
 
 
 def block(text: str) -> str:

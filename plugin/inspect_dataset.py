@@ -47,6 +47,8 @@ class InspectDataset(foo.Operator):
         form.int("side", label="Side, in pixels", default=RECOMMENDED["side"], min=32)
         shown = {NOTHING: "stay here", **{kind: kind for kind in inspection.KINDS}}
         forms.dropdown(form, "show", shown, label="Then show the samples of")
+        form.bool("tag", label="Tag the samples of each finding", default=False)
+        form.bool("save_views", label="Save a view of each finding", default=False)
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Inspects; shows a finding's samples if asked to."""
@@ -57,6 +59,12 @@ class InspectDataset(foo.Operator):
             S=params.get("S", RECOMMENDED["S"]),
             side=params.get("side", RECOMMENDED["side"]),
         )
+        if params.get("tag"):
+            report.tag()
+        if params.get("save_views"):
+            report.save_views()
+        if params.get("tag") or params.get("save_views"):
+            ctx.ops.reload_dataset()
         show = params.get("show", NOTHING)
         if show != NOTHING and report.findings[show]:
             ctx.ops.set_view(report.view(show))
@@ -77,7 +85,7 @@ class InspectDataset(foo.Operator):
         Args:
             samples: a FiftyOne dataset or view
             gt_field ("ground_truth"): its field of Detections
-            **more: S, side, show
+            **more: S, side, show, tag, save_views
         """
         return foo.execute_operator(
             self.uri,

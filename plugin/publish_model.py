@@ -5,7 +5,7 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from yolov1_fo import runs, zoo
+from yolov1_fo import publishing, runs
 
 from . import forms
 
@@ -48,7 +48,7 @@ class PublishModel(foo.Operator):
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Publishes it."""
         source = runs.checkpoint_dir(ctx.dataset, ctx.params.get("run_key", ""))
-        folder = zoo.publish(source, ctx.params["name"])
+        folder = publishing.publish(source, ctx.params["name"])
         name = ctx.params["name"]
         return {"use": f'foz.load_zoo_model("{name}")', "folder": str(folder)}
 
@@ -78,4 +78,4 @@ def _look(dataset: Any, params: dict[str, Any]) -> None:
     if key := params.get("run_key"):
         runs.checkpoint_dir(dataset, key)
     if name := params.get("name"):
-        zoo.check_name(name)
+        publishing.check_name(name)

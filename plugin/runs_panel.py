@@ -7,9 +7,10 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from yolov1_fo import jobs, overview
+from yolov1_fo.model_card import plain
 from yolov1_fo.overview import Row
 
-from . import following, forms
+from . import following
 
 PLUGIN = "@yolov1-fo/yolov1"
 REFRESH_MS = 2000
@@ -112,7 +113,7 @@ class RunsPanel(foo.Panel):
             _table(panel)
             for row in rows:
                 if row.status == "failed":
-                    line = forms.plain(f"{row.run_key}: {row.says}")
+                    line = plain(f"{row.run_key}: {row.says}")
                     panel.view(f"why_{row.run_key}", types.Warning(label=line))
             _curves(panel, rows)
         if going_on:

@@ -43,6 +43,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--screenshots", type=Path, help="folder for pictures of the App; else none"
     )
+    parser.addoption(
+        "--tutorial", action="store_true", help="writes docs/tutorial anew, in minutes"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -66,6 +69,16 @@ def photographs(request: pytest.FixtureRequest) -> Path:
     if folder is None:
         pytest.skip("needs real photographs: --photographs DIR")
     return folder
+
+
+@pytest.fixture
+def zoo_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """FiftyOne's folder for models, which is not there yet; no manifest is known."""
+    import fiftyone as fo
+
+    monkeypatch.setattr(fo.config, "model_zoo_dir", str(tmp_path / "models"))
+    monkeypatch.setattr(fo.config, "model_zoo_manifest_paths", None)
+    return tmp_path / "models"
 
 
 @pytest.fixture

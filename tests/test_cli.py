@@ -13,7 +13,7 @@ from yolov1_fo.config import TrainConfig
 
 COMMANDS = (
     *("demo", "train", "apply", "evaluate", "inspect"),
-    *("pretrain", "import-darknet", "publish", "unpublish", "doctor"),
+    *("pretrain", "import-darknet", "export", "publish", "unpublish", "doctor"),
 )
 
 
@@ -108,6 +108,15 @@ MISTAKES = [
     (
         ["import-darknet", "none.weights", "--network", "yolov1", "--out", "x"],
         "weights file 'none.weights' does not exist",
+    ),
+    (["export", "CHECKPOINT", "--to", "x"], "arguments are required: --format"),
+    (
+        ["export", "CHECKPOINT", "--format", "torch", "--to", "x"],
+        "format must be one of saved_model, onnx, litert, got 'torch'",
+    ),
+    (
+        ["export", "mine", "--dataset", "DATA", "--format", "onnx", "--to", "x"],
+        "run 'mine' is not on dataset",
     ),
     (["publish", "nowhere", "name"], "checkpoint folder 'nowhere' does not exist"),
     (["publish", "CHECKPOINT", "yolov1"], "'yolov1' is the name of another model"),

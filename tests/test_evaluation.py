@@ -4,7 +4,6 @@ import logging
 import math
 
 import fiftyone as fo
-import fiftyone.utils.coco as fouc
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +12,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 import yolov1_fo
-from tests import golden
+from tests import golden, published
 
 SQUARE = [0.1, 0.1, 0.4, 0.4]
 OTHER = [0.5, 0.5, 0.4, 0.4]
@@ -126,7 +125,7 @@ def test_deleting_the_evaluation_leaves_nothing(predicted):
 
 
 def test_report_prints_as_a_table(predicted):
-    lines = str(yolov1_fo.evaluate(predicted, "found")).splitlines()
+    *lines, last = str(yolov1_fo.evaluate(predicted, "found")).splitlines()
     assert lines[0].split() == [
         *("class", "objects", "detections"),
         *("voc07", "voc10", "ap50", "coco_map"),
@@ -134,6 +133,7 @@ def test_report_prints_as_a_table(predicted):
     assert lines[2].startswith("blue")
     assert lines[-1].split()[0] == "mean"
     assert len({len(line) for line in lines}) == 1
+    assert last.startswith("best detections: 100.0 % correct")
 
 
 def test_empty_predictions_score_zero(painted):
@@ -325,27 +325,10 @@ PUBLISHED = {
 @pytest.mark.slow
 @pytest.mark.parametrize("detector", PUBLISHED)
 def test_published_detectors_have_their_published_ap(photographs, detector):
-    folder = photographs / "open_images_person_car"
-    dataset = fo.Dataset.from_dir(
-        dataset_type=fo.types.COCODetectionDataset,
-        data_path=str(folder / "images"),
-        labels_path=str(folder / "val112_coco.json"),
-        label_types="detections",
-        include_id=True,
-        progress=False,
-    )
-    fouc.add_coco_labels(
-        dataset,
-        "found",
-        str(folder / "detections" / f"{detector}.json"),
-        ["person", "car"],
-        coco_id_field="coco_id",
-        label_type="detections",
-    )
-    assert dataset.count("found.detections") > 600
-    report = yolov1_fo.evaluate(
-        dataset, "found", "detections", classes=["person", "car"]
-    )
+    dataset = published.dataset(photographs, detector)
+    field = detector.replace(".", "_")
+    assert dataset.count(f"{field}.detections") > 600
+    report = yolov1_fo.evaluate(dataset, field, "detections", classes=published.CLASSES)
     dataset.delete()
     ap, ap50 = PUBLISHED[detector]
     assert report.coco_map == pytest.approx(ap, abs=0.005)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tests.micro import GOLDEN, MICRO
+from tests.micro import GOLDEN, MICRO, lived_in
 from yolov1_fo import forward, network
 from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.config import NetworkConfig
@@ -13,20 +13,6 @@ CASES = {
     "darknet": (GOLDEN["micro"], {"network": "micro", "side": 32, "S": 2}),
     "plain": (MICRO, {"network": "micro", "side": 32, "S": 2}),
 }
-
-
-def lived_in(net: keras.Model) -> keras.Model:
-    """Returns the network with statistics and weights as a training leaves them."""
-    rng = np.random.default_rng(3)
-    for layer in [*net.layers, *getattr(net.layers[1], "layers", [])]:
-        if "norm" in layer.name or "bn" in layer.name:
-            layer.set_weights(
-                [
-                    rng.uniform(0.5, 2, w.shape).astype(np.float32)
-                    for w in layer.get_weights()
-                ]
-            )
-    return net
 
 
 def pixels(n: int, side: int = 32) -> np.ndarray:
@@ -85,7 +71,9 @@ def test_normalisation_is_gone(monkeypatch):
     assert keras.layers.BatchNormalization not in kinds
 
 
-@pytest.mark.parametrize("trunk", ["efficientnet-lite0", "resnet50v2"])
+@pytest.mark.parametrize(
+    "trunk", ["efficientnet-lite0", "resnet50v2", "mobilenetv3-large"]
+)
 @pytest.mark.slow
 def test_a_trunk_is_folded_too(trunk):
     config = NetworkConfig(

@@ -157,3 +157,28 @@ def test_bad_input_is_one_clear_line(painted):
         yolov1_fo.inspect(painted, S=0)
     with pytest.raises(ValueError, match="tiny_px must be at least 0, got -1"):
         yolov1_fo.inspect(painted, tiny_px=-1)
+
+
+def test_findings_become_tags_and_views_on_request(painted, tmp_path):
+    path = tmp_path / "cell.png"
+    path.write_bytes(Path(painted.first().filepath).read_bytes() + b"0")
+    sample(painted, path, [0.01, 0.01, 0.1, 0.1], [0.02, 0.02, 0.1, 0.1])
+    report = yolov1_fo.inspect(painted)
+    assert "inspect:lost" not in painted.count_sample_tags()
+    assert report.tag() == report.save_views() == ["inspect:lost"]
+    assert painted.match_tags("inspect:lost").values("filepath") == [str(path)]
+    saved = painted.load_saved_view("inspect:lost")
+    assert saved.values("filepath") == [str(path)]
+
+    painted.delete_samples(painted.match_tags("inspect:lost"))
+    again = yolov1_fo.inspect(painted)
+    assert again.tag() == again.save_views() == painted.list_saved_views() == []
+
+
+def test_tags_of_an_earlier_look_go(painted, tmp_path):
+    path = tmp_path / "cell.png"
+    path.write_bytes(Path(painted.first().filepath).read_bytes() + b"0")
+    sample(painted, path, [0.01, 0.01, 0.1, 0.1], [0.02, 0.02, 0.1, 0.1])
+    yolov1_fo.inspect(painted).tag()
+    assert yolov1_fo.inspect(painted, S=64).tag() == []
+    assert "inspect:lost" not in painted.count_sample_tags()

@@ -46,8 +46,8 @@ def test_import_loads_nothing_heavy():
 @pytest.mark.parametrize(
     "modules",
     [
-        "config, architectures, boxes, grid, voc",
-        "samples, labels, runs, evaluation, quickstart",
+        "config, architectures, boxes, grid, average_precision, error_analysis",
+        "samples, labels, runs, evaluation, voc, quickstart",
     ],
 )
 def test_what_the_app_loads_knows_no_keras(modules):
@@ -136,10 +136,13 @@ def test_demo_does_the_whole_job(tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().err.endswith(f"'{tmp_path}' is not writable\n")
     monkeypatch.undo()
     monkeypatch.setattr(demo, "SETTINGS", {**demo.SETTINGS, **small, "progress": False})
+    dataset = yolov1_fo.load_quickstart()
+    dataset.evaluate_detections("ground_truth", eval_key=demo.EVAL_KEY, progress=False)
     assert cli.main(["demo", "--epochs", "1", "--output", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert "fiftyone app launch yolov1-quickstart" in said
     assert (tmp_path / "table.txt").read_text().strip() in said
     with PIL.Image.open(tmp_path / "predictions.png") as picture:
         assert picture.size == (4 * 400, 2 * 400)
+    assert dataset.get_evaluation_info(demo.EVAL_KEY).config.pred_field == "yolov1"
     fo.delete_dataset("yolov1-quickstart")

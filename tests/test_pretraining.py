@@ -7,7 +7,7 @@ import pytest
 import yolov1_fo
 from tests import golden
 from tests.micro import GOLDEN
-from yolov1_fo import callbacks, checkpoint, examples, fitting, network, zoo
+from yolov1_fo import callbacks, checkpoint, examples, fitting, network, publishing
 from yolov1_fo.architectures import NETWORKS, trunk
 from yolov1_fo.config import TrainConfig
 
@@ -175,7 +175,7 @@ def test_a_classifier_is_no_detector(labelled, small):
     with pytest.raises(ValueError, match=line):
         yolov1_fo.load_model(run.checkpoint_dir)
     with pytest.raises(ValueError, match=line):
-        zoo.publish(run.checkpoint_dir, "classifier")
+        publishing.publish(run.checkpoint_dir, "classifier")
 
 
 @pytest.mark.slow

@@ -1,121 +1,227 @@
-import numpy as np
+"""VOC's evaluation, called as FiftyOne's users call theirs."""
+
+import fiftyone as fo
 import pytest
 
+import yolov1_fo
 from tests import golden
-from yolov1_fo import voc
-from yolov1_fo.decode import Detected
+from yolov1_fo import error_analysis, evaluation
+from yolov1_fo.voc import VOCEvaluationConfig
 
-A, B = (0.0, 0.0, 0.4, 0.4), (0.5, 0.5, 0.9, 0.9)
+SIDE = 200  # of padilla's images, in pixels
 
 
-def found(*rows):
-    boxes, scores, ids = zip(*rows, strict=True) if rows else ((), (), ())
-    return Detected(
-        np.array(boxes, float).reshape(-1, 4),
-        np.array(scores, float),
-        np.array(ids, int),
+def detection(label, box, confidence=None, **marks):
+    return fo.Detection(label=label, bounding_box=box, confidence=confidence, **marks)
+
+
+@pytest.fixture
+def dataset():
+    made = fo.Dataset()
+    yield made
+    made.delete()
+
+
+def add(dataset, truth, found):
+    """Adds an image with objects and predictions."""
+    dataset.add_sample(
+        fo.Sample(
+            filepath=f"/nowhere/{len(dataset)}.png",
+            metadata=fo.ImageMetadata(width=SIDE, height=SIDE),
+            ground_truth=fo.Detections(detections=truth),
+            found=fo.Detections(detections=found),
+        )
     )
 
 
-def objects(*rows):
-    boxes, ids, difficult = zip(*rows, strict=True) if rows else ((), (), ())
-    return voc.Objects(
-        np.array(boxes, float).reshape(-1, 4),
-        np.array(ids, int),
-        np.array(difficult, bool),
+@pytest.fixture
+def every_kind(dataset):
+    """Two images with each kind of error; see test_error_analysis."""
+    low = [0.0, 0.5, 0.2, 0.2]
+    add(
+        dataset,
+        [
+            detection("cat", [0.0, 0.0, 0.2, 0.2]),
+            detection("dog", [0.3, 0.0, 0.2, 0.2]),
+            detection("car", [0.6, 0.0, 0.2, 0.2]),
+        ],
+        [
+            detection("cat", [0.0, 0.0, 0.2, 0.2], 0.9),
+            detection("cat", [0.1, 0.0, 0.2, 0.2], 0.8),
+            detection("cat", [0.3, 0.0, 0.2, 0.2], 0.7),
+            detection("cat", [0.6, 0.0, 0.2, 0.2], 0.6),
+            detection("dog", low, 0.5),
+            detection("car", [0.6, 0.0, 0.2, 0.2], 0.01),
+        ],
     )
+    add(
+        dataset,
+        [detection("cat", [0.3 * n, 0.0, 0.2, 0.2]) for n in range(3)]
+        + [detection("car", low, difficult=True)],
+        [detection("car", low, 0.9), detection("cat", low, 0.02)],
+    )
+    return dataset
 
 
-def curve(detections, truth, **options):
-    return voc.curves([detections], [truth], 1, **options)[0]
-
-
-def test_perfect_detections_have_ap_one():
-    one = curve(found((A, 0.9, 0), (B, 0.8, 0)), objects((A, 0, 0), (B, 0, 0)))
-    assert voc.voc07(one) == voc.voc10(one) == 1
-
-
-def test_ap_worked_by_hand():
-    # true, false, true of two objects: recall 0.5, 0.5, 1; precision 1, 1/2, 2/3
-    detections = found((A, 0.9, 0), ((0, 0.9, 0.1, 1), 0.8, 0), (B, 0.7, 0))
-    one = curve(detections, objects((A, 0, 0), (B, 0, 0)))
-    np.testing.assert_allclose(one.precision, [1, 1 / 2, 2 / 3])
-    np.testing.assert_allclose(one.recall, [0.5, 0.5, 1])
-    assert voc.voc07(one) == pytest.approx((6 * 1 + 5 * 2 / 3) / 11)
-    assert voc.voc10(one) == pytest.approx(0.5 + 0.5 * 2 / 3)
-
-
-def test_a_second_detection_of_an_object_is_false():
-    one = curve(found((A, 0.9, 0), (A, 0.8, 0)), objects((A, 0, 0)))
-    assert one.precision.tolist() == [1, 0.5]
-
-
-def test_the_better_detection_takes_the_object_whatever_its_place():
-    one = curve(found((A, 0.5, 0), (A, 0.9, 0)), objects((A, 0, 0)))
-    assert one.precision.tolist() == [1, 0.5]
-
-
-def test_difficult_objects_neither_count_nor_cost():
-    detections = found((A, 0.9, 0), (A, 0.8, 0), (B, 0.7, 0))
-    one = curve(detections, objects((A, 0, 1), (B, 0, 0)))
-    assert (one.objects, one.detections) == (1, 1)
-    assert voc.voc07(one) == 1
-
-
-def test_classes_stand_apart():
-    truth = objects((A, 0, 0), (B, 1, 0))
-    first, second = voc.curves([found((A, 0.9, 0), (B, 0.8, 0))], [truth], 2)
-    assert voc.voc10(first) == 1
-    assert voc.voc10(second) == 0
-
-
-def test_a_detection_in_another_image_is_false():
-    one = voc.curves([found(), found((A, 0.9, 0))], [objects((A, 0, 0)), objects()], 1)
-    assert voc.voc10(one[0]) == 0
-
-
-def test_overlap_at_the_threshold_is_enough():
-    half = (0.0, 0.0, 0.2, 0.4)
-    assert voc.voc10(curve(found((half, 1, 0)), objects((A, 0, 0)))) == 1
-    one = curve(found((half, 1, 0)), objects((A, 0, 0)), iou_thresh=0.51)
-    assert voc.voc10(one) == 0
-
-
-def test_empty_cases():
-    assert np.isnan(voc.voc07(curve(found((A, 1, 0)), objects())))
-    assert voc.voc07(curve(found(), objects((A, 0, 0)))) == 0
-    assert voc.voc10(curve(found(), objects((A, 0, 0)))) == 0
-    assert voc.curves([], [], 2)[1].objects == 0
-    assert np.isnan(voc.mean([float("nan")]))
-    assert voc.mean([0.5, float("nan"), 1.0]) == 0.75
-
-
-# README of tests/golden/average_precision: case, IoU, +1, 11-point, all-point
-KNOWN = [
-    (golden.voc_case1, 0.1, 1, 0.3333333333, 0.3371980676),
-    (golden.voc_case1, 0.3, 1, 0.2683982683, 0.2456866804),
-    (golden.voc_case1, 0.5, 1, 0.0303030303, 0.0222222222),
-    (golden.voc_case1, 0.75, 1, 0.0, 0.0),
-    (golden.voc_case1, 0.1, 0, 0.3024538867, 0.2801328502),
-    (golden.voc_case1, 0.3, 0, 0.2683982684, 0.2253968254),
-    (golden.toyexample, 0.5, 1, 0.8864, 0.8958),
-    (golden.toyexample, 0.5, 0, 0.8864, 0.8958),
-    (golden.toyexample, 0.75, 1, 0.4924, 0.5097),
-    (golden.toyexample, 0.75, 0, 0.4924, 0.5097),
+KINDS = [
+    ["correct", "localization", "similar", "other", "background", "correct"],
+    [None, None],  # a difficult object; the fifth of four cats
 ]
+CAT = {"correct": 1, "localization": 1, "similar": 1, "other": 1, "background": 0}
 
 
-@pytest.mark.parametrize(("case", "iou_thresh", "border", "points11", "area"), KNOWN)
-def test_known_average_precision(case, iou_thresh, border, points11, area):
-    one = case()
-    detections = [
-        Detected(rows[:, 1:], rows[:, 0], np.zeros(len(rows), int))
-        for rows in one.found
+def padilla(dataset):
+    case = golden.voc_case1()
+    for found, truth in zip(case.found, case.truth, strict=True):
+
+        def box(corners):
+            left, top, right, bottom = (float(value) / SIDE for value in corners)
+            return [left, top, right - left, bottom - top]
+
+        add(
+            dataset,
+            [detection("object", box(row)) for row in truth],
+            [detection("object", box(row[1:]), float(row[0])) for row in found],
+        )
+
+
+# README of tests/golden/average_precision
+@pytest.mark.parametrize(
+    ("iou", "inclusive", "points11", "area"),
+    [
+        (0.1, True, 0.3333333333, 0.3371980676),
+        (0.3, True, 0.2683982683, 0.2456866804),
+        (0.1, False, 0.3024538867, 0.2801328502),
+        (0.3, False, 0.2683982684, 0.2253968254),
+    ],
+)
+def test_known_average_precision(dataset, iou, inclusive, points11, area):
+    padilla(dataset)
+    results = dataset.evaluate_detections(
+        "found",
+        gt_field="ground_truth",
+        method=VOCEvaluationConfig,
+        iou=iou,
+        inclusive_corners=inclusive,
+        eval_key="voc",
+        progress=False,
+    )
+    assert results.voc07() == results.mAP() == pytest.approx(points11, abs=5e-5)
+    assert results.voc10() == pytest.approx(area, abs=5e-5)
+    again = dataset.load_evaluation_results("voc", cache=False)
+    assert (again.voc07(), again.voc10()) == (results.voc07(), results.voc10())
+    assert again.config.inclusive_corners is inclusive
+    report = yolov1_fo.evaluate(
+        dataset,
+        "found",
+        iou_thresh=iou,
+        inclusive_corners=inclusive,
+        progress=False,
+    )
+    assert (report.voc07, report.voc10) == (results.voc07(), results.voc10())
+
+
+def test_matches_are_those_of_the_curve(every_kind):
+    results = every_kind.evaluate_detections(
+        "found",
+        gt_field="ground_truth",
+        method=yolov1_fo.VOCEvaluationConfig,
+        eval_key="voc",
+        progress=False,
+    )
+    marks = every_kind.values("found.detections.voc")
+    assert marks == [["tp", "fp", "fp", "fp", "fp", "tp"], [None, "fp"]]
+    assert every_kind.values("ground_truth.detections.voc") == [
+        ["tp", "fn", "tp"],
+        ["fn", "fn", "fn", None],
     ]
-    truth = [
-        voc.Objects(rows, np.zeros(len(rows), int), np.zeros(len(rows), bool))
-        for rows in one.truth
-    ]
-    [curve] = voc.curves(detections, truth, 1, iou_thresh, border=border)
-    assert voc.voc07(curve) == pytest.approx(points11, abs=5e-5)
-    assert voc.voc10(curve) == pytest.approx(area, abs=5e-5)
+    assert every_kind.values("voc_fn") == [1, 3]
+    assert results.curve("car").objects == results.curve("car").detections == 1
+    assert results.metrics()["voc07"] == pytest.approx(results.voc07())
+    with pytest.raises(ValueError, match="class 'bus' was not measured; there are"):
+        results.curve("bus")
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_errors_belong_to_the_evaluation(every_kind, ours):
+    before = set(every_kind.get_field_schema(flat=True))
+    if ours:
+        report = yolov1_fo.evaluate(every_kind, "found", eval_key="one", progress=False)
+        assert report.errors["cat"] == CAT
+        assert "33.3 % correct" in str(report)  # 2 of 6
+    else:
+        every_kind.evaluate_detections(
+            "found",
+            gt_field="ground_truth",
+            method=VOCEvaluationConfig,
+            eval_key="one",
+            progress=False,
+        )
+        again = every_kind.load_evaluation_results("one", cache=False)
+        assert again.errors()["cat"] == CAT
+    assert every_kind.values("found.detections.one_error") == KINDS
+    every_kind.rename_evaluation("one", "two")
+    assert every_kind.values("found.detections.two_error") == KINDS
+    every_kind.delete_evaluation("two")
+    assert set(every_kind.get_field_schema(flat=True)) == before
+
+
+def test_who_is_similar_is_the_users_choice(every_kind):
+    report = yolov1_fo.evaluate(
+        every_kind, "found", similar=[("cat", "car")], progress=False
+    )
+    assert report.errors["cat"] == {**CAT, "similar": 1, "other": 1}
+    none = yolov1_fo.evaluate(every_kind, "found", similar=[], progress=False)
+    assert none.errors["cat"] == {**CAT, "similar": 0, "other": 2}
+    for similar, line in (
+        ([("cat", "bus")], "similar names classes that are not measured: bus"),
+        (["cat"], "similar must be sets of classes"),
+    ):
+        with pytest.raises(ValueError, match=line):
+            yolov1_fo.evaluate(every_kind, "found", similar=similar, progress=False)
+
+
+def test_pictures_show_what_was_measured(every_kind):
+    report = yolov1_fo.evaluate(every_kind, "found", progress=False)
+    bars = report.plot_errors().data
+    assert [bar.name for bar in bars] == list(error_analysis.KINDS)
+    assert list(bars[0].x) == ["car", "cat", "dog"]
+    assert list(bars[0].y) == [1, 1, 0]
+    results = every_kind.evaluate_detections(
+        "found", gt_field="ground_truth", method=VOCEvaluationConfig, progress=False
+    )
+    lines = results.plot_pr_curves(["cat", "car"]).data
+    assert {line.name.split()[0] for line in lines} >= {"cat", "car"}
+    with pytest.raises(ValueError, match="errors are kept with an eval_key"):
+        results.errors()
+
+
+def test_shares_of_nothing_are_unknown():
+    empty = {"cat": dict.fromkeys(error_analysis.KINDS, 0)}
+    assert "nan" in evaluation.said(empty)
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"iou": 0}, "iou must be in .0, 1., got 0"),
+        ({"classwise": False}, "VOC compares boxes of one class"),
+        ({"use_masks": True}, "VOC compares boxes of one class"),
+        ({"compute_mAP": True}, "unknown setting compute_mAP; VOC's evaluation has"),
+        ({"inclusive_corners": True}, "inclusive_corners needs the sizes"),
+    ],
+)
+def test_bad_settings_are_one_clear_line(every_kind, settings, line):
+    if "inclusive_corners" in settings:
+        every_kind.set_values("metadata", [None] * len(every_kind))
+    before = every_kind.list_evaluations()
+    with pytest.raises(ValueError, match=line):
+        every_kind.evaluate_detections(
+            "found",
+            gt_field="ground_truth",
+            method=VOCEvaluationConfig,
+            eval_key="bad",
+            progress=False,
+            **settings,
+        )
+    assert every_kind.list_evaluations() == before

@@ -12,7 +12,16 @@ from typing import Any
 import keras
 import numpy as np
 
-from yolov1_fo import checkpoint, data, decode, grid, loss, reading, resume, voc
+from yolov1_fo import (
+    average_precision,
+    checkpoint,
+    data,
+    decode,
+    grid,
+    loss,
+    reading,
+    resume,
+)
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import DARKNET_SCHEDULES, TrainConfig
 from yolov1_fo.devices import ONE, Devices
@@ -54,7 +63,7 @@ class Validator:
         """Returns the loss and VOC07 mAP at IoU 0.5, as `val_loss` and `val_voc07`."""
         config, objects = self.config, self.listing.objects
         found: list[decode.Detected] = []
-        truth: list[voc.Objects] = []
+        truth: list[average_precision.Objects] = []
         losses = []
         width = max(objects.most(), 1)
         for rows, pixels in self._batches():
@@ -71,18 +80,20 @@ class Validator:
                 max_detections=100,
             )
             truth += [self._truth(row) for row in rows]
-        curves = voc.curves(found, truth, config.C)
-        mean_ap = voc.mean([voc.voc07(curve) for curve in curves])
+        curves = average_precision.curves(found, truth, config.C)
+        mean_ap = average_precision.mean(
+            [average_precision.voc07(curve) for curve in curves]
+        )
         return {
             "val_loss": float(np.mean(np.concatenate(losses))),
             "val_voc07": mean_ap,
         }
 
-    def _truth(self, row: int) -> voc.Objects:
+    def _truth(self, row: int) -> average_precision.Objects:
         parts = [self.listing.objects.of(row), self.listing.ignored.of(row)]
         boxes, class_ids = (np.concatenate(part) for part in zip(*parts, strict=True))
         difficult = np.arange(len(class_ids)) >= len(parts[0][1])
-        return voc.Objects(boxes, class_ids, difficult)
+        return average_precision.Objects(boxes, class_ids, difficult)
 
     def _batches(self) -> Iterator[tuple[list[int], Array]]:
         """Yields rows with their pixels; leaves out what can't be decoded."""

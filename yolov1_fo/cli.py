@@ -15,6 +15,7 @@ from yolov1_fo.commands import (
     demo,
     doctor,
     evaluate,
+    export,
     import_darknet,
     inspect,
     pretrain,
@@ -65,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     for module in (
         *(demo, train, apply, evaluate, inspect),
-        *(pretrain, import_darknet, publish, doctor),
+        *(pretrain, import_darknet, export, publish, doctor),
     ):
         module.add(commands)
     return parser

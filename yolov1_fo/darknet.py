@@ -76,7 +76,7 @@ def read_header(path: str | os.PathLike[str]) -> Header:
     header = Header((int(words[0]), int(words[1]), int(words[2])))
     if header.is_of_2015:
         rates = np.frombuffer(start, "<f4", 3)
-        is_ours = bool(((rates >= 0) & (rates <= 10)).all())
+        is_ours = all(rate == 0 or 1e-9 < rate < 10 for rate in rates)
     else:
         is_ours = 0 <= words[0] < 10 and 0 <= words[1] < 100 and 0 <= words[2] < 100
     if is_ours and len(start) < header.size:

@@ -8,10 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import fiftyone as fo
-import PIL.Image
-import PIL.ImageDraw
+from PIL.Image import Image
 
-from yolov1_fo import evaluation, images, inference, quickstart, sources, training
+from yolov1_fo import (
+    drawing,
+    evaluation,
+    images,
+    inference,
+    labels,
+    quickstart,
+    sources,
+    training,
+)
+from yolov1_fo import samples as fo_samples
+from yolov1_fo.boxes import Array
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +49,7 @@ SETTINGS: dict[str, Any] = {
 }
 """What serves a newcomer: a pretrained trunk, small enough for a laptop."""
 
+EVAL_KEY = "yolov1_demo"
 PICTURED = 4
 SHOWN_ABOVE = 0.3
 PICTURE_SIDE = 400
@@ -74,9 +85,11 @@ def run(
     inference.apply(dataset, yolov1, label_field="yolov1", batch_size=16)
 
     say("4/4 evaluate")
-    report = evaluation.evaluate(val, "yolov1", eval_key="yolov1_demo", progress=False)
+    if EVAL_KEY in dataset.list_evaluations():  # of an earlier demo, maybe another's
+        dataset.delete_evaluation(EVAL_KEY)
+    report = evaluation.evaluate(val, "yolov1", eval_key=EVAL_KEY, progress=False)
     (output / "table.txt").write_text(f"{report}\n")
-    picture(val.limit(PICTURED), "yolov1").save(output / "predictions.png")
+    drawing.save(picture(val.limit(PICTURED), "yolov1"), output / "predictions.png")
     say(f"\n{report}\n")
     say(f"table    {output / 'table.txt'}")
     say(f"picture  {output / 'predictions.png'} (above: truth, below: predictions)")
@@ -84,30 +97,33 @@ def run(
     return report
 
 
-def picture(samples: Any, pred_field: str) -> PIL.Image.Image:
-    """Returns a sheet of samples: truth above, predictions below."""
-    side = PICTURE_SIDE
-    sheet = PIL.Image.new("RGB", (side * len(samples), 2 * side), "white")
-    for column, sample in enumerate(samples):
-        for row, field in enumerate(("ground_truth", pred_field)):
-            tile = _drawn(images.read(sample.filepath, side), sample[field])
-            sheet.paste(tile, (column * side, row * side))
-    return sheet
+def picture(samples: Any, pred_field: str, side: int = PICTURE_SIDE) -> Image:
+    """Returns a sheet of samples: truth above, predictions below.
+
+    Args:
+        samples: a FiftyOne dataset or view of images
+        pred_field: field of Detections; those of at least `SHOWN_ABOVE` are drawn
+        side (`PICTURE_SIDE`): of each, in pixels
+    """
+    classes = fo_samples.classes_of(samples, "ground_truth")
+    tiles = [
+        _drawn(images.read(sample.filepath, side), sample[field], classes)
+        for field in ("ground_truth", pred_field)
+        for sample in samples
+    ]
+    return drawing.beside(tiles, columns=len(samples), gap=0)
 
 
-def _drawn(pixels: Any, detections: fo.Detections) -> PIL.Image.Image:
-    tile = PIL.Image.fromarray(pixels)
-    draw = PIL.ImageDraw.Draw(tile)
-    for detection in detections.detections:
-        if detection.confidence is not None and detection.confidence < SHOWN_ABOVE:
-            continue
-        x, y, w, h = (PICTURE_SIDE * value for value in detection.bounding_box)
-        text = detection.label
-        if detection.confidence is not None:
-            text += f" {detection.confidence:.2f}"
-        colour = "lime" if detection.confidence is None else "yellow"
-        draw.rectangle((x, y, x + w, y + h), outline=colour, width=3)
-        where = (x, max(y - 16, 0))
-        draw.rectangle(draw.textbbox(where, text, font_size=14), fill="black")
-        draw.text(where, text, fill=colour, font_size=14)
-    return tile
+def _drawn(pixels: Array, detections: fo.Detections, classes: list[str]) -> Image:
+    found = [
+        one
+        for one in detections.detections
+        if one.confidence is None or one.confidence >= SHOWN_ABOVE
+    ]
+    boxes = labels.to_xyxy([one.bounding_box for one in found])
+    colours = [drawing.colour_of(classes.index(one.label)) for one in found]
+    names = [
+        one.label if one.confidence is None else f"{one.label} {one.confidence:.2f}"
+        for one in found
+    ]
+    return drawing.with_boxes(pixels, boxes, colours, names)

@@ -1,23 +1,27 @@
-"""evaluate(...) -> EvaluationReport: FiftyOne's evaluation, and VOC's numbers."""
+"""evaluate(...) -> EvaluationReport: FiftyOne's evaluation, VOC's numbers, errors."""
 
-import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from fiftyone.utils.eval.coco import COCOEvaluation, COCOEvaluationConfig
 
-from yolov1_fo import decode, labels, voc
+from yolov1_fo import average_precision, compared, error_analysis, error_fields, voc
 from yolov1_fo import samples as fo_samples
-
-logger = logging.getLogger(__name__)
-
-TRUE_MAP_BELOW = 0.05
-"""Above this lowest confidence a field has been thresholded, and its mAP is too low."""
-
+from yolov1_fo.compared import Compared
+from yolov1_fo.error_fields import Counts
 
 _MEANS = ("voc07", "voc10", "ap50", "coco_map")
+
+
+class EvaluationConfig(COCOEvaluationConfig):
+    """FiftyOne's settings of COCO's evaluation, for one that keeps errors too."""
+
+
+class Evaluation(error_fields.WithErrors, COCOEvaluation):
+    """FiftyOne's evaluation as COCO does it; `<eval_key>_error` belongs to it."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class EvaluationReport:
         ap50: mAP at IoU 0.5, mean precision at 101 levels of recall, as COCO has it
         coco_map: mAP averaged over IoU 0.5, 0.55, ... 0.95, as COCO has it
         per_class: the same for each class, with its number of objects and detections
+        errors: how many of the best N detections of each class are of each kind, N
+            being the class' number of objects; see `error_analysis.kinds`
         results: FiftyOne's, for its plots and its `print_report()`
     """
 
@@ -38,6 +44,7 @@ class EvaluationReport:
     ap50: float
     coco_map: float
     per_class: dict[str, dict[str, float]]
+    errors: Counts
     results: Any
 
     def numbers(self) -> dict[str, float]:
@@ -61,11 +68,46 @@ class EvaluationReport:
             f"{'mean':<{width}}  {'':>7}  {'':>10}"
             + "".join(_number(getattr(self, key)) for key in names)
         )
+        lines.append(f"best detections: {said(self.errors)}")
         return "\n".join(lines)
+
+    def plot_errors(self) -> Any:
+        """Returns a figure of plotly's: the kinds of each class' best detections."""
+        return plot_errors(self.errors)
 
 
 def _number(value: float) -> str:
     return f"{'-':>10}" if math.isnan(value) else f"{value:>10.3f}"
+
+
+def said(errors: Counts) -> str:
+    """Returns how large a share of all detections each kind has, in one line."""
+    shares = error_shares(errors)
+    return ", ".join(f"{100 * share:.1f} % {kind}" for kind, share in shares.items())
+
+
+def error_shares(errors: Counts) -> dict[str, float]:
+    """Returns which part of the detections is of each kind; NaN where there are none.
+
+    Source: paper figure 4
+    """
+    sums = {
+        kind: sum(row[kind] for row in errors.values()) for kind in error_analysis.KINDS
+    }
+    total = sum(sums.values())
+    return {k: n / total if total else math.nan for k, n in sums.items()}
+
+
+def plot_errors(errors: Counts) -> Any:
+    """Returns a figure of plotly's: one bar a class, one colour a kind."""
+    import plotly.graph_objects as go
+
+    bars = [
+        go.Bar(name=kind, x=list(errors), y=[row[kind] for row in errors.values()])
+        for kind in error_analysis.KINDS
+    ]
+    layout = {"barmode": "stack", "yaxis_title": "best detections"}
+    return go.Figure(bars, layout)
 
 
 def evaluate(
@@ -77,13 +119,16 @@ def evaluate(
     *,
     iou_thresh: float = 0.5,
     inclusive_corners: bool = False,
+    similar: Collection[Collection[str]] | None = None,
     progress: bool | Callable[..., Any] | None = None,
 ) -> EvaluationReport:
     """Measures predictions against the truth.
 
     FiftyOne matches objects at `iou_thresh` and keeps its evaluation under `eval_key`;
     its Model Evaluation panel shows the VOC numbers beside its own. For VOC's, objects
-    that are `difficult`, `iscrowd` or `IsGroupOf` neither count nor cost.
+    that are `difficult`, `iscrowd` or `IsGroupOf` neither count nor cost. The best
+    detections of each class have their kind in `<eval_key>_error`: `correct`,
+    `localization`, `similar`, `other` or `background`.
 
     Args:
         samples: a FiftyOne dataset or view of images
@@ -95,10 +140,14 @@ def evaluate(
         inclusive_corners (False): measures VOC's overlaps in pixels, as its development
             kit does: both corners belong to a box, so that it is a pixel wider than
             they are apart; needs `samples.compute_metadata()`
+        similar (None): sets of classes that are taken for each other, as
+            `[("cat", "dog"), ("car", "bus")]`; None takes VOC's
         progress (None): FiftyOne's: True, False, its default, or a callback
 
     Raises:
         ValueError: if the collection, a field or a class does not fit
+
+    Source: paper sections 4.2 and 4.4 (errors)
     """
     # 1. Check.
     fo_samples.check_labelled(samples, pred_field, "pred_field")
@@ -108,10 +157,12 @@ def evaluate(
     if eval_key is not None and not eval_key.isidentifier():
         raise ValueError(f"eval_key must be a name that Python takes, got {eval_key!r}")
     names = fo_samples.classes_of(samples, gt_field, classes)
-    predicted = fo_samples.read(samples, pred_field)
-    truth = fo_samples.read(samples, gt_field)  # a view may change with what is written
-    _check_confidences(samples, pred_field, predicted)
-    sizes = _sizes(samples) if inclusive_corners else None
+    _check_similar(similar, names)
+    compared.check_confidences(samples, pred_field)
+    both = compared.read(  # a view may change with what is written
+        samples, pred_field, gt_field, names, inclusive_corners=inclusive_corners
+    )
+    kinds = error_fields.find(both, iou_thresh, similar)
 
     # 2. FiftyOne's evaluation.
     results = samples.evaluate_detections(
@@ -119,17 +170,48 @@ def evaluate(
         gt_field=gt_field,
         eval_key=eval_key,
         classes=names,
-        method="coco",
+        method=EvaluationConfig,
         iou=iou_thresh,
         compute_mAP=True,
         progress=progress,
     )
 
-    # 3. VOC's numbers, and those of each class.
-    per_class = _per_class(predicted, truth, names, results, iou_thresh, sizes)
-    report = EvaluationReport(**_means(per_class), per_class=per_class, results=results)
-    _keep(eval_key, report, iou_thresh)
-    return report
+    # 3. VOC's numbers, those of each class, and the errors.
+    per_class = _per_class(both, results, iou_thresh)
+    means = _means(per_class)
+    if eval_key is not None:
+        error_fields.write(samples, pred_field, eval_key, kinds)
+    values = {key: means[key] for key in ("voc07", "voc10", "ap50")}
+    results.custom_metrics = {
+        **(results.custom_metrics or {}),
+        **voc.metrics(values, iou_thresh),
+    }
+    if eval_key is not None:
+        results.save()
+    counts = error_analysis.counts(kinds, both.found, len(names))
+    errors = {
+        name: dict(zip(error_analysis.KINDS, row, strict=True))
+        for name, row in zip(names, counts.tolist(), strict=True)
+    }
+    return EvaluationReport(
+        **means, per_class=per_class, errors=errors, results=results
+    )
+
+
+def _check_similar(
+    similar: Collection[Collection[str]] | None, classes: Sequence[str]
+) -> None:
+    for one in similar or ():
+        if isinstance(one, str):
+            raise ValueError(
+                f"similar must be sets of classes, as [('cat', 'dog')]; got '{one}'"
+            )
+        unknown = [name for name in one if name not in classes]
+        if unknown:
+            raise ValueError(
+                f"similar names classes that are not measured: {', '.join(unknown)}; "
+                f"there are: {', '.join(classes)}"
+            )
 
 
 def metrics(samples: fo_samples.Samples, results: Any) -> dict[str, float | None]:
@@ -143,107 +225,59 @@ def metrics(samples: fo_samples.Samples, results: Any) -> dict[str, float | None
         voc07, voc10, ap50 and coco_map; None where no class has an object
     """
     config = results.config
-    predicted = fo_samples.read(samples, config.pred_field)
-    truth = fo_samples.read(samples, config.gt_field)
     names = [name for name in results.classes if name != results.missing]
-    per_class = _per_class(predicted, truth, names, results, config.iou or 0.5)
-    means = _means(per_class)
+    compared.check_confidences(samples, config.pred_field)
+    both = compared.read(samples, config.pred_field, config.gt_field, names)
+    means = _means(_per_class(both, results, config.iou or 0.5))
     return {k: None if math.isnan(v) else v for k, v in means.items()}
 
 
+def kept_numbers(samples: fo_samples.Samples, eval_key: str) -> dict[str, float]:
+    """Returns the four numbers that an evaluation has kept.
+
+    Args:
+        samples: a FiftyOne dataset or view
+        eval_key: of an evaluation of detections
+
+    Returns:
+        voc07, voc10, ap50 and coco_map; NaN for what it has not measured
+    """
+    results = samples.load_evaluation_results(eval_key)
+    kept = {one["key"]: one["value"] for one in _custom(results)}
+    if hasattr(results, "iou_threshs") and hasattr(results, "mAP"):  # COCO's
+        kept["coco_map"] = results.mAP()
+    values = {name: kept.get(name) for name in _MEANS}
+    return {
+        name: math.nan if value is None or value < 0 else float(value)
+        for name, value in values.items()
+    }
+
+
+def _custom(results: Any) -> list[dict[str, Any]]:
+    return list((getattr(results, "custom_metrics", None) or {}).values())
+
+
 def _per_class(
-    predicted: fo_samples.Records,
-    truth: fo_samples.Records,
-    classes: Sequence[str],
-    results: Any,
-    iou_thresh: float,
-    sizes: Any = None,
+    both: Compared, results: Any, iou_thresh: float
 ) -> dict[str, dict[str, float]]:
-    curves = _curves(predicted, truth, classes, iou_thresh, sizes)
+    curves = both.curves(iou_thresh)
     return {
         name: {
             "objects": curve.objects,
             "detections": curve.detections,
-            "voc07": voc.voc07(curve),
-            "voc10": voc.voc10(curve),
+            "voc07": average_precision.voc07(curve),
+            "voc10": average_precision.voc10(curve),
             **_coco(results, name),
         }
-        for name, curve in zip(classes, curves, strict=True)
+        for name, curve in zip(both.classes, curves, strict=True)
     }
 
 
 def _means(per_class: dict[str, dict[str, float]]) -> dict[str, float]:
     return {
-        key: voc.mean([row[key] for row in per_class.values()])
-        for key in ("voc07", "voc10", "ap50", "coco_map")
+        key: average_precision.mean([row[key] for row in per_class.values()])
+        for key in _MEANS
     }
-
-
-def _check_confidences(
-    samples: fo_samples.Samples, pred_field: str, records: fo_samples.Records
-) -> None:
-    objects = sum(len(row) for row in records.confidences)
-    confidences = [x for row in records.confidences for x in row if x is not None]
-    if len(confidences) < objects:
-        raise ValueError(
-            f"pred_field '{pred_field}' on {fo_samples.name(samples)} has objects "
-            "without confidence; AP needs one for each"
-        )
-    if confidences and min(confidences) > TRUE_MAP_BELOW:
-        logger.warning(
-            "the lowest confidence in '%s' is %.2f; AP is true only down to about "
-            "0.01, so apply the model with a lower confidence_thresh",
-            pred_field,
-            min(confidences),
-        )
-
-
-def _sizes(samples: fo_samples.Samples) -> Any:
-    """Returns the width and height of each image twice: (N, 4), in pixels."""
-    sizes = samples.values(["metadata.width", "metadata.height"])
-    if any(length is None for lengths in sizes for length in lengths):
-        raise ValueError(
-            "inclusive_corners needs the sizes of the images; first call "
-            f"compute_metadata() on {fo_samples.name(samples)}"
-        )
-    return np.array([*sizes, *sizes], float).T
-
-
-def _curves(
-    predicted: fo_samples.Records,
-    truth: fo_samples.Records,
-    classes: Sequence[str],
-    iou_thresh: float,
-    sizes: Any = None,
-) -> list[voc.Curve]:
-    ids = {name: class_id for class_id, name in enumerate(classes)}
-
-    def class_ids(row: list[str]) -> Any:
-        return np.array([ids.get(label, -1) for label in row], int)
-
-    scales = np.ones((len(truth.ids), 4)) if sizes is None else sizes
-    found = [
-        decode.Detected(
-            labels.to_xyxy(boxes) * scale, np.array(scores, float), class_ids(row)
-        )
-        for boxes, scores, row, scale in zip(
-            predicted.bounding_boxes,
-            predicted.confidences,
-            predicted.labels,
-            scales,
-            strict=True,
-        )
-    ]
-    objects = [
-        voc.Objects(
-            labels.to_xyxy(boxes) * scale, class_ids(row), np.array(ignored, bool)
-        )
-        for boxes, row, ignored, scale in zip(
-            truth.bounding_boxes, truth.labels, truth.ignored, scales, strict=True
-        )
-    ]
-    border = 0.0 if sizes is None else 1.0
-    return voc.curves(found, objects, len(classes), iou_thresh, border=border)
 
 
 def _coco(results: Any, name: str) -> dict[str, float]:
@@ -259,24 +293,3 @@ def _coco(results: Any, name: str) -> dict[str, float]:
         "ap50": float(precision[at_half].mean()),
         "coco_map": float(precision.mean()),
     }
-
-
-def _keep(eval_key: str | None, report: EvaluationReport, iou_thresh: float) -> None:
-    """Puts VOC's numbers among FiftyOne's metrics, where its panel shows them."""
-    names = {
-        "voc07": f"VOC07 mAP@{iou_thresh:g}",
-        "voc10": f"VOC10 mAP@{iou_thresh:g}",
-        "ap50": "COCO AP@0.5",
-    }
-    metrics = report.results.custom_metrics or {}
-    for key, label in names.items():
-        value = getattr(report, key)
-        metrics[f"yolov1_fo/{key}"] = {
-            "key": key,
-            "value": None if math.isnan(value) else value,
-            "label": label,
-            "lower_is_better": False,
-        }
-    report.results.custom_metrics = metrics
-    if eval_key is not None:
-        report.results.save()

@@ -10,8 +10,9 @@ from keras import ops
 from yolov1_fo import hardware, layers
 from yolov1_fo.boxes import Array
 
-SPOKEN = ("output", "class_probs", "confidence", "boxes")
-"""Layers that say the raw output; they stay float32."""
+EMBEDDINGS = "embeddings"
+SPOKEN = ("output", "class_probs", "confidence", "boxes", EMBEDDINGS)
+"""Layers that say what is given out; they stay float32."""
 
 _NORMS = (keras.layers.BatchNormalization, layers.BatchNormalization)
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
@@ -91,11 +92,15 @@ def predicting(network: keras.Model, precision: str | None = None) -> keras.Mode
     fillings: list[tuple[Any, Any]] = []
 
     def changed(layer: Any) -> Any:
+        if not isinstance(layer, keras.layers.Layer):
+            return layer  # a plain operation, such as a sum
         dtype = _dtype(layer, precision)
         folds = id(layer) in norms
         if id(layer) in gone or not (folds or dtype != layer.dtype_policy.name):
             return layer
         config = {**layer.get_config(), "dtype": dtype}
+        # SavedModel takes no weight whose name begins so.
+        config["name"] = layer.name.lstrip("_")
         if folds:
             config["use_bias"] = True
         for name in ("kernel_initializer", "depthwise_initializer"):

@@ -69,26 +69,66 @@ def apply(
     fo_samples.check_output(samples, label_field)
     if skip_existing and samples.has_field(label_field):
         samples = samples.exists(label_field, False)
-    ids, filepaths = samples.values(["id", "filepath"])
-    faults = reading.find_bad(filepaths, workers)
-    reads = reading.read_all(
-        filepaths,
-        model.side,
-        workers=workers,
-        ahead=4 * batch_size,
-        align_corners=model.config.darknet,
-    )
-    rows = zip(ids, filepaths, reads, strict=True)
     with (
-        fou.ProgressBar(total=len(ids), progress=progress) as bar,
+        Pass(samples, model, batch_size, workers, progress) as outputs,
         _Writer(samples, label_field) as writer,
     ):
-        for good, y_pred in _predicted(_batches(rows, batch_size, faults, bar), model):
-            for sample_id, found in zip(good, model.detected(y_pred), strict=True):
+        for ids, y_pred in outputs:
+            for sample_id, found in zip(ids, model.detected(y_pred), strict=True):
                 writer.add(sample_id, labels.to_document(*found, model.classes))
-    for path, fault in faults.items():
-        logger.warning("'%s': %s", path, fault)
-    return faults
+    return outputs.faults
+
+
+class Pass:
+    """One pass of images through a network, read ahead.
+
+    Within `with` it yields sample ids with what the network says of them, (N, outputs);
+    the next batches are under way meanwhile. At its end it names bad files.
+
+    Args:
+        samples: a checked collection of images
+        model: from `load_model`
+        batch_size: images a forward pass
+        workers: threads that decode; 0 takes one a core
+        progress: FiftyOne's
+
+    Attributes:
+        faults: image files that could not be read or are cut, and what is wrong
+    """
+
+    def __init__(
+        self,
+        samples: fo_samples.Samples,
+        model: YOLOv1Model,
+        batch_size: int,
+        workers: int = 0,
+        progress: bool | Callable[..., Any] | None = None,
+    ) -> None:
+        self.model, self.batch_size, self.workers = model, batch_size, workers
+        self.ids, self.filepaths = samples.values(["id", "filepath"])
+        self.faults = reading.find_bad(self.filepaths, workers)
+        self.bar = fou.ProgressBar(total=len(self.ids), progress=progress)
+
+    def __iter__(self) -> Iterator[tuple[list[str], Array]]:
+        reads = reading.read_all(
+            self.filepaths,
+            self.model.side,
+            workers=self.workers,
+            ahead=4 * self.batch_size,
+            align_corners=self.model.config.darknet,
+        )
+        rows = zip(self.ids, self.filepaths, reads, strict=True)
+        batches = _batches(rows, self.batch_size, self.faults, self.bar)
+        return _predicted(batches, self.model)
+
+    def __enter__(self) -> Self:
+        self.bar.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.bar.__exit__(*error)
+        for path, fault in self.faults.items():
+            logger.warning("'%s': %s", path, fault)
 
 
 def _batches(

@@ -23,6 +23,8 @@ KINDS = {
 }
 """What can be wrong, and what it means."""
 
+TAG = "inspect:"
+"""Begins the tags and the names of saved views."""
 EXAMPLES = 5
 """So many files of a kind are printed."""
 
@@ -78,6 +80,46 @@ class InspectionReport:
         found = dict.fromkeys(one.sample_id for one in self.findings[kind])
         return self.samples._dataset.select(list(found), ordered=True)
 
+    def tag(self) -> list[str]:
+        """Tags the samples of each finding, and takes the tags of an earlier look away.
+
+        Returns:
+            the tags that there are now, as `inspect:lost`
+        """
+        for kind in KINDS:
+            before = self.samples.match_tags(f"{TAG}{kind}")
+            if len(before):
+                before.untag_samples(f"{TAG}{kind}")
+        kinds = self._found()
+        for kind in kinds:
+            self.view(kind).tag_samples(f"{TAG}{kind}")
+        return [f"{TAG}{kind}" for kind in kinds]
+
+    def save_views(self) -> list[str]:
+        """Saves the samples of each finding as a view of the dataset.
+
+        Views of an earlier look are replaced, and deleted where nothing is found now.
+
+        Returns:
+            their names, as `inspect:lost`
+        """
+        dataset = self.samples._root_dataset
+        for kind in KINDS:
+            if dataset.has_saved_view(f"{TAG}{kind}"):
+                dataset.delete_saved_view(f"{TAG}{kind}")
+        kinds = self._found()
+        for kind in kinds:
+            dataset.save_view(
+                f"{TAG}{kind}", self.view(kind), description=self._meaning(kind)
+            )
+        return [f"{TAG}{kind}" for kind in kinds]
+
+    def _found(self) -> list[str]:
+        return [kind for kind, some in self.findings.items() if some]
+
+    def _meaning(self, kind: str) -> str:
+        return KINDS[kind].format(tiny_px=f"{self.tiny_px:g}")
+
     def __str__(self) -> str:
         S = self.grid.S
         facts = [
@@ -88,13 +130,8 @@ class InspectionReport:
         ]
         classes = sorted(self.classes.items(), key=lambda item: -item[1])
         rows = [
-            (
-                kind,
-                len(self.findings[kind]),
-                len({one.sample_id for one in self.findings[kind]}),
-                meaning.format(tiny_px=f"{self.tiny_px:g}"),
-            )
-            for kind, meaning in KINDS.items()
+            (kind, len(some), len({one.sample_id for one in some}), self._meaning(kind))
+            for kind, some in self.findings.items()
         ]
         examples = [
             f"{kind}: {one.filepath}{one.detail and f' ({one.detail})'}"
@@ -125,7 +162,8 @@ def inspect(
 ) -> InspectionReport:
     """Returns what a training will lose of a FiftyOne dataset or view.
 
-    Nothing is written. Splits are the tags train, val, validation and test.
+    Nothing is written, but by `tag()` and `save_views()` of the report. Splits are the
+    tags train, val, validation and test.
 
     Args:
         samples: a FiftyOne dataset or view of images

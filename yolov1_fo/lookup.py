@@ -6,7 +6,7 @@ from typing import Any
 
 import fiftyone as fo
 
-from yolov1_fo import checkpoint, runs, zoo
+from yolov1_fo import checkpoint, publishing, runs, zoo
 from yolov1_fo.architectures import tables
 
 
@@ -32,7 +32,7 @@ def find(source: str | os.PathLike[str], dataset: fo.Dataset | None) -> dict[str
             f"'{name}' is a file; for Darknet's weights pass network=, one of "
             f"{', '.join(tables())}"
         )
-    published = zoo.published(name)
+    published = publishing.published(name)
     if published:
         return {"checkpoint_dir": str(published)}
     if name in zoo.entries():

@@ -108,6 +108,16 @@ def trunk_of(network: keras.Model) -> keras.Model | None:
     return next((layer for layer in network.layers if layer.name == "trunk"), None)
 
 
+def features_of(network: keras.Model) -> Any:
+    """Returns the features before the detection layers: (N, height, width, channels).
+
+    They are a tensor of the network, behind its last convolution that does not yet say
+    the grid.
+    """
+    leaky = [layer.output for layer in network.layers if layer.name.endswith("_leaky")]
+    return [x for x in leaky if len(x.shape) == 4][-1]
+
+
 def let_learn(trunk: keras.Model, frozen_stride: int = 0) -> None:
     """Lets a trunk's layers learn whose stride is larger than `frozen_stride`.
 

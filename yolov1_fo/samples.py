@@ -296,6 +296,12 @@ def _read_classes(samples: Samples, field: str) -> Records:
     )
 
 
+def is_ignored(detection: Any) -> bool:
+    """Returns whether an object is difficult, a crowd or a group."""
+    marks = (name for name in IGNORE_ATTRIBUTES if detection.has_field(name))
+    return any(_is_true(detection[name]) for name in marks)
+
+
 def _is_true(value: Any) -> bool:
     """Returns whether a mark is set; importers write True, 1, "1" or "True"."""
     return str(value).lower() in ("true", "1", "1.0", "yes")

@@ -8,7 +8,8 @@ import fiftyone as fo
 
 from yolov1_fo import darknet, lookup
 from yolov1_fo.config import NetworkConfig
-from yolov1_fo.model import SETTINGS, YOLOv1Model, YOLOv1ModelConfig
+from yolov1_fo.model import YOLOv1Model
+from yolov1_fo.model_config import SETTINGS, YOLOv1ModelConfig
 
 
 def load_model(

@@ -1,164 +1,354 @@
-"""Average precision as the PASCAL VOC challenges of 2007 and 2010 define it.
+"""VOC's evaluation as a method of FiftyOne's `evaluate_detections`.
 
-It works on arrays. A detection takes the object that it overlaps most; if a better
-detection has taken that one, it is false. What finds a difficult object does not count.
+dataset.evaluate_detections(
+    "predictions", method=yolov1_fo.VOCEvaluationConfig, eval_key="voc"
+)
 """
 
+import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any
 
+import fiftyone.core.plots as fop
 import numpy as np
-
-from yolov1_fo import boxes as _boxes
-from yolov1_fo.boxes import Array
-from yolov1_fo.decode import Detected
-
-CLASSES = (
-    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair"),
-    *("cow", "diningtable", "dog", "horse", "motorbike", "person", "pottedplant"),
-    *("sheep", "sofa", "train", "tvmonitor"),
+from fiftyone.utils.eval.detection import (
+    DetectionEvaluation,
+    DetectionEvaluationConfig,
+    DetectionResults,
 )
-"""VOC's, in the order of Darknet's voc.names."""
+
+from yolov1_fo import average_precision, boxes, compared, error_fields, labels
+from yolov1_fo import samples as fo_samples
+from yolov1_fo.average_precision import Curve
+from yolov1_fo.error_fields import Counts
+
+LEVELS = np.linspace(0, 1, 101)
+"""Levels of recall at which a curve is drawn."""
+Match = tuple[
+    str | None, str | None, float | None, float | None, str | None, str | None
+]
 
 
-class Objects(NamedTuple):
-    """The objects of one image: boxes (M, 4) xyxy, class_ids (M,), difficult (M,)."""
-
-    boxes: Array
-    class_ids: Array
-    difficult: Array
-
-
-class Curve(NamedTuple):
-    """Precision and recall of one class, from the best detection to the worst.
-
-    Attributes:
-        precision: (K,)
-        recall: (K,)
-        objects: how many there are to find
-        detections: how many count
-    """
-
-    precision: Array
-    recall: Array
-    objects: int
-    detections: int
-
-
-def curves(
-    found: Sequence[Detected],
-    objects: Sequence[Objects],
-    num_classes: int,
-    iou_thresh: float = 0.5,
-    *,
-    border: float = 0.0,
-) -> list[Curve]:
-    """Returns the curve of each class.
+def metrics(values: dict[str, float], iou_thresh: float) -> dict[str, Any]:
+    """Returns numbers as FiftyOne keeps metrics, so that its panel shows them.
 
     Args:
-        found: detections, by image
-        objects: truth, by image, in the same order
-        num_classes: classes are 0 to num_classes - 1
-        iou_thresh (0.5): least overlap of a true detection
-        border (0.0): 1 for boxes in pixels whose corners both belong to them, as the
-            development kit has them: widths are one more
+        values: voc07, voc10 and ap50, or some of them
+        iou_thresh: of VOC's
+    """
+    labels = {
+        "voc07": f"VOC07 mAP@{iou_thresh:g}",
+        "voc10": f"VOC10 mAP@{iou_thresh:g}",
+        "ap50": "COCO AP@0.5",
+    }
+    return {
+        f"yolov1_fo/{key}": {
+            "key": key,
+            "value": None if math.isnan(value) else value,
+            "label": labels[key],
+            "lower_is_better": False,
+        }
+        for key, value in values.items()
+    }
+
+
+class VOCEvaluationConfig(DetectionEvaluationConfig):
+    """Settings of VOC's evaluation.
+
+    Args:
+        pred_field: field of Detections with confidences
+        gt_field: field of Detections
+        iou (0.5): least overlap of a true detection
+        classwise (True): VOC knows no other way
+        inclusive_corners (False): measures overlaps in pixels, as VOC's development kit
+            does: both corners belong to a box; needs `compute_metadata()`
+        similar (None): sets of classes that are taken for each other, for the analysis
+            of errors; None takes VOC's
+        custom_metrics (None): FiftyOne's
+        use_masks (False): boxes are compared, nothing else
+        use_boxes (False): the same
+
+    Raises:
+        ValueError: for what VOC does not know
+    """
+
+    def __init__(
+        self,
+        pred_field: str,
+        gt_field: str,
+        iou: float | None = 0.5,
+        classwise: bool | None = True,
+        inclusive_corners: bool = False,
+        similar: Sequence[Sequence[str]] | None = None,
+        custom_metrics: Any = None,
+        use_masks: bool = False,
+        use_boxes: bool = False,
+        **unknown: Any,
+    ) -> None:
+        if unknown:
+            raise ValueError(
+                f"unknown setting {', '.join(unknown)}; VOC's evaluation has iou, "
+                "inclusive_corners and similar"
+            )
+        if iou is None or not 0 < iou <= 1:
+            raise ValueError(f"iou must be in (0, 1], got {iou!r}")
+        if not classwise or use_masks or use_boxes:
+            raise ValueError(
+                "VOC compares boxes of one class; classwise must be True, use_masks "
+                "and use_boxes False"
+            )
+        super().__init__(
+            pred_field,
+            gt_field,
+            iou=iou,
+            classwise=True,
+            custom_metrics=custom_metrics,
+        )
+        self.inclusive_corners = inclusive_corners
+        self.similar = None if similar is None else [list(one) for one in similar]
+
+    @property
+    def method(self) -> str:
+        """The name of the method."""
+        return "voc"
+
+
+class VOCResults(DetectionResults):
+    """What VOC's evaluation found.
+
+    Args:
+        samples: that were evaluated
+        config: of the evaluation
+        eval_key: its name
+        matches: FiftyOne's
+        precision: by class, of each detection that counts, from the best on
+        recall: the same
+        objects: how many there are of each class
+        classes: their names
+        **kwargs: of `DetectionResults`
+    """
+
+    def __init__(
+        self,
+        samples: Any,
+        config: VOCEvaluationConfig,
+        eval_key: str | None,
+        matches: list[Match],
+        precision: Sequence[Sequence[float]],
+        recall: Sequence[Sequence[float]],
+        objects: Sequence[int],
+        classes: Sequence[str],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(samples, config, eval_key, matches, classes=classes, **kwargs)
+        self.precision = [[float(value) for value in row] for row in precision]
+        self.recall = [[float(value) for value in row] for row in recall]
+        self.objects = [int(count) for count in objects]
+
+    def curve(self, name: str) -> Curve:
+        """Returns precision and recall of a class."""
+        there = [one for one in self.classes if one != self.missing]
+        if name not in there:
+            raise ValueError(f"class '{name}' was not measured; there are: {there}")
+        row = there.index(name)
+        precision = np.array(self.precision[row])
+        return Curve(
+            precision, np.array(self.recall[row]), self.objects[row], len(precision)
+        )
+
+    def voc07(self, classes: Sequence[str] | None = None) -> float:
+        """Returns the mean AP by 11 levels of recall; of all classes unless named."""
+        return self._mean(average_precision.voc07, classes)
+
+    def voc10(self, classes: Sequence[str] | None = None) -> float:
+        """Returns the mean area under the curves; of all classes unless named."""
+        return self._mean(average_precision.voc10, classes)
+
+    def mAP(self, classes: Sequence[str] | None = None) -> float:  # FiftyOne says so
+        """Returns VOC07's mean AP, as the paper reports it."""
+        return self.voc07(classes)
+
+    def _mean(self, measure: Any, classes: Sequence[str] | None) -> float:
+        names = [name for name in self.classes if name != self.missing]
+        chosen = names if classes is None else classes
+        return average_precision.mean([measure(self.curve(name)) for name in chosen])
+
+    def errors(self) -> Counts:
+        """Returns how many detections of each class are of each kind of error.
+
+        Raises:
+            ValueError: of an evaluation without a name, whose kinds are not kept
+        """
+        if self.key is None:
+            raise ValueError("errors are kept with an eval_key, got None")
+        return error_fields.count(self.samples, self.key)
+
+    def plot_pr_curves(
+        self,
+        classes: Sequence[str] | None = None,
+        backend: str = "plotly",
+        **kwargs: Any,
+    ) -> Any:
+        """Plots the curves, their precision made falling.
+
+        Args:
+            classes (None): by default the three with the best VOC10
+            backend ("plotly"): FiftyOne's
+            **kwargs: of FiftyOne's plot
+        """
+        names = [name for name in self.classes if name != self.missing]
+        if classes is None:
+            names.sort(key=lambda name: -np.nan_to_num(self.voc10([name]), nan=-1))
+            classes = names[:3]
+        rows = [_falling(self.curve(name)) for name in classes]
+        return fop.plot_pr_curves(rows, LEVELS, classes, backend=backend, **kwargs)
+
+    @classmethod
+    def _from_dict(
+        cls, d: Any, samples: Any, config: Any, eval_key: str, **kwargs: Any
+    ) -> "VOCResults":
+        own = {name: d[name] for name in ("precision", "recall", "objects")}
+        return super()._from_dict(d, samples, config, eval_key, **own, **kwargs)
+
+
+def _falling(curve: Curve) -> np.ndarray:
+    """Returns the best precision at each level of recall, or beyond it."""
+    reached = curve.recall[None] >= LEVELS[:, None]  # (101, K)
+    return np.where(reached, curve.precision[None], 0).max(axis=1, initial=0)
+
+
+class VOCEvaluation(error_fields.WithErrors, DetectionEvaluation):
+    """VOC's evaluation.
+
+    A detection takes the object of its class that it overlaps most; if a better one has
+    taken it, it is false. Objects that are `difficult`, `iscrowd` or `IsGroupOf`
+    neither count nor cost, and neither does what finds them: they stay without `tp`,
+    `fp` and `fn`.
+
+    Args:
+        config: its settings
 
     Source: VOC development kit, section 3.4
     """
-    return [
-        _curve(found, objects, class_id, iou_thresh, border)
-        for class_id in range(num_classes)
-    ]
+
+    def register_run(
+        self,
+        samples: Any,
+        key: str | None,
+        overwrite: bool = True,
+        cleanup: bool = True,
+    ) -> None:
+        """Checks that the samples can be measured before anything is written.
+
+        Raises:
+            ValueError: if they can't
+        """
+        config = self.config
+        fo_samples.check_labelled(samples, config.pred_field, "pred_field")
+        fo_samples.check_detections(samples, config.gt_field, "gt_field")
+        compared.check_confidences(samples, config.pred_field)
+        if config.inclusive_corners:
+            compared.sizes(samples)
+        super().register_run(samples, key, overwrite=overwrite, cleanup=cleanup)
+
+    def evaluate(self, doc: Any, eval_key: str | None = None) -> list[Match]:
+        """Returns what was matched in an image; marks it if there is a key."""
+        found = _detections(doc[self.pred_field])
+        found.sort(key=lambda one: -(one.confidence or 0))
+        truth = _detections(doc[self.gt_field])
+        overlaps = self._overlaps(doc, found, truth)
+        taken: set[int] = set()
+        matches: list[Match] = []
+
+        def mark(one: Any, said: str | None, other: Any, iou: float | None) -> None:
+            if eval_key is not None:
+                one[eval_key] = said
+                one[f"{eval_key}_id"] = other.id if other else None
+                one[f"{eval_key}_iou"] = iou
+
+        for row, one in enumerate(found):
+            best = int(overlaps[row].argmax()) if len(truth) else -1
+            iou = float(overlaps[row, best]) if len(truth) else 0.0
+            if iou < self.config.iou or best in taken:
+                mark(one, "fp", None, None)
+                matches.append((None, one.label, None, one.confidence, None, one.id))
+                continue
+            other = truth[best]
+            if fo_samples.is_ignored(other):
+                mark(one, None, other, iou)
+                continue
+            taken.add(best)
+            mark(one, "tp", other, iou)
+            mark(other, "tp", one, iou)
+            matches.append(
+                (other.label, one.label, iou, one.confidence, other.id, one.id)
+            )
+        for column, other in enumerate(truth):
+            if column in taken:
+                continue
+            is_ignored = fo_samples.is_ignored(other)
+            mark(other, None if is_ignored else "fn", None, None)
+            if not is_ignored:
+                matches.append((other.label, None, None, None, other.id, None))
+        return matches
+
+    def _overlaps(self, doc: Any, found: list[Any], truth: list[Any]) -> np.ndarray:
+        """Returns how far each detection overlaps each object of its class."""
+        scale, border = np.ones(4), 0.0
+        if self.config.inclusive_corners:
+            size = doc.metadata.width, doc.metadata.height
+            scale, border = np.array([*size, *size], float), 1.0
+        ours, theirs = (
+            labels.to_xyxy([one.bounding_box for one in some]) * scale
+            for some in (found, truth)
+        )
+        names = (
+            np.array([one.label for one in some], object) for some in (found, truth)
+        )
+        mine, there = names
+        return np.asarray(
+            np.where(mine[:, None] == there[None], boxes.iou(ours, theirs, border), 0.0)
+        )
+
+    def generate_results(
+        self,
+        samples: Any,
+        matches: list[Match],
+        eval_key: str | None = None,
+        classes: Sequence[str] | None = None,
+        missing: str | None = None,
+        progress: Any = None,
+    ) -> VOCResults:
+        """Returns the curves; writes the kinds of error if there is a key."""
+        config = self.config
+        names = fo_samples.classes_of(samples, config.gt_field, classes)
+        both = compared.read(
+            samples,
+            config.pred_field,
+            config.gt_field,
+            names,
+            inclusive_corners=config.inclusive_corners,
+        )
+        curves = both.curves(config.iou)
+        if eval_key is not None:
+            kinds = error_fields.find(both, config.iou, config.similar)
+            error_fields.write(samples, config.pred_field, eval_key, kinds)
+        results = VOCResults(
+            samples,
+            config,
+            eval_key,
+            matches,
+            [curve.precision for curve in curves],
+            [curve.recall for curve in curves],
+            [curve.objects for curve in curves],
+            names,
+            missing=missing,
+            backend=self,
+        )
+        means = {"voc07": results.voc07(), "voc10": results.voc10()}
+        results.custom_metrics = metrics(means, config.iou)
+        return results
 
 
-def _curve(
-    found: Sequence[Detected],
-    objects: Sequence[Objects],
-    class_id: int,
-    iou_thresh: float,
-    border: float,
-) -> Curve:
-    scores, targets, hits, ignored = [], [], [], []
-    total = first = 0
-    for detections, truth in zip(found, objects, strict=True):
-        ours = detections.class_ids == class_id
-        mine = truth.class_ids == class_id
-        true_boxes, difficult = truth.boxes[mine], truth.difficult[mine].astype(bool)
-        total += int((~difficult).sum())
-        k = int(ours.sum())
-        best, overlap = np.zeros(k, int), np.zeros(k)
-        if k and len(true_boxes):
-            overlaps = _boxes.iou(detections.boxes[ours], true_boxes, border)  # (k, m)
-            best, overlap = overlaps.argmax(axis=1), overlaps.max(axis=1)
-        hit = overlap >= iou_thresh
-        scores.append(detections.scores[ours])
-        targets.append(first + best)
-        hits.append(hit)
-        ignored.append(hit & np.append(difficult, False)[best])
-        first += len(true_boxes)
-    return _accumulate(scores, targets, hits, ignored, total)
-
-
-def _accumulate(
-    scores: list[Array],
-    targets: list[Array],
-    hits: list[Array],
-    ignored: list[Array],
-    total: int,
-) -> Curve:
-    score = np.concatenate([np.zeros(0), *scores])
-    order = np.argsort(-score, kind="stable")
-    hit = np.concatenate([np.zeros(0, bool), *hits])[order]
-    skip = np.concatenate([np.zeros(0, bool), *ignored])[order]
-    target = np.concatenate([np.zeros(0, int), *targets])[order]
-    target = np.where(hit, target, -1 - np.arange(len(target)))
-    is_first = np.zeros(len(target), bool)
-    is_first[np.unique(target, return_index=True)[1]] = True
-    true = (hit & is_first)[~skip]
-    found_so_far = np.cumsum(true)
-    return Curve(
-        precision=found_so_far / np.arange(1, len(true) + 1),
-        recall=found_so_far / max(total, 1),
-        objects=total,
-        detections=len(true),
-    )
-
-
-def voc07(curve: Curve) -> float:
-    """Returns the mean of the best precision at recall 0, 0.1, ... 1.
-
-    The levels are those of floating-point numbers, as in the evaluators whose numbers
-    are published: 9 of 15 objects do not reach 0.6000000000000001.
-
-    Returns:
-        in [0, 1]; NaN where there is no object to find
-
-    Source: VOC 2007 development kit
-    """
-    if not curve.objects:
-        return float("nan")
-    levels = np.linspace(0, 1, 11)[:, None]
-    reached = curve.recall[None] >= levels  # (11, K)
-    best = np.where(reached, curve.precision[None], 0).max(axis=1, initial=0)
-    return float(best.mean())
-
-
-def voc10(curve: Curve) -> float:
-    """Returns the area under the curve, its precision made falling.
-
-    Returns:
-        in [0, 1]; NaN where there is no object to find
-
-    Source: VOC 2010 development kit
-    """
-    if not curve.objects:
-        return float("nan")
-    falling = np.maximum.accumulate(curve.precision[::-1])[::-1]
-    steps = np.diff(curve.recall, prepend=0)
-    return float((steps * falling).sum())
-
-
-def mean(values: Sequence[float]) -> float:
-    """Returns the mean over the classes that have objects; NaN if none has."""
-    known = [value for value in values if not np.isnan(value)]
-    return float(np.mean(known)) if known else float("nan")
+def _detections(field: Any) -> list[Any]:
+    return list(field.detections) if field is not None else []

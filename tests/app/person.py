@@ -103,6 +103,27 @@ class Person:
         content.first.wait_for()
         return content
 
+    def evaluation(self, name: str) -> None:
+        """Opens an evaluation in FiftyOne's panel.
+
+        The panel draws its list anew while it loads, so that a press can be lost.
+        """
+        content = self.panel(EVALUATION)
+        opened = content.get_by_text("Overview", exact=True)
+        for second in range(int(WITHIN)):
+            if opened.count():
+                return
+            if second % 10 == 0:
+                content.get_by_text(name, exact=True).first.click()
+            self.page.wait_for_timeout(1000)
+        raise AssertionError(f"evaluation '{name}' did not open")
+
+    def epoch(self, name: str) -> int:
+        """Returns the epoch that the panel of runs shows of a training; 0: none."""
+        shown = self.page.locator(f"[data-cy=panel-content-{RUNS}]").first.inner_text()
+        found = re.search(rf"{name}: epoch (\d+) of \d+, step", shown)
+        return int(found[1]) if found else 0
+
     def points(self) -> int:
         """Returns how many points the plots of the panel of runs show."""
         return self.page.locator(

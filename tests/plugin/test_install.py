@@ -1,19 +1,16 @@
 """The plugin wherever FiftyOne may find it, the package installed or not."""
 
-import functools
-import http.server
 import json
 import os
 import site
 import subprocess
 import sys
-import threading
-import zipfile
 from pathlib import Path
 
 import pytest
 
 from tests.plugin.conftest import NAME, ROOT, SETTINGS
+from tests.serving import archive, serving
 
 pytestmark = pytest.mark.slow
 
@@ -70,21 +67,9 @@ def python(request, tmp_path):
 @pytest.fixture
 def zipped(tmp_path):
     """The address of an archive as a code host makes it of this checkout."""
-    archive = tmp_path / "served" / "yolov1.zip"
-    archive.parent.mkdir()
-    with zipfile.ZipFile(archive, "w") as file:
-        for part in ("fiftyone.yml", "pyproject.toml", "plugin", "yolov1_fo"):
-            top = ROOT / part
-            for path in [top] if top.is_file() else top.rglob("*"):
-                if path.is_file() and "__pycache__" not in path.parts:
-                    file.write(path, f"yolov1-main/{path.relative_to(ROOT)}")
-    handler = functools.partial(
-        http.server.SimpleHTTPRequestHandler, directory=archive.parent
-    )
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/yolov1.zip"
-        server.shutdown()
+    made = archive(tmp_path / "served" / "yolov1.zip")
+    with serving(made.parent) as address:
+        yield f"{address}{made.name}"
 
 
 def trained(python, dataset, plugins, cwd):
@@ -113,8 +98,8 @@ def test_through_a_link(dataset, python, tmp_path):
     assert file == ROOT / "yolov1_fo" / "__init__.py"
 
 
-def test_as_the_plugins_folder_itself(dataset, python, tmp_path):
-    file = trained(python, dataset, ROOT, tmp_path)
+def test_as_the_plugins_folder_itself(dataset, tmp_path):
+    file = trained(sys.executable, dataset, ROOT, tmp_path)
     assert file == ROOT / "yolov1_fo" / "__init__.py"
 
 

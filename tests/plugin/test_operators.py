@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.plugin.conftest import NAME, ROOT, SETTINGS, call, ended, error
-from yolov1_fo import __version__, jobs, overview, runs, zoo
+from yolov1_fo import __version__, jobs, overview, publishing, runs
 
 
 def test_card_and_register_name_the_same_operators():
@@ -180,7 +180,7 @@ def test_train_stop_resume_apply_delete(dataset, form):
     assert foz.load_zoo_model("from-the-app", cache=False).classes == ["blue", "red"]
     line = error(form("publish_model", dataset, run_key="one", name="from-the-app"))
     assert line.startswith("'from-the-app' is published already")
-    zoo.unpublish("from-the-app")
+    publishing.unpublish("from-the-app")
 
     [row] = overview.rows(dataset)
     assert (row.run_key, row.status, row.epoch > run.epoch) == ("one", "stopped", True)
@@ -292,6 +292,6 @@ def test_each_operator_is_a_function(dataset):
     assert 0 <= said.result["voc07"] <= 1
     assert function("inspect_dataset")(train, S=2, side=32).result["findings"]
     function("publish_model")(dataset, "one", "called")
-    zoo.unpublish("called")
+    publishing.unpublish("called")
     function("delete_run")(dataset, "one")
     assert dataset.list_runs() == []

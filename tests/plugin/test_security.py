@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from tests.plugin.conftest import SETTINGS, call, ended, error
-from yolov1_fo import jobs, runs, zoo
+from yolov1_fo import jobs, publishing, runs
 
 HOSTILE = (
     "../escape",
@@ -48,7 +48,7 @@ def test_names_lead_nowhere(dataset, form, name):
         with pytest.raises(Exception, match="run_key must be"):
             call("train_model", dataset, **GIVEN, **SETTINGS, run_key=name)
     with pytest.raises(ValueError, match="name must be letters, digits, dots"):
-        zoo.check_name(name)
+        publishing.check_name(name)
     with pytest.raises(ValueError, match="must be letters, digits"):
         jobs.folder(dataset, "apply", name)
     with pytest.raises(ValueError, match="must be letters, digits"):
@@ -115,7 +115,7 @@ def test_it_writes_where_it_says_and_runs_nothing_of_a_dataset(
     published = ("models", "yolov1-published", "secured")
     for path in tree() - before:
         assert path.parts[:3] in (mine, published), path
-    zoo.unpublish("secured")
+    publishing.unpublish("secured")
     call("delete_run", dataset, run_key="one")
     left = {path.parts[3] for path in tree() - before}
     assert left <= {place for place, _ in jobs.OTHERS.values()}

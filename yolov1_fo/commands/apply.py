@@ -77,7 +77,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     samples = collection(arguments, arguments.tag)
     load_tensorflow()
-    from yolov1_fo.model import SETTINGS
+    from yolov1_fo.model_config import SETTINGS
 
     given = {
         name: getattr(arguments, name)

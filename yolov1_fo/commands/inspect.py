@@ -14,7 +14,7 @@ def add(commands: Any) -> None:
         commands,
         "inspect",
         _run,
-        "Tell what a training will lose. Nothing is written.",
+        "Tell what a training will lose. Nothing is written unless it is asked for.",
         example="yolov1-fo inspect my-dataset --S 14",
     )
     add_collection(parser)
@@ -38,6 +38,16 @@ def add(commands: Any) -> None:
         action="store_true",
         help="decode every file, to find damage in the middle too",
     )
+    parser.add_argument(
+        "--tag-findings",
+        action="store_true",
+        help="tag the samples of each finding, as inspect:lost",
+    )
+    parser.add_argument(
+        "--save-views",
+        action="store_true",
+        help="save the samples of each finding as a view of that name",
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -51,4 +61,8 @@ def _run(arguments: argparse.Namespace) -> int:
         decode=arguments.decode,
     )
     print(report)
+    if arguments.tag_findings:
+        print(f"tags: {', '.join(report.tag()) or 'none'}")
+    if arguments.save_views:
+        print(f"views: {', '.join(report.save_views()) or 'none'}")
     return 0

@@ -1,50 +1,25 @@
-"""Our networks and your trained models in FiftyOne's model zoo.
+"""Our networks, and Darknet's released weights, in FiftyOne's model zoo.
 
-A published model is a folder with a manifest of its own inside FiftyOne's folder for
-models, so that any process finds it. It loads no Keras.
+This folder is also a remote source of models: FiftyOne copies it into its own folder
+for models and runs this file there, as another module. So it imports yolov1_fo only
+inside of functions, where it may be missing, and no Keras before a model is fetched.
 """
 
-import contextlib
 import json
-import os
-import re
-import shutil
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import fiftyone as fo
-import fiftyone.zoo.models as fozm
-
-from yolov1_fo import __version__, checkpoint
-from yolov1_fo.architectures import NETWORKS
 
 MANIFEST = Path(__file__).with_name("manifest.json")
-PUBLISHED = "yolov1-published"
-CARD = "README.md"
-NAME = "[A-Za-z0-9][A-Za-z0-9_.-]*"
-MODEL = "yolov1_fo.model.YOLOv1Model"
-
-LOST = '''"""What FiftyOne asks when this published model has lost its weights."""
-
-
-def download_model(model_name, model_path):
-    raise FileNotFoundError(
-        f"published model '{model_name}' is damaged: '{model_path}' is not there, or "
-        "its manifest.json was changed; unpublish it, then publish it again"
-    )
-
-
-def load_model(model_name, model_path, **settings):
-    download_model(model_name, model_path)
-'''
 
 
 def register() -> None:
-    """Adds our networks, untrained or on ImageNet trunks, to this process's zoo.
+    """Adds our models to this process's zoo, for `foz.load_zoo_model(name)`.
 
     For all processes, put the path of `yolov1_fo/zoo/manifest.json` in FiftyOne's
-    setting `model_zoo_manifest_paths`.
+    setting `model_zoo_manifest_paths`, or register this repository as a source:
+    `foz.register_zoo_model_source(url)`.
     """
     paths = fo.config.model_zoo_manifest_paths or []
     if str(MANIFEST) not in paths:
@@ -52,185 +27,32 @@ def register() -> None:
 
 
 def entries() -> dict[str, dict[str, Any]]:
-    """Returns what the zoo says of our networks, by name."""
+    """Returns what the zoo says of our models, by name."""
     models = json.loads(MANIFEST.read_text())["models"]
     return {model["base_name"]: model for model in models}
 
 
-def published(name: str) -> Path | None:
-    """Returns the folder of a published model; None if there is none of that name."""
-    folder = _folder(name)
-    return folder if re.fullmatch(NAME, name) and folder.is_dir() else None
+def download_model(model_name: str, model_path: str) -> None:
+    """Fetches what a model of this source needs; FiftyOne asks for it.
 
-
-def names() -> list[str]:
-    """Returns the names of all published models."""
-    root = _folder("")
-    return sorted(path.name for path in root.glob("[!.]*")) if root.is_dir() else []
-
-
-def _folder(name: str) -> Path:
-    return Path(fo.config.model_zoo_dir) / PUBLISHED / name
-
-
-def publish(checkpoint_dir: str | os.PathLike[str], name: str) -> Path:
-    """Puts a trained model into the local model zoo, for every process.
-
-    Then `foz.load_zoo_model(name)` loads it. It is a copy: the run may be deleted.
+    What is fetched, and from where, says the installed yolov1_fo, not the manifest.
+    Untrained networks need nothing; weights of ImageNet come when one is built.
 
     Args:
-        checkpoint_dir: a checkpoint's folder, or a run's, of which the best is taken
-        name: in the zoo
-
-    Returns:
-        its folder in the zoo; `README.md` there is its card
+        model_name: in the manifest
+        model_path: of its weights
 
     Raises:
-        FileNotFoundError: if there is no such checkpoint
-        ValueError: if it can't be read, or the name is taken or can't be one
-        OSError: if it can't be written
+        ImportError: if yolov1_fo is not installed
+        OSError: if the site can't be reached
+        ValueError: if it gives something else
     """
-    source = checkpoint.resolve(checkpoint_dir)
-    card = checkpoint.read_card(source, "detect")
-    check_name(name)
-    folder = _folder(name)
     try:
-        with checkpoint.whole(folder) as unfinished:  # FiftyOne looks past its name
-            for part in (checkpoint.NETWORK, checkpoint.CARD):
-                shutil.copyfile(source / part, unfinished / part)
-            size = (source / checkpoint.NETWORK).stat().st_size
-            manifest = json.dumps(_manifest(name, card, size), indent=2)
-            (unfinished / "manifest.json").write_text(manifest + "\n")
-            (unfinished / CARD).write_text(describe(name, card))
-            (unfinished / "__init__.py").write_text(LOST)
-    finally:
-        _tidy()
-    return folder
-
-
-def unpublish(name: str) -> None:
-    """Removes a published model from the local model zoo.
-
-    Raises:
-        ValueError: if there is none of that name
-    """
-    folder = published(name)
-    if folder is None:
-        has = ", ".join(names()) or "none"
-        raise ValueError(f"'{name}' is not published; there are: {has}")
-    gone = folder.with_name(f".{name}.unfinished")
-    try:
-        folder.rename(gone)  # at once, whatever happens while its files go
-        shutil.rmtree(gone)
-    except OSError as error:
-        raise OSError(f"'{folder}' can't be removed: {error}") from error
-    _tidy()
-
-
-def _tidy() -> None:
-    """Removes the folder of published models if it is empty."""
-    with contextlib.suppress(OSError):
-        _folder("").rmdir()
-
-
-def check_name(name: str) -> None:
-    """Raises a ValueError unless a model can be published under this name."""
-    if not re.fullmatch(NAME, name):
-        raise ValueError(
-            "name must be letters, digits, dots, dashes and underscores, beginning "
-            f"with a letter or digit; got {name!r}"
-        )
-    if published(name):
-        raise ValueError(
-            f"'{name}' is published already; choose another name, or unpublish it"
-        )
-    if name in {*NETWORKS, *entries(), *fozm.list_zoo_models()}:
-        raise ValueError(f"'{name}' is the name of another model; choose another")
-
-
-def _manifest(name: str, card: dict[str, Any], size: int) -> dict[str, Any]:
-    now = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
-    return {
-        "name": f"{PUBLISHED}/{name}",
-        "models": [
-            {
-                "base_name": name,
-                "base_filename": checkpoint.NETWORK,
-                "description": _sentence(card),
-                "size_bytes": size,
-                "date_added": now,
-                "tags": ["detection", "tensorflow", "yolov1", "published"],
-                "training_data": [{"name": card.get("dataset", "unknown")}],
-                "requirements": {
-                    "packages": [
-                        "yolov1-fo",
-                        "keras>=3.15",
-                        "tensorflow|tensorflow-cpu|tensorflow-macos",
-                    ],
-                    "cpu": {"support": True},
-                    "gpu": {"support": True},
-                },
-                "default_deployment_config_dict": {"type": MODEL, "config": {}},
-            }
-        ],
-    }
-
-
-def _sentence(card: dict[str, Any]) -> str:
-    settings, metrics = card["settings"], card.get("metrics", {})
-    text = (
-        f"{settings['network']} for {len(card['classes'])} classes, "
-        f"{settings['side']} px, {settings['S']} x {settings['S']} cells, "
-    )
-    text += card.get(
-        "origin",
-        f"trained on {card.get('images', '?')} images of '{card.get('dataset', '?')}'",
-    )
-    if metrics.get("val_voc07") is not None:
-        text += f"; VOC07 mAP@0.5 {metrics['val_voc07']:.3f}"
-    return text
-
-
-def describe(name: str, card: dict[str, Any]) -> str:
-    """Returns a model card in Markdown.
-
-    Args:
-        name: of the model
-        card: what `run.json` of its checkpoint says
-    """
-    settings, metrics = card["settings"], card.get("metrics", {})
-    figures = [
-        f"| {key} | {value:.4g} |"
-        for key, value in metrics.items()
-        if isinstance(value, int | float)
-    ]
-    return "\n".join(
-        [
-            f"# {name}",
-            "",
-            f"{_sentence(card)}.",
-            "",
-            "```python",
-            "import fiftyone.zoo as foz",
-            "",
-            f'model = foz.load_zoo_model("{name}")',
-            'dataset.apply_model(model, label_field="predictions", batch_size=16)',
-            "```",
-            "",
-            f"- classes: {', '.join(card['classes'])}",
-            f"- grid: S = {settings['S']}, B = {settings['B']}",
-            f"- training data: {card.get('images', '?')} images, "
-            f"{card.get('objects', '?')} objects of dataset "
-            f"'{card.get('dataset', '?')}', field '{card.get('gt_field', '?')}'; "
-            f"measured on {card.get('val_images', 0)} images",
-            f"- run '{card.get('run_key', '?')}', epoch {card.get('epoch', '?')} of "
-            f"{settings.get('epochs', '?')}, yolov1-fo {__version__}",
-            "",
-            "| metric | value |",
-            "|---|---|",
-            *figures,
-            "",
-            "Every setting stands in `run.json`.",
-            "",
-        ]
-    )
+        from yolov1_fo import released
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"model '{model_name}' needs {error.name}, which is not installed: "
+            "pip install 'yolov1-fo[cpu]'"
+        ) from error
+    if model_name in released.RELEASES:
+        released.fetch(model_name, Path(model_path))

@@ -1,0 +1,127 @@
+"""What a network says of each sample beside its detections, as fields for the App."""
+
+from collections.abc import Callable
+from typing import Any
+
+import fiftyone as fo
+import numpy as np
+
+from yolov1_fo import grid, inference, labels, loss
+from yolov1_fo import samples as fo_samples
+from yolov1_fo.config import LossConfig
+from yolov1_fo.model import YOLOv1Model
+from yolov1_fo.objects import Objects
+
+
+def write_objectness(
+    samples: fo_samples.Samples,
+    model: YOLOv1Model,
+    field: str = "objectness",
+    *,
+    batch_size: int = 16,
+    progress: bool | Callable[..., Any] | None = None,
+) -> dict[str, str]:
+    """Writes where the network sees objects, as FiftyOne's `Heatmap`.
+
+    The map has S x S values in [0, 1]: the larger confidence of each cell's boxes.
+
+    Args:
+        samples: a FiftyOne dataset or view of images
+        model: from `load_model`
+        field ("objectness"): is made if it does not exist
+        batch_size (16): images a forward pass
+        progress (None): FiftyOne's: True, False, its default, or a callback
+
+    Returns:
+        image files that could not be read or are cut, and what is wrong with each
+
+    Raises:
+        ValueError: if the collection or the field does not fit
+    """
+    fo_samples.check_images(samples)
+    _check_field(samples, field, fo.Heatmap)
+    maps = {}
+    with inference.Pass(samples, model, batch_size, progress=progress) as outputs:
+        for ids, y_pred in outputs:
+            confidence = grid.split(y_pred, model.grid).confidence  # (N, S, S, B)
+            said = np.clip(confidence.max(axis=-1), 0, 1)
+            for sample_id, one in zip(ids, said, strict=True):
+                maps[sample_id] = fo.Heatmap(map=one, range=[0, 1])
+    samples._root_dataset.set_values(field, maps, key_field="id", progress=False)
+    return outputs.faults
+
+
+def write_losses(
+    samples: fo_samples.Samples,
+    model: YOLOv1Model,
+    gt_field: str = "ground_truth",
+    field: str = "loss",
+    *,
+    batch_size: int = 16,
+    progress: bool | Callable[..., Any] | None = None,
+) -> dict[str, str]:
+    """Writes the loss of each sample: the hardest and the mislabelled stand out.
+
+    Sort by `<field>.total`, or by one of the paper's five weighted terms beside it. It
+    is what training minimizes, without variation of the images.
+
+    Args:
+        samples: a FiftyOne dataset or view of images
+        model: from `load_model`
+        gt_field ("ground_truth"): field of Detections; objects that are difficult, a
+            crowd or a group, and those of other classes, are no targets
+        field ("loss"): is made if it does not exist
+        batch_size (16): images a forward pass
+        progress (None): FiftyOne's: True, False, its default, or a callback
+
+    Returns:
+        image files that could not be read or are cut, and what is wrong with each
+
+    Raises:
+        ValueError: if the collection or a field does not fit
+
+    Source: paper equation 3
+    """
+    fo_samples.check_images(samples)
+    fo_samples.check_detections(samples, gt_field, "gt_field")
+    _check_field(samples, field, fo.DynamicEmbeddedDocument)
+    records = fo_samples.read(samples, gt_field)
+    objects, _, _ = labels.from_detections(
+        records.labels, records.bounding_boxes, records.ignored, model.classes
+    )
+    place = {sample_id: row for row, sample_id in enumerate(records.ids)}
+    losses = {}
+    with inference.Pass(samples, model, batch_size, progress=progress) as outputs:
+        for ids, y_pred in outputs:
+            terms = _terms(y_pred, objects, [place[one] for one in ids], model)
+            for row, sample_id in enumerate(ids):
+                said = {name: float(part[row]) for name, part in terms.items()}
+                total = sum(said.values())
+                losses[sample_id] = fo.DynamicEmbeddedDocument(total=total, **said)
+    samples._root_dataset.set_values(
+        field, losses, key_field="id", dynamic=True, progress=False
+    )
+    return outputs.faults
+
+
+def _terms(
+    y_pred: Any, objects: Objects, rows: list[int], model: YOLOv1Model
+) -> dict[str, Any]:
+    """Returns the weighted terms of each image: (N,) each."""
+    padded = objects.padded(rows, max(objects.most(), 1))
+    y_true = grid.encode(*padded, model.grid)
+    rules = LossConfig.pick(model.card["settings"])
+    parts = loss.weighted(loss.terms(y_true, y_pred, model.grid, rules), rules)
+    return {name: np.asarray(part) for name, part in parts._asdict().items()}
+
+
+def _check_field(samples: fo_samples.Samples, field: str, kind: type) -> None:
+    """Raises a ValueError unless a field is new or of this kind."""
+    if not field.isidentifier():
+        raise ValueError(f"field must be a name that Python takes, got {field!r}")
+    there = samples.get_field(field)
+    if there is not None and getattr(there, "document_type", None) is not kind:
+        raise ValueError(
+            f"field '{field}' on {fo_samples.name(samples)} holds something else; "
+            "choose another"
+        )

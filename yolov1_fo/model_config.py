@@ -1,0 +1,148 @@
+"""What a YOLOv1Model is made of, as FiftyOne's kind of config."""
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import fiftyone.core.config as foc
+import fiftyone.zoo.models as fozm
+
+from yolov1_fo import released
+from yolov1_fo.config import PREDICTION_PRECISIONS
+
+SETTINGS = (
+    "confidence_thresh",
+    "iou_thresh",
+    "max_detections",
+    "class_agnostic",
+    "filter_classes",
+    "darknet",
+    "precision",
+)
+
+
+class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
+    """What a `YOLOv1Model` is made of; FiftyOne changes it while it applies the model.
+
+    Args:
+        d: a dict with one of
+
+            checkpoint_dir: of a trained network
+            model_name: of a model in FiftyOne's zoo
+            model_path: network.keras in a checkpoint, as the zoo says it
+            settings: of `NetworkConfig`, for a network without training; then also
+                classes (VOC's 20): its names, and weights_path (None): a `.weights`
+                file of Darknet's
+            released: a name in `released.RELEASES`, of weights that are fetched unless
+                weights_path says where they stand
+
+        and optionally
+
+            confidence_thresh (0.01): lowest score that is kept; low, for a true mAP
+            iou_thresh (0.5): boxes that overlap more are one object
+            max_detections (100): the best so many of an image are kept
+            class_agnostic (False): boxes of different classes suppress each other too
+            filter_classes (None): names of the classes of interest; None keeps all
+            darknet (False): resizes, scores, thresholds and suppresses as Darknet does
+            precision (None): what the network computes in: float32, bfloat16, float16,
+                or auto, which is bfloat16 where the device has units for it; None is
+                what it was trained in
+    """
+
+    model_name: str | None
+    model_path: str | None
+
+    def __init__(self, d: dict[str, Any]) -> None:
+        d = self.init(d)  # of FiftyOne; sets model_name and model_path
+        self.checkpoint_dir = self.parse_string(d, "checkpoint_dir", default=None)
+        self.settings = self.parse_dict(d, "settings", default=None)
+        self.classes = self.parse_array(d, "classes", default=None)
+        self.weights_path = self.parse_string(d, "weights_path", default=None)
+        self.released = self.parse_string(d, "released", default=None)
+        self.confidence_thresh = self.parse_number(d, "confidence_thresh", default=0.01)
+        self.iou_thresh = self.parse_number(d, "iou_thresh", default=0.5)
+        self.max_detections = self.parse_int(d, "max_detections", default=100)
+        self.class_agnostic = self.parse_bool(d, "class_agnostic", default=False)
+        self.darknet = self.parse_bool(d, "darknet", default=False)
+        self.precision = self.parse_string(d, "precision", default=None)
+        self._classes: list[str] | None = None
+        self.filter_classes = self.parse_array(d, "filter_classes", default=None)
+        for name in ("confidence_thresh", "iou_thresh"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name} must be in [0, 1], got {value!r}")
+        if self.max_detections < 1:
+            raise ValueError(
+                f"max_detections must be at least 1, got {self.max_detections}"
+            )
+        if self.precision not in (None, *PREDICTION_PRECISIONS):
+            raise ValueError(
+                f"precision must be one of {', '.join(PREDICTION_PRECISIONS)}, "
+                f"got {self.precision!r}"
+            )
+
+    @property
+    def filter_classes(self) -> Collection[str] | None:
+        """Names of the classes of interest; None keeps all.
+
+        Raises:
+            ValueError: if it is set to a class that the model does not know
+        """
+        return self._filter_classes
+
+    @filter_classes.setter
+    def filter_classes(self, names: Collection[str] | None) -> None:
+        unknown = sorted(set(names or ()) - set(self._classes or names or ()))
+        if unknown:
+            raise ValueError(
+                f"classes must be among {', '.join(self._classes or ())}; "
+                f"got {', '.join(unknown)}"
+            )
+        self._filter_classes = names
+
+    def know(self, classes: list[str]) -> None:
+        """Tells the names that the model knows, and checks `filter_classes`."""
+        self._classes = classes
+        self.filter_classes = self._filter_classes
+
+    def attributes(self) -> list[str]:
+        """Returns what is written when the config is serialized."""
+        return [
+            *("checkpoint_dir", "model_name", "model_path"),
+            *("settings", "classes", "weights_path", "released"),
+            *SETTINGS,
+        ]
+
+    def arrive(self) -> None:
+        """Finds or fetches the released weights, and says what network they are of.
+
+        Raises:
+            OSError: if they can't be fetched
+            ValueError: if they are not that release
+        """
+        if self.released is None:
+            return
+        if self.weights_path is None:
+            stood = self.model_path or released.place(self.released)
+            if not Path(stood).is_file():
+                released.fetch(self.released, Path(stood))
+            self.weights_path = os.fspath(stood)
+        known = released.settings(self.released, self.weights_path)
+        self.settings = {**(self.settings or {}), **known}
+
+    def folder(self) -> str | os.PathLike[str]:
+        """Returns where the trained network stands.
+
+        Raises:
+            ValueError: if none is named
+        """
+        if self.checkpoint_dir:
+            return self.checkpoint_dir
+        if self.model_name and not self.model_path:
+            self.model_path = fozm.download_zoo_model(self.model_name)[1]
+        if not self.model_path:
+            raise ValueError(
+                "a YOLOv1Model needs checkpoint_dir, model_name, model_path or settings"
+            )
+        return Path(self.model_path).parent

@@ -1,0 +1,116 @@
+"""The weights that Darknet's author released: from his site, or from a file.
+
+They are fetched once and checked by length and header, so that a page of errors, a file
+that was cut short or another network's is refused, and nothing of it stays. A
+`.weights` file is numbers; nothing in it can run.
+"""
+
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import eta.core.web as etaw
+import fiftyone as fo
+
+from yolov1_fo import darknet
+
+SITE = "https://pjreddie.com/media/files/yolov1/"
+
+
+class Release(NamedTuple):
+    """A file of the author's.
+
+    Attributes:
+        file: its name on the site
+        network: that it is of, for VOC's classes at 448 px
+        numbers: how many it holds, to the boxes a cell that it then predicts
+    """
+
+    file: str
+    network: str
+    numbers: dict[int, int]
+
+
+RELEASES = {
+    # The file has been seen with both; 3 boxes a cell are those of today's yolov1.cfg.
+    "darknet-yolov1-voc": Release(
+        "yolov1.weights", "darknet-yolov1", {197_328_243: 3, 194_254_718: 2}
+    ),
+    "darknet-yolov1-tiny-voc": Release(
+        "tiny-yolov1.weights", "darknet-yolov1-tiny", {27_099_950: 2}
+    ),
+}
+
+
+def place(name: str) -> Path:
+    """Returns where the zoo keeps a release, fetched or not."""
+    return Path(fo.config.model_zoo_dir) / f"{name}.weights"
+
+
+def settings(name: str, path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Returns the settings of the network that a file is of, as `NetworkConfig` has it.
+
+    Args:
+        name: of a release
+        path: of its file
+
+    Raises:
+        FileNotFoundError: if there is no such file
+        ValueError: if it is not that release
+    """
+    release = _find(name)
+    header = darknet.read_header(path)
+    got = Path(path).stat().st_size
+    for numbers, B in release.numbers.items():
+        if got == header.size + 4 * numbers:
+            return {"network": release.network, "B": B}
+    sizes = " or ".join(f"{header.size + 4 * n}" for n in release.numbers)
+    raise ValueError(
+        f"weights file '{os.fspath(path)}' must have {sizes} bytes for '{name}', got "
+        f"{got}; it is cut short, or another file"
+    )
+
+
+def fetch(name: str, path: Path) -> None:
+    """Fetches a release to a path, where it stands whole and checked or not at all.
+
+    Args:
+        name: of a release
+        path: of the new file; what stands there is replaced
+
+    Raises:
+        OSError: if the site can't be reached, or the file can't be written
+        ValueError: if the site gives something else
+    """
+    url = SITE + _find(name).file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".arriving-", dir=path.parent) as folder:
+        arriving = Path(folder) / path.name
+        try:
+            etaw.download_file(url, path=str(arriving))
+        except (OSError, etaw.WebSessionError) as error:
+            raise OSError(
+                f"'{name}' could not be fetched from {url}: {_reason(error)}; fetch it "
+                f"elsewhere and put it at '{path}'"
+            ) from error
+        try:
+            settings(name, arriving)
+        except ValueError as error:
+            said = str(error).replace(str(arriving), url)
+            raise ValueError(f"{said}; nothing of it is kept") from None
+        arriving.replace(path)
+
+
+def _find(name: str) -> Release:
+    if name not in RELEASES:
+        raise ValueError(f"released must be one of {', '.join(RELEASES)}, got {name!r}")
+    return RELEASES[name]
+
+
+def _reason(error: Exception) -> str:
+    """Returns what went wrong, without the objects that requests prints around it."""
+    line = str(error).splitlines()[0] if str(error) else type(error).__name__
+    found = re.search(r"\[Errno -?\d+\] [^')(\"]+|timed out", line)
+    return found.group() if found else line
