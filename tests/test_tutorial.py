@@ -1,0 +1,231 @@
+"""docs/tutorial.md runs as one program; it prints and draws what the text shows.
+
+`make tutorial` runs it with its own settings and writes both anew.
+"""
+
+import contextlib
+import io
+import re
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import fiftyone as fo
+import fiftyone.zoo as foz
+import numpy as np
+import PIL.Image
+import pytest
+
+import yolov1_fo
+from tests.micro import MICRO
+from yolov1_fo import demo
+from yolov1_fo.architectures import NETWORKS
+
+DOCS = Path(__file__).parent.parent / "docs"
+TUTORIAL = DOCS / "tutorial.md"
+BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.S | re.M)
+SMALL = {
+    "network": "micro",
+    "frozen_stride": 0,
+    "side": 32,
+    "S": 2,
+    "epochs": 3,
+    "batch_size": 8,
+    "lambda_noobj": 0.0,  # so that it finds something, however wrong
+}
+
+
+class Block(NamedTuple):
+    """Code of the tutorial, what it prints there, and what it printed now."""
+
+    code: str
+    shown: str
+    printed: str
+
+
+def run(text: str) -> list[Block]:
+    """Runs all code of a text as one program, in the current folder."""
+    space: dict = {}
+    blocks = []
+    for code, shown in BLOCK.findall(text):
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            exec(code, space)  # the tutorial is ours
+        blocks.append(Block(code, shown, said.getvalue()))
+    return blocks
+
+
+def written(text: str, blocks: list[Block]) -> str:
+    """Returns the text with what its code has printed."""
+    for code, shown, printed in blocks:
+        fence = f"```python\n{code}```\n"
+        before = fence + (f"\n```text\n{shown}```\n" if shown else "")
+        after = fence + (f"\n```text\n{printed}```\n" if printed else "")
+        text = text.replace(before, after, 1)
+    return text
+
+
+def named(text: str) -> set[str]:
+    """Returns the pictures that a text shows."""
+    return set(re.findall(r"!\[[^\]]*\]\(tutorial/([^)]*)\)", text))
+
+
+def trains(block: Block) -> bool:
+    return "yolov1_fo.train(" in block.code
+
+
+@pytest.fixture
+def quiet(monkeypatch):
+    """Opens no App, and lets trainings show no progress; with other settings if any."""
+    train = yolov1_fo.train
+    changed: dict = {}
+
+    def quiet_train(*args, **settings):
+        mine = {} if "resume" in settings else changed
+        return train(*args, **{**settings, **mine}, progress=False)
+
+    monkeypatch.setitem(NETWORKS, "micro", MICRO)
+    monkeypatch.setattr(yolov1_fo, "train", quiet_train)
+    monkeypatch.setattr(fo, "launch_app", lambda dataset: SimpleNamespace())
+    yield changed
+    for name in fo.list_datasets():
+        fo.delete_dataset(name)
+
+
+@pytest.mark.slow
+def test_it_prints_and_draws_what_it_shows(request, quiet, monkeypatch, tmp_path):
+    text = TUTORIAL.read_text()
+    writes = request.config.getoption("--tutorial")
+    monkeypatch.chdir(DOCS if writes else tmp_path)
+    if writes:
+        shutil.rmtree(DOCS / "tutorial", ignore_errors=True)
+        TUTORIAL.write_text(written(text, run(text)))
+        return
+    quiet |= SMALL
+    blocks = run(text)
+    before = next(n for n, block in enumerate(blocks) if trains(block))
+    for block in blocks[:before]:  # what comes later depends on the settings
+        assert block.shown == block.printed, block.code
+    for block in blocks[before:]:
+        assert bool(block.shown) == bool(block.printed), block.code
+    drawn = {path.name for path in (tmp_path / "tutorial").iterdir()}
+    assert named(text) == drawn
+    early = re.findall(r'out / "(.*?)"', "".join(one.code for one in blocks[:before]))
+    assert len(early) > 5
+    for name in early:
+        there, here = (
+            _pixels(folder / "tutorial" / name) for folder in (DOCS, tmp_path)
+        )
+        assert np.abs(there - here).mean() < 3, name  # fonts differ a little
+
+
+def _pixels(path: Path) -> np.ndarray:
+    with PIL.Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB"), float)
+
+
+@pytest.mark.slow
+def test_it_detects_persons_with_two_other_lines(
+    quiet, monkeypatch, tmp_path, photographs
+):
+    text = TUTORIAL.read_text()
+    (box,) = re.findall(r"^> ```python\n(.*?)^> ```", text, re.S | re.M)
+    persons = box.replace("> ", "")
+    assert len(persons.splitlines()) == 2
+    digits = "dataset = yolov1_fo.load_quickstart()\n"
+    assert text.count(digits) == 1
+    monkeypatch.setattr(foz, "load_zoo_dataset", _open_images(photographs))
+    monkeypatch.chdir(tmp_path)
+    quiet |= SMALL
+    blocks = run(text.replace(digits, persons))
+    assert any("classes: Person\n" in block.printed for block in blocks)
+    assert {path.name for path in (tmp_path / "tutorial").iterdir()} == named(text)
+
+
+def _open_images(photographs: Path):
+    """Returns what gives Open Images' photographs of persons, as the zoo does."""
+    folder = photographs / "open_images_person_car"
+
+    def load_zoo_dataset(name, *, split, dataset_name, **options):
+        both = fo.Dataset.from_dir(
+            dataset_type=fo.types.COCODetectionDataset,
+            data_path=str(folder / "images"),
+            labels_path=str(folder / "val112_coco.json"),
+            label_field="detections",
+            label_types="detections",
+            include_id=False,
+            progress=False,
+        )
+        persons = both.map_labels("detections", {"person": "Person"}).filter_labels(
+            "detections", fo.ViewField("label") == "Person"
+        )
+        chosen = persons[:80] if split == "train" else persons[80:]
+        dataset = chosen.clone(dataset_name)
+        dataset.tag_samples(split)
+        both.delete()
+        return dataset
+
+    return load_zoo_dataset
+
+
+def test_its_pictures_are_those_of_its_code():
+    text = TUTORIAL.read_text()
+    code = "".join(code for code, _ in BLOCK.findall(text))
+    files = list((DOCS / "tutorial").iterdir())
+    assert named(text) == set(re.findall(r'out / "(.*?)"', code))
+    assert named(text) == {path.name for path in files}
+    sizes = [path.stat().st_size for path in files]
+    assert max(sizes) < 150_000
+    assert sum(sizes) < 1_000_000
+
+
+def test_its_settings_are_those_of_the_demo():
+    (code,) = re.findall(r"^settings = \{.*?^\}", TUTORIAL.read_text(), re.S | re.M)
+    space: dict = {}
+    exec(code, space)  # the tutorial is ours
+    assert space["settings"] == demo.SETTINGS
+
+
+def test_its_sums_are_right():
+    formulas = re.findall(r"^\$\$(.*?)\$\$$", TUTORIAL.read_text(), re.M)
+    sums = [one for one in map(_python, formulas) if not re.search(r"[A-Za-z\\]", one)]
+    assert len(sums) == 9
+    assert not [one for one in sums if not _is_right(one)]
+
+
+@pytest.mark.parametrize(
+    ("formula", "is_right"),
+    [
+        (r"\frac{1}{3} \approx 0.333", True),
+        (r"\frac{1}{3} \approx 0.34", False),
+        (r"\left( 2 + \sqrt{4} \right)^2 = 8 \cdot 2 = 16", True),
+        (r"1 + 1 = 2 = 3", False),
+        (r"1 + 1", False),
+    ],
+)
+def test_a_wrong_sum_is_noticed(formula, is_right):
+    assert _is_right(_python(formula)) == is_right
+
+
+def _python(formula: str) -> str:
+    """Returns a formula as Python writes it; what is no sum keeps its letters."""
+    formula = re.sub(r"\\(left|right) *", "", formula)
+    formula = re.sub(r"\\frac\{([^{}]*)\}\{([^{}]*)\}", r"((\1) / (\2))", formula)
+    formula = re.sub(r"\\sqrt\{([^{}]*)\}", r"(\1) ** 0.5", formula)
+    for tex, python in ((r"\cdot", "*"), (r"\approx", "="), ("^", "**")):
+        formula = formula.replace(tex, python)
+    return formula
+
+
+def _is_right(equation: str) -> bool:
+    """Returns whether all sides are the same, to as many decimals as they have."""
+    first, *others = (side.strip() for side in equation.split("="))
+    wanted = eval(first)  # the tutorial is ours
+    return bool(others) and all(
+        abs(eval(other) - wanted) < 0.51 * 10.0 ** -_decimals(other) for other in others
+    )
+
+
+def _decimals(side: str) -> int:
+    number = re.fullmatch(r"\d+(?:\.(\d*))?", side)
+    return len(number[1] or "") if number else 12
