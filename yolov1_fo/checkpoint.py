@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from yolov1_fo import files
+
 logger = logging.getLogger(__name__)
 
 FORMAT = 1
@@ -38,37 +40,12 @@ def writing(root: Path, epoch: int, *, best: bool) -> Iterator[Path]:
         OSError: if it can't be written
     """
     folder = root / epoch_name(epoch)
-    with whole(folder) as unfinished:
+    with files.whole_folder(folder) as unfinished:
         yield unfinished
-    try:
-        _point(root, "last", folder)
-        if best:
-            _point(root, "best", folder)
-    except OSError as error:
-        raise OSError(f"'{folder}' can't be written: {error}") from error
+    _point(root, "last", folder)
+    if best:
+        _point(root, "best", folder)
     _tidy(root)
-
-
-@contextlib.contextmanager
-def whole(folder: Path) -> Iterator[Path]:
-    """Gives a folder to fill, which one rename then puts in its place.
-
-    What stands there already is replaced. If filling fails, nothing is left of it.
-
-    Raises:
-        OSError: if it can't be written
-    """
-    unfinished = folder.with_name(f".{folder.name}.unfinished")
-    try:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        yield unfinished
-        shutil.rmtree(folder, ignore_errors=True)
-        unfinished.replace(folder)
-    except OSError as error:
-        raise OSError(f"'{folder}' can't be written: {error}") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def epoch_name(epoch: float) -> str:
@@ -118,9 +95,7 @@ def check_finite(network: Any) -> None:
 
 
 def _point(root: Path, name: str, folder: Path) -> None:
-    unfinished = root / f".{name}.unfinished"
-    unfinished.write_text(folder.name + "\n")
-    os.replace(unfinished, root / name)  # noqa: PTH105  # atomic, as the reader expects
+    files.write(root / name, folder.name + "\n")
 
 
 def point_to_best(root: Path, epoch: float) -> None:

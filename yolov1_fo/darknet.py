@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from yolov1_fo import files
 from yolov1_fo import layers as _own
 from yolov1_fo.boxes import Array
 
@@ -281,18 +282,11 @@ def write(
     """
     header = header or Header()
     layers = _layers(network, header.is_of_2015)
-    unfinished = Path(f"{os.fspath(path)}.unfinished")
-    try:
-        with unfinished.open("wb") as file:
-            file.write(header.to_bytes())
-            for layer in layers:
-                for part in layer:
-                    back = np.argsort(part.axes)
-                    for index, _ in part.pieces():
-                        piece = keras.ops.convert_to_numpy(part.variable[index])
-                        file.write(piece.transpose(back).astype("<f4").tobytes())
-        unfinished.replace(path)
-    except OSError as error:
-        raise OSError(f"'{os.fspath(path)}' can't be written: {error}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with files.whole_file(Path(path)) as unfinished, unfinished.open("wb") as file:
+        file.write(header.to_bytes())
+        for layer in layers:
+            for part in layer:
+                back = np.argsort(part.axes)
+                for index, _ in part.pieces():
+                    piece = keras.ops.convert_to_numpy(part.variable[index])
+                    file.write(piece.transpose(back).astype("<f4").tobytes())

@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from yolov1_fo import callbacks, checkpoint, darknet, hardware, runs, workers
+from yolov1_fo import callbacks, checkpoint, darknet, files, hardware, runs, workers
 from yolov1_fo import learner as learners
 from yolov1_fo import network as networks
 from yolov1_fo import plan as planning
@@ -361,16 +361,14 @@ def _progress(plan: planning.Plan, feed: Feed, learner: Learner) -> resuming.Pro
 def _tell(plan: planning.Plan, progress: resuming.Progress) -> None:
     """Writes the curves so far, into the run and as a CSV file."""
     history = progress.history
-    path, unfinished = plan.folder / "log.csv", plan.folder / ".log.csv.unfinished"
     epochs = range(1, progress.epoch + 1)
-    try:
-        with unfinished.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["epoch", *history])
-            writer.writerows(zip(epochs, *history.values(), strict=True))
-        unfinished.replace(path)
-    except OSError as error:
-        raise OSError(f"'{path}' can't be written: {error}") from error
+    with (
+        files.whole_file(plan.folder / "log.csv") as unfinished,
+        unfinished.open("w", newline="") as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow(["epoch", *history])
+        writer.writerows(zip(epochs, *history.values(), strict=True))
     runs.save_curves(plan.dataset, plan.run_key, history)
     best = resuming.finite(progress.best)
     runs.update(plan.dataset, plan.run_key, epoch=progress.epoch, best=best)

@@ -24,7 +24,7 @@ import fiftyone as fo
 import filelock
 import psutil
 
-from yolov1_fo import runs
+from yolov1_fo import files, runs
 
 LEARNING = ("train", "pretrain")
 """Tasks whose job stands in the folder of their run."""
@@ -328,9 +328,7 @@ def tell(place: Path, progress: Progress) -> None:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_text(json.dumps(content, indent=2) + "\n")
-    unfinished.replace(path)
+    files.write(path, json.dumps(content, indent=2) + "\n")
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from yolov1_fo import (
     checkpoint,
     darknet,
     decode,
+    files,
     images,
     labels,
     network,
@@ -118,7 +119,7 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
         folder = Path(checkpoint_dir)
         if folder.exists():
             raise ValueError(f"'{folder}' exists; choose another, or delete it")
-        with checkpoint.whole(folder) as unfinished:
+        with files.whole_folder(folder) as unfinished:
             checkpoint.write(unfinished, self.network, self.card)
         return folder
 

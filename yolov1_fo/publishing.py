@@ -16,7 +16,7 @@ from typing import Any
 import fiftyone as fo
 import fiftyone.zoo.models as fozm
 
-from yolov1_fo import checkpoint, model_card, zoo
+from yolov1_fo import checkpoint, files, model_card, zoo
 from yolov1_fo.architectures import NETWORKS
 
 PUBLISHED = "yolov1-published"
@@ -77,7 +77,7 @@ def publish(checkpoint_dir: str | os.PathLike[str], name: str) -> Path:
     check_name(name)
     folder = _folder(name)
     try:
-        with checkpoint.whole(folder) as unfinished:  # FiftyOne looks past its name
+        with files.whole_folder(folder) as unfinished:  # FiftyOne looks past it
             for part in (checkpoint.NETWORK, checkpoint.CARD):
                 shutil.copyfile(source / part, unfinished / part)
             size = (source / checkpoint.NETWORK).stat().st_size
