@@ -28,6 +28,11 @@ def test_pick_takes_what_it_knows():
         ({"learning_rate": float("nan")}, "learning_rate must be at least 0, got nan"),
         ({"learning_rate": "fast"}, "learning_rate must be at least 0, got 'fast'"),
         ({"network": "yolo9000"}, "network must be one of yolov1, .*, got 'yolo9000'"),
+        (
+            {"optimizer": "adamm"},
+            r"must be one of sgd, adam, got 'adamm' \(did you mean",
+        ),
+        ({"schedule": ["paper"]}, "schedule must be one of paper, .*, got .'paper'."),
         ({"schedule": "linear"}, "schedule must be one of paper, .*, got 'linear'"),
         ({"side": 100}, "side must be a multiple of 32 pixels, got 100"),
         ({"batch_norm": 1}, "batch_norm must be True or False, got 1"),
@@ -58,3 +63,13 @@ def test_bad_setting_is_one_clear_line(settings, line):
     with pytest.raises(ValueError, match=line) as caught:
         TrainConfig(**settings)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["adam", "Adam", "ADAM"])
+def test_optimizer_is_taken_in_whatever_case(name):
+    assert TrainConfig(optimizer=name).optimizer == "adam"
+
+
+def test_an_optimizer_that_no_run_could_keep_is_refused():
+    with pytest.raises(TypeError, match="optimizer must be a name, one of sgd, adam"):
+        TrainConfig(optimizer=object())

@@ -12,6 +12,7 @@ import yolov1_fo
 from tests.same import assert_same
 from tests.test_images import turned
 from yolov1_fo import boxes, grid, labels
+from yolov1_fo.model_config import YOLOv1ModelConfig
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_apply_model_takes_threshold_and_classes_and_gives_them_back(model, pain
 
 
 def test_unknown_classes_are_refused_before_anything(model, painted):
-    with pytest.raises(ValueError, match="classes must be among blue, red; got green"):
+    with pytest.raises(ValueError, match="unknown class green; there are: blue, red"):
         painted.apply_model(model, label_field="yolov1", classes=["green"])
     assert not painted.has_field("yolov1")
 
@@ -134,12 +135,18 @@ def test_a_run_is_found_by_its_key(painted, micro):
         yolov1_fo.load_model("mine", dataset=painted)
 
 
+def test_a_setting_that_the_zoo_hands_on_is_checked_too(checkpoint_dir):
+    config = {"checkpoint_dir": str(checkpoint_dir), "confidence_tresh": 0.5}
+    with pytest.raises(ValueError, match="did you mean confidence_thresh"):
+        YOLOv1ModelConfig(config)
+
+
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
         ({"iou_thresh": 2}, r"iou_thresh must be in \[0, 1\], got 2"),
         ({"max_detections": 0}, "max_detections must be at least 1, got 0"),
-        ({"filter_classes": ["green"]}, "classes must be among blue, red; got green"),
+        ({"filter_classes": ["green"]}, "unknown class green; there are: blue, red"),
         ({"threshold": 0.5}, "unknown setting threshold; there are: confidence_thresh"),
     ],
 )

@@ -207,7 +207,7 @@ def test_shares_of_nothing_are_unknown():
         ({"iou": 0}, "iou must be in .0, 1., got 0"),
         ({"classwise": False}, "VOC compares boxes of one class"),
         ({"use_masks": True}, "VOC compares boxes of one class"),
-        ({"compute_mAP": True}, "unknown setting compute_mAP; VOC's evaluation has"),
+        ({"compute_mAP": True}, "unknown setting compute_mAP; there are: iou,"),
         ({"inclusive_corners": True}, "inclusive_corners needs the sizes"),
     ],
 )

@@ -7,10 +7,12 @@ import inspect
 import math
 import re
 import textwrap
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from yolov1_fo import architectures
+from yolov1_fo.spelling import check, check_choice
 
 OPTIMIZERS = ("sgd", "adam")
 DARKNET_SCHEDULES = {
@@ -45,6 +47,16 @@ class _Checked:
     def names(cls) -> list[str]:
         """Returns the names of all settings."""
         return [field.name for field in fields(cls)]  # type: ignore[arg-type]  # the heirs are dataclasses
+
+    @classmethod
+    def check_names(cls, given: Iterable[str], *besides: str) -> None:
+        """Raises a ValueError if a name is no setting.
+
+        Args:
+            given: as the caller wrote them
+            *besides: settings of this class that the caller does not choose
+        """
+        check("setting", given, [name for name in cls.names() if name not in besides])
 
     @classmethod
     def pick(cls, settings: dict[str, Any]) -> Self:
@@ -90,11 +102,7 @@ class _Checked:
                 )
 
     def _one_of(self, name: str, choices: tuple[str, ...]) -> None:
-        if getattr(self, name) not in choices:
-            raise ValueError(
-                f"{name} must be one of {', '.join(choices)}, "
-                f"got {getattr(self, name)!r}"
-            )
+        check_choice(name, getattr(self, name), choices)
 
 
 def _is_number(value: Any) -> bool:
@@ -253,7 +261,7 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
     Attributes:
         epochs: passes over the training images
         batch_size: images a step
-        optimizer: sgd (the paper's, by Darknet's update) or adam
+        optimizer: sgd (the paper's, by Darknet's update) or adam (Keras' AdamW)
         learning_rate: the highest rate of the schedule
         schedule: paper (warm-up from a tenth, then a tenth from 75/135 and again from
             105/135 of the epochs), steps (see `rate_steps`), cosine (warm-up, then
@@ -327,7 +335,7 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
         self._within(0, 0.9999, "momentum", "ema")
         self._within(0, 1, "confidence_thresh", "iou_thresh")
         self._true_or_false("tensorboard")
-        self._one_of("optimizer", OPTIMIZERS)
+        self._check_optimizer()
         self._one_of("schedule", SCHEDULES)
         self._one_of("precision", PRECISIONS)
         self._one_of("data", DATA_MODES)
@@ -346,6 +354,17 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
             )
         if list(steps) != sorted(steps):
             raise ValueError(f"rate_steps must rise by epoch, got {self.rate_steps!r}")
+
+    def _check_optimizer(self) -> None:
+        """Takes the name in whatever case, as Keras does."""
+        if not isinstance(self.optimizer, str):
+            raise TypeError(
+                f"optimizer must be a name, one of {', '.join(OPTIMIZERS)}, which a "
+                f"run can keep; got {type(self.optimizer).__name__}; its settings are "
+                "learning_rate, momentum, weight_decay and clip_norm"
+            )
+        object.__setattr__(self, "optimizer", self.optimizer.lower())
+        self._one_of("optimizer", OPTIMIZERS)
 
     def _checked_steps(self) -> tuple[tuple[float, float], ...]:
         try:

@@ -7,7 +7,7 @@ import fiftyone as fo
 import numpy as np
 from fiftyone import ViewField as F
 
-from yolov1_fo import error_analysis
+from yolov1_fo import error_analysis, spelling
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.boxes import Array
 from yolov1_fo.compared import Compared
@@ -110,10 +110,7 @@ def view(
     Raises:
         ValueError: if the evaluation has kept no errors, or there is no such kind
     """
-    if kind not in error_analysis.KINDS:
-        raise ValueError(
-            f"kind must be one of {', '.join(error_analysis.KINDS)}, got {kind!r}"
-        )
+    spelling.check_choice("kind", kind, error_analysis.KINDS)
     pred_field = check_kept(samples, eval_key)
     is_wanted = F(f"{eval_key}_error") == kind
     if label is not None:

@@ -16,7 +16,7 @@ import fiftyone as fo
 import keras
 import numpy as np
 
-from yolov1_fo import checkpoint, formats, forward, grid
+from yolov1_fo import checkpoint, formats, forward, grid, spelling
 from yolov1_fo.formats import FORMATS
 from yolov1_fo.model import YOLOv1Model
 from yolov1_fo.sources import load_model
@@ -87,8 +87,7 @@ def card_path(path: Path) -> Path:
 
 def _check(target: Path, format: str) -> None:
     """Raises the errors that can be known before anything is loaded."""
-    if format not in FORMATS:
-        raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
+    spelling.check_choice("format", format, FORMATS)
     for there in (target, card_path(target)):
         if there.exists():
             raise ValueError(f"'{there}' exists; choose another path, or delete it")

@@ -9,6 +9,7 @@ import numpy as np
 from tabulate import tabulate
 
 from yolov1_fo import samples as fo_samples
+from yolov1_fo import spelling
 from yolov1_fo.config import GridConfig, NetworkConfig
 from yolov1_fo.findings import Finding, Objects, shared, unreadable
 
@@ -75,8 +76,7 @@ class InspectionReport:
         Raises:
             ValueError: if there is no such kind
         """
-        if kind not in KINDS:
-            raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
+        spelling.check_choice("kind", kind, KINDS)
         found = dict.fromkeys(one.sample_id for one in self.findings[kind])
         return self.samples._dataset.select(list(found), ordered=True)
 

@@ -74,9 +74,7 @@ def check(
         fo_samples.check_labelled(val_samples, gt_field, "gt_field of val_samples")
     classes = classes or fo_samples.classes_of(samples, gt_field)
     settings = settings or {}
-    unknown = sorted(set(settings) - set(TrainConfig.names()) | {"C"} & set(settings))
-    if unknown:
-        raise ValueError(f"unknown setting {', '.join(unknown)}")
+    TrainConfig.check_names(settings, "C")
     config = TrainConfig(C=len(classes), **settings)
     check_batch(config, len(samples))
     return config

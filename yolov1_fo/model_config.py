@@ -8,7 +8,7 @@ from typing import Any
 import fiftyone.core.config as foc
 import fiftyone.zoo.models as fozm
 
-from yolov1_fo import released
+from yolov1_fo import released, spelling
 from yolov1_fo.config import PREDICTION_PRECISIONS
 
 SETTINGS = (
@@ -54,6 +54,7 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
     model_path: str | None
 
     def __init__(self, d: dict[str, Any]) -> None:
+        spelling.check("setting", d, self.attributes())
         d = self.init(d)  # of FiftyOne; sets model_name and model_path
         self.checkpoint_dir = self.parse_string(d, "checkpoint_dir", default=None)
         self.settings = self.parse_dict(d, "settings", default=None)
@@ -76,11 +77,8 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
             raise ValueError(
                 f"max_detections must be at least 1, got {self.max_detections}"
             )
-        if self.precision not in (None, *PREDICTION_PRECISIONS):
-            raise ValueError(
-                f"precision must be one of {', '.join(PREDICTION_PRECISIONS)}, "
-                f"got {self.precision!r}"
-            )
+        if self.precision is not None:
+            spelling.check_choice("precision", self.precision, PREDICTION_PRECISIONS)
 
     @property
     def filter_classes(self) -> Collection[str] | None:
@@ -92,14 +90,10 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
         return self._filter_classes
 
     @filter_classes.setter
-    def filter_classes(self, names: Collection[str] | None) -> None:
-        unknown = sorted(set(names or ()) - set(self._classes or names or ()))
-        if unknown:
-            raise ValueError(
-                f"classes must be among {', '.join(self._classes or ())}; "
-                f"got {', '.join(unknown)}"
-            )
-        self._filter_classes = names
+    def filter_classes(self, wanted: Collection[str] | None) -> None:
+        if wanted is not None and self._classes is not None:
+            spelling.check("class", wanted, self._classes)
+        self._filter_classes = wanted
 
     def know(self, classes: list[str]) -> None:
         """Tells the names that the model knows, and checks `filter_classes`."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import fiftyone as fo
 import fiftyone.zoo as foz
 
+from yolov1_fo import spelling
 from yolov1_fo.samples import check_database
 
 logger = logging.getLogger(__name__)
@@ -51,8 +52,7 @@ def load_open_images(
     classes = [classes] if isinstance(classes, str) else list(classes)
     if not classes:
         raise ValueError("classes must name at least one class of Open Images")
-    if split not in SPLITS:
-        raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+    spelling.check_choice("split", split, SPLITS)
     if max_samples < 1:
         raise ValueError(f"max_samples must be at least 1, got {max_samples}")
     check_database()

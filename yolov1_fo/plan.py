@@ -258,10 +258,7 @@ def _check(
 
 
 def _config(classes: list[str], settings: dict[str, Any]) -> TrainConfig:
-    unknown = sorted(set(settings) - set(TrainConfig.names()) | {"C"} & set(settings))
-    if unknown:
-        known = ", ".join(name for name in TrainConfig.names() if name != "C")
-        raise ValueError(f"unknown setting {', '.join(unknown)}; there are: {known}")
+    TrainConfig.check_names(settings, "C")
     config = TrainConfig(C=len(classes), **settings)
     if config.tensorboard and find_spec("tensorboard") is None:
         raise ImportError("tensorboard=True needs a package: pip install tensorboard")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import eta.core.web as etaw
 import fiftyone as fo
 
-from yolov1_fo import darknet
+from yolov1_fo import darknet, spelling
 
 SITE = "https://pjreddie.com/media/files/yolov1/"
 
@@ -104,8 +104,7 @@ def fetch(name: str, path: Path) -> None:
 
 
 def _find(name: str) -> Release:
-    if name not in RELEASES:
-        raise ValueError(f"released must be one of {', '.join(RELEASES)}, got {name!r}")
+    spelling.check_choice("released", name, RELEASES)
     return RELEASES[name]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import fiftyone as fo
 
-from yolov1_fo import darknet, lookup
+from yolov1_fo import darknet, lookup, spelling
 from yolov1_fo.config import NetworkConfig
 from yolov1_fo.model import YOLOv1Model
 from yolov1_fo.model_config import SETTINGS, YOLOv1ModelConfig
@@ -35,12 +35,11 @@ def load_model(
     """
     known = [*SETTINGS]
     if network is not None:
-        known += ["classes", *(set(NetworkConfig.names()) - {"network", "C"})]
-    unknown = sorted(set(settings) - set(known))
-    if unknown:
-        raise ValueError(
-            f"unknown setting {', '.join(unknown)}; there are: {', '.join(known)}"
-        )
+        known += ["classes"]
+        known += [
+            name for name in NetworkConfig.names() if name not in ("network", "C")
+        ]
+    spelling.check("setting", settings, known)
     if "classes" in settings:
         settings["classes"] = _names(settings["classes"])
     if network is None:

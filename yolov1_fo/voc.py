@@ -17,7 +17,7 @@ from fiftyone.utils.eval.detection import (
     DetectionResults,
 )
 
-from yolov1_fo import average_precision, boxes, compared, error_fields, labels
+from yolov1_fo import average_precision, boxes, compared, error_fields, labels, spelling
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.average_precision import Curve
 from yolov1_fo.error_fields import Counts
@@ -85,11 +85,7 @@ class VOCEvaluationConfig(DetectionEvaluationConfig):
         use_boxes: bool = False,
         **unknown: Any,
     ) -> None:
-        if unknown:
-            raise ValueError(
-                f"unknown setting {', '.join(unknown)}; VOC's evaluation has iou, "
-                "inclusive_corners and similar"
-            )
+        spelling.check("setting", unknown, ("iou", "inclusive_corners", "similar"))
         if iou is None or not 0 < iou <= 1:
             raise ValueError(f"iou must be in (0, 1], got {iou!r}")
         if not classwise or use_masks or use_boxes:
