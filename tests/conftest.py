@@ -17,6 +17,7 @@ import pytest
 
 from tests import mongod
 from tests.micro import MICRO
+from tests.painting import paint
 from yolov1_fo.architectures import NETWORKS
 
 HOME = Path(tempfile.mkdtemp(prefix="yolov1-fo-tests-"))
@@ -88,33 +89,7 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(scope="session")
 def painted_files(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
-    """Eight pictures of one or two plain squares on grey; the sixth has none."""
-    import cv2
-
-    folder = tmp_path_factory.mktemp("painted")
-    rng = np.random.default_rng(3)
-    colours = {"red": (255, 0, 0), "blue": (0, 0, 255)}
-    made = []
-    for number in range(8):
-        height, width = (int(x) for x in rng.integers(80, 160, size=2))
-        image = np.full((height, width, 3), 128, np.uint8)
-        image += rng.integers(0, 20, image.shape, dtype=np.uint8)
-        objects = []
-        for half in range(0 if number == 5 else 1 + number % 2):
-            label = ("red", "blue")[(number + half) % 2]
-            w, h = rng.uniform(0.25, 0.4, size=2)
-            x = half * 0.5 + rng.uniform(0.02, 0.48 - w)
-            y = rng.uniform(0.02, 0.98 - h)
-            left, top = round(x * width), round(y * height)
-            right, bottom = round((x + w) * width), round((y + h) * height)
-            image[top:bottom, left:right] = colours[label]
-            box = [left / width, top / height]
-            box += [(right - left) / width, (bottom - top) / height]
-            objects.append((label, box))
-        path = folder / f"{number}.png"
-        cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-        made.append({"path": path, "objects": objects})
-    return made
+    return paint(tmp_path_factory.mktemp("painted"))
 
 
 @pytest.fixture

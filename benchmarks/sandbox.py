@@ -1,0 +1,130 @@
+"""A database, folders and a small dataset of one's own, for what may break things.
+
+FiftyOne reads its settings once, so that a bench which needs them starts itself again
+in a process that finds them; the MongoDB server and all files go when it ends.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests import mongod
+from tests.micro import MICRO
+from tests.painting import paint
+
+HOME = "YOLOV1_FO_SANDBOX"
+SETTINGS: dict[str, Any] = {
+    "network": "micro",
+    "side": 32,
+    "S": 2,
+    "dropout": 0.0,
+    "batch_size": 2,
+    "learning_rate": 1e-3,
+    "progress": False,
+}
+"""Of a training that takes seconds."""
+
+
+def enter(main: Callable[[], int]) -> None:
+    """Runs the `main` of the started module in a sandbox, and ends the process.
+
+    Args:
+        main: gives the exit status
+    """
+    if HOME in os.environ:
+        sys.exit(main())
+    module = sys.modules["__main__"].__spec__.name  # type: ignore[union-attr]
+    with tempfile.TemporaryDirectory(prefix="yolov1-fo-sandbox-") as folder:
+        start_database(Path(folder))
+        try:
+            command = [sys.executable, "-m", module, *sys.argv[1:]]
+            done = subprocess.run(command, env=_environment(folder), check=False)
+        finally:
+            stop_database(Path(folder))
+    sys.exit(done.returncode)
+
+
+def home() -> Path:
+    """Returns the sandbox's folder, from within."""
+    return Path(os.environ[HOME])
+
+
+def _environment(folder: str) -> dict[str, str]:
+    port = (Path(folder) / "port").read_text()
+    return {
+        **os.environ,
+        HOME: folder,
+        "FIFTYONE_DATABASE_URI": f"mongodb://127.0.0.1:{port}",
+        "FIFTYONE_DATABASE_VALIDATION": "false",
+        "FIFTYONE_DEFAULT_DATASET_DIR": f"{folder}/datasets",
+        "FIFTYONE_MODEL_ZOO_DIR": f"{folder}/models",
+        "FIFTYONE_DATASET_ZOO_DIR": f"{folder}/zoo",
+        "FIFTYONE_PLUGINS_DIR": f"{folder}/plugins",
+        "FIFTYONE_CONFIG_PATH": f"{folder}/config.json",
+        "FIFTYONE_APP_CONFIG_PATH": f"{folder}/app_config.json",
+        "FIFTYONE_DO_NOT_TRACK": "true",
+        "FIFTYONE_SHOW_PROGRESS_BARS": "false",
+    }
+
+
+def start_database(folder: Path) -> None:
+    """Starts the sandbox's MongoDB server, on the port that it had before."""
+    kept = folder / "port"
+    port = int(kept.read_text()) if kept.exists() else mongod.free_port()
+    server = mongod.start(folder / "db", port)
+    kept.write_text(str(port))
+    (folder / "pid").write_text(str(server.pid))
+
+
+def stop_database(folder: Path) -> None:
+    """Kills the sandbox's MongoDB server, as a crash would."""
+    pid = int((folder / "pid").read_text())
+    try:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    except (ProcessLookupError, ChildProcessError) as error:
+        print(f"MongoDB server {pid} has gone already: {error}")
+
+
+def register_network() -> None:
+    """Makes `micro` the name of a network that trains in seconds."""
+    from yolov1_fo.architectures import NETWORKS
+
+    NETWORKS["micro"] = MICRO
+
+
+def make_dataset(name: str | None = None, repeats: int = 1) -> Any:
+    """Returns a dataset of painted pictures: six in eight `train`, two `val`.
+
+    Args:
+        name (None): of the dataset; one with a name is persistent
+        repeats (1): so many samples show each picture
+    """
+    import fiftyone as fo
+
+    folder = home() / "pictures"
+    folder.mkdir(exist_ok=True)
+    dataset = fo.Dataset(name, persistent=name is not None)
+    dataset.add_samples(
+        [
+            fo.Sample(
+                filepath=str(one["path"]),
+                tags=["train" if number < 6 else "val"],
+                ground_truth=fo.Detections(
+                    detections=[
+                        fo.Detection(label=label, bounding_box=box)
+                        for label, box in one["objects"]
+                    ]
+                ),
+            )
+            for _ in range(repeats)
+            for number, one in enumerate(paint(folder))
+        ],
+        progress=False,
+    )
+    return dataset

@@ -1,0 +1,41 @@
+"""Pictures of plain squares on grey, with their boxes."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+COLOURS = {"red": (255, 0, 0), "blue": (0, 0, 255)}
+
+
+def paint(folder: Path) -> list[dict]:
+    """Returns eight pictures of one or two squares, as files; the sixth has none.
+
+    Args:
+        folder: that is there
+
+    Returns:
+        of each picture its `path`, and as `objects` pairs of label and `[x, y, w, h]`
+    """
+    rng = np.random.default_rng(3)
+    made = []
+    for number in range(8):
+        height, width = (int(x) for x in rng.integers(80, 160, size=2))
+        image = np.full((height, width, 3), 128, np.uint8)
+        image += rng.integers(0, 20, image.shape, dtype=np.uint8)
+        objects = []
+        for half in range(0 if number == 5 else 1 + number % 2):
+            label = ("red", "blue")[(number + half) % 2]
+            w, h = rng.uniform(0.25, 0.4, size=2)
+            x = half * 0.5 + rng.uniform(0.02, 0.48 - w)
+            y = rng.uniform(0.02, 0.98 - h)
+            left, top = round(x * width), round(y * height)
+            right, bottom = round((x + w) * width), round((y + h) * height)
+            image[top:bottom, left:right] = COLOURS[label]
+            box = [left / width, top / height]
+            box += [(right - left) / width, (bottom - top) / height]
+            objects.append((label, box))
+        path = folder / f"{number}.png"
+        cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        made.append({"path": path, "objects": objects})
+    return made
