@@ -133,8 +133,8 @@ def test_a_job_outlives_a_database_that_comes_back(server, painted_files):
         time.sleep(0.5)
     assert now.progress.state == "failed"
     assert now.progress.label == (
-        f"FiftyOne's MongoDB server '{server.address}' does not answer; start it, or "
-        "unset FIFTYONE_DATABASE_URI"
+        f"FiftyOne's MongoDB server '127.0.0.1:{server.port}' does not answer; start "
+        "it, or unset FIFTYONE_DATABASE_URI"
     )
 
     # 3. It is back: the training goes on from there.

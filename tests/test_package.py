@@ -95,7 +95,7 @@ def test_missing_tensorflow_is_one_clear_line(tmp_path):
         ),
         (
             ConnectionError("Could not connect to `mongodb://127.0.0.1:1`"),
-            "FiftyOne's MongoDB server 'mongodb://127.0.0.1:1' does not answer; "
+            "FiftyOne's MongoDB server '127.0.0.1:1' does not answer; "
             "start it, or unset FIFTYONE_DATABASE_URI",
         ),
     ],

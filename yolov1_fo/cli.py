@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from yolov1_fo import __version__
+from yolov1_fo import __version__, database
 from yolov1_fo.commands import (
     INTERRUPTED,
     MISTAKE,
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return arguments.run(arguments)
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
-        print(f"yolov1-fo: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"yolov1-fo: {database.line(error)}", file=sys.stderr)
         return MISTAKE
     except KeyboardInterrupt:
         print("yolov1-fo: interrupted", file=sys.stderr)
@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
 def _quieten() -> None:
     """Shows our own progress; hides what TensorFlow says of its build."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    database.scrub_logs()
     logger = logging.getLogger("yolov1_fo")
     logger.setLevel(logging.INFO)
     logger.handlers = [logging.StreamHandler(sys.stdout)]

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import NamedTuple
 
 from packaging.requirements import Requirement
 
-from yolov1_fo import __version__
+from yolov1_fo import __version__, database
 from yolov1_fo.loading import load_tensorflow
 
 GOOD, FAIR, BAD = "ok", "--", "!!"
@@ -137,12 +136,16 @@ def _database() -> Check:
 
     from yolov1_fo import samples
 
-    where = fo.config.database_uri or f"embedded, in {fo.config.database_dir}"
     try:
         samples.check_database()
     except OSError as error:
-        fault, remedy = re.split(r"; |: (?=pip )", str(error), maxsplit=1)
+        fault, _, remedy = str(error).partition("; ")
+        if not remedy:
+            fault, _, remedy = str(error).partition(": ")
         return Check(BAD, "database", fault, remedy)
+    where = database.address()
+    if where == database.EMBEDDED:
+        where = f"{where}, in {fo.config.database_dir}"
     return Check(GOOD, "database", f"{where}; {len(fo.list_datasets())} datasets")
 
 

@@ -14,7 +14,16 @@ from typing import Any
 import keras
 import numpy as np
 
-from yolov1_fo import callbacks, checkpoint, darknet, files, hardware, runs, workers
+from yolov1_fo import (
+    callbacks,
+    checkpoint,
+    darknet,
+    database,
+    files,
+    hardware,
+    runs,
+    workers,
+)
 from yolov1_fo import learner as learners
 from yolov1_fo import network as networks
 from yolov1_fo import plan as planning
@@ -252,7 +261,7 @@ def _run_of(plan: planning.Plan, info: dict[str, Any]) -> Iterator[None]:
             runs.update(dataset, run_key, status="stopped")
             raise
         except BaseException as error:
-            runs.update(dataset, run_key, status="failed", error=str(error))
+            runs.update(dataset, run_key, status="failed", error=database.line(error))
             raise
         runs.update(dataset, run_key, status="finished")
 

@@ -24,7 +24,7 @@ import fiftyone as fo
 import filelock
 import psutil
 
-from yolov1_fo import files, runs
+from yolov1_fo import database, files, runs
 
 LEARNING = ("train", "pretrain")
 """Tasks whose job stands in the folder of their run."""
@@ -85,7 +85,8 @@ class Job(NamedTuple):
         with contextlib.suppress(OSError):
             text = (self.folder / LOG).read_text(errors="replace")
             said = [line.rpartition("\r")[2] for line in text.splitlines()]
-            return "\n".join([line for line in said if line.strip()][-lines:])
+            last = [line for line in said if line.strip()][-lines:]
+            return database.scrubbed("\n".join(last))
         return ""
 
 

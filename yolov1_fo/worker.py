@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from yolov1_fo import estimate, jobs
+from yolov1_fo import database, estimate, jobs
 
 TELL_EVERY = 0.3
 """Seconds between two notes of how far it is."""
@@ -29,6 +29,7 @@ class _Teller:
 
 def main(place: Path) -> int:
     """Does what `job.json` says; returns the exit code."""
+    database.scrub_logs()
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     job = jobs.find(place)
@@ -59,7 +60,7 @@ def _line(error: Exception, job: jobs.Job) -> str:
         return f"dataset '{job.dataset}' was deleted"
     if isinstance(error, fo_samples.DATABASE_ERRORS):
         return fo_samples.no_answer()
-    return " ".join(str(error).split()) or type(error).__name__
+    return database.line(error)
 
 
 def _learn(job: jobs.Job, said: dict[str, Any], tell: _Teller) -> dict[str, Any]:
