@@ -134,3 +134,52 @@ def test_one_image_alone_equals_itself_in_a_batch(rng):
 
 def test_no_images_give_nothing():
     assert decode.decode(np.zeros((0, grid.outputs(CONFIG))), CONFIG, **OPTIONS) == []
+
+
+AROUND = {
+    "left of the image": (-3.0, 0.5, 0.5, 0.5),
+    "below the image": (0.5, 9.0, 0.5, 0.5),
+    "beside its corner": (-0.5, -0.5, 0.5, 0.5),  # touches it: from -0.5 to 0
+    "without width": (0.5, 0.5, 0.0, 0.5),
+    "without height": (0.5, 0.5, 0.5, 0.0),
+}
+
+
+@pytest.mark.parametrize("box", AROUND.values(), ids=AROUND)
+def test_a_box_without_area_in_the_image_is_none_but_in_darknets_way(box):
+    y = output([(0.9, 0)] * 4, [1.0] * 4, [box, MIDDLE, MIDDLE, MIDDLE])
+    (found,) = decode.decode(y, CONFIG, **OPTIONS)
+    assert len(found.scores) == 3
+    assert boxes.area(found.boxes).min() > 0
+    (found,) = decode.decode(y, CONFIG, **OPTIONS, darknet=True)
+    assert len(found.scores) == 4
+
+
+def test_without_roots_a_negative_size_is_none():
+    config = GridConfig(S=2, B=1, C=2, sqrt=False)
+    y = output([(0.9, 0)] * 4, [1.0] * 4, [(0.5, 0.5, -0.5, 0.5), *[MIDDLE] * 3])
+    assert len(decode.decode(y, config, **OPTIONS)[0].scores) == 3
+
+
+def test_the_smallest_box_with_area_stays():
+    y = output([(0.9, 0)] * 4, [1.0] * 4, [(0.5, 0.5, 1e-3, 1e-3)] * 4)  # a millionth
+    (found,) = decode.decode(y, CONFIG, **OPTIONS)
+    assert len(found.scores) == 4
+    assert boxes.area(found.boxes).min() > 0
+
+
+@pytest.mark.parametrize("darknet", [False, True])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e30])
+@pytest.mark.parametrize("where", ["class_probs", "confidence", "boxes"])
+def test_what_is_not_finite_is_no_detection(where, bad, darknet):
+    cells = grid.Cells(
+        np.full((1, 2, 2, 2), 0.9, np.float32),
+        np.full((1, 2, 2, 1), 0.9, np.float32),
+        np.tile(np.float32(MIDDLE), (1, 2, 2, 1, 1)),
+    )
+    getattr(cells, where)[0, 0, 0, ...] = bad
+    (found,) = decode.decode(grid.join(cells), CONFIG, **OPTIONS, darknet=darknet)
+    assert np.isfinite(found.scores).all()
+    assert np.isfinite(found.boxes).all()
+    if not np.isfinite(bad) or where == "boxes":  # the root of 1e30 is no float
+        assert len(found.scores) == 6

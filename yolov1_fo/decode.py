@@ -17,7 +17,8 @@ class Detected(NamedTuple):
     """What was found in one image, best first.
 
     Attributes:
-        boxes: (K, 4) xyxy, relative, inside the image, float32
+        boxes: (K, 4) xyxy, relative, inside the image, float32; with width and height,
+            unless Darknet's way was asked for
         scores: (K,) in [0, 1], unless Darknet's way was asked for; float32
         class_ids: (K,) int32
     """
@@ -33,26 +34,37 @@ def candidates(
     """Returns every box that the grid can say, with its class-specific scores.
 
     Both factors of a score are probabilities, so they are cut to [0, 1] first: else two
-    negative outputs would make a positive score.
+    negative outputs would make a positive score. A box without width or height inside
+    the image shows nothing and scores 0. So does a box of which anything is not a
+    finite number, and a class of which that is so.
 
     Args:
         y_pred: (N, S * S * (C + 5 B)) as the network emits it
         config: S, B and C
-        darknet (False): leaves boxes and scores as they come, as Darknet does
+        darknet (False): leaves boxes and scores as they come, as Darknet does, if
+            they are finite
 
     Returns:
         boxes (N, S * S * B, 4) xyxy, inside the image; scores (N, S * S * B, C)
 
     Source: paper equation 1; Darknet detection_layer.c
     """
-    cells = grid.split(np.asarray(y_pred, np.float32), config)
-    xyxy = grid.predicted_xyxy(cells, config)
-    confidence = cells.confidence[..., None]  # (N, S, S, B, 1)
-    class_probs = grid.predicted_class_probs(cells, config)
-    if not darknet:
-        xyxy = _boxes.clip(xyxy)
-        confidence, class_probs = np.clip(confidence, 0, 1), np.clip(class_probs, 0, 1)
-    scores = confidence * class_probs[..., None, :]
+    with np.errstate(over="ignore", invalid="ignore"):  # such boxes score 0
+        cells = grid.split(np.asarray(y_pred, np.float32), config)
+        xyxy = grid.predicted_xyxy(cells, config)
+        confidence = cells.confidence[..., None]  # (N, S, S, B, 1)
+        class_probs = grid.predicted_class_probs(cells, config)[..., None, :]
+        finite = np.isfinite(xyxy).all(axis=-1, keepdims=True)
+        xyxy = np.where(finite, xyxy, 0)
+        counts = finite & np.isfinite(confidence) & np.isfinite(class_probs)
+        if not darknet:
+            xyxy = _boxes.clip(xyxy)
+            has_size = (xyxy[..., 2:] > xyxy[..., :2]).all(axis=-1, keepdims=True)
+            counts &= has_size
+            confidence = np.clip(confidence, 0, 1)
+            class_probs = np.clip(class_probs, 0, 1)
+        scores = confidence * class_probs
+        scores = np.where(counts & np.isfinite(scores), scores, 0)
     boxes_an_image = config.S**2 * config.B
     n = len(y_pred)
     return (
@@ -85,7 +97,8 @@ def suppress(
         scores = np.where(best, scores, 0)
         alive = suppress(boxes, scores.max(axis=-1, keepdims=True), iou_thresh)
         return np.where(alive > 0, scores, 0)
-    same = _boxes.iou(boxes, boxes) > iou_thresh  # (N, K, K)
+    with np.errstate(over="ignore", invalid="ignore"):  # boxes as large as floats go
+        same = _boxes.iou(boxes, boxes) > iou_thresh  # (N, K, K)
     same[:, np.arange(boxes.shape[1]), np.arange(boxes.shape[1])] = False
     kept = np.swapaxes(scores, 1, 2).copy()  # (N, C, K)
     order = np.argsort(-kept, axis=-1, kind="stable")
@@ -120,7 +133,8 @@ def decode(
         class_ids (all): classes of interest; others are dropped before suppression
         darknet (False): as Darknet does it: a score must be higher than
             `confidence_thresh`, two negative factors make a positive one, it may pass
-            1, and boxes suppress each other before they are cut to the image
+            1, boxes suppress each other before they are cut to the image, and those
+            that then have no area stay
 
     Source: paper section 2.3; Darknet detection_layer.c, box.c
     """
