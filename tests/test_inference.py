@@ -6,7 +6,7 @@ import pytest
 
 import yolov1_fo
 from tests.same import assert_same
-from yolov1_fo import inference
+from yolov1_fo import outputs
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_bad_image_costs_only_itself(painted, model, tmp_path, caplog):
 
 
 def test_predictions_are_written_in_parts(painted, model, monkeypatch):
-    monkeypatch.setattr(inference, "WRITE_EVERY", 3)
+    monkeypatch.setattr(outputs, "WRITE_EVERY", 3)
     yolov1_fo.apply(painted, model, "yolov1", batch_size=2)
     assert len(painted.exists("yolov1")) == 8
 

@@ -92,7 +92,7 @@ def test_a_bad_file_costs_only_itself(model, painted, tmp_path):
 
 @pytest.mark.parametrize("write", ["write_objectness", "write_losses"])
 def test_what_stands_in_a_field_is_not_overwritten(model, painted, write):
-    with pytest.raises(ValueError, match=r"field 'ground_truth' on .* else"):
+    with pytest.raises(ValueError, match=r"field 'ground_truth' on .* got Detections"):
         getattr(yolov1_fo, write)(painted, model, field="ground_truth")
     with pytest.raises(ValueError, match="field must be a name"):
         getattr(yolov1_fo, write)(painted, model, field="a b")

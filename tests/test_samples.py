@@ -88,15 +88,6 @@ def test_wrong_fields_are_one_clear_line(painted):
         fo_samples.check_detections(painted, "kind", "gt_field")
 
 
-def test_output_field_must_take_detections(painted):
-    fo_samples.check_output(painted, "new_field")
-    fo_samples.check_output(painted, "ground_truth")
-    with pytest.raises(ValueError, match="label_field 'filepath'"):
-        fo_samples.check_output(painted, "filepath")
-    with pytest.raises(ValueError, match="label_field must be a name"):
-        fo_samples.check_output(painted, "my field")
-
-
 def test_classes_come_from_the_nearest_place(painted):
     def classes(given=None):
         return fo_samples.classes_of(painted, "ground_truth", given)

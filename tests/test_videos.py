@@ -1,4 +1,5 @@
 import shutil
+from pathlib import Path
 
 import cv2
 import fiftyone as fo
@@ -108,3 +109,104 @@ def test_ids_are_only_for_frames(painted, model):
         painted.apply_model(model, label_field="found", progress=False)
         ids.append(painted.values("found.detections.id", unwind=True))
     assert not set(ids[0]) & set(ids[1])
+
+
+@pytest.fixture
+def frames(film):
+    """The film's frames as images, each with the square of one picture."""
+    frames = film.to_frames(sample_frames=True)
+    box = fo.Detection(label="red", bounding_box=[0.2, 0.2, 0.4, 0.4])
+    truth = [fo.Detections(detections=[box.copy()]) for _ in range(FRAMES)]
+    frames.set_values("ground_truth", truth)
+    return frames
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize(
+    ("how", "field"),
+    [
+        ("apply", "predictions"),
+        ("write_objectness", "objectness"),
+        ("write_losses", "loss"),
+    ],
+)
+def test_what_is_written_on_frames_belongs_to_the_video(
+    film, frames, model, how, field
+):
+    write = getattr(yolov1_fo, how)
+    assert not write(frames.skip(1).select_fields("ground_truth"), model)
+    assert not film.has_sample_field(field)
+    assert film.has_frame_field(field)
+    assert frames.count(field) == film.count(f"frames.{field}") == FRAMES - 1
+    again = film.to_frames(sample_frames=True)
+    assert again.count(field) == FRAMES - 1
+    assert again.values("id") == frames.values("id")
+    write(again, model)
+    assert film.count(f"frames.{field}") == FRAMES
+
+
+@needs_ffmpeg
+def test_frames_get_what_apply_model_gives_them(film, frames, model):
+    frames.apply_model(model, label_field="slow", progress=False)
+    yolov1_fo.apply(frames, model, "fast", progress=False)
+    for fast, slow in zip(frames.values("fast"), frames.values("slow"), strict=True):
+        assert_same(fast, slow)
+    assert film.get_field("frames.fast").document_type is fo.Detections
+
+
+@needs_ffmpeg
+def test_existing_predictions_of_frames_are_skipped(film, frames, model):
+    yolov1_fo.apply(frames.limit(2), model, "ours", progress=False)
+    before = film.values("frames.ours.detections.id", unwind=True)
+    late = film.to_frames(sample_frames=True)
+    yolov1_fo.apply(late, model, "ours", skip_existing=True, progress=False)
+    assert film.count("frames.ours") == FRAMES
+    assert film.values("frames.ours.detections.id", unwind=True)[: len(before)] == (
+        before
+    )
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("field", ["ground_truth", "kind", "frame_number"])
+def test_frames_keep_what_is_no_prediction(film, frames, model, field):
+    film.set_values("frames.kind", [["by hand"] * FRAMES])
+    before = film.values("frames.kind"), film.values("frames.ground_truth")
+    line = "(must hold Detections, got|without confidence)"
+    for samples in (frames, film.to_frames(sample_frames=True), film):
+        with pytest.raises(ValueError, match=line):
+            yolov1_fo.apply(samples, model, field, progress=False)
+    assert (film.values("frames.kind"), film.values("frames.ground_truth")) == before
+
+
+@needs_ffmpeg
+def test_old_predictions_stay_when_a_video_breaks(film, model):
+    yolov1_fo.apply(film, model, "ours", progress=False)
+    before = film.values("frames.ours.detections.id")
+    path = film.first().filepath
+    Path(path).write_bytes(Path(path).read_bytes()[:40])
+    assert list(yolov1_fo.apply(film, model, "ours", progress=False)) == [path]
+    assert film.values("frames.ours.detections.id") == before
+
+
+@needs_ffmpeg
+def test_frames_that_a_video_no_longer_has_lose_their_predictions(film, model):
+    sample = film.first()
+    sample.frames[FRAMES + 2] = fo.Frame(
+        ours=fo.Detections(
+            detections=[
+                fo.Detection(label="red", bounding_box=[0, 0, 1, 1], confidence=0.5)
+            ]
+        )
+    )
+    sample.save()
+    yolov1_fo.apply(film, model, "ours", progress=False)
+    assert [one is None for one in film.values("frames.ours")[0]] == (
+        [False] * FRAMES + [True]
+    )
+
+
+@needs_ffmpeg
+def test_a_failure_of_the_model_is_no_fault_of_the_video(film, model, monkeypatch):
+    monkeypatch.setattr(model, "forward", lambda pixels: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        yolov1_fo.apply(film, model, "ours", progress=False)

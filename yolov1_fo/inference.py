@@ -3,25 +3,22 @@
 import collections
 import itertools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Self
 
-import fiftyone.core.fields as fof
-import fiftyone.core.labels as fol
+import eta.core.video as etav
 import fiftyone.core.media as fomm
 import fiftyone.core.utils as fou
 import numpy as np
 
-from yolov1_fo import labels, reading
+from yolov1_fo import decode, labels, outputs, reading
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.boxes import Array
 from yolov1_fo.model import YOLOv1Model
 
 logger = logging.getLogger(__name__)
 
-WRITE_EVERY = 1000
-"""Predictions are written in one go for so many samples."""
 AHEAD = 2
 """So many batches are with the device while an earlier one is made into detections."""
 
@@ -42,7 +39,13 @@ def apply(
     in bulk. A file that can't be read costs only itself; a cut one is predicted as far
     as it goes, as `apply_model` does; both are listed.
 
-    Of videos each frame is predicted; what the field held there before is replaced.
+    Of videos each frame is predicted; when all frames of one are, what the field held
+    there before is replaced. What is found in a view of frames is written to the frames
+    of the videos.
+
+    Predictions of a field are replaced, other values never: a field that a view hides
+    or that another process has made counts, and so do objects without confidence, as
+    annotations are. If an error ends it, what was found so far is kept.
 
     Args:
         samples: a FiftyOne dataset or view of images or videos
@@ -57,7 +60,8 @@ def apply(
         image files that could not be read or are cut, and what is wrong with each
 
     Raises:
-        ValueError: if the collection, the field or `batch_size` does not fit
+        ValueError: if the collection, the field or `batch_size` does not fit, or the
+            field holds anything but predictions
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
@@ -66,17 +70,16 @@ def apply(
             samples, model, label_field, batch_size, skip_existing, progress
         )
     fo_samples.check_images(samples)
-    fo_samples.check_output(samples, label_field)
-    if skip_existing and samples.has_field(label_field):
-        samples = samples.exists(label_field, False)
+    output = outputs.detections(samples, label_field, replaces=not skip_existing)
+    done = output.filled() if skip_existing else set()
     with (
-        Pass(samples, model, batch_size, workers, progress) as outputs,
-        _Writer(samples, label_field) as writer,
+        Pass(samples, model, batch_size, workers, progress, skip=done) as said,
+        output,
     ):
-        for ids, y_pred in outputs:
+        for ids, y_pred in said:
             for sample_id, found in zip(ids, model.detected(y_pred), strict=True):
-                writer.add(sample_id, labels.to_document(*found, model.classes))
-    return outputs.faults
+                output.add(sample_id, labels.to_document(*found, model.classes))
+    return said.faults
 
 
 class Pass:
@@ -91,6 +94,7 @@ class Pass:
         batch_size: images a forward pass
         workers: threads that decode; 0 takes one a core
         progress: FiftyOne's
+        skip: ids of samples that are left out
 
     Attributes:
         faults: image files that could not be read or are cut, and what is wrong
@@ -103,9 +107,14 @@ class Pass:
         batch_size: int,
         workers: int = 0,
         progress: bool | Callable[..., Any] | None = None,
+        skip: Collection[str] = (),
     ) -> None:
         self.model, self.batch_size, self.workers = model, batch_size, workers
-        self.ids, self.filepaths = samples.values(["id", "filepath"])
+        ids, filepaths = samples.values(["id", "filepath"])
+        rows = [row for row, sample_id in enumerate(ids) if sample_id not in skip]
+        self.ids, self.filepaths = (
+            [some[row] for row in rows] for some in (ids, filepaths)
+        )
         self.faults = reading.find_bad(self.filepaths, workers)
         self.bar = fou.ProgressBar(total=len(self.ids), progress=progress)
 
@@ -163,43 +172,6 @@ def _predicted(
             yield first, said.result()
 
 
-class _Writer:
-    """Writes detections in bulk, the last ones when it is closed without an error."""
-
-    def __init__(self, samples: fo_samples.Samples, label_field: str) -> None:
-        self.dataset, self.label_field = samples._root_dataset, label_field
-        self.found: dict[str, Any] = {}
-
-    def add(self, sample_id: str, document: dict[str, Any]) -> None:
-        self.found[sample_id] = document
-        if len(self.found) >= WRITE_EVERY:
-            self.write()
-
-    def write(self) -> None:
-        if not self.found:
-            return
-        if not self.dataset.has_field(self.label_field):
-            self.dataset.add_sample_field(
-                self.label_field, fof.EmbeddedDocumentField, fol.Detections
-            )
-        self.dataset.set_values(
-            self.label_field,
-            self.found,
-            key_field="id",
-            expand_schema=False,
-            validate=False,  # they are documents already
-            progress=False,
-        )
-        self.found = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, error: type[BaseException] | None, *_: Any) -> None:
-        if error is None:
-            self.write()
-
-
 def _apply_to_videos(
     samples: fo_samples.Samples,
     model: YOLOv1Model,
@@ -209,27 +181,57 @@ def _apply_to_videos(
     progress: bool | Callable[..., Any] | None,
 ) -> dict[str, str]:
     fo_samples.check_videos(samples)
-    label_field = label_field.removeprefix("frames.")
-    fo_samples.check_output(samples, f"frames.{label_field}")
     if skip_existing:
         raise ValueError("skip_existing is for images; a video is predicted as a whole")
+    output = outputs.detections(samples, label_field)
     ids, filepaths = samples.values(["id", "filepath"])
     faults = {}
     with fou.ProgressBar(total=len(ids), progress=progress) as bar:
         for sample_id, path in zip(ids, filepaths, strict=True):
-            video = samples.select(sample_id)
-            if samples.has_frame_field(label_field):
-                video.clear_frame_field(label_field)
             try:
-                video.apply_model(
-                    model,
-                    label_field,
-                    batch_size=batch_size,
-                    skip_failures=False,
-                    progress=False,
+                found = _found_in_video(path, model, batch_size)
+            except OSError as error:
+                faults[path] = str(error)
+                logger.warning("'%s': %s", path, error)
+            else:
+                output.replace_frames(
+                    sample_id,
+                    (labels.to_document(*one, model.classes) for one in found),
                 )
-            except Exception as error:  # of ffmpeg, in many kinds
-                faults[path] = " ".join(str(error).split())
-                logger.warning("'%s': %s", path, faults[path])
             bar.update()
     return faults
+
+
+def _found_in_video(
+    path: str, model: YOLOv1Model, batch_size: int
+) -> list[decode.Detected]:
+    """Returns what is found in each frame of a video.
+
+    Raises:
+        OSError: if it can't be read to its end
+    """
+    found: list[decode.Detected] = []
+    for images in _frames(path, batch_size):
+        found += model.detected(model.forward(model.prepared(images)))
+    return found
+
+
+def _frames(path: str, batch_size: int) -> Iterator[list[Array]]:
+    """Yields the frames of a video in batches.
+
+    Raises:
+        OSError: if it can't be read to its end
+    """
+    count = 0
+    try:
+        with etav.FFmpegVideoReader(path) as reader:
+            frames = iter(reader)
+            while batch := list(itertools.islice(frames, batch_size)):
+                count += len(batch)
+                yield batch
+                if len(batch) < batch_size:
+                    break  # the reader must not be asked beyond its end
+    except Exception as error:  # of ffmpeg, in many kinds
+        raise OSError(" ".join(str(error).split())) from error
+    if not count:
+        raise OSError("has no frames that can be read")

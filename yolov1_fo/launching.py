@@ -7,7 +7,7 @@ from typing import Any
 import fiftyone as fo
 import fiftyone.core.media as fomm
 
-from yolov1_fo import checkpoint, estimate, jobs, lookup, runs
+from yolov1_fo import checkpoint, estimate, jobs, lookup, outputs, runs
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.jobs import Job
@@ -194,7 +194,7 @@ def check_apply(
         label_field = f"frames.{label_field.removeprefix('frames.')}"
     else:
         fo_samples.check_images(samples)
-    fo_samples.check_output(samples, label_field)
+    outputs.detections(samples, label_field, replaces=not skip_existing)
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     found = lookup.find(model, samples._root_dataset)

@@ -6,11 +6,14 @@ from typing import Any
 import fiftyone as fo
 import numpy as np
 
-from yolov1_fo import grid, inference, labels, loss
+from yolov1_fo import grid, inference, labels, loss, outputs
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import LossConfig
 from yolov1_fo.model import YOLOv1Model
 from yolov1_fo.objects import Objects
+
+PARTS = ("total", *loss.Terms._fields)
+"""What the loss of a sample consists of."""
 
 
 def write_objectness(
@@ -28,7 +31,8 @@ def write_objectness(
     Args:
         samples: a FiftyOne dataset or view of images
         model: from `load_model`
-        field ("objectness"): is made if it does not exist
+        field ("objectness"): is made if it does not exist; nothing but heatmaps is
+            replaced
         batch_size (16): images a forward pass
         progress (None): FiftyOne's: True, False, its default, or a callback
 
@@ -39,16 +43,14 @@ def write_objectness(
         ValueError: if the collection or the field does not fit
     """
     fo_samples.check_images(samples)
-    _check_field(samples, field, fo.Heatmap)
-    maps = {}
-    with inference.Pass(samples, model, batch_size, progress=progress) as outputs:
-        for ids, y_pred in outputs:
+    output = outputs.Output(samples, field, fo.Heatmap, "field")
+    with inference.Pass(samples, model, batch_size, progress=progress) as said, output:
+        for ids, y_pred in said:
             confidence = grid.split(y_pred, model.grid).confidence  # (N, S, S, B)
-            said = np.clip(confidence.max(axis=-1), 0, 1)
-            for sample_id, one in zip(ids, said, strict=True):
-                maps[sample_id] = fo.Heatmap(map=one, range=[0, 1])
-    samples._root_dataset.set_values(field, maps, key_field="id", progress=False)
-    return outputs.faults
+            maps = np.clip(confidence.max(axis=-1), 0, 1)
+            for sample_id, one in zip(ids, maps, strict=True):
+                output.add(sample_id, fo.Heatmap(map=one, range=[0, 1]))
+    return said.faults
 
 
 def write_losses(
@@ -70,7 +72,7 @@ def write_losses(
         model: from `load_model`
         gt_field ("ground_truth"): field of Detections; objects that are difficult, a
             crowd or a group, and those of other classes, are no targets
-        field ("loss"): is made if it does not exist
+        field ("loss"): is made if it does not exist; nothing but losses is replaced
         batch_size (16): images a forward pass
         progress (None): FiftyOne's: True, False, its default, or a callback
 
@@ -84,24 +86,22 @@ def write_losses(
     """
     fo_samples.check_images(samples)
     fo_samples.check_detections(samples, gt_field, "gt_field")
-    _check_field(samples, field, fo.DynamicEmbeddedDocument)
+    output = outputs.Output(
+        samples, field, fo.DynamicEmbeddedDocument, "field", attributes=PARTS
+    )
     records = fo_samples.read(samples, gt_field)
     objects, _, _ = labels.from_detections(
         records.labels, records.bounding_boxes, records.ignored, model.classes
     )
     place = {sample_id: row for row, sample_id in enumerate(records.ids)}
-    losses = {}
-    with inference.Pass(samples, model, batch_size, progress=progress) as outputs:
-        for ids, y_pred in outputs:
+    with inference.Pass(samples, model, batch_size, progress=progress) as said, output:
+        for ids, y_pred in said:
             terms = _terms(y_pred, objects, [place[one] for one in ids], model)
             for row, sample_id in enumerate(ids):
-                said = {name: float(part[row]) for name, part in terms.items()}
-                total = sum(said.values())
-                losses[sample_id] = fo.DynamicEmbeddedDocument(total=total, **said)
-    samples._root_dataset.set_values(
-        field, losses, key_field="id", dynamic=True, progress=False
-    )
-    return outputs.faults
+                parts = {name: float(part[row]) for name, part in terms.items()}
+                total = sum(parts.values())
+                output.add(sample_id, fo.DynamicEmbeddedDocument(total=total, **parts))
+    return said.faults
 
 
 def _terms(
@@ -113,15 +113,3 @@ def _terms(
     rules = LossConfig.pick(model.card["settings"])
     parts = loss.weighted(loss.terms(y_true, y_pred, model.grid, rules), rules)
     return {name: np.asarray(part) for name, part in parts._asdict().items()}
-
-
-def _check_field(samples: fo_samples.Samples, field: str, kind: type) -> None:
-    """Raises a ValueError unless a field is new or of this kind."""
-    if not field.isidentifier():
-        raise ValueError(f"field must be a name that Python takes, got {field!r}")
-    there = samples.get_field(field)
-    if there is not None and getattr(there, "document_type", None) is not kind:
-        raise ValueError(
-            f"field '{field}' on {fo_samples.name(samples)} holds something else; "
-            "choose another"
-        )

@@ -93,6 +93,22 @@ def name(samples: Samples) -> str:
     return dataset if samples._dataset is samples else f"a view on {dataset}"
 
 
+def whole(samples: Samples, *, of_videos: bool = False) -> Samples:
+    """Returns all samples that a collection is a part of, with all their fields.
+
+    Args:
+        samples: a checked collection
+        of_videos (False): of a view of frames, the videos instead of all frames
+    """
+    root = samples._root_dataset
+    if samples._is_frames and not of_videos:
+        return samples.view()._base_view
+    if root.media_type == fomm.GROUP:
+        kind = fomm.VIDEO if of_videos else samples.media_type
+        return root.select_group_slices(media_type=kind)
+    return root
+
+
 def check_images(samples: Samples) -> None:
     """Raises a ValueError unless the collection holds images, and at least one."""
     what = name(samples)
@@ -214,16 +230,6 @@ def _label_path(samples: Samples, field: str) -> str:
     """Returns where the labels of a checked field stand."""
     kind = _kind(_schema(samples)[field])
     return f"{field}.{_CLASSIFIED.get(kind, 'detections.label')}"
-
-
-def check_output(samples: Samples, label_field: str) -> None:
-    """Raises a ValueError unless Detections can be written to `label_field`."""
-    if label_field in _schema(samples):
-        check_detections(samples, label_field, "label_field")
-    elif not label_field.removeprefix("frames.").isidentifier():
-        raise ValueError(
-            f"label_field must be a name that Python takes, got {label_field!r}"
-        )
 
 
 def classes_of(
