@@ -2,6 +2,7 @@ import fiftyone as fo
 import numpy as np
 import pytest
 
+import yolov1_fo
 from yolov1_fo import examples
 from yolov1_fo import samples as fo_samples
 
@@ -39,13 +40,31 @@ def test_read_keeps_the_views_order(painted):
         ({"iscrowd": 1}, True),
         ({"IsGroupOf": True}, True),
         ({"IsGroupOf": False, "iscrowd": "0"}, False),
+        ({"iscrowd": "0.0"}, False),  # as CVAT's importer leaves them
+        ({"iscrowd": "false"}, False),
+        ({"iscrowd": "true"}, True),
+        ({"iscrowd": " True "}, True),
+        ({"iscrowd": 1.0}, True),
+        ({"iscrowd": float("nan")}, False),
+        ({"iscrowd": None}, False),
+        ({"attributes": {"iscrowd": fo.NumericAttribute(value=1.0)}}, True),
+        ({"attributes": {"iscrowd": fo.NumericAttribute(value=0.0)}}, False),
+        ({"attributes": {"difficult": fo.BooleanAttribute(value=True)}}, True),
+        ({"attributes": {"IsGroupOf": fo.CategoricalAttribute(value="true")}}, True),
+        ({"attributes": {"IsGroupOf": fo.CategoricalAttribute(value="0")}}, False),
+        ({"attributes": {"iscrowd": fo.Attribute(value=1)}, "iscrowd": 0}, True),
+        ({"attributes": {"truncated": fo.BooleanAttribute(value=True)}}, False),
     ],
 )
-def test_read_honours_every_mark(painted, marks, ignored):
+def test_every_reader_honours_every_mark(painted, marks, ignored):
     sample = painted.first()
     sample["ground_truth"] = fo.Detections(detections=[with_marks(**marks)])
     sample.save()
     assert fo_samples.read(painted, "ground_truth").ignored[0] == [ignored]
+    assert fo_samples.is_ignored(painted.first().ground_truth.detections[0]) is ignored
+    listing = examples.load(painted.limit(1), "ground_truth", ["a"])
+    assert listing.dropped.ignored == int(ignored)
+    assert yolov1_fo.inspect(painted.limit(1)).ignored == int(ignored)
 
 
 @pytest.mark.parametrize(

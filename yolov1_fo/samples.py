@@ -263,7 +263,7 @@ def read(samples: Samples, field: str) -> Records:
     """Returns files and objects of a checked collection, with one aggregation.
 
     A sample without the field has no objects. A class is an object as large as the
-    image.
+    image. Marks of objects are read as a field of theirs and in their `attributes`.
 
     Args:
         samples: a checked collection
@@ -271,10 +271,14 @@ def read(samples: Samples, field: str) -> Records:
     """
     if _kind(_schema(samples)[field]) in _CLASSIFIED:
         return _read_classes(samples, field)
-    root = f"{field}.detections"
-    attributes = ("label", "bounding_box", "confidence", *IGNORE_ATTRIBUTES)
+    marks_at = [
+        path
+        for name in IGNORE_ATTRIBUTES
+        for path in (name, f"attributes.{name}.value")
+    ]
+    attributes = ("label", "bounding_box", "confidence", *marks_at)
     ids, filepaths, labels, boxes, confidences, *marks = samples.values(
-        ["id", "filepath", *(f"{root}.{attribute}" for attribute in attributes)]
+        ["id", "filepath", *(f"{field}.detections.{one}" for one in attributes)]
     )
     marks = [[values or [] for values in mark] for mark in marks]
     return Records(
@@ -321,14 +325,22 @@ def _read_classes(samples: Samples, field: str) -> Records:
 
 
 def is_ignored(detection: Any) -> bool:
-    """Returns whether an object is difficult, a crowd or a group."""
-    marks = (name for name in IGNORE_ATTRIBUTES if detection.has_field(name))
-    return any(_is_true(detection[name]) for name in marks)
+    """Returns whether an object is difficult, a crowd or a group; as `read` does."""
+    attributes = detection.attributes or {}
+    return any(
+        _is_true(getattr(detection, name, None))
+        or _is_true(getattr(attributes.get(name), "value", None))
+        for name in IGNORE_ATTRIBUTES
+    )
 
 
 def _is_true(value: Any) -> bool:
-    """Returns whether a mark is set; importers write True, 1, "1" or "True"."""
-    return str(value).lower() in ("true", "1", "1.0", "yes")
+    """Returns whether a mark is set; importers write True, 1, 1.0, "1" or "True"."""
+    said = str(value).strip().lower()
+    try:
+        return float(said) > 0
+    except ValueError:
+        return said in ("true", "t", "yes", "y")
 
 
 def digest(ids: Iterable[str]) -> str:
