@@ -1,4 +1,4 @@
-"""Deletes a run with its files."""
+"""Deletes a run with the files that are its own."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ class DeleteRun(foo.Operator):
         form = types.Object()
 
         def stands_still(key: str) -> bool:
-            return not runs.is_locked(runs.info(ctx.dataset, key).folder)
+            return runs.status(ctx.dataset, key) != "running"
 
         forms.run(
             form, ctx.dataset, stands_still, "no run of this dataset stands still"
@@ -40,13 +40,14 @@ class DeleteRun(foo.Operator):
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Deletes it."""
-        runs.delete(ctx.dataset, ctx.params.get("run_key", ""))
-        return {"run_key": ctx.params.get("run_key", "")}
+        run_key = ctx.params.get("run_key", "")
+        return {"run_key": run_key, "said": runs.delete(ctx.dataset, run_key)}
 
     def resolve_output(self, ctx: Any) -> types.Property:
-        """Says what is gone."""
+        """Says what is gone, and what stays."""
         form = types.Object()
         form.str("run_key", label="Deleted")
+        form.str("said", label="What became of its files")
         return types.Property(form)
 
     def __call__(self, dataset: Any, run_key: str) -> Any:

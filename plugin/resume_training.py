@@ -33,8 +33,7 @@ class ResumeTraining(foo.Operator):
         form = types.Object()
 
         def can_go_on(key: str) -> bool:
-            run = runs.info(ctx.dataset, key)
-            return run.status != "finished" and not runs.is_locked(run.folder)
+            return runs.status(ctx.dataset, key) in ("stopped", "failed")
 
         forms.run(form, ctx.dataset, can_go_on, "no run of this dataset has stopped")
         return types.Property(form, view=types.View(label="Resume YOLOv1 training"))

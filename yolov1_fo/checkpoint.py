@@ -122,7 +122,7 @@ def resolve(source: str | os.PathLike[str]) -> Path:
     folder = Path(source)
     if not folder.is_dir():
         raise FileNotFoundError(f"checkpoint folder '{source}' does not exist")
-    if not (folder / CARD).is_file():
+    if not (folder / NETWORK).is_file():  # a run's folder has a `run.json` too
         folder = pointed(folder, "best") or pointed(folder, "last") or folder
     for name in (CARD, NETWORK):
         if not (folder / name).is_file():

@@ -87,6 +87,19 @@ def unfinished(folder: Path, name: str = "*") -> list[Path]:
     return sorted(folder.glob(f".{name}.*{UNFINISHED}"))
 
 
+def set_aside(path: Path) -> Path:
+    """Gives what stands at a path the name of something unfinished; returns where.
+
+    Raises:
+        OSError: if it can't be renamed
+    """
+    aside = _unfinished(path)
+    try:
+        return path.rename(aside)
+    except OSError as error:
+        raise OSError(f"'{path}' can't be removed: {error}") from error
+
+
 def remove(path: Path) -> None:
     """Removes a file, a link, or a folder with all that is in it, as far as it can."""
     if path.is_dir() and not path.is_symlink():

@@ -4,7 +4,6 @@ import contextlib
 import csv
 import logging
 import math
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -203,12 +202,13 @@ def _lead(
     show: bool,
 ) -> tuple[resuming.Progress, Feed]:
     """Trains, as a run on the dataset."""
-    with workers.beginning(feed.devices):
-        info = planning.describe(plan, feed)
-        if plan.resumes:
-            planning.check_same(plan, info)
-        _check_space(plan, learner)
-    with _run_of(plan, info):
+    with contextlib.ExitStack() as held:
+        with workers.beginning(feed.devices):
+            info = planning.describe(plan, feed)
+            if plan.resumes:
+                planning.check_same(plan, info)
+            _check_space(plan, learner)
+            held.enter_context(_run_of(plan, info))
         done, feed = _fit_what_fits(
             plan, feed, learner, info, on_epoch, on_step, show=show
         )
@@ -242,28 +242,42 @@ def _bytes(variables: Iterable[Any]) -> int:
 
 @contextlib.contextmanager
 def _run_of(plan: planning.Plan, info: dict[str, Any]) -> Iterator[None]:
-    """Keeps the run's status while it is trained."""
+    """Keeps the run locked while it is trained, and its status.
+
+    What was checked for the plan is checked again: another process may have begun,
+    finished or deleted the run until it was locked.
+    """
     dataset, run_key, folder = plan.dataset, plan.run_key, plan.folder
-    folder.mkdir(parents=True, exist_ok=True)
     with runs.locked(folder, run_key):
         if plan.resumes:
-            runs.update(dataset, run_key, status="running", error=None)
+            planning.check_unchanged(plan)
+            runs.restart(dataset, run_key)
         else:
-            try:
-                runs.register(dataset, run_key, **info)
-                logger.info("run '%s', in %s", run_key, folder)
-            except BaseException:
-                shutil.rmtree(folder)
-                raise
+            runs.register(dataset, run_key, **info)
+            logger.info("run '%s', in %s", run_key, folder)
         try:
             yield
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             runs.update(dataset, run_key, status="stopped")
+            line = _stopped(plan)
+            logger.info(line)
+            error.add_note(line)
             raise
         except BaseException as error:
             runs.update(dataset, run_key, status="failed", error=database.line(error))
             raise
         runs.update(dataset, run_key, status="finished")
+
+
+def _stopped(plan: planning.Plan) -> str:
+    """Returns what to say of a run that somebody stops."""
+    key, epochs = plan.run_key, plan.config.epochs
+    last = checkpoint.pointed(plan.folder, "last")
+    done = int(last.name.removeprefix("epoch_")) if last else 0
+    return (
+        f"run '{key}' was stopped after epoch {done} of {epochs}; go on with "
+        f"resume='{key}', on the command line --resume {key}"
+    )
 
 
 def _fit_what_fits(

@@ -113,8 +113,7 @@ def resume(dataset: fo.Dataset, run_key: str) -> Job:
         OSError: if the job did not start
     """
     run_key = runs.find(dataset, run_key)
-    if runs.info(dataset, run_key).status == "finished":
-        raise ValueError(f"run '{run_key}' has finished; there is nothing to resume")
+    runs.check_resumable(dataset, run_key)
     folder = runs.checkpoint_dir(dataset, run_key)
     before = jobs.find(Path(folder) / runs.JOB)
     if before is None:

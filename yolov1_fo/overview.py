@@ -9,8 +9,6 @@ import fiftyone as fo
 
 from yolov1_fo import jobs, runs
 
-INTERRUPTED = "its process is gone; it can be resumed"
-
 
 class Row(NamedTuple):
     """One training.
@@ -64,16 +62,25 @@ def _unborn(job: jobs.Job) -> Row:
 
 
 def _row(dataset: fo.Dataset, run_key: str, job: jobs.Job | None) -> Row:
+    try:
+        return _known(dataset, run_key, job)
+    except (AttributeError, LookupError, TypeError, ValueError, ArithmeticError) as one:
+        # It came with a dataset of someone else's.
+        says = f"its record can't be read: {type(one).__name__} {one}"
+        return Row(run_key, "failed", says, 0.0)
+
+
+def _known(dataset: fo.Dataset, run_key: str, job: jobs.Job | None) -> Row:
+    status = runs.status(dataset, run_key)
     info = dataset.get_run_info(run_key)
     run, scores = info.config, ("val_voc07", "val_top1")
-    status, says = run.status, getattr(run, "error", None) or ""
+    says = getattr(run, "error", None) or ""
     epochs = run.settings["epochs"]
     done = run.epoch / epochs
     if job and job.progress.is_active:
         status, says, done = "running", job.progress.label, job.progress.done
-    elif status == "running" and not runs.is_locked(run.folder):
-        status = "failed"
-        says = job.progress.label if job else INTERRUPTED
+    elif job and job.progress.state == "failed" and says == runs.INTERRUPTED:
+        says = job.progress.label  # it knows what the process did last
     if not Path(run.folder).is_dir():
         status, says = "failed", "its folder is gone"
     best = getattr(run, "best", None) or {}
@@ -96,10 +103,10 @@ def _history(folder: str) -> dict[str, list[float | None]]:
     try:
         with (Path(folder) / "log.csv").open(newline="") as file:
             lines = list(csv.DictReader(file))
-    except OSError:
+        names = [name for name in (lines[0] if lines else {}) if name != "epoch"]
+        return {
+            name: [float(line[name]) if line[name] else None for line in lines]
+            for name in names
+        }
+    except (OSError, ValueError, TypeError, csv.Error):  # none, or not ours
         return {}
-    names = [name for name in (lines[0] if lines else {}) if name != "epoch"]
-    return {
-        name: [float(line[name]) if line[name] else None for line in lines]
-        for name in names
-    }

@@ -201,8 +201,7 @@ def again(
     if _task(run) != task:
         calls = {DETECT: "train", CLASSIFY: "pretrain"}
         raise ValueError(f"run '{run_key}' goes on with {calls[_task(run)]}")
-    if run.status == "finished":
-        raise ValueError(f"run '{run_key}' has finished; there is nothing to resume")
+    runs.check_resumable(dataset, run_key)
     folder = runs.checkpoint_dir(dataset, run_key)
     if bool(run.val_images) != (val_samples is not None):
         raise ValueError(
@@ -210,7 +209,7 @@ def again(
             f"must be the same, got {'none' if val_samples is None else 'some'}"
         )
     _check(samples, val_samples, run.gt_field, task)
-    config = TrainConfig(**{**run.settings, "data": run.data})
+    config = _config_of(run)
     listings = _listings(samples, val_samples, run.gt_field, run.classes, task)
     return Plan(
         dataset,
@@ -224,6 +223,27 @@ def again(
         task=task,
         trunk=_first_trunk(run, run_key, Path(folder)),
     )
+
+
+def check_unchanged(plan: Plan) -> None:
+    """Raises an error unless a run can still go on as planned.
+
+    Args:
+        plan: from `again`
+
+    Raises:
+        ValueError: if another process has finished, changed or deleted it meanwhile
+        FileNotFoundError: if its folder is gone
+    """
+    runs.check_resumable(plan.dataset, runs.find(plan.dataset, plan.run_key))
+    if _config_of(runs.info(plan.dataset, plan.run_key)) != plan.config:
+        raise ValueError(
+            f"run '{plan.run_key}' went on in another process; resume it again"
+        )
+
+
+def _config_of(run: Any) -> TrainConfig:
+    return TrainConfig(**{**run.settings, "data": run.data})
 
 
 def _first_trunk(run: Any, run_key: str, folder: Path) -> Path | None:

@@ -3,66 +3,29 @@
 import contextlib
 import os
 import re
-import shutil
-from collections.abc import Iterator
+import shlex
 from pathlib import Path
 from typing import Any
 
-import eta.core.utils as etau
 import fiftyone as fo
-import filelock
+
+from yolov1_fo import files, ownership
+from yolov1_fo.places import JOB as JOB
+from yolov1_fo.places import JOB_LOCK as JOB_LOCK
+from yolov1_fo.places import PIXELS as PIXELS
+from yolov1_fo.places import check_name as check_name
+from yolov1_fo.places import check_space as check_space
+from yolov1_fo.places import folder as folder
+from yolov1_fo.places import is_locked as is_locked
+from yolov1_fo.places import lock as lock
+from yolov1_fo.places import locked as locked
+from yolov1_fo.places import pixels as pixels
+from yolov1_fo.places import root as root
+from yolov1_fo.places import top as top
 
 METHOD = "yolov1/train"
-LOCK, JOB_LOCK = ".lock", ".job.lock"
-PIXELS = "pixels"
-JOB = "job"
-"""A run's folder for its job."""
-
-
-def folder(
-    dataset: fo.Dataset, run_key: str, runs_dir: str | os.PathLike[str] | None = None
-) -> Path:
-    """Returns where a run keeps its files.
-
-    Args:
-        dataset: the dataset that it belongs to
-        run_key: its name there
-        runs_dir (None): instead of FiftyOne's folder for datasets
-
-    Raises:
-        ValueError: if the name could lead elsewhere
-    """
-    check_name(run_key, "run_key")
-    return root(dataset, runs_dir) / run_key
-
-
-def root(dataset: fo.Dataset, runs_dir: str | os.PathLike[str] | None = None) -> Path:
-    """Returns where all runs of a dataset keep their files."""
-    return top(runs_dir) / str(dataset._doc.id)
-
-
-def top(runs_dir: str | os.PathLike[str] | None = None) -> Path:
-    """Returns where all runs of all datasets keep their files."""
-    return Path(runs_dir or Path(fo.config.default_dataset_dir) / "__yolov1__")
-
-
-def pixels(folder: Path) -> Path:
-    """Returns where the runs beside a run's folder keep decoded images."""
-    return folder.parent.parent / PIXELS
-
-
-def check_name(name: str, argument: str) -> None:
-    """Raises a ValueError if a name could lead to another folder.
-
-    Args:
-        name: of a run or a field
-        argument: how the caller calls it
-    """
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        raise ValueError(
-            f"{argument} must be letters, digits and underscores, not beginning with a "
-            f"digit; got {name!r}"
-        )
+INTERRUPTED = "its process is gone; it can be resumed"
+COPIED = "it was copied while it was trained; it can be resumed where it began"
 
 
 def check_key(dataset: fo.Dataset, run_key: str, path: Path) -> None:
@@ -71,18 +34,22 @@ def check_key(dataset: fo.Dataset, run_key: str, path: Path) -> None:
     Args:
         dataset: the dataset
         run_key: the name
-        path: the run's folder, which must not exist either
+        path: the run's folder, which must not hold another's files either
     """
     dataset.reload()
     if dataset.has_run(run_key):
+        ways = "choose another"
+        if run_key in dataset.list_runs(method=METHOD):
+            if status(dataset, run_key) != "finished":
+                ways += f", go on with resume='{run_key}'"
+            ways += f", or yolov1-fo runs delete {shlex.quote(dataset.name)} {run_key}"
         raise ValueError(
-            f"run_key '{run_key}' exists on dataset '{dataset.name}'; choose another, "
-            f"or dataset.delete_run('{run_key}')"
+            f"run_key '{run_key}' exists on dataset '{dataset.name}'; {ways}"
         )
-    if path.exists() and {one.name for one in path.iterdir()} - {LOCK, JOB, JOB_LOCK}:
+    if not ownership.is_unused(path, dataset, run_key):
         raise ValueError(
-            f"run_key '{run_key}' has a folder '{path}' of a run that was deleted; "
-            "choose another, or delete the folder"
+            f"run_key '{run_key}' has a folder '{path}' of a run that was deleted or "
+            "renamed; choose another, or delete the folder"
         )
 
 
@@ -93,43 +60,50 @@ def new_key(
     stem = re.sub(r"\W", "_", network)
     taken = set(dataset.list_runs())
     number = 1
-    while (key := f"{stem}_{number}") in taken or folder(
-        dataset, key, runs_dir
-    ).exists():
+    while (key := f"{stem}_{number}") in taken or os.path.lexists(
+        folder(dataset, key, runs_dir)
+    ):
         number += 1
     return key
 
 
-def check_space(path: Path, needed: int) -> None:
-    """Raises an OSError unless a run's folder can be written and has space.
-
-    Makes nothing.
-
-    Args:
-        path: the run's folder
-        needed: for its checkpoints, in bytes
-    """
-    there = next(parent for parent in (path, *path.parents) if parent.exists())
-    if not os.access(there, os.W_OK):
-        raise OSError(f"'{path}' can't be made: '{there}' is not writable")
-    free = shutil.disk_usage(there).free
-    if free < needed:
-        raise OSError(
-            f"'{path}' needs {etau.to_human_bytes_str(needed)} for checkpoints, "
-            f"got {etau.to_human_bytes_str(free)} free"
-        )
-
-
 def register(dataset: fo.Dataset, run_key: str, **known: Any) -> None:
-    """Puts a run on the dataset, as `running`.
+    """Puts a run on the dataset, as `running`, and makes its folder.
+
+    Its lock must be held. If it fails, nothing of it is left.
 
     Args:
         dataset: the dataset
         run_key: a new name
-        **known: what is known at the start; JSON only
+        **known: what is known at the start, with `folder`; JSON only
+
+    Raises:
+        ValueError: if the name is taken
+        OSError: if the folder can't be written
     """
-    config = dataset.init_run(method=METHOD, status="running", epoch=0, **known)
-    dataset.register_run(run_key, config)
+    path = Path(known["folder"])
+    check_key(dataset, run_key, path)
+    config = dataset.init_run(
+        method=METHOD, status="running", epoch=0, run_key=run_key, **known
+    )
+    with ownership.claiming(path, dataset, run_key):
+        dataset.register_run(run_key, config)
+
+
+def restart(dataset: fo.Dataset, run_key: str) -> None:
+    """Lets a run go on, as `running`; its lock must be held.
+
+    What a killed process has left half-written is removed.
+
+    Raises:
+        OSError: if its folder can't be written
+    """
+    path, began_as = Path(info(dataset, run_key).folder), _began_as(dataset, run_key)
+    if ownership.owner(path) is None:  # of an older version
+        ownership.claim(path, dataset, began_as)
+    for left in files.unfinished(path):
+        files.remove(left)
+    update(dataset, run_key, status="running", error=None)
 
 
 def update(dataset: fo.Dataset, run_key: str, **known: Any) -> None:
@@ -154,49 +128,89 @@ def save_curves(
     dataset.save_run_results(run_key, results, overwrite=True)
 
 
-@contextlib.contextmanager
-def locked(path: Path, run_key: str) -> Iterator[None]:
-    """Keeps other processes from training the same run; ends with the process.
+def delete(dataset: fo.Dataset, run_key: str) -> str:
+    """Removes a run from its dataset, with the files that are its own.
 
-    Raises:
-        ValueError: if one does
-    """
-    lock = filelock.FileLock(path / LOCK, blocking=False)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise ValueError(f"run '{run_key}' is being trained by a process") from None
-    try:
-        yield
-    finally:
-        lock.release()
+    Files stay that belong to another run, or that another one refers to: those of a
+    clone's run are the original's.
 
-
-def is_locked(folder: str | os.PathLike[str]) -> bool:
-    """Returns whether a process trains the run of this folder."""
-    path = Path(folder)
-    if not (path / LOCK).exists():
-        return False
-    lock = filelock.FileLock(path / LOCK, blocking=False)
-    try:
-        with lock:
-            return False
-    except filelock.Timeout:
-        return True
-
-
-def delete(dataset: fo.Dataset, run_key: str) -> None:
-    """Removes a run from its dataset, with all its files.
+    Returns:
+        a line that says what was removed, and what stays
 
     Raises:
         ValueError: if there is no such run, or a process trains it
+        OSError: if its folder can't be removed
     """
     run_key = find(dataset, run_key)
-    path = Path(info(dataset, run_key).folder)
-    if is_locked(path):
-        raise ValueError(f"run '{run_key}' is being trained; stop it first")
-    dataset.delete_run(run_key)
-    shutil.rmtree(path, ignore_errors=True)
+    path = _folder(dataset, run_key)
+    if path is None or not os.path.lexists(path):
+        dataset.delete_run(run_key)
+        return f"run '{run_key}' is deleted; it had no folder"
+    if foreign := _foreign(dataset, run_key):
+        dataset.delete_run(run_key)
+        return f"run '{run_key}' is deleted; its files stay: {foreign}"
+    with locked(path, run_key):
+        return _delete_own(dataset, run_key, path)
+
+
+def _delete_own(dataset: fo.Dataset, run_key: str, path: Path) -> str:
+    """Removes a run with its folder, whose lock is held."""
+    dataset.reload()
+    if not dataset.has_run(run_key):
+        raise ValueError(f"run '{run_key}' was deleted by another process")
+    if others := ownership.shared_with(dataset, run_key, path):
+        dataset.delete_run(run_key)
+        return f"run '{run_key}' is deleted; '{path}' stays for {', '.join(others)}"
+    for left in files.unfinished(path.parent, path.name):  # of one that was killed
+        files.remove(left)
+    aside = files.set_aside(path)
+    try:
+        dataset.delete_run(run_key)
+    except BaseException:
+        aside.rename(path)
+        raise
+    files.remove(aside)
+    if aside.exists():
+        raise OSError(f"run '{run_key}' is deleted, but '{aside}' can't be removed")
+    return f"run '{run_key}' is deleted, with its folder '{path}'"
+
+
+def check_resumable(dataset: fo.Dataset, run_key: str) -> None:
+    """Raises an error unless a run can go on.
+
+    Args:
+        dataset: that it belongs to
+        run_key: its name there
+
+    Raises:
+        ValueError: if it has finished, or its folder is that of another run
+        FileNotFoundError: if its folder is gone
+    """
+    if info(dataset, run_key).status == "finished":
+        raise ValueError(f"run '{run_key}' has finished; there is nothing to resume")
+    checkpoint_dir(dataset, run_key)
+    if foreign := _foreign(dataset, run_key):
+        raise ValueError(
+            f"run '{run_key}' on dataset '{dataset.name}' can be loaded and published, "
+            f"but not resumed: {foreign}"
+        )
+
+
+def _foreign(dataset: fo.Dataset, run_key: str) -> str | None:
+    """Returns why the folder that a run names is not its own; None if it is."""
+    path = _folder(dataset, run_key)
+    if path is None:
+        return "it names no folder"
+    return ownership.foreign(dataset, _began_as(dataset, run_key), path)
+
+
+def _began_as(dataset: fo.Dataset, run_key: str) -> str:
+    """Returns what a run was called at first: `dataset.rename_run` renames no files."""
+    return getattr(info(dataset, run_key), "run_key", run_key)
+
+
+def _folder(dataset: fo.Dataset, run_key: str) -> Path | None:
+    return ownership.path_of(getattr(info(dataset, run_key), "folder", None))
 
 
 def find(dataset: fo.Dataset, source: str | os.PathLike[str]) -> str:
@@ -214,7 +228,8 @@ def find(dataset: fo.Dataset, source: str | os.PathLike[str]) -> str:
         return str(source)
     path = Path(source).resolve()
     for key in known:
-        if Path(info(dataset, key).folder).resolve() in (path, path.parent):
+        own = _folder(dataset, key)
+        if own and own.is_absolute() and own.resolve() in (path, path.parent):
             return key
     has = ", ".join(known) or "none"
     raise ValueError(
@@ -229,9 +244,38 @@ def exists(dataset: fo.Dataset, run_key: str) -> bool:
 
 
 def keys(dataset: fo.Dataset) -> list[str]:
-    """Returns the names of the training runs on the dataset."""
+    """Returns the names of the training runs on the dataset.
+
+    A run is `running` only while it is trained: see `status`.
+    """
     dataset.reload()
-    return dataset.list_runs(method=METHOD)
+    found = dataset.list_runs(method=METHOD)
+    for key in found:
+        status(dataset, key)
+    return found
+
+
+def status(dataset: fo.Dataset, run_key: str) -> str:
+    """Returns the status of a run: running, finished, stopped or failed.
+
+    If the run says `running` and no process trains it, its process was killed: then it
+    has failed, and that is written down, so that FiftyOne tells the same.
+    """
+    path = _folder(dataset, run_key)
+    said = getattr(info(dataset, run_key), "status", "failed")
+    if said != "running" or path is None or not path.is_dir():
+        return said
+    if _foreign(dataset, run_key):
+        update(dataset, run_key, status="failed", error=COPIED)
+    elif not is_locked(path):
+        with (
+            contextlib.suppress(OSError),  # of a lock that another has taken meanwhile
+            files.locked(lock(path), patience=0),
+        ):
+            dataset.reload()  # it may have finished before it let go of the lock
+            if dataset.has_run(run_key) and info(dataset, run_key).status == "running":
+                update(dataset, run_key, status="failed", error=INTERRUPTED)
+    return info(dataset, run_key).status
 
 
 def newest(dataset: fo.Dataset) -> list[str]:
@@ -252,7 +296,7 @@ def checkpoint_dir(dataset: fo.Dataset, run_key: str) -> str:
         ValueError: if there is no such run
         FileNotFoundError: if its folder is gone
     """
-    folder = info(dataset, find(dataset, run_key)).folder
-    if not Path(folder).is_dir():
-        raise FileNotFoundError(f"run '{run_key}' has lost its folder '{folder}'")
-    return folder
+    path = _folder(dataset, find(dataset, run_key))
+    if path is None or not path.is_dir():
+        raise FileNotFoundError(f"run '{run_key}' has lost its folder '{path}'")
+    return str(path)
