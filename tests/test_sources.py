@@ -129,10 +129,10 @@ def test_a_checkpoint_does_not_replace_what_is_there(tmp_path):
         ),
         ({"network": "yolov8"}, "network must be one of yolov1, fast-yolov1"),
         ({"classes": ["a", "b"]}, r"must have 183\d+ bytes for micro of 56 px and 588"),
-        ({"classes": ["a", "b", "a"]}, "classes must differ, got a, b, a"),
+        ({"classes": ["a", "b", "a"]}, "classes must differ, got a twice"),
         ({"B": 1}, r"must have \d+ bytes for micro"),
-        ({"classes": "cat"}, "classes must be names of classes, got 'cat'"),
-        ({"classes": [1, 2, 3]}, "classes must be names of classes, got"),
+        ({"classes": "cat"}, "classes must be a list of names, got 'cat'"),
+        ({"classes": [1, 2, 3]}, "classes must be strings, got 1, 2, 3"),
         ({"threshold": 1}, "unknown setting threshold; there are: confidence_thresh"),
         (
             {"network": "yolov1-efficientnet-lite0", "side": 224},
@@ -144,7 +144,7 @@ def test_what_does_not_fit_is_one_line(changed, line):
     settings = {**CFG, **changed}
     if settings["network"] is None:
         settings = {}
-    with pytest.raises(ValueError, match=line):
+    with pytest.raises((TypeError, ValueError), match=line):
         yolov1_fo.load_model(WEIGHTS, **settings)
 
 

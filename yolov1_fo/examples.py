@@ -49,13 +49,28 @@ def _refuse(
             for part in fo_samples.read_parts(samples, gt_field)
             for row in part.labels
             for label in row
+            if label is not None
         }
         - set(classes)
     )
-    raise ValueError(
-        f"classes lack labels of '{gt_field}' on {fo_samples.name(samples)}: "
-        f"{', '.join(lacking)}; add them, or filter the view"
-    )
+    own, where = fo_samples.own_classes(samples, gt_field)
+    what = f"labels of '{gt_field}' on {fo_samples.name(samples)}: {', '.join(lacking)}"
+    if own == list(classes):
+        raise ValueError(
+            f"{where} lacks {what}; add them there, pass classes=, or filter the view"
+        )
+    raise ValueError(f"classes lack {what}; add them, or filter the view")
+
+
+def tell_unused(listing: data.Listing, classes: Sequence[str], gt_field: str) -> None:
+    """Warns of classes that no object is of."""
+    used = set(listing.objects.class_ids.tolist())
+    unused = [name for number, name in enumerate(classes) if number not in used]
+    if unused:
+        logger.warning(
+            "%d of %d classes have no objects in '%s': %s",
+            *(len(unused), len(classes), gt_field, ", ".join(unused)),
+        )
 
 
 def to_tf_dataset(
@@ -99,7 +114,9 @@ def to_tf_dataset(
         raise ValueError(
             f"side and batch_size must be at least 1, got {side} and {batch_size}"
         )
-    listing = load(samples, gt_field, fo_samples.classes_of(samples, gt_field, classes))
+    names = fo_samples.classes_of(samples, gt_field, classes)
+    listing = load(samples, gt_field, names)
+    tell_unused(listing, names, gt_field)
     listing, bad = data.readable(listing, workers)
     for path, fault in bad.items():
         logger.warning("skipped '%s': %s", path, fault)

@@ -16,7 +16,8 @@ from yolov1_fo.findings import Finding, Objects, shared, unreadable
 KINDS = {
     "lost": "objects in a cell that an earlier object owns; never learned",
     "tiny": "objects narrower or lower than {tiny_px} pixels of the network's input",
-    "unknown": "objects whose label is not among the classes; training refuses them",
+    "unknown": "objects whose label is not among the classes; training refuses them, "
+    "and drops those without a label",
     "degenerate": "objects without size inside the image; dropped",
     "outside": "objects that reach over the image's edge; cut off there",
     "unreadable": "files that are missing, cut short or no images; skipped",

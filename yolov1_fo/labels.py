@@ -24,8 +24,8 @@ def from_detections(
     """Returns the objects that a network can learn, those that are ignored, and counts.
 
     Ignored is what is difficult, a crowd or a group. Dropped is also what has no size
-    inside the image, and what is of another class. Boxes are cut off at the image's
-    edge.
+    inside the image, what is of another class, and what has no label. Boxes are cut off
+    at the image's edge.
 
     Args:
         labels: of each object, by image
@@ -37,6 +37,7 @@ def from_detections(
     counts = [len(row) for row in labels]
     image = np.repeat(np.arange(len(labels)), counts)
     class_ids = np.array([ids.get(x, -1) for row in labels for x in row], np.int32)
+    has_none = np.array([x is None for row in labels for x in row], bool)
     xyxy = to_xyxy(flat(bounding_boxes))
     skip = np.array([x for row in ignored for x in row], bool)
 
@@ -51,7 +52,8 @@ def from_detections(
     dropped = Dropped(
         ignored=int(skip.sum()),
         degenerate=int((degenerate & ~skip).sum()),
-        other_class=int(((class_ids < 0) & ~skip & ~degenerate).sum()),
+        other_class=int(((class_ids < 0) & ~has_none & ~skip & ~degenerate).sum()),
+        unlabelled=int((has_none & ~skip & ~degenerate).sum()),
     )
     return among(usable & ~skip), among(usable & skip), dropped
 

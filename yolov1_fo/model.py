@@ -68,8 +68,6 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
             "settings": asdict(known),
             "origin": origin,
         }
-        if len(set(self.classes)) < len(self.classes):
-            raise ValueError(f"classes must differ, got {', '.join(self.classes)}")
         if path is None:
             return network.build(known)
         if known.has_trunk:

@@ -8,7 +8,7 @@ from typing import Any
 import fiftyone.core.config as foc
 import fiftyone.zoo.models as fozm
 
-from yolov1_fo import released, spelling
+from yolov1_fo import class_names, released, spelling
 from yolov1_fo.config import PREDICTION_PRECISIONS
 
 SETTINGS = (
@@ -58,7 +58,8 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
         d = self.init(d)  # of FiftyOne; sets model_name and model_path
         self.checkpoint_dir = self.parse_string(d, "checkpoint_dir", default=None)
         self.settings = self.parse_dict(d, "settings", default=None)
-        self.classes = self.parse_array(d, "classes", default=None)
+        classes = self.parse_raw(d, "classes", default=None)
+        self.classes = None if classes is None else class_names.check(classes)
         self.weights_path = self.parse_string(d, "weights_path", default=None)
         self.released = self.parse_string(d, "released", default=None)
         self.confidence_thresh = self.parse_number(d, "confidence_thresh", default=0.01)
@@ -68,7 +69,7 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
         self.darknet = self.parse_bool(d, "darknet", default=False)
         self.precision = self.parse_string(d, "precision", default=None)
         self._classes: list[str] | None = None
-        self.filter_classes = self.parse_array(d, "filter_classes", default=None)
+        self.filter_classes = self.parse_raw(d, "filter_classes", default=None)
         for name in ("confidence_thresh", "iou_thresh"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
@@ -85,14 +86,18 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
         """Names of the classes of interest; None keeps all.
 
         Raises:
+            TypeError: if it is set to what is no list of strings
             ValueError: if it is set to a class that the model does not know
         """
         return self._filter_classes
 
     @filter_classes.setter
     def filter_classes(self, wanted: Collection[str] | None) -> None:
-        if wanted is not None and self._classes is not None:
-            spelling.check("class", wanted, self._classes)
+        if wanted is not None:
+            wanted = class_names.check(wanted, "filter_classes", ordered=False)
+            spelling.check(
+                "class", wanted, wanted if self._classes is None else self._classes
+            )
         self._filter_classes = wanted
 
     def know(self, classes: list[str]) -> None:

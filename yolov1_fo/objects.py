@@ -72,3 +72,4 @@ class Dropped(NamedTuple):
     ignored: int = 0
     degenerate: int = 0
     other_class: int = 0
+    unlabelled: int = 0

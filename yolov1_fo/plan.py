@@ -293,6 +293,7 @@ def _listings(
     task: str,
 ) -> tuple[data.Listing, data.Listing | None]:
     train = _listing(samples, gt_field, classes, task, "train")
+    examples.tell_unused(train, classes, gt_field)
     if val_samples is None:
         return train, None
     validation = _listing(val_samples, gt_field, classes, task, "val")
@@ -322,13 +323,15 @@ def _listing(
         )
     dropped = listing.dropped
     logger.log(
-        logging.WARNING if dropped.degenerate else logging.INFO,
-        "%s: %d images, %d objects; left out %d ignored and %d without size",
+        logging.WARNING if dropped.degenerate or dropped.unlabelled else logging.INFO,
+        "%s: %d images, %d objects; left out %d ignored, %d without size and %d "
+        "without label",
         split,
         len(listing.filepaths),
         len(listing.objects.class_ids),
         dropped.ignored,
         dropped.degenerate,
+        dropped.unlabelled,
     )
     rows = sorted(range(len(listing.ids)), key=listing.ids.__getitem__)
     if task == CLASSIFY:  # an image without a label teaches nothing

@@ -6,7 +6,7 @@ from typing import Any
 
 import fiftyone as fo
 
-from yolov1_fo import darknet, lookup, spelling
+from yolov1_fo import class_names, darknet, lookup, spelling
 from yolov1_fo.config import NetworkConfig
 from yolov1_fo.model import YOLOv1Model
 from yolov1_fo.model_config import SETTINGS, YOLOv1ModelConfig
@@ -41,7 +41,7 @@ def load_model(
         ]
     spelling.check("setting", settings, known)
     if "classes" in settings:
-        settings["classes"] = _names(settings["classes"])
+        settings["classes"] = class_names.check(settings["classes"])
     if network is None:
         found = lookup.find(source, dataset)
     else:
@@ -58,11 +58,3 @@ def load_model(
         }
     wanted = {k: v for k, v in settings.items() if k in SETTINGS}
     return YOLOv1Model(YOLOv1ModelConfig({**found, **wanted}))
-
-
-def _names(classes: Any) -> list[str]:
-    """Returns a list of class names that was given as any collection of them."""
-    names = [] if isinstance(classes, str) else list(classes)
-    if not names or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"classes must be names of classes, got {classes!r}")
-    return names
