@@ -43,18 +43,42 @@ __all__ = ["__version__", *_HOMES]
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'yolov1_fo' has no attribute '{name}'")
-    try:
-        module = importlib.import_module(f"yolov1_fo.{_HOMES[name]}")
-    except ModuleNotFoundError as error:
-        if error.name != "tensorflow":
-            raise
-        raise ImportError(
-            "yolov1_fo needs TensorFlow, which is not installed: "
-            "pip install 'yolov1-fo[cpu]', or 'yolov1-fo[cuda]' for a GPU"
-        ) from error
+    module = _load(f"yolov1_fo.{_HOMES[name]}")
     value = getattr(module, name)
     globals()[name] = value
     return value
+
+
+def _load(name: str) -> Any:
+    """Imports a module of ours; says in one line why Keras can't be loaded for it."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name == "tensorflow":
+            raise ImportError(
+                "yolov1_fo needs TensorFlow, which is not installed: "
+                "pip install 'yolov1-fo[cpu]', or 'yolov1-fo[cuda]' for a GPU"
+            ) from error
+        if error.name not in ("jax", "openvino", "torch"):
+            raise
+        raise ImportError(
+            f"Keras' backend {error.name} is not installed; set "
+            'KERAS_BACKEND=tensorflow, or "backend" in keras.json'
+        ) from error
+    except (AttributeError, TypeError, ValueError) as error:
+        if not _comes_from_keras(error):
+            raise
+        raise ImportError(
+            f"Keras can't be loaded with your keras.json and KERAS_BACKEND: {error}"
+        ) from error
+
+
+def _comes_from_keras(error: BaseException) -> bool:
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    place = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
+    return str(place).startswith("keras.")
 
 
 def __dir__() -> list[str]:

@@ -67,8 +67,9 @@ def _factor(size: Array, side: Array, most: float) -> Array:
 
 def identity(n: int) -> Parameters:
     """Returns the parameters that change nothing."""
-    whole = ops.tile(ops.convert_to_tensor([[0.0, 0.0, 1.0, 1.0]]), (n, 1))
-    return Parameters(whole, ops.zeros(n), ops.ones(n), ops.ones(n))
+    whole = ops.convert_to_tensor([[0.0, 0.0, 1.0, 1.0]], dtype="float32")
+    none, same = ops.zeros(n, dtype="float32"), ops.ones(n, dtype="float32")
+    return Parameters(ops.tile(whole, (n, 1)), none, same, same)
 
 
 def apply(

@@ -3,7 +3,8 @@
 FiftyOne brings such a class for PyTorch's networks, and none for Keras'.
 """
 
-from abc import abstractmethod
+import logging
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,8 +17,12 @@ from yolov1_fo import images
 from yolov1_fo.boxes import Array
 from yolov1_fo.forward import EMBEDDINGS, Forward
 
+logger = logging.getLogger(__name__)
 
-class KerasImageModel(fom.EmbeddingsMixin, fom.Model):
+_PIXEL = np.zeros((1, 1, 3), np.uint8)
+
+
+class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
     """Applies a network to images; a subclass says what its output means.
 
     Images of any sizes stand in one batch: each is resized to the network's side. The
@@ -25,7 +30,7 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model):
 
     Args:
         network: a functional model with one output, from (N, side, side, 3) float32 RGB
-            in [0, 1]
+            in [0, 1], channels last
         features (None): a tensor of the network, (N, height, width, channels) or
             (N, channels): its mean over the image is the embedding; without it the
             model has none
@@ -33,6 +38,10 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model):
     Attributes:
         network: the Keras graph
         side: of the input, in pixels
+
+    Raises:
+        TypeError: if the network is no functional model, or `labels_of` is missing
+        ValueError: if it takes or gives something else
 
     Example:
         >>> class Brightness(KerasImageModel):
@@ -45,13 +54,34 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model):
         1.0
     """
 
+    config: Any = None
+    """FiftyOne looks here for settings that it may change; a subclass may have some."""
+
     def __init__(self, network: keras.Model, features: Any = None) -> None:
+        _check(network)
         self.network = network
         self.side: int = network.input_shape[1]
         self._features = features
         self._preprocess = True
         self._passes: dict[str, Forward] = {}
         self._seen: Array | None = None
+        self._told: set[str] = set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Keeps the features as an output: Keras copies networks, not their tensors."""
+        state = {**self.__dict__, "_passes": {}, "_seen": None}
+        network = self.network
+        if self._features is not None:
+            said = [network.outputs[0], self._features]
+            state["network"] = keras.Model(network.inputs, said, name=network.name)
+            state["_features"] = ...
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        if self._features is not None:
+            network, (output, self._features) = self.network, self.network.outputs
+            self.network = keras.Model(network.inputs, output, name=network.name)
 
     @abstractmethod
     def labels_of(self, outputs: Array) -> list[fol.Label]:
@@ -131,11 +161,22 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model):
     def embed_all(self, args: Sequence[Array]) -> Array:
         """Returns the embedding of each image: (N, channels) float32.
 
+        FiftyOne cuts a patch without a pixel where a box is narrower than one: its
+        embedding is 0, so that the other patches of its sample keep theirs.
+
         Args:
             args: images (H, W, 3) uint8 RGB, of any sizes
         """
-        self._seen = self.prepared(args)
-        return self.get_embeddings()
+        given = [np.asarray(image) for image in args]
+        blank = [self._preprocess and not image.size for image in given]
+        self._seen = self.prepared(
+            [_PIXEL if no else image for no, image in zip(blank, given, strict=True)]
+        )
+        embeddings = self.get_embeddings()
+        if any(blank):
+            embeddings[blank] = 0
+            self.tell_once("a patch without a pixel has the embedding 0")
+        return embeddings
 
     def get_embeddings(self) -> Array:
         """Returns the embeddings of the images seen last: (N, channels) float32.
@@ -152,10 +193,24 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model):
     def forward(self, pixels: Array) -> Array:
         """Returns what the network says of images of its own size: (N, ...) float32.
 
+        A user is told once if it says something that is not a finite number.
+
         Args:
             pixels: (N, side, side, 3) RGB; uint8, or float32 in [0, 1]
         """
-        return self._run("outputs", pixels)
+        outputs = self._run("outputs", pixels)
+        if not np.isfinite(outputs).all():
+            self.tell_once(
+                "the network says numbers that are not finite, which show nothing; "
+                "look at its weights, or compute in float32"
+            )
+        return outputs
+
+    def tell_once(self, line: str) -> None:
+        """Logs a warning that each model gives only once."""
+        if line not in self._told:
+            self._told.add(line)
+            logger.warning("%s", line)
 
     def _run(self, what: str, pixels: Array) -> Array:
         run = self._passes.get(what)
@@ -167,7 +222,9 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model):
     def _embedder(self) -> keras.Model:
         x = self._features
         if len(x.shape) == 4:
-            x = keras.layers.GlobalAveragePooling2D(name=EMBEDDINGS, dtype="float32")(x)
+            x = keras.layers.GlobalAveragePooling2D(
+                "channels_last", name=EMBEDDINGS, dtype="float32"
+            )(x)
         return keras.Model(self.network.inputs, x)
 
     def prepared(self, args: Sequence[Array]) -> Array:
@@ -179,9 +236,11 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model):
         return np.stack([self._prepared(np.asarray(image)) for image in args])
 
     def _prepared(self, image: Array) -> Array:
-        if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:
+        is_rgb = image.ndim == 3 and image.shape[-1] == 3 and image.dtype == np.uint8
+        if not is_rgb or not image.size:
             raise ValueError(
-                f"an image must be (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}"
+                f"an image must be (H, W, 3) uint8 RGB of at least a pixel, got "
+                f"{image.shape} {image.dtype}"
             )
         if self._preprocess:
             return self.resized(image)
@@ -199,3 +258,23 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model):
             image: (H, W, 3) uint8 RGB
         """
         return images.resize(image, self.side)
+
+
+def _check(network: keras.Model) -> None:
+    if not getattr(network, "inputs", None):  # subclassed, or not built yet
+        raise TypeError(
+            f"network must be a functional Keras model, got {type(network).__name__}; "
+            "make one with keras.Model(inputs, output)"
+        )
+    shapes = [tuple(image.shape) for image in network.inputs]
+    side = shapes[0][1] if len(shapes[0]) == 4 else None
+    if side is None or shapes != [(None, side, side, 3)]:
+        raise ValueError(
+            f"network '{network.name}' must take images (None, side, side, 3), "
+            f"channels last, got {', '.join(map(str, shapes))}"
+        )
+    if len(network.outputs) != 1:
+        raise ValueError(
+            f"network '{network.name}' must have one output, got "
+            f"{len(network.outputs)}; make one with keras.Model(inputs, output)"
+        )

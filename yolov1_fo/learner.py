@@ -10,6 +10,7 @@ from yolov1_fo import augment, grid, loss, optimizers
 from yolov1_fo import network as networks
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.keras_settings import pinned
 from yolov1_fo.network import let_learn, trunk_of
 
 
@@ -42,7 +43,9 @@ class Learner(keras.Model):
         self.network = network
         self.config = config
         self.replicas = replicas
-        self.loss_metrics = {name: keras.metrics.Mean(name=name) for name in self.TERMS}
+        self.loss_metrics = {
+            name: keras.metrics.Mean(name=name, dtype="float32") for name in self.TERMS
+        }
         self.step = self._counter("step", "int32", 0, "only_first_replica")
         self.since_bad = self._counter("first_bad_step", "float32", -1, "mean")
         self.draws = Draws(config.seed, self.step)
@@ -90,9 +93,10 @@ class Learner(keras.Model):
         )
         if self.trunk and config.freeze_epochs:
             self.trunk.trainable = False
-        self.compile(
-            optimizer=optimizer, steps_per_execution=config.steps_per_execution
-        )
+        with pinned():
+            self.compile(
+                optimizer=optimizer, steps_per_execution=config.steps_per_execution
+            )
 
     def hold(self, images: dict[str, Array]) -> None:
         """Keeps images with their objects on the device, so that batches are rows.
@@ -239,15 +243,9 @@ def build(
         classifies (False): makes the classifier of the paper's first stage
         replicas (1): that share each batch
     """
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(config.precision)
-    try:
-        if classifies:
-            network = networks.build_classifier(config, seed=config.seed)
-            return Classifier(network, config, replicas)
-        return Learner(networks.build(config, seed=config.seed), config, replicas)
-    finally:
-        keras.config.set_dtype_policy(policy)
+    build_network = networks.build_classifier if classifies else networks.build
+    network = build_network(config, seed=config.seed, precision=config.precision)
+    return (Classifier if classifies else Learner)(network, config, replicas)
 
 
 def class_shares(class_ids: Array, num_classes: int) -> Array:

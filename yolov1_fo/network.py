@@ -17,9 +17,16 @@ from yolov1_fo.architectures import (
     Pool,
 )
 from yolov1_fo.config import NetworkConfig
+from yolov1_fo.keras_settings import pinned
 
 
-def build(config: NetworkConfig, *, seed: int = 0, blank: bool = False) -> keras.Model:
+def build(
+    config: NetworkConfig,
+    *,
+    seed: int = 0,
+    blank: bool = False,
+    precision: str = "float32",
+) -> keras.Model:
     """Returns a network.
 
     Args:
@@ -27,6 +34,7 @@ def build(config: NetworkConfig, *, seed: int = 0, blank: bool = False) -> keras
         seed (0): of the random weights, and of dropout; Python's, NumPy's and Keras'
             own generators are seeded with it
         blank (False): leaves the weights of a layer table at zero, for who fills them
+        precision (float32): Keras' dtype policy of all but the last layer
 
     Returns:
         a model from (N, side, side, 3) float32 RGB in [0, 1] to the raw output
@@ -36,17 +44,21 @@ def build(config: NetworkConfig, *, seed: int = 0, blank: bool = False) -> keras
     """
     keras.utils.set_random_seed(seed)
     architecture = NETWORKS[config.network]
-    if architecture.trunk:
-        return _transfer(architecture.trunk, config, seed)
-    return _from_table(architecture, config, seed, blank)
+    with pinned(precision):
+        if architecture.trunk:
+            return _transfer(architecture.trunk, config, seed)
+        return _from_table(architecture, config, seed, blank)
 
 
-def build_classifier(config: NetworkConfig, *, seed: int = 0) -> keras.Model:
+def build_classifier(
+    config: NetworkConfig, *, seed: int = 0, precision: str = "float32"
+) -> keras.Model:
     """Returns the classifier that gives a network its first convolutions.
 
     Args:
         config: of the network; one of a layer table
         seed (0): see `build`
+        precision (float32): see `build`
 
     Returns:
         a model from (N, side, side, 3) float32 RGB in [0, 1] to (N, C) float32, whose
@@ -57,10 +69,12 @@ def build_classifier(config: NetworkConfig, *, seed: int = 0) -> keras.Model:
     keras.utils.set_random_seed(seed)
     architecture = NETWORKS[config.network]
     trunk = architecture._replace(layers=architectures.trunk(architecture))
-    image, x = _table(trunk, config, seed, blank=False)
-    x = keras.layers.GlobalAveragePooling2D(name="average")(x)
-    x = keras.layers.Dense(config.C, name="classes", dtype="float32")(x)
-    return keras.Model(image, x, name=f"{config.network}_classifier".replace("-", "_"))
+    name = f"{config.network}_classifier".replace("-", "_")
+    with pinned(precision):
+        image, x = _table(trunk, config, seed, blank=False)
+        x = keras.layers.GlobalAveragePooling2D(name="average")(x)
+        x = keras.layers.Dense(config.C, name="classes", dtype="float32")(x)
+        return keras.Model(image, x, name=name)
 
 
 def take_trunk(classifier: keras.Model, network: keras.Model) -> None:
@@ -97,7 +111,8 @@ def load(path: Path) -> keras.Model:
         ValueError: if it can't be read
     """
     try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+        with pinned():
+            return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
         line = str(error).strip().splitlines()[0] if str(error).strip() else error
         raise ValueError(f"'{path}' can't be read as a network: {line}") from error
