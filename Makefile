@@ -16,6 +16,7 @@ help:
 	@echo "make tutorial   the pictures and numbers of docs/tutorial.md, in minutes"
 	@echo "make bench      speed and memory beside others (PHOTOGRAPHS=folder)"
 	@echo "make trainings  real trainings, an hour and more (PHOTOGRAPHS=folder)"
+	@echo "make trust      bad inputs, killed processes and a soak, an hour and more"
 	@echo "make setup      the virtual environment .venv, which the others make too"
 
 setup: .venv/.done
@@ -67,10 +68,16 @@ trainings: setup
 	$(BIN)/python -m benchmarks.fruit --photographs "$(PHOTOGRAPHS)"
 	$(BIN)/python -m benchmarks.highway --photographs "$(PHOTOGRAPHS)"
 
+trust: setup
+	$(BIN)/python -m benchmarks.fuzz --json benchmarks/results/fuzz.json
+	$(BIN)/python -m benchmarks.kills --json benchmarks/results/kills.json
+	$(BIN)/python -m benchmarks.soak --json benchmarks/results/soak.json
+
 pictures: setup tools
 	$(PYTEST) tests/app --screenshots=docs/app  # the README shows a few of them
 
 tutorial: setup
 	$(PYTEST) tests/test_tutorial.py --tutorial
 
-.PHONY: help setup demo checks tools test test-fast bench trainings pictures tutorial
+.PHONY: help setup demo checks tools test test-fast bench trainings trust \
+	pictures tutorial

@@ -4,6 +4,7 @@ FiftyOne reads its settings once, so that a bench which needs them starts itself
 in a process that finds them; the MongoDB server and all files go when it ends.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -82,13 +83,11 @@ def start_database(folder: Path) -> None:
 
 
 def stop_database(folder: Path) -> None:
-    """Kills the sandbox's MongoDB server, as a crash would."""
+    """Kills the sandbox's MongoDB server; it may be gone already."""
     pid = int((folder / "pid").read_text())
-    try:
+    with contextlib.suppress(ProcessLookupError, ChildProcessError):
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-    except (ProcessLookupError, ChildProcessError) as error:
-        print(f"MongoDB server {pid} has gone already: {error}")
 
 
 def register_network() -> None:

@@ -1,0 +1,113 @@
+"""One call with one bad input, and how it ended: taken, refused, or a fault."""
+
+import contextlib
+import re
+import resource
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple
+
+import yolov1_fo
+
+TAKEN, REFUSED = "taken", "refused"
+CRASH, FOREIGN, UNCLEAR = "crash", "foreign words", "not one clear line"
+SLOW, GREEDY = "too slow", "too much memory"
+FAULTS = (CRASH, FOREIGN, UNCLEAR, SLOW, GREEDY)
+
+SECONDS, MEGABYTES = 20, 300
+"""The most that one bad input may take."""
+LONGEST = 1000
+"""A line of more characters is not clear."""
+CLEAR = (ValueError, TypeError, OSError, ImportError, FloatingPointError)
+"""What may be raised; FileNotFoundError is an OSError."""
+PACKAGE = Path(yolov1_fo.__file__).parent
+WORDS = re.compile(
+    "setting an array element|could not convert|has no len|not subscriptable|"
+    "unhashable|object has no attribute|os.PathLike|unsupported operand|"
+    "index out of range|invalid literal|cannot reshape|broadcast|not iterable|"
+    "positional argument|keyword argument|not supported between|inhomogeneous|"
+    "<class |object at 0x"
+)
+"""Of messages that NumPy, Python and others write for programmers."""
+
+
+class Verdict(NamedTuple):
+    """How a call ended.
+
+    Attributes:
+        outcome: taken, refused, or one of `FAULTS`
+        said: the error and where it was raised; empty if there was none
+    """
+
+    outcome: str
+    said: str = ""
+
+
+class TooSlow(BaseException):
+    """Ends a call that takes too long; nothing of ours catches it."""
+
+
+def attempt(call: Callable[[], Any], homes: tuple[Path, ...] = (PACKAGE,)) -> Verdict:
+    """Returns how a call ends that was given something bad.
+
+    Args:
+        call: takes nothing
+        homes (yolov1_fo): packages whose own checks may refuse
+    """
+    before, start = _peak_mb(), time.monotonic()
+    try:
+        with _limit(SECONDS):
+            call()
+        verdict = Verdict(TAKEN)
+    except TooSlow:
+        return Verdict(SLOW, f"after {time.monotonic() - start:.0f} s")
+    except Exception as error:
+        verdict = judge(error, homes)
+    grown = _peak_mb() - before
+    if grown > MEGABYTES:
+        return Verdict(GREEDY, f"{grown:.0f} MB; {verdict.outcome} {verdict.said}")
+    return verdict
+
+
+def judge(error: Exception, homes: tuple[Path, ...] = (PACKAGE,)) -> Verdict:
+    """Returns whether an error is one clear line of our own."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    text = str(error)
+    place = f"{Path(last.filename).name}:{last.lineno}"
+    said = f"{type(error).__name__} at {place}: {text[:300]}"
+    if not isinstance(error, CLEAR):
+        return Verdict(CRASH, said)
+    if not any(Path(last.filename).is_relative_to(home) for home in homes):
+        return Verdict(FOREIGN, said)
+    if not text.strip() or "\n" in text or len(text) > LONGEST:
+        return Verdict(UNCLEAR, said)
+    if WORDS.search(text):
+        return Verdict(FOREIGN, said)
+    return Verdict(REFUSED, said)
+
+
+@contextlib.contextmanager
+def _limit(seconds: int) -> Iterator[None]:
+    """Raises `TooSlow` in what takes longer."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise TooSlow
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _peak_mb() -> float:
+    """Returns the most memory that this process has held, in MB."""
+    unit = 1e6 if sys.platform == "darwin" else 1e3
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
