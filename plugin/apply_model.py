@@ -5,7 +5,7 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from yolov1_fo import launching, publishing, runs
+from yolov1_fo import launching, outputs, publishing, runs
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import PREDICTION_PRECISIONS
 
@@ -79,7 +79,11 @@ class ApplyModel(foo.Operator):
         def look() -> None:
             field = ctx.params.get("label_field", FIELD)
             size = ctx.params.get("batch_size", 16)
-            card.update(launching.check_apply(samples, name, field, size))
+            skips = bool(is_image and ctx.params.get("skip_existing"))
+            checked = launching.check_apply(
+                samples, name, field, size, skip_existing=skips
+            )
+            card.update(checked)
 
         fits = forms.check(form, look)
         forms.classes(
@@ -98,7 +102,7 @@ class ApplyModel(foo.Operator):
             form.bool("skip_existing", label="Leave samples that have the field")
         if fits:
             field = ctx.params.get("label_field", FIELD)
-            known = samples.has_field(field) or samples.has_frame_field(field)
+            known = outputs.detections(samples, field, replaces=False).exists
             does = "replaces what stands in" if known else "makes"
             kind = "images" if is_image else "videos"
             forms.say(form, "what", f"{does} '{field}' of {len(samples)} {kind}")
@@ -107,7 +111,8 @@ class ApplyModel(foo.Operator):
         """Starts predicting, and follows it."""
         samples = ctx.target_view(require_flat=True)
         params = dict(ctx.params)
-        settings = {n: params[n] for n in SETTINGS if params.get(n) not in (None, "")}
+        unset: tuple[Any, ...] = (None, "", [])
+        settings = {n: params[n] for n in SETTINGS if params.get(n) not in unset}
         return following.follow(
             ctx,
             lambda: launching.apply(

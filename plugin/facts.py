@@ -1,12 +1,15 @@
 """What forms ask of a dataset at each key press, counted once while it is unchanged."""
 
-import functools
 import json
+from collections import OrderedDict
 from typing import Any
 
-import fiftyone as fo
-
+from yolov1_fo import collection
 from yolov1_fo import samples as fo_samples
+
+MOST = 64
+"""So many answers are kept."""
+_known: OrderedDict[tuple[Any, ...], list[str]] = OrderedDict()
 
 
 def tags(samples: Any) -> list[str]:
@@ -28,12 +31,12 @@ def classes(samples: Any, field: str) -> list[str]:
 def distinct(samples: Any, path: str) -> list[str]:
     """Returns the sorted values of a field of a dataset or view."""
     dataset = samples._root_dataset
-    stages = json.dumps(samples.view()._serialize(), sort_keys=True)
+    stages = json.dumps(collection.stages(samples), sort_keys=True)
     stamp = (len(dataset), dataset.max("last_modified_at") if len(dataset) else None)
-    return list(_distinct(dataset.name, stages, path, stamp))
-
-
-@functools.lru_cache(maxsize=64)
-def _distinct(name: str, stages: str, path: str, stamp: Any) -> tuple[str, ...]:
-    view = fo.DatasetView._build(fo.load_dataset(name), json.loads(stages))
-    return tuple(sorted(value for value in view.distinct(path) if value is not None))
+    key = (dataset.name, samples._dataset.name, stages, path, stamp)
+    if key not in _known:
+        values = samples.distinct(path)
+        _known[key] = sorted(value for value in values if value is not None)
+        while len(_known) > MOST:
+            _known.popitem(last=False)
+    return list(_known[key])

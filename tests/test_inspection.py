@@ -175,6 +175,29 @@ def test_findings_become_tags_and_views_on_request(painted, tmp_path):
     assert again.tag() == again.save_views() == painted.list_saved_views() == []
 
 
+def test_tags_go_when_the_other_split_is_another(painted):
+    train, val = painted.match_tags("train"), painted.match_tags("val")
+    path = train.first().filepath
+    sample(painted, path, tags=("more",))
+    sample(painted, path, tags=("other",))
+    for tag in ("more", "other"):
+        other = painted.match_tags(tag)
+        yolov1_fo.inspect(train, val_samples=other).tag()
+        tagged = painted.match_tags("inspect:shared")
+        assert tagged.values("id") == [train.first().id, other.first().id]
+    yolov1_fo.inspect(train, val_samples=val).tag()
+    assert not painted.match_tags("inspect:shared")
+
+
+def test_read_only_tags_are_one_clear_line(painted):
+    field = painted.get_field("tags")
+    field.read_only = True
+    field.save()
+    report = yolov1_fo.inspect(painted, tiny_px=500)
+    with pytest.raises(ValueError, match=r"tags on dataset .* are read-only"):
+        report.tag()
+
+
 def test_tags_of_an_earlier_look_go(painted, tmp_path):
     path = tmp_path / "cell.png"
     path.write_bytes(Path(painted.first().filepath).read_bytes() + b"0")

@@ -210,3 +210,50 @@ def test_a_failure_of_the_model_is_no_fault_of_the_video(film, model, monkeypatc
     monkeypatch.setattr(model, "forward", lambda pixels: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         yolov1_fo.apply(film, model, "ours", progress=False)
+
+
+@needs_ffmpeg
+def test_findings_in_frames_are_tags_and_views_of_the_video(film, frames):
+    report = yolov1_fo.inspect(frames, S=2, tiny_px=500)
+    assert report.images == FRAMES
+    assert report.tag() == report.save_views() == ["inspect:tiny"]
+    assert film.count_values("frames.tags") == {"inspect:tiny": FRAMES}
+    again = film.to_frames(sample_frames=True)
+    assert again.count_sample_tags() == {"inspect:tiny": FRAMES}
+    assert film.load_saved_view("inspect:tiny").values("id") == frames.values("id")
+    yolov1_fo.inspect(again, S=2, tiny_px=0).tag()
+    assert film.to_frames(sample_frames=True).count_sample_tags() == {}
+
+
+@needs_ffmpeg
+def test_frames_without_files_are_one_clear_line(film, model):
+    dynamic = film.to_frames(sample_frames="dynamic")
+    calls = (
+        lambda samples: yolov1_fo.apply(samples, model),
+        lambda samples: yolov1_fo.write_losses(samples, model),
+        yolov1_fo.train,
+        yolov1_fo.inspect,
+        yolov1_fo.to_tf_dataset,
+    )
+    for view, what in (
+        (dynamic, "whose files are the videos"),
+        (film.to_frames(), "that are not sampled"),
+    ):
+        for call in calls:
+            with pytest.raises(
+                ValueError, match=rf"shows frames {what}; sample them: .*_frames=True"
+            ):
+                call(view)
+    assert not film.has_frame_field("predictions")
+
+
+@needs_ffmpeg
+def test_clips_are_one_clear_line(film, model):
+    clips = film.to_clips([[[1, 3]]])
+    with pytest.raises(ValueError, match="shows clips; pass the videos"):
+        yolov1_fo.apply(clips, model)
+    with pytest.raises(ValueError, match=r"turn them into images: .*to_frames"):
+        yolov1_fo.train(clips)
+    frames = clips.to_frames(sample_frames=True)
+    yolov1_fo.apply(frames, model, "ours", progress=False)
+    assert film.count("frames.ours") == 3

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from yolov1_fo import data, labels
+from yolov1_fo import collection, data, labels
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.objects import Dropped, Objects
 
@@ -109,6 +109,7 @@ def to_tf_dataset(
     Raises:
         ValueError: if the collection, the field or a class does not fit
     """
+    samples = collection.flat(samples)
     fo_samples.check_labelled(samples, gt_field, "gt_field")
     if side < 1 or batch_size < 1:
         raise ValueError(

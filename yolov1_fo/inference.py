@@ -12,7 +12,7 @@ import fiftyone.core.media as fomm
 import fiftyone.core.utils as fou
 import numpy as np
 
-from yolov1_fo import decode, labels, outputs, reading
+from yolov1_fo import collection, decode, labels, outputs, reading
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.boxes import Array
 from yolov1_fo.model import YOLOv1Model
@@ -48,7 +48,8 @@ def apply(
     annotations are. If an error ends it, what was found so far is kept.
 
     Args:
-        samples: a FiftyOne dataset or view of images or videos
+        samples: a FiftyOne dataset or view of images or videos; of groups the active
+            slice
         model: from `load_model`
         label_field ("predictions"): is made if it does not exist
         batch_size (16): images a forward pass
@@ -60,11 +61,14 @@ def apply(
         image files that could not be read or are cut, and what is wrong with each
 
     Raises:
+        TypeError: if `samples` is no collection, or `model` none of ours
         ValueError: if the collection, the field or `batch_size` does not fit, or the
             field holds anything but predictions
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    samples = collection.flat(samples, kinds=(fomm.IMAGE, fomm.VIDEO))
+    check_model(model)
     if samples.media_type == fomm.VIDEO:
         return _apply_to_videos(
             samples, model, label_field, batch_size, skip_existing, progress
@@ -80,6 +84,17 @@ def apply(
             for sample_id, found in zip(ids, model.detected(y_pred), strict=True):
                 output.add(sample_id, labels.to_document(*found, model.classes))
     return said.faults
+
+
+def check_model(model: YOLOv1Model) -> None:
+    """Raises a TypeError unless `load_model` has made the model."""
+    if not isinstance(model, YOLOv1Model):
+        said = repr(model) if isinstance(model, str) else f"a {type(model).__name__}"
+        load = repr(model) if isinstance(model, str) else "..."
+        raise TypeError(
+            f"model must be a YOLOv1Model, got {said}; yolov1_fo.load_model({load}) "
+            "loads one"
+        )
 
 
 class Pass:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
+from yolov1_fo import collection, spelling, tagging
 from yolov1_fo import samples as fo_samples
-from yolov1_fo import spelling
 from yolov1_fo.config import GridConfig, NetworkConfig
 from yolov1_fo.findings import Finding, Objects, shared, unreadable
 
@@ -79,21 +79,25 @@ class InspectionReport:
         """
         spelling.check_choice("kind", kind, KINDS)
         found = dict.fromkeys(one.sample_id for one in self.findings[kind])
-        return self.samples._dataset.select(list(found), ordered=True)
+        return fo_samples.whole(self.samples).select(list(found), ordered=True)
 
     def tag(self) -> list[str]:
-        """Tags the samples of each finding, and takes the tags of an earlier look away.
+        """Tags the samples of each finding; the tags of an earlier look are gone then.
+
+        Those of a view of frames are tags of the videos' frames too.
 
         Returns:
             the tags that there are now, as `inspect:lost`
+
+        Raises:
+            ValueError: if the tags are read-only
         """
+        tags = tagging.Tags(self.samples)
         for kind in KINDS:
-            before = self.samples.match_tags(f"{TAG}{kind}")
-            if len(before):
-                before.untag_samples(f"{TAG}{kind}")
+            tags.remove(f"{TAG}{kind}")
         kinds = self._found()
         for kind in kinds:
-            self.view(kind).tag_samples(f"{TAG}{kind}")
+            tags.add(f"{TAG}{kind}", self.view(kind))
         return [f"{TAG}{kind}" for kind in kinds]
 
     def save_views(self) -> list[str]:
@@ -182,10 +186,12 @@ def inspect(
         ValueError: if the collection, the field or a setting does not fit
     """
     # 1. Check and read.
+    samples = collection.flat(samples)
     fo_samples.check_images(samples)
     if gt_field is not None:
         fo_samples.check_detections(samples, gt_field, "gt_field")
     if val_samples is not None:
+        val_samples = collection.flat(val_samples, "val_samples")
         fo_samples.check_images(val_samples)
     config = NetworkConfig(S=S, side=side)
     if not tiny_px >= 0:

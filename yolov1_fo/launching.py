@@ -7,7 +7,16 @@ from typing import Any
 import fiftyone as fo
 import fiftyone.core.media as fomm
 
-from yolov1_fo import checkpoint, estimate, jobs, lookup, outputs, runs
+from yolov1_fo import (
+    checkpoint,
+    class_names,
+    collection,
+    estimate,
+    jobs,
+    lookup,
+    outputs,
+    runs,
+)
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.jobs import Job
@@ -36,13 +45,16 @@ def train(
         ValueError: if the samples, the field, the name or a setting does not fit
         OSError: if the job did not start
     """
+    samples = collection.flat(samples)
+    if val_samples is not None:
+        val_samples = collection.flat(val_samples, "val_samples")
     config = check(samples, gt_field, val_samples, settings)
     dataset = samples._root_dataset
     run_key = run_key or runs.new_key(dataset, config.network, runs_dir)
     runs.check_key(dataset, run_key, runs.folder(dataset, run_key, runs_dir))
     said = {
-        "view": stages(samples),
-        "val_view": None if val_samples is None else stages(val_samples),
+        "view": collection.stages(samples),
+        "val_view": None if val_samples is None else collection.stages(val_samples),
         "field": gt_field,
         "settings": settings or {},
     }
@@ -152,9 +164,10 @@ def apply(
         FileNotFoundError: if there is no such model
         OSError: if the job did not start
     """
+    samples = collection.flat(samples, kinds=(fomm.IMAGE, fomm.VIDEO))
     check_apply(samples, model, label_field, batch_size, skip_existing=skip_existing)
     said = {
-        "view": stages(samples),
+        "view": collection.stages(samples),
         "model": model,
         "settings": settings or {},
         "batch_size": batch_size,
@@ -225,22 +238,20 @@ def evaluate(
         ValueError: if the samples, a field or the name does not fit
         OSError: if the job did not start
     """
+    samples = collection.flat(samples)
     fo_samples.check_labelled(samples, pred_field, "pred_field")
     fo_samples.check_detections(samples, gt_field, "gt_field")
+    if classes is not None:
+        class_names.check(classes)
     dataset = samples._root_dataset
     dataset.reload()
     if eval_key in dataset.list_evaluations():
         raise ValueError(f"eval_key '{eval_key}' exists; choose another")
     said = {
-        "view": stages(samples),
+        "view": collection.stages(samples),
         "pred_field": pred_field,
         "gt_field": gt_field,
         "classes": classes,
         "iou_thresh": iou_thresh,
     }
     return jobs.start(dataset, "evaluate", eval_key, said)
-
-
-def stages(samples: fo_samples.Samples) -> list[dict[str, Any]]:
-    """Returns a collection as JSON: the stages of its view."""
-    return samples.view()._serialize()

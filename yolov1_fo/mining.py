@@ -6,7 +6,7 @@ from typing import Any
 import fiftyone as fo
 import numpy as np
 
-from yolov1_fo import grid, inference, labels, loss, outputs
+from yolov1_fo import collection, grid, inference, labels, loss, outputs
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import LossConfig
 from yolov1_fo.model import YOLOv1Model
@@ -42,6 +42,8 @@ def write_objectness(
     Raises:
         ValueError: if the collection or the field does not fit
     """
+    samples = collection.flat(samples)
+    inference.check_model(model)
     fo_samples.check_images(samples)
     output = outputs.Output(samples, field, fo.Heatmap, "field")
     with inference.Pass(samples, model, batch_size, progress=progress) as said, output:
@@ -84,6 +86,8 @@ def write_losses(
 
     Source: paper equation 3
     """
+    samples = collection.flat(samples)
+    inference.check_model(model)
     fo_samples.check_images(samples)
     fo_samples.check_detections(samples, gt_field, "gt_field")
     output = outputs.Output(

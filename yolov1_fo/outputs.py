@@ -1,8 +1,6 @@
 """The fields that calls of ours write: checked against the database, then written."""
 
 import itertools
-import keyword
-import re
 from collections.abc import Collection, Iterable
 from typing import Any, Self
 
@@ -10,17 +8,14 @@ import fiftyone as fo
 import fiftyone.core.fields as fof
 import fiftyone.core.labels as fol
 import fiftyone.core.media as fomm
-import fiftyone.core.odm as foo
 from fiftyone import ViewField as F
 
 from yolov1_fo import samples as fo_samples
+from yolov1_fo import schema
+from yolov1_fo.schema import FRAMES
 
 WRITE_EVERY = 1000
 """Values are written in one go for so many samples."""
-FRAMES = "frames."
-"""Begins the fields of a video's frames."""
-RESERVED = ("frames", "groups", "pk")
-"""Names that FiftyOne keeps for itself, beside the attributes of its samples."""
 
 
 def detections(
@@ -87,11 +82,11 @@ class Output:
 
     def check(self) -> None:
         """Checks the field as the database has it now."""
-        there = current(self.dataset, self.path)
+        there = schema.current(self.dataset, self.path)
         if there is None and self.samples._is_frames:
             there = self.samples._dataset.get_field(self.name)
         if there is None:
-            _check_new(self.name, self.argument)
+            schema.check_new(self.name, self.argument)
             return
         where = f"{self.argument} '{self.path}' on {fo_samples.name(self.samples)}"
         if getattr(there, "document_type", None) is not self.kind:
@@ -213,60 +208,11 @@ class Output:
         if left:
             self._set(videos, self.path, {sample_id: left}, "id")
 
+    @property
+    def exists(self) -> bool:
+        """Whether the field is there."""
+        return schema.current(self.dataset, self.path) is not None
+
     def filled(self) -> set[str]:
         """Returns the ids of the samples, or frames, that have a value."""
-        if current(self.dataset, self.path) is None:
-            return set()
-        return self._ids(F(self.name).exists())
-
-
-def current(dataset: fo.Dataset, path: str) -> fof.Field | None:
-    """Returns a field as the database has it now; None if there is none.
-
-    A dataset that knows it otherwise is reloaded.
-
-    Args:
-        dataset: the dataset
-        path: of the field, `frames.<name>` of a video's frames
-
-    Raises:
-        ValueError: if the dataset was deleted
-    """
-    of_frames, name = path.startswith(FRAMES), path.removeprefix(FRAMES)
-    stored = foo.get_db_conn().datasets.find_one(
-        {"_id": dataset._doc.id}, ["sample_fields", "frame_fields"]
-    )
-    if stored is None:
-        raise ValueError(f"dataset '{dataset.name}' was deleted")
-    fields = stored.get("frame_fields" if of_frames else "sample_fields") or []
-    there: dict[str, Any] = next((one for one in fields if one["name"] == name), {})
-    described = (
-        there.get("ftype"),
-        there.get("embedded_doc_type"),
-        bool(there.get("read_only")),
-    )
-    if _described(dataset.get_field(path)) != described:
-        dataset.reload()
-    return dataset.get_field(path)
-
-
-def _described(field: fof.Field | None) -> tuple[Any, ...]:
-    if field is None:
-        return None, None, False
-    kind = getattr(field, "document_type", None)
-    return _full(type(field)), kind and _full(kind), bool(field.read_only)
-
-
-def _full(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _check_new(name: str, argument: str) -> None:
-    """Raises a ValueError unless FiftyOne and Python take the name of a new field."""
-    is_kept = keyword.iskeyword(name) or name in RESERVED or hasattr(fo.Sample, name)
-    if is_kept or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
-        raise ValueError(
-            f"{argument} must be a name that Python takes, of ASCII letters, digits "
-            "and underscores, not beginning with an underscore, and not one that "
-            f"Python or FiftyOne keeps for itself; got {name!r}"
-        )
+        return self._ids(F(self.name).exists()) if self.exists else set()

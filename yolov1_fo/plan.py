@@ -18,6 +18,7 @@ from yolov1_fo import (
     __version__,
     architectures,
     checkpoint,
+    collection,
     darknet,
     data,
     estimate,
@@ -85,6 +86,7 @@ def new(
         ValueError: if the samples, the field, a class or a setting does not fit
         FileNotFoundError: if there is no such trunk
     """
+    samples, val_samples = _flat(samples, val_samples)
     _check(samples, val_samples, gt_field, task)
     names = fo_samples.classes_of(samples, gt_field, classes)
     if trunk is not None or task == CLASSIFY:
@@ -194,6 +196,7 @@ def again(
         ValueError: if there is no such run, or it has finished, or is of the other task
         FileNotFoundError: if its folder, or a trunk that it begins with, is gone
     """
+    samples, val_samples = _flat(samples, val_samples)
     fo_samples.check_images(samples)
     dataset = samples._root_dataset
     run_key = runs.find(dataset, resume)
@@ -260,6 +263,14 @@ def _first_trunk(run: Any, run_key: str, folder: Path) -> Path | None:
 
 def _task(run: Any) -> str:
     return getattr(run, "task", DETECT)
+
+
+def _flat(
+    samples: fo_samples.Samples, val_samples: fo_samples.Samples | None
+) -> tuple[fo_samples.Samples, fo_samples.Samples | None]:
+    if val_samples is not None:
+        val_samples = collection.flat(val_samples, "val_samples")
+    return collection.flat(samples), val_samples
 
 
 def _check(

@@ -119,17 +119,46 @@ def check_images(samples: Samples) -> None:
         raise ValueError(
             f"{what} is grouped; choose one slice: samples.select_group_slices(...)"
         )
+    if samples._is_frames:
+        _check_sampled(samples, what)
     if samples.media_type == fomm.VIDEO:
         raise ValueError(
             f"{what} holds videos; turn them into images: "
-            "samples.to_frames(sample_frames=True)"
+            f"samples.to_frames(sample_frames=True){_slices(samples)}"
         )
     if getattr(samples, "_is_patches", False):
         raise ValueError(f"{what} shows patches; pass the samples that they come from")
     if not len(samples):
         raise ValueError(f"{what} has no samples")
     if samples.media_type != fomm.IMAGE:
-        raise ValueError(f"{what} must hold images, got {samples.media_type}")
+        raise ValueError(
+            f"{what} must hold images, got {samples.media_type}{_slices(samples)}"
+        )
+
+
+def _slices(samples: Samples) -> str:
+    """Returns which slices of a grouped dataset hold images, as an error's end."""
+    root = samples._root_dataset
+    if root.media_type != fomm.GROUP:
+        return ""
+    kinds = root.group_media_types.items()
+    fit = [name for name, kind in kinds if kind == fomm.IMAGE]
+    return f"; slices that hold images: {', '.join(fit) or 'none'}"
+
+
+def _check_sampled(samples: Samples, what: str) -> None:
+    """Raises a ValueError unless frames of videos stand in files of their own."""
+    first = samples.limit(1).values("filepath")
+    if not first and not len(samples.view()._base_view):
+        raise ValueError(
+            f"{what} shows frames that are not sampled; sample them: "
+            "dataset.to_frames(sample_frames=True)"
+        )
+    if first and fomm.get_media_type(first[0]) != fomm.IMAGE:
+        raise ValueError(
+            f"{what} shows frames whose files are the videos; sample them: "
+            "dataset.to_frames(sample_frames=True)"
+        )
 
 
 def check_videos(samples: Samples) -> None:

@@ -142,6 +142,7 @@ def _collections(job: jobs.Job, said: dict[str, Any], tell: _Teller) -> tuple[An
     """Returns the samples, and those to measure on."""
     import fiftyone as fo
 
+    from yolov1_fo import collection
     from yolov1_fo import samples as fo_samples
 
     fo_samples.check_database()
@@ -149,7 +150,7 @@ def _collections(job: jobs.Job, said: dict[str, Any], tell: _Teller) -> tuple[An
         raise ValueError(f"dataset '{job.dataset}' does not exist")
     dataset = fo.load_dataset(job.dataset)
     found = [
-        None if stages is None else fo.DatasetView._build(dataset, stages)
+        None if stages is None else collection.view_of(dataset, stages)
         for stages in (said["view"], said.get("val_view"))
     ]
     tell(0.0, "connected", now=True)

@@ -4,7 +4,9 @@ import time
 
 import fiftyone as fo
 import pytest
+from bson import ObjectId
 
+from plugin import facts
 from tests.plugin.conftest import SETTINGS, call, ended, error
 from yolov1_fo import jobs
 
@@ -144,3 +146,23 @@ def test_a_run_that_lost_its_folder(dataset, form):
     assert row.history == {}
     call("delete_run", dataset, run_key="one")
     assert dataset.list_runs() == []
+
+
+def test_what_forms_ask_is_counted_once_while_nothing_changes(painted, monkeypatch):
+    asked = []
+    distinct = fo.DatasetView.distinct
+
+    def counted(view, path):
+        asked.append(path)
+        return distinct(view, path)
+
+    monkeypatch.setattr(fo.DatasetView, "distinct", counted)
+    first = painted.first()
+    for _ in range(3):  # each press of a key makes the view anew
+        assert facts.classes(painted.match_tags("train"), "ground_truth")
+        assert facts.tags(painted.match({"_id": ObjectId(first.id)})) == ["train"]
+    assert sorted(asked) == ["ground_truth.detections.label", "tags"]
+    first.tags.append("more")
+    first.save()
+    view = painted.match({"_id": ObjectId(first.id)})
+    assert facts.tags(view) == ["more", "train"]
