@@ -86,7 +86,7 @@ def test_a_missing_checkpoint_is_one_clear_line(tmp_path, net):
     ("text", "line"),
     [
         ("{", "is not valid JSON"),
-        ("[]", "must have format 1, got 'list'"),
+        ("[]", "must be a JSON object, got list"),
         (json.dumps({"format": 2}), "must have format 1, got 2"),
         (json.dumps({"format": 1, "classes": []}), "lacks settings"),
     ],

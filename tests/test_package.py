@@ -136,11 +136,15 @@ def test_demo_does_the_whole_job(tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().err.endswith(f"'{tmp_path}' is not writable\n")
     monkeypatch.undo()
     monkeypatch.setattr(demo, "SETTINGS", {**demo.SETTINGS, **small, "progress": False})
+    (tmp_path / "mine").touch()
+    for name in ("table.txt", "predictions.png"):
+        (tmp_path / name).symlink_to(tmp_path / "mine")
     dataset = yolov1_fo.load_quickstart()
     dataset.evaluate_detections("ground_truth", eval_key=demo.EVAL_KEY, progress=False)
     assert cli.main(["demo", "--epochs", "1", "--output", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert "fiftyone app launch yolov1-quickstart" in said
+    assert (tmp_path / "mine").read_text() == ""
     assert (tmp_path / "table.txt").read_text().strip() in said
     with PIL.Image.open(tmp_path / "predictions.png") as picture:
         assert picture.size == (4 * 400, 2 * 400)

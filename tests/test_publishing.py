@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import shutil
@@ -5,13 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fiftyone as fo
 import fiftyone.core.models as fom
 import fiftyone.zoo as foz
+import fiftyone.zoo.models as fozm
 import pytest
 
 import yolov1_fo
 from tests.same import assert_same
-from yolov1_fo import publishing
+from yolov1_fo import files, publishing, runs
 
 
 def test_published_model_is_like_any_of_the_zoo(zoo_dir, checkpoint_dir, painted):
@@ -87,8 +90,9 @@ def test_what_cannot_be_published_is_one_clear_line(zoo_dir, checkpoint_dir, tmp
     for name in ("other", "", ".", "..", "../squares"):
         with pytest.raises(ValueError, match="is not published; there are: squares"):
             yolov1_fo.unpublish(name)
-    assert [path.name for path in (zoo_dir / publishing.PUBLISHED).iterdir()] == [
-        "squares"
+    assert sorted(path.name for path in publishing.root().iterdir()) == [
+        ".lock",
+        "squares",
     ]
 
 
@@ -100,7 +104,7 @@ def test_a_write_that_fails_leaves_nothing(zoo_dir, checkpoint_dir, monkeypatch)
     monkeypatch.setattr(shutil, "copyfile", full)
     with pytest.raises(OSError, match="squares' can't be written: No space left"):
         yolov1_fo.publish(checkpoint_dir, "squares")
-    assert not (zoo_dir / publishing.PUBLISHED).exists()
+    assert not publishing.root().exists()
 
 
 def test_a_manifest_edited_by_hand_spoils_only_itself(zoo_dir, checkpoint_dir, caplog):
@@ -128,3 +132,198 @@ def test_a_published_model_keeps_its_classes(zoo_dir, checkpoint_dir):
     yolov1_fo.publish(checkpoint_dir, "squares")
     with pytest.raises(ValueError, match=r"classes of checkpoint .* are blue, red; to"):
         foz.load_zoo_model("squares", classes=["green", "red"], cache=False)
+
+
+CLASSES = ("new", "newer")
+
+
+@pytest.fixture
+def other(checkpoint_dir, tmp_path):
+    """Another checkpoint of the same network."""
+    folder = tmp_path / "other"
+    shutil.copytree(checkpoint_dir, folder)
+    card = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**card, "classes": CLASSES}))
+    return folder
+
+
+def test_zoo_gives_the_model_that_is_published_now(zoo_dir, checkpoint_dir, other):
+    yolov1_fo.publish(checkpoint_dir, "again")
+    yolov1_fo.publish(checkpoint_dir, "again-and-more")
+    held = [
+        foz.load_zoo_model("again"),
+        foz.load_zoo_model("again", iou_thresh=0.3),
+        foz.load_zoo_model("again-and-more"),
+    ]
+    assert foz.load_zoo_model("again") is held[0]
+    yolov1_fo.unpublish("again")
+    with pytest.raises(ValueError, match="'again' not found"):
+        foz.load_zoo_model("again")
+    yolov1_fo.publish(other, "again")
+    assert foz.load_zoo_model("again").classes == list(CLASSES)
+    assert foz.load_zoo_model("again", iou_thresh=0.3).classes == list(CLASSES)
+    assert foz.load_zoo_model("again-and-more") is held[2]
+    assert held[0].classes == ["blue", "red"]
+
+
+def test_zoo_that_is_read_once_notices_a_publication(
+    zoo_dir, checkpoint_dir, monkeypatch
+):
+    monkeypatch.setattr(fo.config, "model_zoo_manifest_cache_enabled", True)
+    assert "squares" not in foz.list_zoo_models()
+    yolov1_fo.publish(checkpoint_dir, "squares")
+    assert "squares" in foz.list_zoo_models()
+    yolov1_fo.unpublish("squares")
+    assert "squares" not in foz.list_zoo_models()
+    fozm._invalidate_zoo_models_manifest()
+
+
+RACE = """
+import sys
+import fiftyone as fo
+import yolov1_fo
+sys.stdin.readline()
+try:
+    print(yolov1_fo.publish(sys.argv[1], "raced"))
+except ValueError as error:
+    print(error)
+"""
+
+
+@pytest.mark.slow
+def test_two_publishes_of_one_name_leave_one_whole_model(zoo_dir, checkpoint_dir):
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACE, checkpoint_dir],
+            env={**os.environ, "FIFTYONE_MODEL_ZOO_DIR": str(zoo_dir)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for racer in racers:
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    said = sorted(racer.communicate()[0].splitlines()[-1] for racer in racers)
+    assert said == [
+        "'raced' is published already; choose another name, or unpublish it",
+        str(publishing.root() / "raced"),
+    ]
+    assert publishing.damaged() == {}
+    assert yolov1_fo.load_model("raced").classes == ["blue", "red"]
+
+
+def test_a_name_taken_while_the_lock_is_awaited_stays(
+    zoo_dir, checkpoint_dir, other, monkeypatch
+):
+    alone = publishing._alone
+
+    @contextlib.contextmanager
+    def late():
+        monkeypatch.setattr(publishing, "_alone", alone)
+        yolov1_fo.publish(other, "squares")
+        with alone():
+            yield
+
+    monkeypatch.setattr(publishing, "_alone", late)
+    with pytest.raises(ValueError, match="'squares' is published already"):
+        yolov1_fo.publish(checkpoint_dir, "squares")
+    assert yolov1_fo.load_model("squares").classes == list(CLASSES)
+
+
+def test_another_that_publishes_for_long_is_said(zoo_dir, checkpoint_dir, monkeypatch):
+    monkeypatch.setattr(publishing, "PATIENCE", 0)
+    yolov1_fo.publish(checkpoint_dir, "squares")
+    with files.locked(publishing.root() / publishing.LOCK):
+        with pytest.raises(OSError, match=r"another process publishes into '.*'; try"):
+            yolov1_fo.publish(checkpoint_dir, "other")
+        with pytest.raises(OSError, match="another process publishes into"):
+            yolov1_fo.unpublish("squares")
+    assert publishing.names() == ["squares"]
+
+
+def test_what_a_killed_publish_leaves_counts_for_nothing(zoo_dir, checkpoint_dir):
+    kill = (
+        "import os, shutil, sys, yolov1_fo; "
+        "shutil.copyfile = lambda *_: os._exit(9); "
+        "yolov1_fo.publish(sys.argv[1], 'squares')"
+    )
+    environment = {**os.environ, "FIFTYONE_MODEL_ZOO_DIR": str(zoo_dir)}
+    killed = subprocess.run(
+        [sys.executable, "-c", kill, checkpoint_dir], env=environment, check=False
+    )
+    assert killed.returncode == 9
+    assert len(publishing.leftovers()) == 1
+    assert publishing.names() == []
+    assert "squares" not in foz.list_zoo_models()
+    assert publishing.clean() == 1
+    assert publishing.clean() == 0
+    left = publishing.root() / ".squares.0123.unfinished"
+    left.mkdir(parents=True)
+    yolov1_fo.publish(checkpoint_dir, "squares")
+    assert not left.exists()
+
+
+def test_links_in_the_zoo_are_not_followed(zoo_dir, checkpoint_dir, tmp_path):
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "file").touch()
+    publishing.root().mkdir(parents=True)
+    (publishing.root() / ".squares.unfinished").symlink_to(precious)
+    (publishing.root() / "nowhere").symlink_to(tmp_path / "nothing")
+    with pytest.raises(ValueError, match="nowhere' stands in its place; remove it"):
+        yolov1_fo.publish(checkpoint_dir, "nowhere")
+    (publishing.root() / "mine").symlink_to(precious)
+    yolov1_fo.unpublish("mine")
+    yolov1_fo.publish(checkpoint_dir, "squares")
+    assert [one.name for one in precious.iterdir()] == ["file"]
+    assert (publishing.root() / "nowhere").is_symlink()
+
+
+def test_a_run_key_is_published_like_its_checkpoint(
+    zoo_dir, checkpoint_dir, painted, monkeypatch
+):
+    known = {"one": str(checkpoint_dir)}
+    monkeypatch.setattr(runs, "exists", lambda dataset, key: key in known)
+    monkeypatch.setattr(runs, "checkpoint_dir", lambda dataset, key: known[key])
+    folder = yolov1_fo.publish("one", "by-key", dataset=painted)
+    assert (folder / "run.json").read_text() == (
+        (checkpoint_dir / "run.json").read_text()
+    )
+    yolov1_fo.publish(checkpoint_dir, "by-folder", dataset=painted)
+    with pytest.raises(FileNotFoundError, match=r"'one' does not exist; .* dataset="):
+        yolov1_fo.publish("one", "other")
+
+
+def test_a_run_key_that_is_not_there_is_one_line(zoo_dir, painted):
+    with pytest.raises(ValueError, match="run 'none' is not on dataset"):
+        yolov1_fo.publish("none", "other", dataset=painted)
+
+
+@pytest.mark.parametrize("part", ["base_name", "base_filename", "tags", "models"])
+def test_damaged_models_are_named_and_spoil_nothing(zoo_dir, checkpoint_dir, part):
+    folder = yolov1_fo.publish(checkpoint_dir, "squares")
+    said = json.loads((folder / "manifest.json").read_text())
+    (said if part == "models" else said["models"][0])[part] = 7
+    (folder / "manifest.json").write_text(json.dumps(said))
+    assert publishing.damaged() == {"squares": "its manifest.json was changed"}
+    if part == "base_filename":  # FiftyOne itself can list no model then
+        with pytest.raises(
+            ValueError, match=r"zoo of models can't be read: .* model '"
+        ):
+            yolov1_fo.publish(checkpoint_dir, "other")
+    else:
+        yolov1_fo.publish(checkpoint_dir, "other")
+    yolov1_fo.unpublish("squares")
+    assert publishing.damaged() == {}
+
+
+def test_a_pipe_in_place_of_a_manifest_keeps_nobody_waiting(zoo_dir, checkpoint_dir):
+    folder = yolov1_fo.publish(checkpoint_dir, "squares")
+    (folder / "manifest.json").unlink()
+    os.mkfifo(folder / "manifest.json")
+    with pytest.raises(ValueError, match=r"'squares' is damaged: .* is no file; unpub"):
+        yolov1_fo.publish(checkpoint_dir, "other")
+    yolov1_fo.unpublish("squares")
+    yolov1_fo.publish(checkpoint_dir, "other")

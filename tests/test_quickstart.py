@@ -31,6 +31,15 @@ def test_scenes_are_as_promised(dataset):
             assert max(x + w, y + h) <= 1 + 1e-9
 
 
+def test_scenes_are_written_through_no_link(tmp_path):
+    (tmp_path / "precious").write_text("mine")
+    (tmp_path / "val").mkdir()
+    (tmp_path / "val" / "000.jpg").symlink_to(tmp_path / "precious")
+    next(quickstart._samples("val", tmp_path / "val"))
+    assert (tmp_path / "precious").read_text() == "mine"
+    assert not (tmp_path / "val" / "000.jpg").is_symlink()
+
+
 def test_scenes_are_always_the_same():
     for a, b in zip(
         quickstart.scenes("val", 3), quickstart.scenes("val", 3), strict=True

@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -247,6 +248,35 @@ def test_without_a_network_one_line_says_what_to_do(zoo_dir, monkeypatch):
     assert list(zoo_dir.iterdir()) == []
     with pytest.raises(FileNotFoundError, match="'nowhere' does not exist"):
         foz.load_zoo_model(TINY, weights_path="nowhere", cache=False)
+
+
+def test_a_fetch_that_was_killed_leaves_what_clean_removes(zoo_dir):
+    for folder in (zoo_dir, zoo_dir / "yolov1-fo"):
+        for name in (f".{TINY}.weights.01.unfinished", ".another.01.unfinished"):
+            sparse(folder / name, 10)
+    fresh, stale = (
+        one / f".{TINY}.weights.01.unfinished"
+        for one in (zoo_dir, zoo_dir / "yolov1-fo")
+    )
+    hours = time.time() - 2 * released.STALE
+    for one in zoo_dir.rglob("*"):
+        if one != fresh:
+            os.utime(one, (hours, hours))
+    assert released.clean() == 1
+    assert fresh.exists()
+    assert not stale.exists()
+    assert (zoo_dir / ".another.01.unfinished").exists()
+
+
+def test_a_fetch_writes_through_no_link(zoo_dir, site, tmp_path):
+    folder, _ = site
+    sparse(folder / "tiny-yolov1.weights", SIZE)
+    mine = sparse(tmp_path / "mine" / "precious", 7)
+    zoo_dir.mkdir()
+    released.place(TINY).symlink_to(mine)
+    released.fetch(TINY, released.place(TINY))
+    assert mine.stat().st_size == 7
+    assert not released.place(TINY).is_symlink()
 
 
 def test_a_missing_file_on_the_site_is_said(zoo_dir, site):

@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from yolov1_fo import files
+from yolov1_fo import files, metadata
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1
 NETWORK, CARD, STATE = "network.keras", "run.json", "state"
+LONGEST_NAME = 1000
+"""Bytes of `last` and `best` that are read at most."""
 
 
 @contextlib.contextmanager
@@ -66,12 +68,16 @@ def write(folder: Path, network: Any, card: dict[str, Any]) -> None:
     """
     check_finite(network)
     network.save(folder / NETWORK)
-    text = json.dumps({"format": FORMAT, **card}, indent=2)
+    text = json.dumps({"format": metadata.FORMAT, **card}, indent=2)
     (folder / CARD).write_text(text + "\n")
 
 
 def _tidy(root: Path) -> None:
-    last, best = pointed(root, "last"), pointed(root, "best")
+    try:
+        last, best = pointed(root, "last"), pointed(root, "best")
+    except (ValueError, OSError) as error:
+        logger.warning("%s; older checkpoints are kept", error)
+        return
     for folder in root.glob("epoch_*"):
         if folder not in (last, best):
             shutil.rmtree(folder, ignore_errors=True)
@@ -108,9 +114,43 @@ def point_to_best(root: Path, epoch: float) -> None:
 
 
 def pointed(root: Path, name: str) -> Path | None:
-    """Returns the checkpoint that `last` or `best` names; None without such a file."""
+    """Returns the checkpoint that `last` or `best` names; None without such a file.
+
+    Raises:
+        ValueError: if it names nothing that can stand beside it
+    """
     file = root / name
-    return root / file.read_text().strip() if file.is_file() else None
+    if not file.is_file():
+        return None
+    said = metadata.read_text(file, LONGEST_NAME).strip()
+    if not re.fullmatch(r"[^/\\:\x00-\x1f]+", said) or not said.strip("."):
+        raise ValueError(
+            f"'{file}' must name a checkpoint beside it, as epoch_0012, got {said!r}"
+        )
+    return root / said
+
+
+def named(source: str | os.PathLike[str], argument: str = "source") -> str:
+    """Returns a path or a name as a string.
+
+    Args:
+        source: as a caller gave it
+        argument: how the caller calls it
+
+    Raises:
+        TypeError: if it is neither
+        ValueError: if it can be neither
+    """
+    if not isinstance(source, str | os.PathLike):
+        raise TypeError(
+            f"{argument} must be a path or a name, got {type(source).__name__}"
+        )
+    name = os.fspath(source)
+    if not isinstance(name, str):
+        raise TypeError(f"{argument} must be a path or a name, got {name!r}")
+    if not name.strip() or "\0" in name:
+        raise ValueError(f"{argument} must be a path or a name, got {name!r}")
+    return name
 
 
 def resolve(source: str | os.PathLike[str]) -> Path:
@@ -118,45 +158,35 @@ def resolve(source: str | os.PathLike[str]) -> Path:
 
     Raises:
         FileNotFoundError: if there is none
+        ValueError: if it can't be a path, or the run's folder is damaged
+        TypeError: if it is no path
     """
-    folder = Path(source)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"checkpoint folder '{source}' does not exist")
+    name = named(source, "checkpoint folder")
+    if not os.path.isdir(name):  # noqa: PTH112  # a Path raises where the name is long
+        raise FileNotFoundError(f"checkpoint folder {name!r} does not exist")
+    folder = Path(name)
     if not (folder / NETWORK).is_file():  # a run's folder has a `run.json` too
         folder = pointed(folder, "best") or pointed(folder, "last") or folder
-    for name in (CARD, NETWORK):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(f"checkpoint '{folder}' has no {name}")
+    for part in (CARD, NETWORK):
+        if not (folder / part).is_file():
+            raise FileNotFoundError(f"checkpoint '{folder}' has no {part}")
     return folder
 
 
 def read_card(folder: Path, task: str | None = None) -> dict[str, Any]:
-    """Returns what `run.json` says.
+    """Returns what `run.json` says, checked; see `metadata.check`.
 
     Args:
         folder: of a checkpoint
         task (any): what the network must be for, detect or classify
 
     Raises:
-        ValueError: if it can't be read, is of a newer format, lacks a part, or its
-            network is for another task
+        ValueError: if it can't be read, is of a newer format, lacks a part, a part is
+            of another kind, or its network is for another task
+        FileNotFoundError: if there is none
+        OSError: if it may not be read
     """
     path = folder / CARD
-    try:
-        card = json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"'{path}' is not valid JSON: {error}") from None
-    if not isinstance(card, dict) or card.get("format") != FORMAT:
-        got = card.get("format") if isinstance(card, dict) else type(card).__name__
-        raise ValueError(f"'{path}' must have format {FORMAT}, got {got!r}")
-    missing = [key for key in ("classes", "settings") if key not in card]
-    if missing:
-        raise ValueError(f"'{path}' lacks {', '.join(missing)}")
-    is_for = card.get("task", "detect")
-    if task not in (None, is_for):
-        makes = {"detect": "train", "classify": "pretrain"}
-        raise ValueError(
-            f"checkpoint '{folder}' must be one of {makes[task or is_for]}, "
-            f"got one of {makes.get(is_for, is_for)}"
-        )
+    card = metadata.read_json(path)
+    metadata.check(path, card, task)
     return card

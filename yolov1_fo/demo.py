@@ -13,6 +13,7 @@ from PIL.Image import Image
 from yolov1_fo import (
     drawing,
     evaluation,
+    files,
     images,
     inference,
     labels,
@@ -88,8 +89,9 @@ def run(
     if EVAL_KEY in dataset.list_evaluations():  # of an earlier demo, maybe another's
         dataset.delete_evaluation(EVAL_KEY)
     report = evaluation.evaluate(val, "yolov1", eval_key=EVAL_KEY, progress=False)
-    (output / "table.txt").write_text(f"{report}\n")
-    drawing.save(picture(val.limit(PICTURED), "yolov1"), output / "predictions.png")
+    files.write(output / "table.txt", f"{report}\n")
+    with files.whole_file(output / "predictions.png") as unfinished:
+        drawing.save(picture(val.limit(PICTURED), "yolov1"), unfinished)
     say(f"\n{report}\n")
     say(f"table    {output / 'table.txt'}")
     say(f"picture  {output / 'predictions.png'} (above: truth, below: predictions)")

@@ -197,7 +197,7 @@ def save(picture: Image, path: str | os.PathLike[str]) -> None:
         kmeans=2,
         dither=PIL.Image.Dither.NONE,
     )
-    few.save(path, optimize=True)
+    few.save(path, "PNG", optimize=True)
 
 
 def _copy(image: Array | Image) -> Image:

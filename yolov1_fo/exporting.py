@@ -16,7 +16,7 @@ import fiftyone as fo
 import keras
 import numpy as np
 
-from yolov1_fo import checkpoint, formats, forward, grid, spelling
+from yolov1_fo import checkpoint, formats, forward, grid, metadata, spelling
 from yolov1_fo.formats import FORMATS
 from yolov1_fo.model import YOLOv1Model
 from yolov1_fo.sources import load_model
@@ -89,7 +89,7 @@ def _check(target: Path, format: str) -> None:
     """Raises the errors that can be known before anything is loaded."""
     spelling.check_choice("format", format, FORMATS)
     for there in (target, card_path(target)):
-        if there.exists():
+        if os.path.lexists(there):  # a link to nowhere is the user's, too
             raise ValueError(f"'{there}' exists; choose another path, or delete it")
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
@@ -154,7 +154,7 @@ def _compare(network: keras.Model, path: Path, format: str, target: Path) -> Non
 def _card(model: YOLOv1Model, format: str) -> dict[str, Any]:
     side = model.side
     return {
-        "format": checkpoint.FORMAT,
+        "format": metadata.FORMAT,
         "exported": format,
         "network": model.card["settings"]["network"],
         "input": f"{formats.INPUT}: (N, {side}, {side}, 3) float32 RGB in [0, 1]",

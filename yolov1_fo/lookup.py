@@ -1,7 +1,6 @@
 """Where a trained model stands, whatever it is called by. It loads no Keras."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 import fiftyone as fo
@@ -21,15 +20,16 @@ def find(source: str | os.PathLike[str], dataset: fo.Dataset | None) -> dict[str
     Raises:
         FileNotFoundError: if there is none
         ValueError: if it is something else
+        TypeError: if it is neither a path nor a name
     """
-    name = os.fspath(source)
+    name = checkpoint.named(source)
     if dataset is not None and runs.exists(dataset, name):
-        source = runs.checkpoint_dir(dataset, name)
-    if Path(source).is_dir():
-        return {"checkpoint_dir": str(checkpoint.resolve(source))}
-    if Path(source).is_file():
+        return _stands_in(runs.checkpoint_dir(dataset, name))
+    if os.path.isdir(name):  # noqa: PTH112  # a Path raises where the name is long
+        return _stands_in(name)
+    if os.path.isfile(name):  # noqa: PTH113  # see above
         raise ValueError(
-            f"'{name}' is a file; for Darknet's weights pass network=, one of "
+            f"{name!r} is a file; for Darknet's weights pass network=, one of "
             f"{', '.join(tables())}"
         )
     published = publishing.published(name)
@@ -40,6 +40,10 @@ def find(source: str | os.PathLike[str], dataset: fo.Dataset | None) -> dict[str
     if dataset is not None:
         runs.find(dataset, name)  # raises, and says which runs there are
     raise FileNotFoundError(
-        f"'{source}' is no checkpoint folder and no model of the zoo; to load a run by "
+        f"{name!r} is no checkpoint folder and no model of the zoo; to load a run by "
         "its key, pass dataset="
     )
+
+
+def _stands_in(folder: str) -> dict[str, Any]:
+    return {"checkpoint_dir": str(checkpoint.resolve(folder))}

@@ -158,4 +158,7 @@ def _said(card: dict[str, Any], key: str) -> str:
 
 
 def _cell(value: Any) -> str:
-    return "none" if value == [] else plain(str(value))
+    said = str(value)
+    return (
+        "none" if value == [] else plain(f"{said[:97]}..." if len(said) > 100 else said)
+    )

@@ -16,7 +16,7 @@ from typing import Any
 import fiftyone as fo
 import fiftyone.core.odm as foo
 
-from yolov1_fo import checkpoint, files
+from yolov1_fo import checkpoint, files, metadata
 
 OWNER = checkpoint.CARD
 OURS = (
@@ -58,7 +58,7 @@ def claim(folder: Path, dataset: fo.Dataset, run_key: str) -> None:
         OSError: if it can't be written
     """
     said = {
-        "format": checkpoint.FORMAT,
+        "format": metadata.FORMAT,
         "dataset_id": str(dataset._doc.id),
         "dataset": dataset.name,
         "run_key": run_key,
@@ -92,10 +92,9 @@ def foreign(dataset: fo.Dataset, run_key: str, folder: Path) -> str | None:
 def owner(folder: Path) -> dict[str, Any] | None:
     """Returns what a run's folder says of whose it is; None if it says nothing."""
     try:
-        said = json.loads((folder / OWNER).read_text(encoding="utf-8"))
+        return metadata.read_json(folder / OWNER)
     except (OSError, ValueError):
         return None
-    return said if isinstance(said, dict) else None
 
 
 def _is_ours(name: str) -> bool:

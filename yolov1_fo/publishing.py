@@ -5,64 +5,60 @@ models, so that any process finds it. It loads no Keras.
 """
 
 import contextlib
-import json
 import os
 import re
 import shutil
-from datetime import datetime
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import fiftyone as fo
 import fiftyone.zoo.models as fozm
 
-from yolov1_fo import checkpoint, files, model_card, zoo
+from yolov1_fo import checkpoint, database, files, manifest, model_card, runs, zoo
 from yolov1_fo.architectures import NETWORKS
 
-PUBLISHED = "yolov1-published"
 CARD = "README.md"
-NAME = "[A-Za-z0-9][A-Za-z0-9_.-]*"
-MODEL = "yolov1_fo.model.YOLOv1Model"
-
-LOST = '''"""What FiftyOne asks when this published model has lost its weights."""
-
-
-def download_model(model_name, model_path):
-    raise FileNotFoundError(
-        f"published model '{model_name}' is damaged: '{model_path}' is not there, or "
-        "its manifest.json was changed; unpublish it, then publish it again"
-    )
-
-
-def load_model(model_name, model_path, **settings):
-    download_model(model_name, model_path)
-'''
+NAME = "[A-Za-z0-9][A-Za-z0-9_.-]{0,199}"
+LOCK = ".lock"
+PATIENCE = 60.0
+"""Seconds to wait for another process that publishes: it copies a gigabyte at most."""
 
 
 def published(name: str) -> Path | None:
     """Returns the folder of a published model; None if there is none of that name."""
-    folder = _folder(name)
-    return folder if re.fullmatch(NAME, name) and folder.is_dir() else None
+    if not isinstance(name, str) or not re.fullmatch(NAME, name):
+        return None
+    folder = root() / name
+    return folder if folder.is_dir() else None
 
 
 def names() -> list[str]:
     """Returns the names of all published models."""
-    root = _folder("")
-    return sorted(path.name for path in root.glob("[!.]*")) if root.is_dir() else []
+    found = (path.name for path in root().glob("*") if path.is_dir())
+    return sorted(name for name in found if re.fullmatch(NAME, name))
 
 
-def _folder(name: str) -> Path:
-    return Path(fo.config.model_zoo_dir) / PUBLISHED / name
+def root() -> Path:
+    """Returns the folder of all published models, which may not be there."""
+    return Path(fo.config.model_zoo_dir) / manifest.PUBLISHED
 
 
-def publish(checkpoint_dir: str | os.PathLike[str], name: str) -> Path:
+def publish(
+    checkpoint_dir: str | os.PathLike[str], name: str, dataset: fo.Dataset | None = None
+) -> Path:
     """Puts a trained model into the local model zoo, for every process.
 
     Then `foz.load_zoo_model(name)` loads it. It is a copy: the run may be deleted.
+    FiftyOne gives a model again that this process loaded under the name and still
+    holds; publishing makes it forget that one here. Another process that holds one can
+    pass `cache=False`, or take `yolov1_fo.load_model(name)`.
 
     Args:
-        checkpoint_dir: a checkpoint's folder, or a run's, of which the best is taken
+        checkpoint_dir: a checkpoint's folder, or a run's, of which the best is taken,
+            or a run key
         name: in the zoo
+        dataset (None): where to look up a run key
 
     Returns:
         its folder in the zoo; `README.md` there is its card
@@ -70,24 +66,97 @@ def publish(checkpoint_dir: str | os.PathLike[str], name: str) -> Path:
     Raises:
         FileNotFoundError: if there is no such checkpoint
         ValueError: if it can't be read, or the name is taken or can't be one
+        TypeError: if an argument is of another kind
         OSError: if it can't be written
     """
-    source = checkpoint.resolve(checkpoint_dir)
+    source = _source(checkpoint_dir, dataset)
     card = checkpoint.read_card(source, "detect")
     check_name(name)
-    folder = _folder(name)
+    with _alone():
+        _check_free(name)  # another process may have taken it meanwhile
+        with files.whole_folder(root() / name) as unfinished:
+            _fill(unfinished, source, name, card)
+    _forget(name)
+    return root() / name
+
+
+def _source(checkpoint_dir: str | os.PathLike[str], dataset: fo.Dataset | None) -> Path:
+    key = checkpoint.named(checkpoint_dir, "checkpoint_dir")
+    if dataset is not None and (
+        runs.exists(dataset, key) or not Path(checkpoint_dir).is_dir()
+    ):
+        return checkpoint.resolve(runs.checkpoint_dir(dataset, key))
     try:
-        with files.whole_folder(folder) as unfinished:  # FiftyOne looks past it
-            for part in (checkpoint.NETWORK, checkpoint.CARD):
-                shutil.copyfile(source / part, unfinished / part)
-            size = (source / checkpoint.NETWORK).stat().st_size
-            manifest = json.dumps(_manifest(name, card, size), indent=2)
-            (unfinished / "manifest.json").write_text(manifest + "\n")
-            (unfinished / CARD).write_text(model_card.text(name, card))
-            (unfinished / "__init__.py").write_text(LOST)
-    finally:
-        _tidy()
-    return folder
+        return checkpoint.resolve(checkpoint_dir)
+    except FileNotFoundError as error:
+        if dataset is None and not os.path.isdir(key):  # noqa: PTH112  # long names
+            raise FileNotFoundError(
+                f"{error}; to publish a run by its key, pass dataset="
+            ) from None
+        raise
+
+
+def _fill(folder: Path, source: Path, name: str, card: dict[str, Any]) -> None:
+    for part in (checkpoint.NETWORK, checkpoint.CARD):
+        shutil.copyfile(source / part, folder / part)
+    manifest.write(folder, name, card)
+    (folder / CARD).write_text(model_card.text(name, card), encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Lets one process at a time publish, and removes what a killed one left."""
+    with contextlib.ExitStack() as stack:
+        try:
+            _lock(stack)
+        except TimeoutError:
+            raise OSError(
+                f"another process publishes into '{root()}'; try again when it is done"
+            ) from None
+        except OSError as error:
+            raise OSError(f"'{root()}' can't be written: {error}") from error
+        for path in leftovers():
+            files.remove(path)
+        yield
+
+
+def _lock(stack: contextlib.ExitStack) -> None:
+    for tries in (2, 1, 0):
+        try:
+            root().mkdir(parents=True, exist_ok=True)
+            stack.enter_context(files.locked(root() / LOCK, PATIENCE))
+        except FileNotFoundError:  # another process has just removed the empty folder
+            if not tries:
+                raise
+        else:
+            break
+    stack.callback(_tidy)
+
+
+def _tidy() -> None:
+    """Removes the folder of published models, under its lock, if it holds none."""
+    with contextlib.suppress(OSError):
+        if [path.name for path in root().iterdir()] == [LOCK]:
+            (root() / LOCK).unlink()
+            root().rmdir()
+
+
+def leftovers() -> list[Path]:
+    """Returns what is being written, or was when a process was killed."""
+    return sorted(root().glob(f".*{files.UNFINISHED}"))
+
+
+def clean() -> int:
+    """Removes what killed processes left; returns how many folders these were.
+
+    Raises:
+        OSError: if another process publishes for long, or the lock can't be had
+    """
+    found = leftovers()
+    if found:
+        with _alone():
+            found = [path for path in found if not path.exists()]
+    return len(found)
 
 
 def unpublish(name: str) -> None:
@@ -95,64 +164,89 @@ def unpublish(name: str) -> None:
 
     Raises:
         ValueError: if there is none of that name
+        OSError: if it can't be removed
     """
+    _find(name)
+    with _alone():
+        files.take_away(_find(name))
+    _forget(name)
+
+
+def _find(name: str) -> Path:
     folder = published(name)
     if folder is None:
         has = ", ".join(names()) or "none"
-        raise ValueError(f"'{name}' is not published; there are: {has}")
-    gone = folder.with_name(f".{name}.unfinished")
-    try:
-        folder.rename(gone)  # at once, whatever happens while its files go
-        shutil.rmtree(gone)
-    except OSError as error:
-        raise OSError(f"'{folder}' can't be removed: {error}") from error
-    _tidy()
+        raise ValueError(f"{name!r} is not published; there are: {has}")
+    return folder
 
 
-def _tidy() -> None:
-    """Removes the folder of published models if it is empty."""
-    with contextlib.suppress(OSError):
-        _folder("").rmdir()
+def _forget(name: str) -> None:
+    """Lets FiftyOne read the zoo anew.
+
+    It has no public way: while a model is in use, loading it again by the same name
+    and settings gives the same object, whatever was published meanwhile.
+    """
+    fozm._invalidate_zoo_models_manifest()
+    with_settings = f"({('name', name)!r}, "  # as FiftyOne spells its keys
+    for key in list(fozm._MODELS):
+        if key == name or key.startswith(with_settings):
+            fozm._MODELS.pop(key, None)
 
 
 def check_name(name: str) -> None:
-    """Raises a ValueError unless a model can be published under this name."""
+    """Raises an error unless a model can be published under this name.
+
+    Raises:
+        ValueError: if it is taken, or can't be one
+        TypeError: if it is no string
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a string, got {type(name).__name__}")
     if not re.fullmatch(NAME, name):
         raise ValueError(
             "name must be letters, digits, dots, dashes and underscores, beginning "
-            f"with a letter or digit; got {name!r}"
+            f"with a letter or digit, at most 200; got {_short(name)}"
         )
+    _check_free(name)
+    if name in {*NETWORKS, *zoo.entries(), *_others()}:
+        raise ValueError(f"'{name}' is the name of another model; choose another")
+
+
+def _short(name: str) -> str:
+    return repr(name if len(name) < 60 else f"{name[:57]}...")
+
+
+def _check_free(name: str) -> None:
     if published(name):
         raise ValueError(
             f"'{name}' is published already; choose another name, or unpublish it"
         )
-    if name in {*NETWORKS, *zoo.entries(), *fozm.list_zoo_models()}:
-        raise ValueError(f"'{name}' is the name of another model; choose another")
+    if os.path.lexists(root() / name):
+        raise ValueError(f"'{root() / name}' stands in its place; remove it")
 
 
-def _manifest(name: str, card: dict[str, Any], size: int) -> dict[str, Any]:
-    now = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
-    return {
-        "name": f"{PUBLISHED}/{name}",
-        "models": [
-            {
-                "base_name": name,
-                "base_filename": checkpoint.NETWORK,
-                "description": model_card.sentence(card),
-                "size_bytes": size,
-                "date_added": now,
-                "tags": ["detection", "tensorflow", "yolov1", "published"],
-                "training_data": [{"name": card.get("dataset", "unknown")}],
-                "requirements": {
-                    "packages": [
-                        "yolov1-fo",
-                        "keras>=3.15",
-                        "tensorflow|tensorflow-cpu|tensorflow-macos",
-                    ],
-                    "cpu": {"support": True},
-                    "gpu": {"support": True},
-                },
-                "default_deployment_config_dict": {"type": MODEL, "config": {}},
-            }
-        ],
-    }
+def _others() -> list[str]:
+    """Returns the names of all models that FiftyOne knows.
+
+    Raises:
+        ValueError: if it can't read a manifest
+    """
+    faults = damaged()
+    said = "; ".join(f"'{name}' is damaged: {why}" for name, why in faults.items())
+    remedy = f"; published model {said}; unpublish it" if said else ""
+    if any(
+        why == manifest.NO_FILE for why in faults.values()
+    ):  # FiftyOne would wait for ever
+        raise ValueError(f"FiftyOne's zoo of models can't be read{remedy}")
+    try:
+        return fozm.list_zoo_models()
+    except Exception as error:  # whatever a manifest of anyone's makes it raise
+        raise ValueError(
+            f"FiftyOne's zoo of models can't be read: {database.line(error)}{remedy}"
+        ) from error
+
+
+def damaged() -> dict[str, str]:
+    """Returns what is wrong with published models that can't be loaded, by name."""
+    found = {name: manifest.fault(root() / name) for name in names()}
+    return {name: fault for name, fault in found.items() if fault}

@@ -14,6 +14,7 @@ import fiftyone as fo
 import numpy as np
 from sklearn.datasets import load_digits, load_sample_images
 
+from yolov1_fo import files
 from yolov1_fo.boxes import Array
 from yolov1_fo.samples import check_database
 
@@ -91,8 +92,9 @@ def _samples(split: str, folder: Path) -> Iterator[fo.Sample]:
     for number, scene in enumerate(scenes(split)):
         path = folder / f"{number:03d}.jpg"
         bgr = cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR)
-        if not cv2.imwrite(str(path), bgr, [cv2.IMWRITE_JPEG_QUALITY, 92]):
-            raise OSError(f"'{path}' can't be written")
+        _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 92])
+        with files.whole_file(path) as unfinished:
+            unfinished.write_bytes(encoded.tobytes())
         detections = [
             fo.Detection(label=label, bounding_box=box)
             for label, box in zip(scene.labels, scene.boxes, strict=True)

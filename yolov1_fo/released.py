@@ -5,17 +5,22 @@ that was cut short or another network's is refused, and nothing of it stays. A
 `.weights` file is numbers; nothing in it can run.
 """
 
+import itertools
 import os
 import re
-import tempfile
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import eta.core.web as etaw
 import fiftyone as fo
 
-from yolov1_fo import darknet, spelling
+from yolov1_fo import darknet, files, spelling
 
+SOURCE = "yolov1-fo"
+"""FiftyOne's folder for our remote source, within the one for models."""
+STALE = 3600.0
+"""Seconds after which a file that nothing was added to is no longer being fetched."""
 SITE = "https://pjreddie.com/media/files/yolov1/"
 
 
@@ -85,22 +90,31 @@ def fetch(name: str, path: Path) -> None:
         ValueError: if the site gives something else
     """
     url = SITE + _find(name).file
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".arriving-", dir=path.parent) as folder:
-        arriving = Path(folder) / path.name
-        try:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with files.whole_file(path) as arriving:
             etaw.download_file(url, path=str(arriving))
-        except (OSError, etaw.WebSessionError) as error:
-            raise OSError(
-                f"'{name}' could not be fetched from {url}: {_reason(error)}; fetch it "
-                f"elsewhere and put it at '{path}'"
-            ) from error
-        try:
             settings(name, arriving)
-        except ValueError as error:
-            said = str(error).replace(str(arriving), url)
-            raise ValueError(f"{said}; nothing of it is kept") from None
-        arriving.replace(path)
+    except (OSError, etaw.WebSessionError) as error:
+        raise OSError(
+            f"'{name}' could not be fetched from {url}: "
+            f"{_reason(error.__cause__ or error)}; fetch it elsewhere and put it at "
+            f"'{path}'"
+        ) from error
+    except ValueError as error:
+        said = str(error).replace(str(arriving), url)
+        raise ValueError(f"{said}; nothing of it is kept") from None
+
+
+def clean() -> int:
+    """Removes what fetches that were killed left; returns how many files these were."""
+    zoo, count = Path(fo.config.model_zoo_dir), 0
+    for name, folder in itertools.product(RELEASES, (zoo, zoo / SOURCE)):
+        for left in files.unfinished(folder, place(name).name):
+            if time.time() - left.stat().st_mtime > STALE:
+                files.remove(left)
+                count += 1
+    return count
 
 
 def _find(name: str) -> Release:
@@ -108,7 +122,7 @@ def _find(name: str) -> Release:
     return RELEASES[name]
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """Returns what went wrong, without the objects that requests prints around it."""
     line = str(error).splitlines()[0] if str(error) else type(error).__name__
     found = re.search(r"\[Errno -?\d+\] [^')(\"]+|timed out", line)

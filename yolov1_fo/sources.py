@@ -1,12 +1,11 @@
 """load_model(source): a model from wherever it stands."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 import fiftyone as fo
 
-from yolov1_fo import class_names, darknet, lookup, spelling
+from yolov1_fo import checkpoint, class_names, darknet, lookup, spelling
 from yolov1_fo.config import NetworkConfig
 from yolov1_fo.model import YOLOv1Model
 from yolov1_fo.model_config import SETTINGS, YOLOv1ModelConfig
@@ -32,7 +31,9 @@ def load_model(
     Raises:
         FileNotFoundError: if there is no such checkpoint or file
         ValueError: if it can't be read, or a setting does not fit
+        TypeError: if an argument is of another kind
     """
+    name = checkpoint.named(source)
     known = [*SETTINGS]
     if network is not None:
         known += ["classes"]
@@ -45,14 +46,14 @@ def load_model(
     if network is None:
         found = lookup.find(source, dataset)
     else:
-        if Path(source).is_dir():
+        if os.path.isdir(name):  # noqa: PTH112  # a Path raises where the name is long
             raise ValueError(
-                f"network= is for Darknet's .weights files, got the folder '{source}'"
+                f"network= is for Darknet's .weights files, got the folder {name!r}"
             )
-        darknet.read_header(source)
+        darknet.read_header(name)
         of_network = {k: v for k, v in settings.items() if k in NetworkConfig.names()}
         found = {
-            "weights_path": os.fspath(source),
+            "weights_path": name,
             "settings": {"network": network, **of_network},
             "classes": settings.get("classes"),
         }
