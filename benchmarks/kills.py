@@ -13,15 +13,63 @@ import logging
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import fiftyone as fo
 from tabulate import tabulate
 
-from benchmarks import kill_scenes, killing, measuring, sandbox
+from benchmarks import kill_calls, kill_checks, killing, measuring, sandbox
 from benchmarks.attempts import FAULTS
-from benchmarks.kill_scenes import SCENES, Scene, fingerprint
+from benchmarks.kill_checks import fingerprint
 from benchmarks.killing import Ended, Moment, fork
+
+
+class Scene(NamedTuple):
+    """A call that is disturbed.
+
+    Attributes:
+        call: in the doomed process
+        after: yields what is wrong, in another process
+        before: what must be done first
+        kills: at so many moments
+    """
+
+    call: Callable[[], Any]
+    after: Callable[[], Iterator[str]]
+    before: Callable[[], Any] | None = None
+    kills: int = 6
+
+
+SCENES = {
+    "train, host": Scene(
+        lambda: kill_calls.train("host"),
+        lambda: kill_checks.after_training("host"),
+        kills=8,
+    ),
+    "train, stream": Scene(
+        lambda: kill_calls.train("stream"),
+        lambda: kill_checks.after_training("stream"),
+        kills=6,
+    ),
+    "resume": Scene(
+        lambda: kill_calls.resume("host"),
+        lambda: kill_checks.after_training("host"),
+        kill_calls.interrupt_training,
+    ),
+    "apply, new field": Scene(
+        lambda: kill_calls.apply("fresh"), lambda: kill_checks.after_applying("fresh")
+    ),
+    "apply, again": Scene(
+        lambda: kill_calls.apply("predictions"),
+        lambda: kill_checks.after_applying("predictions"),
+        kills=3,
+    ),
+    "evaluate": Scene(kill_calls.evaluate, kill_checks.after_evaluating),
+    "publish": Scene(kill_calls.publish, kill_checks.after_publishing, kills=3),
+    "unpublish": Scene(
+        kill_calls.unpublish, kill_checks.after_publishing, kill_calls.publish, kills=2
+    ),
+}
 
 DATABASE, DISK = "MongoDB killed", "disk full"
 DISK_BYTES, LEFT = 64e6, 50_000
@@ -152,7 +200,7 @@ def trials(names: list[str], wanted: list[str], part: float) -> Iterator[Trial]:
         wanted: what is done to them
         part: of all trials; at least one of each kind
     """
-    ended = fork(lambda: kill_scenes.prepare(names))
+    ended = fork(lambda: kill_checks.prepare(names))
     if ended.how != "finished":
         raise RuntimeError(f"the trials can't begin: {ended.how}")
     before = fork(fingerprint).value
@@ -165,7 +213,7 @@ def trials(names: list[str], wanted: list[str], part: float) -> Iterator[Trial]:
                 trial = disturbed(name, deed, moment, before)
                 yield trial
                 if trial.faults:
-                    fork(kill_scenes.clean)
+                    fork(kill_checks.clean)
                     before = fork(fingerprint).value
 
 

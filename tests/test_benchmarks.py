@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import soak
 from benchmarks.measuring import Figure
 
 ROOT = Path(__file__).parent.parent
@@ -81,3 +82,31 @@ def test_accelerators_are_measured_without_tensorflow_and_fiftyone(
 )
 def test_a_figure_is_one_line(figure, said):
     assert str(figure) == said
+
+
+def held(minutes, megabytes, files=()):
+    return soak.Held(minutes, megabytes, list(files), [])
+
+
+@pytest.mark.parametrize(
+    ("levels", "holds"),
+    [
+        ([900, 950, 1000, 1000, 1020], True),  # 2 % after the third
+        ([900, 950, 1000, 1020, 1040], False),
+    ],
+)
+def test_memory_after_trainings_is_that_after_the_third(levels, holds):
+    trained = [held(minute, level) for minute, level in enumerate(levels)]
+    assert [one.holds for one in soak.figures(trained, [])] == [holds, True]
+
+
+@pytest.mark.parametrize(("last", "holds"), [(1040, True), (1060, False)])
+def test_memory_at_the_end_of_a_soak_is_that_of_its_second_quarter(last, holds):
+    levels = {5: 700, 15: 1000, 25: 1300, 35: last, 40: last}
+    used = [held(minute, level) for minute, level in levels.items()]
+    assert [one.holds for one in soak.figures([], used)] == [holds, True]
+
+
+def test_a_file_that_is_left_open_is_a_fault():
+    used = [held(minute, 1000, ["pixels.bin"]) for minute in (1, 2, 3, 4)]
+    assert [one.holds for one in soak.figures([], used)] == [True, False]

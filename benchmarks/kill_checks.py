@@ -1,14 +1,11 @@
-"""What is killed in the middle, what a user had before, and what must hold after.
-
-The functions run in processes that `killing.fork` makes.
-"""
+"""What a user had before a call was killed, and what must hold after."""
 
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import bson.json_util
 import fiftyone as fo
@@ -16,91 +13,21 @@ import numpy as np
 
 import yolov1_fo
 from benchmarks import sandbox
-from yolov1_fo import checkpoint, inference, network, overview, publishing, runs
+from benchmarks.kill_calls import (
+    DATASET,
+    KEPT,
+    KEY,
+    apply,
+    dataset,
+    evaluate,
+    publish,
+    resume,
+    train,
+)
+from yolov1_fo import checkpoint, network, overview, publishing, runs
 
-DATASET, KEY, KEPT = "kills", "doomed", "kept"
 USERS = ("ground_truth", "others", "notes", "tags", "filepath")
 """Fields that no call may touch."""
-LEARNING: dict[str, Any] = {
-    **sandbox.SETTINGS,
-    "batch_size": 6,
-    "epochs": 4,
-    "dropout": 0.5,
-    "optimizer": "adam",
-    "ema": 0.9,
-    "validate_every": 2,
-}
-CACHE_GB = 1e-3
-"""A run keeps its decoded images in a file."""
-
-
-# What is done, each in a process of its own.
-
-
-def dataset() -> fo.Dataset:
-    """Returns the dataset of all trials."""
-    return fo.load_dataset(DATASET)
-
-
-def train(mode: str, key: str = KEY, **settings: Any) -> None:
-    """Trains as a run of that name."""
-    yolov1_fo.train(
-        dataset().match_tags("train"),
-        val_samples=dataset().match_tags("val"),
-        run_key=key,
-        data=mode,
-        cache_gb=CACHE_GB,
-        **{**LEARNING, **settings},
-    )
-
-
-def resume(mode: str) -> None:
-    """Goes on with the run, or begins it anew where it never began."""
-    if not runs.exists(dataset(), KEY):
-        train(mode)
-    elif runs.info(dataset(), KEY).status != "finished":
-        yolov1_fo.train(
-            dataset().match_tags("train"),
-            val_samples=dataset().match_tags("val"),
-            resume=KEY,
-            progress=False,
-        )
-
-
-def apply(field: str) -> None:
-    """Predicts into a field, in several writes."""
-    inference.WRITE_EVERY = 8
-    model = yolov1_fo.load_model(KEPT, confidence_thresh=0.0)
-    yolov1_fo.apply(dataset(), model, field, progress=False)
-
-
-def evaluate() -> float:
-    """Evaluates under a name; returns a number of it."""
-    report = yolov1_fo.evaluate(dataset(), "predictions", eval_key=KEY, progress=False)
-    return report.coco_map
-
-
-def publish() -> None:
-    """Publishes a run that has finished."""
-    yolov1_fo.publish(runs.checkpoint_dir(dataset(), "whole_host"), KEY)
-
-
-def unpublish() -> None:
-    """Takes away what was published before."""
-    yolov1_fo.unpublish(KEY)
-
-
-def interrupt_training() -> None:
-    """Leaves a run that can go on after its second epoch."""
-
-    def stop(epoch: int, metrics: dict[str, float]) -> None:
-        if epoch == 2:
-            raise KeyboardInterrupt
-
-    train("host", on_epoch=stop)
-
-
-# What must be there before and after.
 
 
 def prepare(names: list[str]) -> None:
@@ -189,9 +116,6 @@ def weights(key: str) -> list[Any]:
         *network.load(last / checkpoint.NETWORK).get_weights(),
         [np.float64(v) for k, v in history.items() if k != "seconds"],
     ]
-
-
-# What is looked at after a trial; each yields what is wrong.
 
 
 def after_training(mode: str) -> Iterator[str]:
@@ -285,39 +209,3 @@ def clean() -> None:
         yolov1_fo.unpublish(KEY)
     for path in (Path(fo.config.model_zoo_dir) / "yolov1-published").glob(".*"):
         shutil.rmtree(path)
-
-
-class Scene(NamedTuple):
-    """A call that is disturbed.
-
-    Attributes:
-        call: in the doomed process
-        after: yields what is wrong, in another process
-        before: what must be done first
-        kills: at so many moments
-    """
-
-    call: Callable[[], Any]
-    after: Callable[[], Iterator[str]]
-    before: Callable[[], Any] | None = None
-    kills: int = 6
-
-
-SCENES = {
-    "train, host": Scene(
-        lambda: train("host"), lambda: after_training("host"), kills=8
-    ),
-    "train, stream": Scene(
-        lambda: train("stream"), lambda: after_training("stream"), kills=6
-    ),
-    "resume": Scene(
-        lambda: resume("host"), lambda: after_training("host"), interrupt_training
-    ),
-    "apply, new field": Scene(lambda: apply("fresh"), lambda: after_applying("fresh")),
-    "apply, again": Scene(
-        lambda: apply("predictions"), lambda: after_applying("predictions"), kills=3
-    ),
-    "evaluate": Scene(evaluate, after_evaluating),
-    "publish": Scene(publish, after_publishing, kills=3),
-    "unpublish": Scene(unpublish, after_publishing, publish, kills=2),
-}
