@@ -101,7 +101,17 @@ def test_runs_of_other_networks_and_devices_are_passed_over(tmp_path, monkeypatc
         assert ahead.source == "on this CPU, by the network's size"
 
 
+@pytest.mark.parametrize("shown", ["", "-1", "-1,0"])
+def test_a_hidden_gpu_is_none(tmp_path, monkeypatch, shown):
+    monkeypatch.setattr(estimate.shutil, "which", lambda name: "/bin/nvidia-smi")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", shown)
+    run = past(tmp_path, [1000.0, 1010.0])
+    ahead = estimate.of(run.config, 800, 100)
+    assert ahead.source == "on this CPU, by the network's size"
+
+
 def test_of_a_gpu_nothing_is_known_before_a_first_run(tmp_path, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(estimate.shutil, "which", lambda name: "/bin/nvidia-smi")
     run = past(tmp_path, [1000.0, 1010.0])
     ahead = estimate.of(run.config, 800, 100)

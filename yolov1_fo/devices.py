@@ -141,9 +141,9 @@ def _mirrored(devices: int) -> Devices:
         return ONE
     import tensorflow as tf
 
-    kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    kind = "GPU" if tf.config.get_visible_devices("GPU") else "CPU"
     if kind == "CPU":
-        cpu = tf.config.list_physical_devices(kind)[0]
+        cpu = tf.config.get_visible_devices(kind)[0]
         # It is too late if TensorFlow runs already: the check below then says so.
         with contextlib.suppress(RuntimeError):
             if len(tf.config.get_logical_device_configuration(cpu) or ()) < devices:

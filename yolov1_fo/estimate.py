@@ -8,6 +8,7 @@ import contextlib
 import csv
 import functools
 import math
+import os
 import shutil
 import time
 from collections.abc import Iterable
@@ -185,7 +186,7 @@ def of(
         val_images: to measure on, after each epoch that is measured
         past: trainings of before, the newest first
     """
-    speed, has_gpu = processor_speed(), shutil.which("nvidia-smi") is not None
+    speed, has_gpu = processor_speed(), _has_gpu()
     memory = _memory(config, images + val_images)
     here = {device(accelerated=kind) for kind in {False, has_gpu}}
     for run in past:
@@ -199,6 +200,12 @@ def of(
         return Estimate(None, memory, "no estimate before a first run on this GPU")
     seconds = _all(config, images, val_images, speed, 1.0)
     return Estimate(seconds, memory, "on this CPU, by the network's size")
+
+
+def _has_gpu() -> bool:
+    """Returns whether there is one of NVIDIA's GPUs, and it is not hidden."""
+    shown = os.environ.get("CUDA_VISIBLE_DEVICES", "all").partition(",")[0].strip()
+    return shown not in ("", "-1") and shutil.which("nvidia-smi") is not None
 
 
 def _all(

@@ -1,12 +1,15 @@
 """What this machine computes with: its accelerator, memory, and fast precision."""
 
-import shutil
-import subprocess
+import ctypes
+import math
+import sys
 from pathlib import Path
 
 import keras
 
 CPU_INFO = Path("/proc/cpuinfo")
+BFLOAT16_SINCE = 8.0
+"""Compute capability of the first of NVIDIA's GPUs that compute in bfloat16."""
 
 
 def has_accelerator() -> bool:
@@ -17,11 +20,12 @@ def has_accelerator() -> bool:
 def fastest_precision() -> str:
     """Returns bfloat16 where the device has units for it, else float32.
 
-    Such units are AVX512-BF16 and AMX of a processor, as Linux tells, and those of any
-    accelerator.
+    Such units are AVX512-BF16 and AMX of a processor, as Linux tells; those of NVIDIA's
+    GPUs from compute capability 8.0 on, and those of a TPU. Of another accelerator it
+    is not known.
     """
     if has_accelerator():
-        return "bfloat16"
+        return "bfloat16" if _capability() >= BFLOAT16_SINCE else "float32"
     try:
         flags = CPU_INFO.read_text().split()
     except OSError:
@@ -29,8 +33,32 @@ def fastest_precision() -> str:
     return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(flags) else "float32"
 
 
+def _capability() -> float:
+    """Returns the compute capability of the first accelerator; 0 if it is not known."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        first = jax.local_devices()[0]
+        said = getattr(first, "compute_capability", None)
+        is_tpu = first.platform == "tpu"
+    else:
+        import tensorflow as tf
+
+        gpus = tf.config.get_visible_devices("GPU")
+        details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}
+        said = ".".join(map(str, details.get("compute_capability", ())))
+        is_tpu = bool(tf.config.get_visible_devices("TPU"))
+    try:
+        return math.inf if is_tpu else float(said or 0)
+    except ValueError:  # AMD's have names
+        return 0.0
+
+
 def free_memory() -> int | None:
-    """Returns how many bytes the first accelerator has free; None if none can tell."""
+    """Returns how many bytes the first accelerator has free; None if none can tell.
+
+    It is the first that this process sees: `CUDA_VISIBLE_DEVICES` counts.
+    """
     if not has_accelerator():
         return None
     if keras.backend.backend() == "jax":
@@ -40,12 +68,40 @@ def free_memory() -> int | None:
         if "bytes_limit" in told:
             return told["bytes_limit"] - told.get("bytes_in_use", 0)
         return None
-    if not shutil.which("nvidia-smi"):
+    import tensorflow as tf
+
+    gpus = tf.config.get_visible_devices("GPU")
+    return _free_by_driver(int(gpus[0].name.rpartition(":")[2])) if gpus else None
+
+
+def _free_by_driver(number: int) -> int | None:
+    """Returns how many bytes of a GPU are free, as CUDA's driver says.
+
+    Args:
+        number: of the GPU, among those that the driver shows this process
+    """
+    try:
+        cuda = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
         return None
-    asked = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
-    said = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
-    first = said.partition("\n")[0].strip()
-    return int(first) * 2**20 if first.isdigit() else None
+    device, context, popped = ctypes.c_int(), ctypes.c_void_p(), ctypes.c_void_p()
+    free, total = ctypes.c_size_t(), ctypes.c_size_t()
+    # Each function returns 0 if it went well. The context is the one that TensorFlow
+    # has, or makes, so that it costs no memory of its own.
+    if (
+        cuda.cuInit(0)
+        or cuda.cuDeviceGet(ctypes.byref(device), number)
+        or cuda.cuDevicePrimaryCtxRetain(ctypes.byref(context), device)
+    ):
+        return None
+    try:
+        if cuda.cuCtxPushCurrent_v2(context):
+            return None
+        failed = cuda.cuMemGetInfo_v2(ctypes.byref(free), ctypes.byref(total))
+        cuda.cuCtxPopCurrent_v2(ctypes.byref(popped))
+        return None if failed else free.value
+    finally:
+        cuda.cuDevicePrimaryCtxRelease_v2(device)
 
 
 def host_memory() -> int:
