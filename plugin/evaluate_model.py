@@ -5,7 +5,7 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from yolov1_fo import evaluation, launching
+from yolov1_fo import evaluation, evaluation_keys, launching
 
 from . import facts, following, forms
 
@@ -117,9 +117,10 @@ def _look(ctx: Any, form: types.Object, samples: Any, truth: str) -> None:
     """
     there = facts.classes(samples, ctx.params.get("gt_field") or truth)
     forms.classes(form, "classes", there, "all, if none is named")
-    key = ctx.params.get("eval_key")
-    if key in ctx.dataset.list_evaluations():
-        raise ValueError(f"eval_key '{key}' exists; choose another")
+    pred_field, key = ctx.params.get("pred_field"), ctx.params.get("eval_key")
+    if pred_field and key:
+        gt_field = ctx.params.get("gt_field") or truth
+        evaluation_keys.check(samples, pred_field, gt_field, key, replaces=False)
 
 
 def _free_key(dataset: Any, field: str) -> str:

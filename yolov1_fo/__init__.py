@@ -20,7 +20,7 @@ _HOMES = {
     "write_objectness": "mining",
     "write_losses": "mining",
     "evaluate": "evaluation",
-    "EvaluationReport": "evaluation",
+    "EvaluationReport": "reports",
     "compare": "comparison",
     "Comparison": "comparison",
     "VOCEvaluationConfig": "voc",

@@ -71,6 +71,37 @@ def curves(
     ]
 
 
+def match(
+    found: Detected, truth: Objects, iou_thresh: float, border: float = 0.0
+) -> tuple[Array, Array]:
+    """Returns which object each detection of an image finds, as the curves count it.
+
+    Args:
+        found: detections
+        truth: objects
+        iou_thresh: least overlap of a true detection
+        border (0.0): see `curves`
+
+    Returns:
+        (K,) the object's number, -1 for none; (K,) the overlap, 0 where there is none
+    """
+    k = len(found.class_ids)
+    target, overlap = np.full(k, -1), np.zeros(k)
+    if not k or not len(truth.class_ids):
+        return target, overlap
+    overlaps = _boxes.measured_iou(found.boxes, truth.boxes, border)  # (K, M)
+    overlaps[found.class_ids[:, None] != truth.class_ids[None]] = 0
+    taken: set[int] = set()
+    for row in np.argsort(-found.scores, kind="stable").tolist():
+        best = int(overlaps[row].argmax())
+        if best in taken or not _boxes.reaches(overlaps[row, best], iou_thresh):
+            continue
+        target[row], overlap[row] = best, overlaps[row, best]
+        if not truth.difficult[best]:
+            taken.add(best)
+    return target, overlap
+
+
 def _curve(
     found: Sequence[Detected],
     objects: Sequence[Objects],
@@ -88,9 +119,9 @@ def _curve(
         k = int(ours.sum())
         best, overlap = np.zeros(k, int), np.zeros(k)
         if k and len(true_boxes):
-            overlaps = _boxes.iou(detections.boxes[ours], true_boxes, border)  # (k, m)
-            best, overlap = overlaps.argmax(axis=1), overlaps.max(axis=1)
-        hit = overlap >= iou_thresh
+            overlaps = _boxes.measured_iou(detections.boxes[ours], true_boxes, border)
+            best, overlap = overlaps.argmax(axis=1), overlaps.max(axis=1)  # (k,)
+        hit = _boxes.reaches(overlap, iou_thresh)
         scores.append(detections.scores[ours])
         targets.append(first + best)
         hits.append(hit)

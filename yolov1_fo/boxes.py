@@ -10,6 +10,9 @@ import numpy as np
 Array = Any
 """A NumPy array or a Keras tensor."""
 
+PLACES = 10
+"""So many decimals of an overlap are measured."""
+
 
 def namespace(x: Array) -> Any:
     """Returns `numpy` for an array or a plain number, `keras.ops` for a tensor."""
@@ -62,6 +65,44 @@ def iou(boxes_a: Array, boxes_b: Array, border: float = 0.0) -> Array:
     shared = area(xp.concatenate([low, high], axis=-1), border)  # (..., N, M)
     union = area(boxes_a, border) + area(boxes_b, border) - shared
     return shared / xp.where(union > 0, union, xp.ones_like(union))
+
+
+def measured_iou(
+    boxes_a: Array,
+    boxes_b: Array,
+    border: float = 0.0,
+    is_crowd: Array | None = None,
+) -> Array:
+    """Returns how far each pair of boxes overlaps, as an evaluation counts it.
+
+    In float64, rounded so that an overlap of 1/2 in pixels is 1/2 in parts of the image
+    too, where pixels are no binary fractions.
+
+    Args:
+        boxes_a: (N, 4) xyxy
+        boxes_b: (M, 4) xyxy
+        border (0.0): see `area`
+        is_crowd (None): (M,) which of `boxes_b` are crowds; of these the overlap is the
+            part of a box of `boxes_a` that lies inside, as COCO has it
+
+    Returns:
+        (N, M) in [0, 1]
+    """
+    boxes_a = np.asarray(boxes_a, np.float64).reshape(-1, 4)
+    boxes_b = np.asarray(boxes_b, np.float64).reshape(-1, 4)
+    low = np.maximum(boxes_a[:, None, :2], boxes_b[None, :, :2])  # (N, M, 2)
+    high = np.minimum(boxes_a[:, None, 2:], boxes_b[None, :, 2:])
+    shared = area(np.concatenate([low, high], axis=-1), border)
+    alone = np.broadcast_to(area(boxes_a, border)[:, None], shared.shape)
+    union = alone + area(boxes_b, border) - shared
+    if is_crowd is not None:
+        union = np.where(is_crowd, alone, union)
+    return np.round(shared / np.where(union > 0, union, 1), PLACES)
+
+
+def reaches(overlap: Array, iou_thresh: float) -> Array:
+    """Returns where an overlap of `measured_iou` is at least `iou_thresh`."""
+    return overlap >= round(iou_thresh, PLACES)
 
 
 def clip(boxes: Array) -> Array:

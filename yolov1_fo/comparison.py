@@ -6,7 +6,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from yolov1_fo import error_fields, evaluation
+from yolov1_fo import error_fields, evaluation, reports
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.error_analysis import KINDS
 from yolov1_fo.error_fields import Counts
@@ -45,7 +45,7 @@ class Comparison:
 
         Source: paper figure 4
         """
-        return evaluation.error_shares(self.errors.get(eval_key, {}))
+        return reports.error_shares(self.errors.get(eval_key, {}))
 
     def plot_errors(self) -> Any:
         """Returns a figure of plotly's: one bar an evaluation, one colour a kind."""

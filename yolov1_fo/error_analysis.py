@@ -54,6 +54,8 @@ def kinds(
     objects: Sequence[Objects],
     similar: Array,
     iou_thresh: float = 0.5,
+    *,
+    border: float = 0.0,
 ) -> list[Array]:
     """Returns of which kind each detection is.
 
@@ -72,13 +74,14 @@ def kinds(
             detection
         similar: (C, C) from `alike`
         iou_thresh (0.5): least overlap of a correct detection
+        border (0.0): see `average_precision.curves`
 
     Returns:
         by image (K,): a number of `KINDS`; -1 for what is not among the best N
 
     Source: paper section 4.2; Hoiem et al. 2012 for detections that are not the first
     """
-    overlaps = [_on(*one, similar) for one in zip(found, objects, strict=True)]
+    overlaps = [_on(*one, similar, border) for one in zip(found, objects, strict=True)]
     firsts = np.cumsum([0, *(len(truth.boxes) for truth in objects)])
     target = np.concatenate(
         [
@@ -89,7 +92,10 @@ def kinds(
     on = np.concatenate([np.zeros((0, 3)), *(one[1] for one in overlaps)])
     own, lookalike, any_one = on.T
     kind = np.select(
-        [own >= iou_thresh, own >= TOUCHES, lookalike >= TOUCHES, any_one >= TOUCHES],
+        [
+            _boxes.reaches(own, iou_thresh),
+            *(_boxes.reaches(one, TOUCHES) for one in (own, lookalike, any_one)),
+        ],
         [CORRECT, LOCALIZATION, SIMILAR, OTHER],
         BACKGROUND,
     )
@@ -113,7 +119,9 @@ def kinds(
     return np.split(said, ends[:-1]) if len(ends) else []
 
 
-def _on(found: Detected, truth: Objects, similar: Array) -> tuple[Array, Array]:
+def _on(
+    found: Detected, truth: Objects, similar: Array, border: float
+) -> tuple[Array, Array]:
     """Returns which object of its class each detection overlaps most, and how far.
 
     Returns:
@@ -123,7 +131,7 @@ def _on(found: Detected, truth: Objects, similar: Array) -> tuple[Array, Array]:
     k = len(found.class_ids)
     if not len(truth.class_ids) or not k:
         return np.zeros(k, int), np.zeros((k, 3))
-    overlap = _boxes.iou(found.boxes, truth.boxes)  # (K, M)
+    overlap = _boxes.measured_iou(found.boxes, truth.boxes, border)  # (K, M)
     is_own = found.class_ids[:, None] == truth.class_ids[None]
     none_alike = np.zeros((len(similar), 1), bool)  # of class id -1
     is_alike = np.hstack([similar, none_alike])[found.class_ids][:, truth.class_ids]

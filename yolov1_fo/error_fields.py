@@ -1,16 +1,17 @@
 """The kind of each error as a field of the predictions, kept with an evaluation."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import fiftyone as fo
 import numpy as np
 from fiftyone import ViewField as F
 
-from yolov1_fo import error_analysis, spelling
+from yolov1_fo import compared, error_analysis, evaluation_keys, spelling
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.boxes import Array
-from yolov1_fo.compared import Compared
+from yolov1_fo.compared import Compared, Field
+from yolov1_fo.matched import Match, Matched, Progress
 
 Counts = dict[str, dict[str, int]]
 """How many detections of each class are of each kind."""
@@ -22,29 +23,46 @@ def path(pred_field: str, eval_key: str) -> str:
 
 
 def find(
-    compared: Compared,
+    both: Compared,
     iou_thresh: float,
     similar: Collection[Collection[str]] | None = None,
 ) -> list[Array]:
     """Returns of which kind each detection is: numbers of `error_analysis.KINDS`.
 
     Args:
-        compared: predictions beside the truth
+        both: predictions beside the truth
         iou_thresh: least overlap of a correct detection
         similar (VOC's): sets of classes that are taken for each other
     """
     sets = error_analysis.LOOKALIKES if similar is None else similar
-    alike = error_analysis.alike(compared.classes, sets)
-    return error_analysis.kinds(compared.found, compared.objects, alike, iou_thresh)
+    alike = error_analysis.alike(both.classes, sets)
+    n = len(both.classes)
+    return error_analysis.kinds(
+        [_measured(one, n) for one in both.found],
+        [_measured(one, n) for one in both.objects],
+        alike,
+        iou_thresh,
+        border=both.border,
+    )
+
+
+def _measured(one: Any, num_classes: int) -> Any:
+    """Returns detections or objects, with -1 for classes that are not measured."""
+    ids = one.class_ids
+    return one._replace(class_ids=np.where(ids < num_classes, ids, -1))
 
 
 def write(
-    samples: fo_samples.Samples, pred_field: str, eval_key: str, kinds: list[Array]
+    samples: fo_samples.Samples,
+    pred_field: str,
+    eval_key: str,
+    found: Field,
+    kinds: list[Array],
 ) -> None:
     """Writes the kind of each detection beside what an evaluation says of it."""
     names = np.array([*error_analysis.KINDS, None], object)  # the last for -1
-    rows = [names[one].tolist() for one in kinds]
-    samples.set_values(path(pred_field, eval_key), rows)
+    rows = found.spread([names[one].tolist() for one in kinds])
+    samples.set_values(path(pred_field, eval_key), rows, progress=False)
 
 
 def are_kept(samples: fo_samples.Samples, eval_key: str) -> bool:
@@ -123,17 +141,88 @@ def view(
 
 
 class WithErrors:
-    """Has an evaluation of FiftyOne's keep the field of its errors.
+    """An evaluation of FiftyOne's that is checked whole before anything is written.
 
-    A mixin: the field is made, renamed and deleted with the evaluation's others.
+    A mixin. It keeps the field of its errors, which is made, renamed and deleted with
+    the evaluation's others. On a view of frames all of them are fields of the frames.
     """
 
     config: Any
+    matched: Matched
+
+    def register_run(
+        self,
+        samples: Any,
+        key: str | None,
+        overwrite: bool = True,
+        cleanup: bool = True,
+    ) -> None:
+        """Checks and reads before anything is written.
+
+        Raises:
+            ValueError: if the samples can't be measured, or the name is taken
+        """
+        if not hasattr(self, "matched"):
+            self.prepare(samples, key)
+        if key is not None:
+            evaluation_keys.forget_unfinished(samples, key)
+        super().register_run(samples, key, overwrite=overwrite, cleanup=cleanup)  # type: ignore[misc]  # a mixin
+
+    def prepare(
+        self,
+        samples: Any,
+        eval_key: str | None,
+        classes: Sequence[str] = (),
+        progress: Progress = None,
+    ) -> Matched:
+        """Checks, reads, and finds out which detection finds which object.
+
+        Args:
+            samples: a dataset or view
+            eval_key: name of the evaluation, if it is kept
+            classes (none): to measure, if they are known yet
+            progress (None): FiftyOne's
+
+        Raises:
+            ValueError: if the samples can't be measured, or the name is taken
+        """
+        config = self.config
+        fo_samples.check_labelled(samples, config.pred_field, "pred_field")
+        fo_samples.check_detections(samples, config.gt_field, "gt_field")
+        if eval_key is not None:
+            evaluation_keys.check(samples, config.pred_field, config.gt_field, eval_key)
+        both = compared.read(  # a view may change with what is written
+            samples,
+            config.pred_field,
+            config.gt_field,
+            classes,
+            inclusive_corners=getattr(config, "inclusive_corners", False),
+        )
+        self.matched = self.match(both, progress)
+        return self.matched
+
+    def match(self, both: Compared, progress: Progress = None) -> Matched:
+        """Returns which detection finds which object."""
+        raise NotImplementedError
+
+    def evaluate(self, doc: Any, eval_key: str | None = None) -> list[Match]:
+        """Returns what was matched in an image; marks are written with the results."""
+        if not hasattr(self, "_by_image"):
+            matches = zip(self.matched.ids, self.matched.matches(), strict=True)
+            self._by_image = dict(matches)
+        return self._by_image[doc.id]
+
+    def write(self, samples: Any, eval_key: str, kinds: list[Array]) -> None:
+        """Writes the marks of objects, their numbers, and the kinds of error."""
+        config = self.config
+        self.matched.write(samples, config.pred_field, config.gt_field, eval_key)
+        found = self.matched.compared.found_field
+        write(samples, config.pred_field, eval_key, found, kinds)
 
     def register_samples(
         self, samples: Any, eval_key: str | None, dynamic: bool = True
     ) -> None:
-        """Declares the field."""
+        """Declares the fields."""
         super().register_samples(samples, eval_key, dynamic=dynamic)  # type: ignore[misc]  # a mixin
         if eval_key is not None:
             field = path(self.config.pred_field, eval_key)
@@ -143,11 +232,22 @@ class WithErrors:
         self, samples: Any, eval_key: str, include_custom_metrics: bool = True
     ) -> list[str]:
         """Returns all fields of the evaluation."""
-        fields = super().get_fields(samples, eval_key, include_custom_metrics)  # type: ignore[misc]  # a mixin
-        return [*fields, path(self.config.pred_field, eval_key)]
+        config = self.config
+        fields = evaluation_keys.paths(config.pred_field, config.gt_field, eval_key)
+        if samples.has_frame_field(config.pred_field):  # made on a view of frames
+            fields = [f"frames.{field}" for field in fields]
+        if include_custom_metrics:
+            fields += self.get_custom_metric_fields(samples, eval_key)  # type: ignore[attr-defined]  # a mixin
+        return fields
 
     def cleanup(self, samples: Any, eval_key: str) -> None:
-        """Deletes the fields."""
-        field = path(self.config.pred_field, eval_key)
-        samples._dataset.delete_sample_field(field, error_level=1)
-        super().cleanup(samples, eval_key)  # type: ignore[misc]  # a mixin
+        """Deletes the fields; of a view of frames those of the frames too."""
+        config = self.config
+        fields = evaluation_keys.paths(config.pred_field, config.gt_field, eval_key)
+        for dataset in (samples._dataset, samples._root_dataset):
+            if there := [field for field in fields if dataset.has_field(field)]:
+                dataset.delete_sample_fields(there)
+            if there := [field for field in fields if dataset.has_frame_field(field)]:
+                dataset.delete_frame_fields(there)
+        self.cleanup_custom_metrics(samples, eval_key)  # type: ignore[attr-defined]  # a mixin
+        samples._delete_empty_sidebar_group(eval_key)

@@ -8,6 +8,7 @@ import numpy as np
 
 from yolov1_fo import collection, data, labels
 from yolov1_fo import samples as fo_samples
+from yolov1_fo.box_faults import BoxFaults
 from yolov1_fo.objects import Dropped, Objects
 
 logger = logging.getLogger(__name__)
@@ -18,21 +19,27 @@ def load(
 ) -> data.Listing:
     """Returns the files and objects of a checked collection.
 
+    Boxes that can't be learned are told of.
+
     Raises:
-        ValueError: if `classes` lacks a label
+        ValueError: if `classes` lacks a label, or all boxes are in pixels
     """
     ids: list[str] = []
     filepaths: list[str] = []
     parts = []
+    faults = BoxFaults()
     for part in fo_samples.read_parts(samples, gt_field):
-        found = labels.from_detections(
-            part.labels, part.bounding_boxes, part.ignored, classes
+        boxes = labels.read_boxes(part.bounding_boxes)
+        found = labels.from_detections(part.labels, boxes, part.ignored, classes)
+        faults += BoxFaults.of(
+            boxes.faults, boxes.image, part.bounding_boxes, part.filepaths
         )
         if found[2].other_class:
             _refuse(samples, gt_field, classes)
         ids += part.ids
         filepaths += part.filepaths
         parts.append(found)
+    faults.tell(gt_field, fo_samples.name(samples))
     objects, ignored, counts = zip(*parts, strict=True)
     dropped = Dropped(*(sum(count) for count in zip(*counts, strict=True)))
     return data.Listing(

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from yolov1_fo import boxes as _boxes
-from yolov1_fo import grid, labels, reading
+from yolov1_fo import box_faults, grid, labels, reading
 from yolov1_fo import samples as fo_samples
+from yolov1_fo.box_faults import BoxFaults
+from yolov1_fo.boxes import Array
 from yolov1_fo.config import GridConfig
 
 SPLITS = ("train", "val", "validation", "test")
@@ -51,16 +52,17 @@ class Objects:
         classes: list[str],
     ) -> None:
         self.records = records
-        counts = [len(row) for row in records.labels]
-        self.image = np.repeat(np.arange(len(counts)), counts)
+        self.read: labels.Boxes = labels.read_boxes(records.bounding_boxes)
+        self.boxes = self.read.cut().astype(np.float32)
+        self.image, self.has_size = self.read.image, self.read.usable
         self.ids = [one for row in label_ids for one in row or []]
-        self.names = np.array([x for row in records.labels for x in row], object)
+        self.names: Array = np.empty(len(self.image), object)
+        self.names[:] = [x for row in records.labels for x in row]
         self.ignored = np.array([x for row in records.ignored for x in row], bool)
-        self.xywh = labels.flat(records.bounding_boxes)
-        self.boxes = labels.to_xyxy(self.xywh)
-        self.has_size = _boxes.area(self.boxes) > 0
         known = set(classes)
-        self.known = np.array([name in known for name in self.names], bool)
+        self.known = np.array(
+            [isinstance(name, str) and name in known for name in self.names], bool
+        )
         self.learned = self.has_size & ~self.ignored & self.known
 
     def lost(self, config: GridConfig) -> list[Finding]:
@@ -84,17 +86,30 @@ class Objects:
         return self._found(rows, lambda row: f"label {self.names[row]!r}")
 
     def degenerate(self) -> list[Finding]:
-        """Returns those without size inside the image."""
-        return self._found(np.flatnonzero(~self.has_size), self._box)
+        """Returns those without a box that has an area inside the image."""
+        return self._found(np.flatnonzero(~self.has_size), self._fault)
+
+    def faults(self) -> BoxFaults:
+        """Returns the same, counted by what is wrong."""
+        records = self.records
+        return BoxFaults.of(
+            self.read.faults, self.image, records.bounding_boxes, records.filepaths
+        )
 
     def outside(self) -> list[Finding]:
         """Returns those that reach over the edge."""
-        low, high = self.xywh[:, :2], self.xywh[:, :2] + self.xywh[:, 2:]
+        low, high = self.read.xyxy[:, :2], self.read.xyxy[:, 2:]
         over = ((low < -EDGE) | (high > 1 + EDGE)).any(axis=-1)
-        return self._found(np.flatnonzero(over), self._box)
+        is_box = np.isin(self.read.faults, (box_faults.GOOD, box_faults.NO_AREA))
+        return self._found(np.flatnonzero(over & is_box), self._box)
 
     def _box(self, row: int) -> str:
-        return f"box {[round(float(x), 4) for x in self.xywh[row]]}"
+        image = self.image[row]
+        place = row - int(np.searchsorted(self.image, image))
+        return f"box {box_faults.shown(self.records.bounding_boxes[image][place])}"
+
+    def _fault(self, row: int) -> str:
+        return f"{self._box(row)}, {box_faults.FAULTS[self.read.faults[row]]}"
 
     def _found(self, rows: Iterable[int], detail: Any) -> list[Finding]:
         return [

@@ -18,7 +18,7 @@ KINDS = {
     "tiny": "objects narrower or lower than {tiny_px} pixels of the network's input",
     "unknown": "objects whose label is not among the classes; training refuses them, "
     "and drops those without a label",
-    "degenerate": "objects without size inside the image; dropped",
+    "degenerate": "objects without a box that has an area in the image; dropped",
     "outside": "objects that reach over the image's edge; cut off there",
     "unreadable": "files that are missing, cut short or no images; skipped",
     "shared": "files that stand in two splits; mAP would be too good",
@@ -47,6 +47,7 @@ class InspectionReport:
         side: of the network's input, in pixels
         tiny_px: what is smaller there is tiny, in pixels
         findings: what is wrong, under each of `KINDS`
+        notes: what to say of boxes that are no boxes
     """
 
     samples: Any
@@ -60,6 +61,7 @@ class InspectionReport:
     side: int
     tiny_px: float
     findings: dict[str, list[Finding]]
+    notes: tuple[str, ...] = ()
 
     @property
     def recall_ceiling(self) -> float:
@@ -149,6 +151,7 @@ class InspectionReport:
                 tabulate(classes, ("class", "objects")),
                 tabulate(rows, ("found", "times", "images", "what it is")),
                 *(["\n".join(examples)] if examples else []),
+                *self.notes,
             ]
         )
 
@@ -232,4 +235,5 @@ def inspect(
         side=side,
         tiny_px=tiny_px,
         findings=findings,
+        notes=tuple(objects.faults().lines(str(gt_field), fo_samples.name(samples))),
     )

@@ -2,73 +2,150 @@
 
 import functools
 import hashlib
-import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import bson
 import fiftyone.core.labels as fol
 import numpy as np
 
+from yolov1_fo import box_faults
 from yolov1_fo import boxes as _boxes
 from yolov1_fo.boxes import Array
 from yolov1_fo.objects import Dropped, Objects
 
+PIXELS_FROM = 4.0
+"""A box that is so many images wide, or so far away, is taken to be in pixels."""
+BEYOND = 1e6
+"""No image has so many pixels a side."""
+
+
+class Boxes(NamedTuple):
+    """The boxes of many images as they were read, flat.
+
+    Attributes:
+        xyxy: (K, 4) corners as they stand, relative, float64; zeros for what is no box
+        faults: (K,) what is wrong with each, a number of `box_faults.FAULTS`; 0 where
+            it can be used
+        image: (K,) the image that it is in
+    """
+
+    xyxy: Array
+    faults: Array
+    image: Array
+
+    @property
+    def usable(self) -> Array:
+        """Whether each is the box of an object: (K,), true or false."""
+        return self.faults == box_faults.GOOD
+
+    def cut(self) -> Array:
+        """Returns the part inside the image: (K, 4) xyxy, relative, float64."""
+        return _boxes.clip(self.xyxy)
+
+
+def read_boxes(bounding_boxes: Sequence[Sequence[Any]]) -> Boxes:
+    """Returns boxes, and what is wrong with those that are none.
+
+    This is the one rule of what can be an object: four finite numbers, parts of the
+    image, with an area inside of it.
+
+    Args:
+        bounding_boxes: of each object, by image, FiftyOne's `[x, y, w, h]`, relative;
+            or whatever else stands there
+
+    Example:
+        >>> read_boxes([[[0.1, 0.1, 0.2, 0.2], None], [[90, 20, 40, 40]]]).faults
+        array([0, 1, 3])
+    """
+    rows = [box for row in bounding_boxes for box in row]
+    image = np.repeat(np.arange(len(bounding_boxes)), [len(x) for x in bounding_boxes])
+    are_four = np.array([_are_four_numbers(box) for box in rows], bool)
+    xywh = np.zeros((len(rows), 4))
+    if are_four.any():
+        xywh[are_four] = [
+            box for box, is_four in zip(rows, are_four, strict=True) if is_four
+        ]
+    is_finite = (np.abs(xywh) < BEYOND).all(axis=-1)
+    xywh[~is_finite] = 0
+    xyxy = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=-1)
+    cut = _boxes.clip(xyxy).astype(np.float32)
+    has_area = (cut[:, 2:] > cut[:, :2]).all(axis=-1)
+    faults = np.select(
+        [
+            ~are_four,
+            ~is_finite,
+            (np.abs(xywh) > PIXELS_FROM).any(axis=-1),
+            ~has_area,
+        ],
+        [
+            box_faults.SHAPE,
+            box_faults.NOT_FINITE,
+            box_faults.PIXELS,
+            box_faults.NO_AREA,
+        ],
+        box_faults.GOOD,
+    )
+    return Boxes(xyxy, faults, image)
+
+
+def _are_four_numbers(box: Any) -> bool:
+    if not isinstance(box, list | tuple | np.ndarray) or len(box) != 4:
+        return False
+    return all(isinstance(x, float) or _is_whole(x) for x in box)
+
+
+def _is_whole(x: Any) -> bool:
+    """Returns whether a value is a number of MongoDB's that is no float."""
+    is_number = isinstance(x, int | np.integer | np.floating) and not isinstance(
+        x, bool
+    )
+    return is_number and abs(x) < 2**63
+
 
 def from_detections(
     labels: Sequence[Sequence[str]],
-    bounding_boxes: Sequence[Sequence[Sequence[float]]],
+    bounding_boxes: Sequence[Sequence[Any]] | Boxes,
     ignored: Sequence[Sequence[bool]],
     classes: Sequence[str],
 ) -> tuple[Objects, Objects, Dropped]:
     """Returns the objects that a network can learn, those that are ignored, and counts.
 
-    Ignored is what is difficult, a crowd or a group. Dropped is also what has no size
-    inside the image, what is of another class, and what has no label. Boxes are cut off
-    at the image's edge.
+    Ignored is what is difficult, a crowd or a group. Dropped is also what is no box
+    with an area inside the image, what is of another class, and what has no label.
+    Boxes are cut off at the image's edge.
 
     Args:
         labels: of each object, by image
-        bounding_boxes: the same, FiftyOne's `[x, y, w, h]`, relative
+        bounding_boxes: the same, FiftyOne's `[x, y, w, h]`, relative; or as they were
+            read
         ignored: the same
         classes: class names in the order of their ids
     """
     ids = {label: class_id for class_id, label in enumerate(classes)}
-    counts = [len(row) for row in labels]
-    image = np.repeat(np.arange(len(labels)), counts)
+    read = (
+        bounding_boxes
+        if isinstance(bounding_boxes, Boxes)
+        else read_boxes(bounding_boxes)
+    )
+    xyxy = read.cut().astype(np.float32)
     class_ids = np.array([ids.get(x, -1) for row in labels for x in row], np.int32)
     has_none = np.array([x is None for row in labels for x in row], bool)
-    xyxy = to_xyxy(flat(bounding_boxes))
     skip = np.array([x for row in ignored for x in row], bool)
 
-    degenerate = ~(_boxes.area(xyxy) > 0)
-
     def among(wanted: Array) -> Objects:
-        kept = np.bincount(image[wanted], minlength=len(labels))
+        kept = np.bincount(read.image[wanted], minlength=len(labels))
         offsets = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
         return Objects(xyxy[wanted], class_ids[wanted], offsets)
 
-    usable = (class_ids >= 0) & ~degenerate
+    usable = (class_ids >= 0) & read.usable
     dropped = Dropped(
         ignored=int(skip.sum()),
-        degenerate=int((degenerate & ~skip).sum()),
-        other_class=int(((class_ids < 0) & ~has_none & ~skip & ~degenerate).sum()),
-        unlabelled=int((has_none & ~skip & ~degenerate).sum()),
+        degenerate=int((~read.usable & ~skip).sum()),
+        other_class=int(((class_ids < 0) & ~has_none & ~skip & read.usable).sum()),
+        unlabelled=int((has_none & ~skip & read.usable).sum()),
     )
     return among(usable & ~skip), among(usable & skip), dropped
-
-
-def flat(bounding_boxes: Sequence[Sequence[Sequence[float] | None]]) -> Array:
-    """Returns the boxes of many images as one array.
-
-    Args:
-        bounding_boxes: of each object, by image; None where it has none
-
-    Returns:
-        (K, 4) as FiftyOne has them; NaN for None
-    """
-    rows = [box or [math.nan] * 4 for row in bounding_boxes for box in row]
-    return np.array(rows, np.float64).reshape(-1, 4)
 
 
 def to_xyxy(bounding_boxes: Sequence[Sequence[float]] | Array) -> Array:

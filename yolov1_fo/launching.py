@@ -12,6 +12,7 @@ from yolov1_fo import (
     class_names,
     collection,
     estimate,
+    evaluation_keys,
     jobs,
     lookup,
     outputs,
@@ -243,10 +244,8 @@ def evaluate(
     fo_samples.check_detections(samples, gt_field, "gt_field")
     if classes is not None:
         class_names.check(classes)
+    evaluation_keys.check(samples, pred_field, gt_field, eval_key, replaces=False)
     dataset = samples._root_dataset
-    dataset.reload()
-    if eval_key in dataset.list_evaluations():
-        raise ValueError(f"eval_key '{eval_key}' exists; choose another")
     said = {
         "view": collection.stages(samples),
         "pred_field": pred_field,

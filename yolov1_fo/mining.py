@@ -8,6 +8,7 @@ import numpy as np
 
 from yolov1_fo import collection, grid, inference, labels, loss, outputs
 from yolov1_fo import samples as fo_samples
+from yolov1_fo.box_faults import BoxFaults
 from yolov1_fo.config import LossConfig
 from yolov1_fo.model import YOLOv1Model
 from yolov1_fo.objects import Objects
@@ -94,8 +95,12 @@ def write_losses(
         samples, field, fo.DynamicEmbeddedDocument, "field", attributes=PARTS
     )
     records = fo_samples.read(samples, gt_field)
+    boxes = labels.read_boxes(records.bounding_boxes)
+    BoxFaults.of(
+        boxes.faults, boxes.image, records.bounding_boxes, records.filepaths
+    ).tell(gt_field, fo_samples.name(samples))
     objects, _, _ = labels.from_detections(
-        records.labels, records.bounding_boxes, records.ignored, model.classes
+        records.labels, boxes, records.ignored, model.classes
     )
     place = {sample_id: row for row, sample_id in enumerate(records.ids)}
     with inference.Pass(samples, model, batch_size, progress=progress) as said, output:

@@ -349,7 +349,8 @@ def read(samples: Samples, field: str) -> Records:
     ]
     attributes = ("label", "bounding_box", "confidence", *marks_at)
     ids, filepaths, labels, boxes, confidences, *marks = samples.values(
-        ["id", "filepath", *(f"{field}.detections.{one}" for one in attributes)]
+        ["id", "filepath", *(f"{field}.detections.{one}" for one in attributes)],
+        _raw=True,  # FiftyOne can't turn each value into what its schema says
     )
     marks = [[values or [] for values in mark] for mark in marks]
     return Records(

@@ -17,16 +17,21 @@ from fiftyone.utils.eval.detection import (
     DetectionResults,
 )
 
-from yolov1_fo import average_precision, boxes, compared, error_fields, labels, spelling
+from yolov1_fo import (
+    average_precision,
+    error_fields,
+    evaluation_keys,
+    matched,
+    spelling,
+)
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.average_precision import Curve
+from yolov1_fo.compared import Compared
 from yolov1_fo.error_fields import Counts
+from yolov1_fo.matched import Match, Matched, Progress
 
 LEVELS = np.linspace(0, 1, 101)
 """Levels of recall at which a curve is drawn."""
-Match = tuple[
-    str | None, str | None, float | None, float | None, str | None, str | None
-]
 
 
 def metrics(values: dict[str, float], iou_thresh: float) -> dict[str, Any]:
@@ -50,6 +55,14 @@ def metrics(values: dict[str, float], iou_thresh: float) -> dict[str, Any]:
         }
         for key, value in values.items()
     }
+
+
+def missing_of(classes: Sequence[str]) -> str | None:
+    """Returns how FiftyOne calls "no object": its own word unless a class has it."""
+    word = "(none)"
+    while word in classes:
+        word += "_"
+    return word
 
 
 class VOCEvaluationConfig(DetectionEvaluationConfig):
@@ -227,84 +240,9 @@ class VOCEvaluation(error_fields.WithErrors, DetectionEvaluation):
     Source: VOC development kit, section 3.4
     """
 
-    def register_run(
-        self,
-        samples: Any,
-        key: str | None,
-        overwrite: bool = True,
-        cleanup: bool = True,
-    ) -> None:
-        """Checks that the samples can be measured before anything is written.
-
-        Raises:
-            ValueError: if they can't
-        """
-        config = self.config
-        fo_samples.check_labelled(samples, config.pred_field, "pred_field")
-        fo_samples.check_detections(samples, config.gt_field, "gt_field")
-        compared.check_confidences(samples, config.pred_field)
-        if config.inclusive_corners:
-            compared.sizes(samples)
-        super().register_run(samples, key, overwrite=overwrite, cleanup=cleanup)
-
-    def evaluate(self, doc: Any, eval_key: str | None = None) -> list[Match]:
-        """Returns what was matched in an image; marks it if there is a key."""
-        found = _detections(doc[self.pred_field])
-        found.sort(key=lambda one: -(one.confidence or 0))
-        truth = _detections(doc[self.gt_field])
-        overlaps = self._overlaps(doc, found, truth)
-        taken: set[int] = set()
-        matches: list[Match] = []
-
-        def mark(one: Any, said: str | None, other: Any, iou: float | None) -> None:
-            if eval_key is not None:
-                one[eval_key] = said
-                one[f"{eval_key}_id"] = other.id if other else None
-                one[f"{eval_key}_iou"] = iou
-
-        for row, one in enumerate(found):
-            best = int(overlaps[row].argmax()) if len(truth) else -1
-            iou = float(overlaps[row, best]) if len(truth) else 0.0
-            if iou < self.config.iou or best in taken:
-                mark(one, "fp", None, None)
-                matches.append((None, one.label, None, one.confidence, None, one.id))
-                continue
-            other = truth[best]
-            if fo_samples.is_ignored(other):
-                mark(one, None, other, iou)
-                continue
-            taken.add(best)
-            mark(one, "tp", other, iou)
-            mark(other, "tp", one, iou)
-            matches.append(
-                (other.label, one.label, iou, one.confidence, other.id, one.id)
-            )
-        for column, other in enumerate(truth):
-            if column in taken:
-                continue
-            is_ignored = fo_samples.is_ignored(other)
-            mark(other, None if is_ignored else "fn", None, None)
-            if not is_ignored:
-                matches.append((other.label, None, None, None, other.id, None))
-        return matches
-
-    def _overlaps(self, doc: Any, found: list[Any], truth: list[Any]) -> np.ndarray:
-        """Returns how far each detection overlaps each object of its class."""
-        scale, border = np.ones(4), 0.0
-        if self.config.inclusive_corners:
-            size = doc.metadata.width, doc.metadata.height
-            scale, border = np.array([*size, *size], float), 1.0
-        ours, theirs = (
-            labels.to_xyxy([one.bounding_box for one in some]) * scale
-            for some in (found, truth)
-        )
-        names = (
-            np.array([one.label for one in some], object) for some in (found, truth)
-        )
-        mine, there = names
-        return np.asarray(
-            np.where(mine[:, None] == there[None], boxes.iou(ours, theirs, border), 0.0)
-        )
+    def match(self, both: Compared, progress: Progress = None) -> Matched:
+        """Returns which detection finds which object."""
+        return matched.as_voc(both, self.config.iou)
 
     def generate_results(
         self,
@@ -315,20 +253,19 @@ class VOCEvaluation(error_fields.WithErrors, DetectionEvaluation):
         missing: str | None = None,
         progress: Any = None,
     ) -> VOCResults:
-        """Returns the curves; writes the kinds of error if there is a key."""
+        """Returns the curves; writes marks and the kinds of error if there is a key."""
         config = self.config
-        names = fo_samples.classes_of(samples, config.gt_field, classes)
-        both = compared.read(
-            samples,
-            config.pred_field,
-            config.gt_field,
-            names,
-            inclusive_corners=config.inclusive_corners,
-        )
-        curves = both.curves(config.iou)
-        if eval_key is not None:
-            kinds = error_fields.find(both, config.iou, config.similar)
-            error_fields.write(samples, config.pred_field, eval_key, kinds)
+        try:
+            names = fo_samples.classes_of(samples, config.gt_field, classes)
+            both = self.matched.compared.measuring(names)
+            curves = both.curves(config.iou)
+            if eval_key is not None:
+                kinds = error_fields.find(both, config.iou, config.similar)
+                self.write(samples, eval_key, kinds)
+        except BaseException:
+            if eval_key is not None:
+                evaluation_keys.take_back(self, samples, eval_key)
+            raise
         results = VOCResults(
             samples,
             config,
@@ -338,13 +275,9 @@ class VOCEvaluation(error_fields.WithErrors, DetectionEvaluation):
             [curve.recall for curve in curves],
             [curve.objects for curve in curves],
             names,
-            missing=missing,
+            missing=missing or missing_of(names),
             backend=self,
         )
         means = {"voc07": results.voc07(), "voc10": results.voc10()}
         results.custom_metrics = metrics(means, config.iou)
         return results
-
-
-def _detections(field: Any) -> list[Any]:
-    return list(field.detections) if field is not None else []

@@ -1,0 +1,239 @@
+"""Names of evaluations: which are free, and what becomes of one that was cut short.
+
+An evaluation writes attributes of objects, `<eval_key>`, `_id`, `_iou` and `_error`,
+and fields of samples, `<eval_key>_tp`, `_fp` and `_fn`.
+"""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import fiftyone as fo
+import fiftyone.core.labels as fol
+import fiftyone.core.odm as foo
+
+from yolov1_fo import samples as fo_samples
+
+logger = logging.getLogger(__name__)
+
+OF_OBJECTS = ("", "_id", "_iou", "_error")
+OF_SAMPLES = ("_tp", "_fp", "_fn")
+"""What stands behind the name of an evaluation in the names that it writes."""
+OURS = "yolov1_fo."
+"""Begins the classes of our evaluations."""
+
+
+def paths(pred_field: str, gt_field: str, eval_key: str) -> list[str]:
+    """Returns all that an evaluation writes, as FiftyOne's paths.
+
+    Only predictions have a kind of error.
+    """
+    of_objects = [
+        f"{field}.detections.{eval_key}{end}"
+        for field in dict.fromkeys((pred_field, gt_field))
+        for end in OF_OBJECTS
+        if end != "_error" or field == pred_field
+    ]
+    return [*(f"{eval_key}{end}" for end in OF_SAMPLES), *of_objects]
+
+
+def check(
+    samples: fo_samples.Samples,
+    pred_field: str,
+    gt_field: str,
+    eval_key: str,
+    *,
+    replaces: bool = True,
+) -> None:
+    """Raises an error unless an evaluation can be kept under a name.
+
+    It looks at what the database has now, also where a view hides it, and where no
+    schema declares it.
+
+    Args:
+        samples: a collection with both fields
+        pred_field: of Detections
+        gt_field: of Detections
+        eval_key: name of the evaluation
+        replaces (True): whether a finished evaluation of ours, of the same fields, may
+            stand there; one that was cut short always may
+
+    Raises:
+        TypeError: if it is no string
+        ValueError: if it is no name, or the name is taken, or a field is read-only
+    """
+    if not isinstance(eval_key, str):
+        raise TypeError(f"eval_key must be a string, got {eval_key!r}")
+    if not eval_key.isidentifier() or eval_key.startswith("_"):
+        raise ValueError(
+            "eval_key must be a name that Python takes and that does not begin with "
+            f"an underscore, got {eval_key!r}"
+        )
+    stored = _Stored.read(samples)
+    own: list[str] = []
+    if eval_key in samples.list_evaluations():
+        own = _check_evaluation(
+            samples, pred_field, gt_field, eval_key, replaces=replaces
+        )
+    where = fo_samples.name(samples)
+    for argument, field in (("pred_field", pred_field), ("gt_field", gt_field)):
+        if stored.is_read_only(field):
+            raise ValueError(
+                f"{argument} '{field}' on {where} is read-only, and an evaluation "
+                "marks its objects; evaluate without an eval_key"
+            )
+    new = [eval_key, *paths(pred_field, gt_field, eval_key)]
+    if taken := stored.taken([path for path in new if path not in own]):
+        field, is_nested, name = taken.partition(".detections.")
+        owner = f"objects of '{field}'" if is_nested else "samples"
+        raise ValueError(
+            f"eval_key '{eval_key}' would write '{name or taken}', which {owner} on "
+            f"{where} have already; choose another"
+        )
+
+
+def _check_evaluation(
+    samples: fo_samples.Samples,
+    pred_field: str,
+    gt_field: str,
+    eval_key: str,
+    *,
+    replaces: bool,
+) -> list[str]:
+    """Returns what an evaluation of that name has written.
+
+    Raises:
+        ValueError: unless it may be replaced
+    """
+    fields, is_finished = _known(samples, eval_key)
+    if fields and (not is_finished or (replaces and fields == (pred_field, gt_field))):
+        return paths(*fields, eval_key)
+    raise ValueError(f"eval_key '{eval_key}' exists; choose another")
+
+
+def _known(
+    samples: fo_samples.Samples, eval_key: str
+) -> tuple[tuple[str, str] | None, bool]:
+    """Returns the fields of an evaluation of ours, and whether it has results."""
+    document = samples._root_dataset._doc.evaluations[eval_key]
+    config = document.config
+    if not str(config.get("cls")).startswith(OURS):
+        return None, True
+    return (config["pred_field"], config["gt_field"]), bool(document.results)
+
+
+class _Stored:
+    """What the database has of a dataset now.
+
+    Args:
+        samples: a collection of it
+        document: of the dataset, in the database
+    """
+
+    def __init__(self, samples: fo_samples.Samples, document: dict[str, Any]) -> None:
+        root = samples._root_dataset
+        of_frames = getattr(samples, "_is_frames", False)
+        self.collection = (
+            root._frame_collection if of_frames else root._sample_collection
+        )
+        self.fields = _by_name(
+            document.get("frame_fields" if of_frames else "sample_fields")
+        )
+        self.others = set(samples._dataset.get_field_schema())
+
+    @classmethod
+    def read(cls, samples: fo_samples.Samples) -> "_Stored":
+        """Reads it; a dataset that knows other evaluations or fields is reloaded.
+
+        Raises:
+            ValueError: if the dataset was deleted
+        """
+        root = samples._root_dataset
+        document = foo.get_db_conn().datasets.find_one({"_id": root._doc.id})
+        if document is None:
+            raise ValueError(f"dataset '{root.name}' was deleted")
+        evaluations = document.get("evaluations") or {}
+        fields = set(_by_name(document.get("sample_fields")))
+        if set(evaluations) != set(root.list_evaluations()) or fields != {
+            one.name for one in root._doc.sample_fields
+        }:
+            root.reload()
+        return cls(samples, document)
+
+    def is_read_only(self, field: str) -> bool:
+        """Returns whether a field, or the objects in it, can't be changed."""
+        there = self.fields.get(field, {})
+        objects = _by_name(there.get("fields")).get("detections", {})
+        return bool(there.get("read_only") or objects.get("read_only"))
+
+    def taken(self, paths: list[str]) -> str | None:
+        """Returns the first of some paths that is there, declared or not."""
+        for path in paths:
+            if self._is_declared(path):
+                return path
+        one_of = [{path: {"$exists": True}} for path in paths]
+        found = self.collection.find_one({"$or": one_of}, ["_id"])
+        if found is None:
+            return None
+        return next(
+            path
+            for path in paths
+            if self.collection.find_one({**found, path: {"$exists": True}}, ["_id"])
+        )
+
+    def _is_declared(self, path: str) -> bool:
+        field, is_nested, name = path.partition(".detections.")
+        if not is_nested:
+            return hasattr(fo.Sample, path) or path in {*self.fields, *self.others}
+        there = _by_name(self.fields.get(field, {}).get("fields")).get("detections", {})
+        is_kept = hasattr(fol.Detection, name) or name in fol.Detection._fields
+        return is_kept or name in _by_name(there.get("fields"))
+
+
+def _by_name(fields: list[dict[str, Any]] | None) -> dict[str, dict[str, Any]]:
+    return {one["name"]: one for one in fields or []}
+
+
+@contextlib.contextmanager
+def keeping(method: Any, samples: fo_samples.Samples, eval_key: str) -> Iterator[None]:
+    """Registers an evaluation; all of it is taken back if the body fails.
+
+    What is registered under that name, of ours, goes first.
+
+    Args:
+        method: FiftyOne's, of the evaluation
+        samples: a checked collection
+        eval_key: a checked name
+    """
+    forget_unfinished(samples, eval_key)
+    try:
+        method.register_run(samples, eval_key)
+        method.register_samples(samples, eval_key)
+        yield
+    except BaseException:
+        take_back(method, samples, eval_key)
+        raise
+
+
+def forget_unfinished(samples: fo_samples.Samples, eval_key: str) -> None:
+    """Deletes an evaluation of ours that was cut short, and says so."""
+    if eval_key not in samples.list_evaluations():
+        return
+    fields, is_finished = _known(samples, eval_key)
+    if fields and not is_finished:
+        logger.warning("evaluation '%s' was cut short; it is made anew", eval_key)
+        samples._root_dataset.delete_evaluation(eval_key)
+
+
+def take_back(method: Any, samples: fo_samples.Samples, eval_key: str) -> None:
+    """Deletes an evaluation that failed, with all that it has written."""
+    try:
+        if eval_key in samples.list_evaluations():
+            samples._root_dataset.delete_evaluation(eval_key)
+        method.cleanup(samples, eval_key)
+    except fo_samples.DATABASE_ERRORS:
+        logger.warning(
+            "evaluation '%s' could not be taken back; the next one replaces it",
+            eval_key,
+        )
