@@ -13,6 +13,7 @@ from PIL.Image import Image
 from yolov1_fo import (
     drawing,
     evaluation,
+    evaluation_keys,
     files,
     images,
     inference,
@@ -86,8 +87,7 @@ def run(
     inference.apply(dataset, yolov1, label_field="yolov1", batch_size=16)
 
     say("4/4 evaluate")
-    if EVAL_KEY in dataset.list_evaluations():  # of an earlier demo, maybe another's
-        dataset.delete_evaluation(EVAL_KEY)
+    evaluation_keys.delete(dataset, EVAL_KEY)  # of an earlier demo, maybe another's
     report = evaluation.evaluate(val, "yolov1", eval_key=EVAL_KEY, progress=False)
     files.write(output / "table.txt", f"{report}\n")
     with files.whole_file(output / "predictions.png") as unfinished:

@@ -223,14 +223,28 @@ def forget_unfinished(samples: fo_samples.Samples, eval_key: str) -> None:
     fields, is_finished = _known(samples, eval_key)
     if fields and not is_finished:
         logger.warning("evaluation '%s' was cut short; it is made anew", eval_key)
-        samples._root_dataset.delete_evaluation(eval_key)
+        delete(samples, eval_key)
+
+
+def delete(samples: fo_samples.Samples, eval_key: str) -> None:
+    """Deletes an evaluation of detections, if there is one, and all that it wrote.
+
+    FiftyOne's own clean-up fails where a field was compared with itself.
+    """
+    dataset = samples._root_dataset
+    if eval_key not in dataset.list_evaluations():
+        return
+    config = dataset._doc.evaluations[eval_key].config
+    dataset.delete_evaluation(eval_key)
+    fields = paths(config["pred_field"], config["gt_field"], eval_key)
+    if left := [field for field in fields if dataset.has_field(field)]:
+        dataset.delete_sample_fields(left)
 
 
 def take_back(method: Any, samples: fo_samples.Samples, eval_key: str) -> None:
     """Deletes an evaluation that failed, with all that it has written."""
     try:
-        if eval_key in samples.list_evaluations():
-            samples._root_dataset.delete_evaluation(eval_key)
+        delete(samples, eval_key)
         method.cleanup(samples, eval_key)
     except fo_samples.DATABASE_ERRORS:
         logger.warning(
