@@ -223,13 +223,12 @@ def test_a_training_measures_what_evaluate_measures(painted, others, mark):
     from yolov1_fo import decode
 
     config = TrainConfig(network="fast-yolov1", side=32, S=4, C=1, batch_size=3)
-    for sample in painted:
-        marked = [
-            fo.Detection(label="cat", bounding_box=SQUARE, **mark) for _ in others
-        ]
-        plain = fo.Detection(label="cat", bounding_box=SQUARE)
-        sample["ground_truth"] = fo.Detections(detections=[plain, *marked])
-        sample.save()
+    plain = {"label": "cat", "bounding_box": SQUARE}
+    rows = [[plain, *({**plain, **mark} for _ in others)] for _ in range(len(painted))]
+    truth = [
+        fo.Detections(detections=[fo.Detection(**one) for one in row]) for row in rows
+    ]
+    painted.set_values("ground_truth", truth)
     for place, box in enumerate(others):
         painted._sample_collection.update_many(
             {}, {"$set": {f"ground_truth.detections.{place + 1}.bounding_box": box}}

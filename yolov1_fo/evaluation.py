@@ -1,6 +1,5 @@
 """evaluate(...) -> EvaluationReport: VOC's and COCO's numbers, and errors."""
 
-import logging
 import math
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -14,12 +13,12 @@ from fiftyone.utils.eval.coco import (
 from yolov1_fo import (
     average_precision,
     coco,
+    collection,
     compared,
     error_analysis,
     error_fields,
     evaluation_keys,
     matched,
-    spelling,
     voc,
 )
 from yolov1_fo import samples as fo_samples
@@ -27,8 +26,6 @@ from yolov1_fo.coco import Sweep
 from yolov1_fo.compared import Compared
 from yolov1_fo.matched import Match, Matched, Progress
 from yolov1_fo.reports import MEANS, EvaluationReport
-
-logger = logging.getLogger(__name__)
 
 
 class EvaluationConfig(COCOEvaluationConfig):
@@ -143,6 +140,7 @@ def evaluate(
     Source: paper sections 4.2 and 4.4 (errors)
     """
     # 1. Check and read.
+    samples = collection.flat(samples)
     fo_samples.check_labelled(samples, pred_field, "pred_field")
     fo_samples.check_detections(samples, gt_field, "gt_field")
     if not 0 < iou_thresh <= 1:
@@ -158,8 +156,14 @@ def evaluate(
 
     # 2. Compute.
     both = pairs.compared
-    if classes is not None:
-        _check_there(both, samples, gt_field)
+    fo_samples.check_measured(
+        samples,
+        gt_field,
+        names,
+        both.labels_of(both.objects),
+        both.labels_of(both.found),
+        given=classes is not None,
+    )
     kinds = error_fields.find(both, iou_thresh, similar)
     sweep = both.sweep()
     per_class = _per_class(both, sweep, iou_thresh)
@@ -191,23 +195,6 @@ def evaluate(
             gt_field: both.object_field.left_out,
         },
     )
-
-
-def _check_there(both: Compared, samples: fo_samples.Samples, gt_field: str) -> None:
-    """Raises a ValueError if no class has an object; warns if one has none."""
-    ids = {x for one in both.objects for x in one.class_ids.tolist()}
-    there = sorted(both.labels[class_id] for class_id in ids)
-    if there and not set(there) & set(both.classes):
-        spelling.check("class", both.classes, there)
-    for name in both.classes:
-        if name not in there:
-            logger.warning(
-                "class '%s' has no object in '%s' on %s%s",
-                name,
-                gt_field,
-                fo_samples.name(samples),
-                spelling.suggestion(name, there),
-            )
 
 
 def _check_similar(
