@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -16,8 +17,8 @@ import yolov1_fo
 
 TAKEN, REFUSED = "taken", "refused"
 CRASH, FOREIGN, UNCLEAR = "crash", "foreign words", "not one clear line"
-SLOW, GREEDY = "too slow", "too much memory"
-FAULTS = (CRASH, FOREIGN, UNCLEAR, SLOW, GREEDY)
+SLOW, GREEDY, WARNED = "too slow", "too much memory", "taken with a warning"
+FAULTS = (CRASH, FOREIGN, UNCLEAR, SLOW, GREEDY, WARNED)
 
 SECONDS, MEGABYTES = 20, 300
 """The most that one bad input may take."""
@@ -25,6 +26,8 @@ LONGEST = 1000
 """A line of more characters is not clear."""
 CLEAR = (ValueError, TypeError, OSError, ImportError, FloatingPointError)
 """What may be raised; FileNotFoundError is an OSError."""
+WARNINGS = (RuntimeWarning, UserWarning)
+"""What libraries warn of when they go on with something bad."""
 PACKAGE = Path(yolov1_fo.__file__).parent
 WORDS = re.compile(
     "setting an array element|could not convert|has no len|not subscriptable|"
@@ -61,9 +64,12 @@ def attempt(call: Callable[[], Any], homes: tuple[Path, ...] = (PACKAGE,)) -> Ve
     """
     before, start = _peak_mb(), time.monotonic()
     try:
-        with _limit(SECONDS):
+        with _limit(SECONDS), warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("ignore")
+            for kind in WARNINGS:
+                warnings.simplefilter("always", kind)
             call()
-        verdict = Verdict(TAKEN)
+        verdict = Verdict(WARNED, str(seen[0].message)) if seen else Verdict(TAKEN)
     except TooSlow:
         return Verdict(SLOW, f"after {time.monotonic() - start:.0f} s")
     except Exception as error:

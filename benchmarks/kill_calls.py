@@ -6,7 +6,7 @@ import fiftyone as fo
 
 import yolov1_fo
 from benchmarks import sandbox
-from yolov1_fo import inference, runs
+from yolov1_fo import outputs, runs
 
 DATASET, KEY, KEPT = "kills", "doomed", "kept"
 LEARNING: dict[str, Any] = {
@@ -54,7 +54,7 @@ def resume(mode: str) -> None:
 
 def apply(field: str) -> None:
     """Predicts into a field, in several writes."""
-    inference.WRITE_EVERY = 8
+    outputs.WRITE_EVERY = 8
     model = yolov1_fo.load_model(KEPT, confidence_thresh=0.0)
     yolov1_fo.apply(dataset(), model, field, progress=False)
 

@@ -21,6 +21,7 @@ from yolov1_fo import (
     images,
     labels,
     network,
+    spelling,
 )
 from yolov1_fo import grid as _grid
 from yolov1_fo.boxes import Array
@@ -59,6 +60,7 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
         self, settings: dict[str, Any], classes: list[str] | None
     ) -> keras.Model:
         self.classes = list(average_precision.CLASSES if classes is None else classes)
+        spelling.check("setting", settings, NetworkConfig.names())
         known = NetworkConfig(**{**settings, "C": len(self.classes)})
         self.grid = GridConfig.pick(asdict(known))
         path = self.config.weights_path

@@ -8,7 +8,7 @@ from typing import Any
 import fiftyone.core.config as foc
 import fiftyone.zoo.models as fozm
 
-from yolov1_fo import class_names, released, spelling
+from yolov1_fo import arguments, class_names, released, spelling
 from yolov1_fo.config import PREDICTION_PRECISIONS
 
 SETTINGS = (
@@ -20,6 +20,16 @@ SETTINGS = (
     "darknet",
     "precision",
 )
+
+DEFAULTS = {
+    "confidence_thresh": 0.01,
+    "iou_thresh": 0.5,
+    "max_detections": 100,
+    "class_agnostic": False,
+    "darknet": False,
+}
+"""Of settings that always have a value."""
+_STRINGS = ("checkpoint_dir", "weights_path", "released", "precision")
 
 
 class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
@@ -52,34 +62,50 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
 
     model_name: str | None
     model_path: str | None
+    checkpoint_dir: str | None
+    weights_path: str | None
+    released: str | None
+    precision: str | None
 
     def __init__(self, d: dict[str, Any]) -> None:
-        spelling.check("setting", d, self.attributes())
+        self._check_kinds(d)
         d = self.init(d)  # of FiftyOne; sets model_name and model_path
-        self.checkpoint_dir = self.parse_string(d, "checkpoint_dir", default=None)
-        self.settings = self.parse_dict(d, "settings", default=None)
-        classes = self.parse_raw(d, "classes", default=None)
+        known = {**DEFAULTS, **{k: v for k, v in d.items() if v is not None}}
+        for name in _STRINGS:
+            setattr(self, name, known.get(name))
+        self.settings = known.get("settings")
+        classes = known.get("classes")
         self.classes = None if classes is None else class_names.check(classes)
-        self.weights_path = self.parse_string(d, "weights_path", default=None)
-        self.released = self.parse_string(d, "released", default=None)
-        self.confidence_thresh = self.parse_number(d, "confidence_thresh", default=0.01)
-        self.iou_thresh = self.parse_number(d, "iou_thresh", default=0.5)
-        self.max_detections = self.parse_int(d, "max_detections", default=100)
-        self.class_agnostic = self.parse_bool(d, "class_agnostic", default=False)
-        self.darknet = self.parse_bool(d, "darknet", default=False)
-        self.precision = self.parse_string(d, "precision", default=None)
+        self.confidence_thresh = known["confidence_thresh"]
+        self.iou_thresh = known["iou_thresh"]
+        self.max_detections = known["max_detections"]
+        self.class_agnostic = known["class_agnostic"]
+        self.darknet = known["darknet"]
         self._classes: list[str] | None = None
-        self.filter_classes = self.parse_raw(d, "filter_classes", default=None)
+        self.filter_classes = known.get("filter_classes")
         for name in ("confidence_thresh", "iou_thresh"):
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
-                raise ValueError(f"{name} must be in [0, 1], got {value!r}")
-        if self.max_detections < 1:
-            raise ValueError(
-                f"max_detections must be at least 1, got {self.max_detections}"
-            )
+            arguments.check_number(name, known[name], 0, 1)
+        arguments.check_whole("max_detections", self.max_detections, 1)
         if self.precision is not None:
             spelling.check_choice("precision", self.precision, PREDICTION_PRECISIONS)
+
+    def _check_kinds(self, d: Any) -> None:
+        """Raises an error if a name is unknown, or a value of the wrong kind.
+
+        FiftyOne would raise an error of its own for the latter.
+        """
+        if not isinstance(d, dict):
+            raise TypeError(f"the config of a model must be a dict, got {d!r}")
+        spelling.check("setting", d, self.attributes())
+        given = {name: value for name, value in d.items() if value is not None}
+        for name in [*_STRINGS, "model_name", "model_path"]:
+            if name in given:
+                arguments.check_string(name, given[name])
+        for name in ("class_agnostic", "darknet"):
+            if name in given:
+                arguments.check_true_or_false(name, given[name])
+        if not isinstance(given.get("settings", {}), dict):
+            raise TypeError(f"settings must be a dict, got {given['settings']!r}")
 
     @property
     def filter_classes(self) -> Collection[str] | None:

@@ -1,5 +1,6 @@
 """Builds the Keras graph of an architecture, from stock layers only."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -111,11 +112,20 @@ def load(path: Path) -> keras.Model:
         ValueError: if it can't be read
     """
     try:
-        with pinned():
+        with pinned(), warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # of weights that are missing
             return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
-        line = str(error).strip().splitlines()[0] if str(error).strip() else error
-        raise ValueError(f"'{path}' can't be read as a network: {line}") from error
+        line = f"'{path}' can't be read as a network: {_reason(error)}"
+        raise ValueError(line) from error
+
+
+def _reason(error: Exception) -> str:
+    """Returns what Keras says of a file, where it says it for people and in short."""
+    line = str(error).strip().partition("\n")[0]
+    if isinstance(error, ValueError) and 0 < len(line) <= 300:
+        return line
+    return "it is damaged, or of another version of Keras"
 
 
 def trunk_of(network: keras.Model) -> keras.Model | None:

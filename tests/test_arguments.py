@@ -1,0 +1,81 @@
+"""What a caller gives is refused in one line of ours, by its kind and by its value."""
+
+import math
+import zipfile
+
+import numpy as np
+import pytest
+
+import yolov1_fo
+from yolov1_fo import arguments, network
+from yolov1_fo.config import NetworkConfig
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "line"),
+    [
+        ("2", TypeError, "workers must be a whole number, got '2'"),
+        (True, TypeError, "workers must be a whole number, got True"),
+        (2.0, TypeError, "workers must be a whole number, got 2.0"),
+        (-1, ValueError, "workers must be at least 0, got -1"),
+    ],
+)
+def test_whole_numbers_are_told_from_others(value, error, line):
+    with pytest.raises(error) as raised:
+        arguments.check_whole("workers", value, 0)
+    assert str(raised.value) == line
+    arguments.check_whole("workers", np.int64(3), 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "line"),
+    [
+        (None, TypeError, "tiny_px must be a number, got None"),
+        (math.nan, ValueError, "tiny_px must be at least 0, got nan"),
+        (-0.5, ValueError, "tiny_px must be at least 0, got -0.5"),
+    ],
+)
+def test_numbers_are_finite_and_within_bounds(value, error, line):
+    with pytest.raises(error) as raised:
+        arguments.check_number("tiny_px", value, 0)
+    assert str(raised.value) == line
+    arguments.check_number("tiny_px", np.float32(0.5), 0)
+
+
+@pytest.mark.parametrize(
+    ("config", "line"),
+    [
+        (3, "the config of a model must be a dict, got 3"),
+        ({"darknet": 1}, "darknet must be True or False, got 1"),
+        ({"precision": True}, "precision must be a string, got True"),
+        ({"max_detections": 1.5}, "max_detections must be a whole number, got 1.5"),
+        ({"iou_thresh": "0.5"}, "iou_thresh must be a number, got '0.5'"),
+        ({"settings": [1]}, r"settings must be a dict, got \[1\]"),
+        ({"checkpoint_dir": 5}, "checkpoint_dir must be a string, got 5"),
+    ],
+)
+def test_the_config_of_a_model_refuses_wrong_kinds_in_a_line_of_ours(config, line):
+    with pytest.raises(TypeError, match=f"^{line}$"):
+        yolov1_fo.YOLOv1ModelConfig(config)
+
+
+def test_a_setting_of_a_network_that_nobody_knows_is_refused(micro):
+    config = yolov1_fo.YOLOv1ModelConfig({"settings": {"network": "micro", "sid": 32}})
+    with pytest.raises(ValueError, match=r"unknown setting sid \(did you mean side"):
+        yolov1_fo.YOLOv1Model(config)
+
+
+@pytest.mark.parametrize("config", ["[1]", "3"])
+def test_a_damaged_network_file_is_refused_without_words_of_python(
+    config, micro, tmp_path
+):
+    path = tmp_path / "network.keras"
+    network.build(NetworkConfig(network="micro", side=32, S=2, C=2)).save(path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in {**parts, "config.json": config}.items():
+            archive.writestr(name, data)
+    line = "can't be read as a network: it is damaged, or of another version of Keras"
+    with pytest.raises(ValueError, match=f"{line}$"):
+        network.load(path)
