@@ -1,6 +1,7 @@
 """Numbers and names that a caller gives beside settings: each refused in one line."""
 
 import math
+import os
 from numbers import Integral, Real
 from typing import Any
 
@@ -62,6 +63,32 @@ def check_true_or_false(argument: str, value: Any) -> None:
     """
     if not isinstance(value, bool):
         raise TypeError(f"{argument} must be True or False, got {value!r}")
+
+
+def path_or_name(argument: str, value: Any) -> str:
+    """Returns a path or a name as a string.
+
+    Args:
+        argument: how the caller calls it
+        value: as the caller gave it
+
+    Raises:
+        TypeError: if it is neither
+        ValueError: if it can be neither
+    """
+    name = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(name, str):
+        kind = type(value).__name__
+        raise TypeError(f"{argument} must be a path or a name, got {kind}")
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        is_one = False
+    else:
+        is_one = bool(name.strip()) and "\0" not in name
+    if not is_one:
+        raise ValueError(f"{argument} must be a path or a name, got {name!r}")
+    return name
 
 
 def check_string(argument: str, value: Any) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from yolov1_fo import files, metadata
+from yolov1_fo import arguments, files, metadata
 
 logger = logging.getLogger(__name__)
 
@@ -130,29 +130,6 @@ def pointed(root: Path, name: str) -> Path | None:
     return root / said
 
 
-def named(source: str | os.PathLike[str], argument: str = "source") -> str:
-    """Returns a path or a name as a string.
-
-    Args:
-        source: as a caller gave it
-        argument: how the caller calls it
-
-    Raises:
-        TypeError: if it is neither
-        ValueError: if it can be neither
-    """
-    if not isinstance(source, str | os.PathLike):
-        raise TypeError(
-            f"{argument} must be a path or a name, got {type(source).__name__}"
-        )
-    name = os.fspath(source)
-    if not isinstance(name, str):
-        raise TypeError(f"{argument} must be a path or a name, got {name!r}")
-    if not name.strip() or "\0" in name:
-        raise ValueError(f"{argument} must be a path or a name, got {name!r}")
-    return name
-
-
 def resolve(source: str | os.PathLike[str]) -> Path:
     """Returns the checkpoint that a folder is, or that a run's folder calls its best.
 
@@ -161,7 +138,7 @@ def resolve(source: str | os.PathLike[str]) -> Path:
         ValueError: if it can't be a path, or the run's folder is damaged
         TypeError: if it is no path
     """
-    name = named(source, "checkpoint folder")
+    name = arguments.path_or_name("checkpoint folder", source)
     if not os.path.isdir(name):  # noqa: PTH112  # a Path raises where the name is long
         raise FileNotFoundError(f"checkpoint folder {name!r} does not exist")
     folder = Path(name)

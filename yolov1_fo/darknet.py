@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from yolov1_fo import files
+from yolov1_fo import arguments, files
 from yolov1_fo import layers as _own
 from yolov1_fo.boxes import Array
 
@@ -64,10 +64,11 @@ def read_header(path: str | os.PathLike[str]) -> Header:
         FileNotFoundError: if there is no such file
         ValueError: if it does not begin like one
     """
-    what = f"weights file '{os.fspath(path)}'"
-    if Path(path).is_dir():
+    name = arguments.path_or_name("the weights file", path)
+    what = f"weights file {name!r}"
+    if files.is_folder(name):
         raise ValueError(f"{what} must be a file, got a folder")
-    if not Path(path).is_file():
+    if not files.is_file(name):
         raise FileNotFoundError(f"{what} does not exist")
     with Path(path).open("rb") as file:
         start = file.read(20)

@@ -87,6 +87,16 @@ def unfinished(folder: Path, name: str = "*") -> list[Path]:
     return sorted(folder.glob(f".{name}.*{UNFINISHED}"))
 
 
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Returns whether a file stands at a path, however long the path."""
+    return os.path.isfile(path)  # noqa: PTH113  # a Path raises where it is too long
+
+
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Returns whether a folder stands at a path, however long the path."""
+    return os.path.isdir(path)  # noqa: PTH112  # a Path raises where it is too long
+
+
 def set_aside(path: Path) -> Path:
     """Gives what stands at a path the name of something unfinished; returns where.
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import fiftyone as fo
 
-from yolov1_fo import checkpoint, publishing, runs, zoo
+from yolov1_fo import arguments, checkpoint, files, publishing, runs, zoo
 from yolov1_fo.architectures import tables
 
 
@@ -22,12 +22,12 @@ def find(source: str | os.PathLike[str], dataset: fo.Dataset | None) -> dict[str
         ValueError: if it is something else
         TypeError: if it is neither a path nor a name
     """
-    name = checkpoint.named(source)
+    name = arguments.path_or_name("source", source)
     if dataset is not None and runs.exists(dataset, name):
         return _stands_in(runs.checkpoint_dir(dataset, name))
-    if os.path.isdir(name):  # noqa: PTH112  # a Path raises where the name is long
+    if files.is_folder(name):
         return _stands_in(name)
-    if os.path.isfile(name):  # noqa: PTH113  # see above
+    if files.is_file(name):
         raise ValueError(
             f"{name!r} is a file; for Darknet's weights pass network=, one of "
             f"{', '.join(tables())}"

@@ -17,12 +17,14 @@ import keras
 from yolov1_fo import (
     __version__,
     architectures,
+    arguments,
     checkpoint,
     collection,
     darknet,
     data,
     estimate,
     examples,
+    files,
     hardware,
     runs,
 )
@@ -132,16 +134,17 @@ def _trunk(
         trunk: a `.weights` file, a run's key or folder, or a checkpoint's folder
         config: of the training, whose network must have the same first layers
     """
-    path = Path(trunk).absolute()
-    if path.is_file():
+    name = arguments.path_or_name("trunk", trunk)
+    path = Path(name).absolute()
+    if files.is_file(path):
         darknet.read_header(path)
         return path
-    if runs.exists(dataset, os.fspath(trunk)):
-        path = Path(runs.checkpoint_dir(dataset, os.fspath(trunk)))
-    if not path.is_dir():
+    if runs.exists(dataset, name):
+        path = Path(runs.checkpoint_dir(dataset, name))
+    if not files.is_folder(path):
         has = ", ".join(runs.keys(dataset)) or "none"
         raise FileNotFoundError(
-            f"trunk '{os.fspath(trunk)}' is no file, no folder and no run of dataset "
+            f"trunk {name!r} is no file, no folder and no run of dataset "
             f"'{dataset.name}'; training runs: {has}"
         )
     folder = checkpoint.resolve(path)

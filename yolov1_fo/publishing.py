@@ -15,7 +15,16 @@ from typing import Any
 import fiftyone as fo
 import fiftyone.zoo.models as fozm
 
-from yolov1_fo import checkpoint, database, files, manifest, model_card, runs, zoo
+from yolov1_fo import (
+    arguments,
+    checkpoint,
+    database,
+    files,
+    manifest,
+    model_card,
+    runs,
+    zoo,
+)
 from yolov1_fo.architectures import NETWORKS
 
 CARD = "README.md"
@@ -81,15 +90,13 @@ def publish(
 
 
 def _source(checkpoint_dir: str | os.PathLike[str], dataset: fo.Dataset | None) -> Path:
-    key = checkpoint.named(checkpoint_dir, "checkpoint_dir")
-    if dataset is not None and (
-        runs.exists(dataset, key) or not Path(checkpoint_dir).is_dir()
-    ):
+    key = arguments.path_or_name("checkpoint_dir", checkpoint_dir)
+    if dataset is not None and (runs.exists(dataset, key) or not files.is_folder(key)):
         return checkpoint.resolve(runs.checkpoint_dir(dataset, key))
     try:
         return checkpoint.resolve(checkpoint_dir)
     except FileNotFoundError as error:
-        if dataset is None and not os.path.isdir(key):  # noqa: PTH112  # long names
+        if dataset is None and not files.is_folder(key):
             raise FileNotFoundError(
                 f"{error}; to publish a run by its key, pass dataset="
             ) from None

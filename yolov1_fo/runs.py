@@ -9,7 +9,7 @@ from typing import Any
 
 import fiftyone as fo
 
-from yolov1_fo import files, ownership
+from yolov1_fo import arguments, files, ownership
 from yolov1_fo.places import JOB as JOB
 from yolov1_fo.places import JOB_LOCK as JOB_LOCK
 from yolov1_fo.places import PIXELS as PIXELS
@@ -223,18 +223,18 @@ def find(dataset: fo.Dataset, source: str | os.PathLike[str]) -> str:
     Raises:
         ValueError: if there is no such run
     """
-    known = keys(dataset)
-    if source in known:
-        return str(source)
-    path = Path(source).resolve()
+    name, known = arguments.path_or_name("the run", source), keys(dataset)
+    if name in known:
+        return name
+    path = Path(name).absolute()
+    path = path.resolve() if files.is_folder(path) else path
     for key in known:
         own = _folder(dataset, key)
         if own and own.is_absolute() and own.resolve() in (path, path.parent):
             return key
     has = ", ".join(known) or "none"
     raise ValueError(
-        f"run '{os.fspath(source)}' is not on dataset '{dataset.name}'; "
-        f"training runs: {has}"
+        f"run {name!r} is not on dataset '{dataset.name}'; training runs: {has}"
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import fiftyone as fo
 
-from yolov1_fo import checkpoint, class_names, darknet, lookup, spelling
+from yolov1_fo import arguments, class_names, darknet, lookup, spelling
 from yolov1_fo.config import NetworkConfig
 from yolov1_fo.model import YOLOv1Model
 from yolov1_fo.model_config import SETTINGS, YOLOv1ModelConfig
@@ -33,7 +33,7 @@ def load_model(
         ValueError: if it can't be read, or a setting does not fit
         TypeError: if an argument is of another kind
     """
-    name = checkpoint.named(source)
+    name = arguments.path_or_name("source", source)
     known = [*SETTINGS]
     if network is not None:
         known += ["classes"]
