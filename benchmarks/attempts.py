@@ -70,8 +70,9 @@ def attempt(call: Callable[[], Any], homes: tuple[Path, ...] = (PACKAGE,)) -> Ve
                 warnings.simplefilter("always", kind)
             call()
         verdict = Verdict(WARNED, str(seen[0].message)) if seen else Verdict(TAKEN)
-    except TooSlow:
-        return Verdict(SLOW, f"after {time.monotonic() - start:.0f} s")
+    except TooSlow as error:
+        said = f"after {time.monotonic() - start:.0f} s at {_place(error)}"
+        return Verdict(SLOW, said)
     except Exception as error:
         verdict = judge(error, homes)
     grown = _peak_mb() - before
@@ -84,8 +85,7 @@ def judge(error: Exception, homes: tuple[Path, ...] = (PACKAGE,)) -> Verdict:
     """Returns whether an error is one clear line of our own."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     text = str(error)
-    place = f"{Path(last.filename).name}:{last.lineno}"
-    said = f"{type(error).__name__} at {place}: {text[:300]}"
+    said = f"{type(error).__name__} at {_place(error)}: {text[:300]}"
     if not isinstance(error, CLEAR):
         return Verdict(CRASH, said)
     if not any(Path(last.filename).is_relative_to(home) for home in homes):
@@ -95,6 +95,14 @@ def judge(error: Exception, homes: tuple[Path, ...] = (PACKAGE,)) -> Verdict:
     if WORDS.search(text):
         return Verdict(FOREIGN, said)
     return Verdict(REFUSED, said)
+
+
+def _place(error: BaseException) -> str:
+    """Returns where an error was raised, and which line of ours led there."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [one for one in frames if Path(one.filename).is_relative_to(PACKAGE)]
+    places = [*ours[-1:], *([] if frames[-1] in ours else frames[-1:])]
+    return ", ".join(f"{Path(one.filename).name}:{one.lineno}" for one in places)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import yolov1_fo
+from benchmarks import attempts
 from yolov1_fo import arguments, network
 from yolov1_fo.config import NetworkConfig
 
@@ -79,3 +80,49 @@ def test_a_damaged_network_file_is_refused_without_words_of_python(
     line = "can't be read as a network: it is damaged, or of another version of Keras"
     with pytest.raises(ValueError, match=f"{line}$"):
         network.load(path)
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"tiny_px": "8"}, "tiny_px must be a number, got '8'"),
+        ({"workers": [2]}, r"workers must be a whole number, got \[2\]"),
+        ({"workers": -1}, "workers must be at least 0, got -1"),
+        ({"gt_field": ["truth"]}, r"gt_field must be a string, got \['truth'\]"),
+        ({"gt_field": "a\nb"}, r"gt_field 'a\\nb' is not on .*; fields .*"),
+    ],
+)
+def test_what_inspect_is_given_is_refused_in_a_line_of_ours(painted, given, line):
+    with pytest.raises((TypeError, ValueError), match=f"^{line}$"):
+        yolov1_fo.inspect(painted, **given)
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"batch_size": "2"}, "batch_size must be a whole number, got '2'"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"workers": None}, "workers must be a whole number, got None"),
+        ({"skip_existing": "no"}, "skip_existing must be True or False, got 'no'"),
+    ],
+)
+def test_what_apply_is_given_is_refused_before_it_writes(
+    painted, checkpoint_dir, given, line
+):
+    model = yolov1_fo.load_model(checkpoint_dir)
+    with pytest.raises((TypeError, ValueError), match=f"^{line}$"):
+        yolov1_fo.apply(painted, model, "fresh", **given)
+    assert not painted.has_field("fresh")
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "\ud800", "a\0b", "", None, 3, b"x"])
+def test_what_is_no_path_is_told_in_a_line_of_ours(painted, name):
+    for call in (
+        lambda: yolov1_fo.train(painted, trunk=name or 0, network="fast-yolov1"),
+        lambda: yolov1_fo.train(painted, resume=name or 0),
+        lambda: yolov1_fo.load_model(name, network="fast-yolov1"),
+    ):
+        with pytest.raises((ValueError, TypeError, FileNotFoundError)) as raised:
+            call()
+        assert "\n" not in str(raised.value)
+        assert attempts.judge(raised.value).outcome == attempts.REFUSED

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from yolov1_fo import collection, data, labels
+from yolov1_fo import arguments, collection, data, labels
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.box_faults import BoxFaults
 from yolov1_fo.objects import Dropped, Objects
@@ -118,10 +118,8 @@ def to_tf_dataset(
     """
     samples = collection.flat(samples)
     fo_samples.check_labelled(samples, gt_field, "gt_field")
-    if side < 1 or batch_size < 1:
-        raise ValueError(
-            f"side and batch_size must be at least 1, got {side} and {batch_size}"
-        )
+    for argument, value in (("side", side), ("batch_size", batch_size)):
+        arguments.check_whole(argument, value, 1)
     names = fo_samples.classes_of(samples, gt_field, classes)
     listing = load(samples, gt_field, names)
     tell_unused(listing, names, gt_field)

@@ -12,7 +12,7 @@ import fiftyone.core.media as fomm
 import fiftyone.core.utils as fou
 import numpy as np
 
-from yolov1_fo import collection, decode, labels, outputs, reading
+from yolov1_fo import arguments, collection, decode, labels, outputs, reading
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.boxes import Array
 from yolov1_fo.model import YOLOv1Model
@@ -65,8 +65,7 @@ def apply(
         ValueError: if the collection, the field or `batch_size` does not fit, or the
             field holds anything but predictions
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    arguments.check_true_or_false("skip_existing", skip_existing)
     samples = collection.flat(samples, kinds=(fomm.IMAGE, fomm.VIDEO))
     check_model(model)
     if samples.media_type == fomm.VIDEO:
@@ -124,6 +123,7 @@ class Pass:
         progress: bool | Callable[..., Any] | None = None,
         skip: Collection[str] = (),
     ) -> None:
+        arguments.check_whole("batch_size", batch_size, 1)
         self.model, self.batch_size, self.workers = model, batch_size, workers
         ids, filepaths = samples.values(["id", "filepath"])
         rows = [row for row, sample_id in enumerate(ids) if sample_id not in skip]
@@ -195,6 +195,7 @@ def _apply_to_videos(
     skip_existing: bool,
     progress: bool | Callable[..., Any] | None,
 ) -> dict[str, str]:
+    arguments.check_whole("batch_size", batch_size, 1)
     fo_samples.check_videos(samples)
     if skip_existing:
         raise ValueError("skip_existing is for images; a video is predicted as a whole")

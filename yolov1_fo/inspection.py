@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-from yolov1_fo import collection, spelling, tagging
+from yolov1_fo import arguments, collection, spelling, tagging
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import GridConfig, NetworkConfig
 from yolov1_fo.findings import Finding, Objects, shared, unreadable
@@ -197,8 +197,7 @@ def inspect(
         val_samples = collection.flat(val_samples, "val_samples")
         fo_samples.check_images(val_samples)
     config = NetworkConfig(S=S, side=side)
-    if not tiny_px >= 0:
-        raise ValueError(f"tiny_px must be at least 0, got {tiny_px}")
+    arguments.check_number("tiny_px", tiny_px, 0)
     names: list[str] = []
     if gt_field is None:
         ids, filepaths = samples.values(["id", "filepath"])

@@ -100,8 +100,11 @@ def _known(dataset: fo.Dataset, run_key: str, job: jobs.Job | None) -> Row:
 
 def _history(folder: str) -> dict[str, list[float | None]]:
     """Returns the curves so far, from a file that is always whole."""
+    path = Path(folder) / "log.csv"
+    if not path.is_file():  # or a pipe, which would be waited for
+        return {}
     try:
-        with (Path(folder) / "log.csv").open(newline="") as file:
+        with path.open(newline="") as file:
             lines = list(csv.DictReader(file))
         names = [name for name in (lines[0] if lines else {}) if name != "epoch"]
         return {

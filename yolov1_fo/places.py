@@ -10,7 +10,7 @@ from pathlib import Path
 import eta.core.utils as etau
 import fiftyone as fo
 
-from yolov1_fo import files
+from yolov1_fo import arguments, files
 
 PIXELS = "pixels"
 JOB, JOB_LOCK = "job", ".job.lock"
@@ -28,7 +28,8 @@ def folder(
         runs_dir (None): instead of FiftyOne's folder for datasets
 
     Raises:
-        ValueError: if the name could lead elsewhere
+        TypeError: if the name is no string
+        ValueError: if it could lead elsewhere
     """
     check_name(run_key, "run_key")
     return root(dataset, runs_dir) / run_key
@@ -51,12 +52,17 @@ def pixels(folder: Path) -> Path:
 
 
 def check_name(name: str, argument: str) -> None:
-    """Raises a ValueError if a name could lead to another folder.
+    """Raises an error if a name could lead to another folder.
 
     Args:
         name: of a run or a field
         argument: how the caller calls it
+
+    Raises:
+        TypeError: if it is no string
+        ValueError: if it is another name
     """
+    arguments.check_string(argument, name)
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise ValueError(
             f"{argument} must be letters, digits and underscores, not beginning with a "

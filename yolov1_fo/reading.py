@@ -11,7 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from yolov1_fo import images
+from yolov1_fo import arguments, images
 from yolov1_fo.boxes import Array
 
 PART = 256
@@ -42,6 +42,7 @@ def _fault(path: str) -> str | None:
 
 def threads(workers: int) -> int:
     """Returns how many threads decode: as many as asked for, or one a core."""
+    arguments.check_whole("workers", workers, 0)
     return workers or os.cpu_count() or 1
 
 

@@ -106,8 +106,15 @@ def load(folder: Path, learner: keras.Model) -> Progress:
         ):
             _assign(stored, variables(learner))
     except Exception as error:
-        raise ValueError(f"'{state}' can't be read: {error}") from error
+        raise ValueError(f"'{state}' can't be read: {_reason(error)}") from error
     return progress
+
+
+def _reason(error: Exception) -> str:
+    """Returns what is wrong, where the error says it for people."""
+    line = str(error).strip().partition("\n")[0]
+    is_clear = isinstance(error, ValueError | OSError | zipfile.BadZipFile) and line
+    return line if is_clear else "it is damaged, or of another version"
 
 
 def _check_layers(folder: Path, network: keras.Model) -> None:
@@ -116,7 +123,7 @@ def _check_layers(folder: Path, network: keras.Model) -> None:
         with zipfile.ZipFile(folder / checkpoint.NETWORK) as archive:
             stored = json.loads(archive.read("config.json"))
     except Exception as error:
-        line = f"'{folder / checkpoint.NETWORK}' can't be read: {error}"
+        line = f"'{folder / checkpoint.NETWORK}' can't be read: {_reason(error)}"
         raise ValueError(line) from error
     then, now = _kinds(stored), _kinds(json.loads(network.to_json()))
     for kinds in itertools.zip_longest(then, now, fillvalue="none"):

@@ -14,7 +14,7 @@ from fiftyone.core.config import FiftyOneConfigError
 from fiftyone.core.service import ServiceListenTimeout
 from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
 
-from yolov1_fo import class_names, database, spelling
+from yolov1_fo import arguments, class_names, database, spelling
 
 logger = logging.getLogger(__name__)
 
@@ -186,6 +186,7 @@ def check_detections(samples: Samples, field: str, argument: str) -> None:
         field: its field
         argument: how the caller calls the field
     """
+    arguments.check_string(argument, field)
     schema = _schema(samples)
     detections = sorted(key for key, value in schema.items() if _is_detections(value))
     if field in detections:
@@ -194,11 +195,11 @@ def check_detections(samples: Samples, field: str, argument: str) -> None:
     if field in schema:
         kind = getattr(schema[field], "document_type", type(schema[field])).__name__
         raise ValueError(
-            f"{argument} '{field}' on {name(samples)} must hold Detections, "
+            f"{argument} {field!r} on {name(samples)} must hold Detections, "
             f"got {kind}; fields with Detections: {has}"
         )
     raise ValueError(
-        f"{argument} '{field}' is not on {name(samples)}; fields with Detections: {has}"
+        f"{argument} {field!r} is not on {name(samples)}; fields with Detections: {has}"
     )
 
 
@@ -236,6 +237,7 @@ def check_classified(samples: Samples, field: str, argument: str) -> None:
         argument: how the caller calls the field
     """
     check_images(samples)
+    arguments.check_string(argument, field)
     schema = _schema(samples)
     fits = sorted(name for name, one in schema.items() if _kind(one) in _CLASSIFIED)
     if field in fits:
@@ -243,7 +245,7 @@ def check_classified(samples: Samples, field: str, argument: str) -> None:
     has = ", ".join(fits) or "none"
     what = "must hold Classifications" if field in schema else "is not there"
     raise ValueError(
-        f"{argument} '{field}' on {name(samples)} {what}; fields with "
+        f"{argument} {field!r} on {name(samples)} {what}; fields with "
         f"classifications: {has}"
     )
 

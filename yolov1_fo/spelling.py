@@ -25,10 +25,15 @@ def check(what: str, given: Iterable[object], known: Collection[str]) -> None:
     unknown = [(name, suggestion(name, known)) for name in given if name not in known]
     if not unknown:
         return
-    said = ", ".join(f"{name}{near}" for name, near in unknown)
+    said = ", ".join(f"{_shown(name)}{near}" for name, near in unknown)
     listed = len(known) <= FEW or not all(near for _, near in unknown)
     there = f"; there are: {', '.join(known)}" if listed else ""
     raise ValueError(f"unknown {what} {said}{there}")
+
+
+def _shown(name: object) -> str:
+    """Returns a name as a line can show it."""
+    return str(name) if str(name).isprintable() else repr(name)
 
 
 def check_choice(what: str, value: object, choices: Collection[str]) -> None:
