@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import yolov1_fo
 
-TAKEN, REFUSED = "taken", "refused"
+TAKEN, REFUSED, THEIRS = "taken", "refused", "FiftyOne's own"
 CRASH, FOREIGN, UNCLEAR = "crash", "foreign words", "not one clear line"
 SLOW, GREEDY, WARNED = "too slow", "too much memory", "taken with a warning"
 FAULTS = (CRASH, FOREIGN, UNCLEAR, SLOW, GREEDY, WARNED)
@@ -43,12 +43,17 @@ class Verdict(NamedTuple):
     """How a call ended.
 
     Attributes:
-        outcome: taken, refused, or one of `FAULTS`
+        outcome: taken, refused, one of `FAULTS`, or FiftyOne's own where it failed
+            before anything of ours was asked
         said: the error and where it was raised; empty if there was none
     """
 
     outcome: str
     said: str = ""
+
+
+class Theirs(Exception):
+    """Stands for an error of FiftyOne's where none of our code took part."""
 
 
 class TooSlow(BaseException):
@@ -73,6 +78,8 @@ def attempt(call: Callable[[], Any], homes: tuple[Path, ...] = (PACKAGE,)) -> Ve
     except TooSlow as error:
         said = f"after {time.monotonic() - start:.0f} s at {_place(error)}"
         return Verdict(SLOW, said)
+    except Theirs:
+        verdict = Verdict(THEIRS)
     except Exception as error:
         verdict = judge(error, homes)
     grown = _peak_mb() - before
@@ -95,6 +102,12 @@ def judge(error: Exception, homes: tuple[Path, ...] = (PACKAGE,)) -> Verdict:
     if WORDS.search(text):
         return Verdict(FOREIGN, said)
     return Verdict(REFUSED, said)
+
+
+def is_ours(error: Exception) -> bool:
+    """Returns whether our code took part in an error."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return any(Path(one.filename).is_relative_to(PACKAGE) for one in frames)
 
 
 def _place(error: BaseException) -> str:

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fiftyone as fo
 import numpy as np
 
 from benchmarks import (
@@ -61,8 +60,6 @@ COUNTS = {
 HOMES = {
     # What `find_bad` says of a file is no error yet; the bench makes it one.
     "images": (PACKAGE, Path(bad_files.__file__).parent),
-    # FiftyOne itself reads the manifest there; what it refuses in a line is refused.
-    "published models": (PACKAGE, Path(fo.__file__).parent),
 }
 """Whose checks may refuse, where it is not ours alone."""
 

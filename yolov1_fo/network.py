@@ -1,5 +1,6 @@
 """Builds the Keras graph of an architecture, from stock layers only."""
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -122,9 +123,9 @@ def load(path: Path) -> keras.Model:
 
 def _reason(error: Exception) -> str:
     """Returns what Keras says of a file, where it says it for people and in short."""
-    line = str(error).strip().partition("\n")[0]
-    if isinstance(error, ValueError) and 0 < len(line) <= 300:
-        return line
+    sentence = re.split(r"\.\s|\n", str(error).strip())[0]
+    if isinstance(error, ValueError) and 0 < len(sentence) <= 300:
+        return sentence
     return "it is damaged, or of another version of Keras"
 
 
