@@ -8,7 +8,7 @@ import pytest
 
 import yolov1_fo
 from benchmarks import attempts
-from yolov1_fo import arguments, network
+from yolov1_fo import arguments, network, zoo
 from yolov1_fo.config import NetworkConfig
 
 
@@ -126,3 +126,34 @@ def test_what_is_no_path_is_told_in_a_line_of_ours(painted, name):
             call()
         assert "\n" not in str(raised.value)
         assert attempts.judge(raised.value).outcome == attempts.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"iou_thresh": "0.5"}, "iou_thresh must be a number, got '0.5'"),
+        ({"inclusive_corners": 1}, "inclusive_corners must be True or False, got 1"),
+        ({"similar": 3}, "similar must be sets of classes, got 3"),
+        ({"similar": [3]}, "each set of similar must be a list of names, got 3"),
+        ({"similar": ["a\nb"]}, r"similar must be sets .*; got 'a\\nb'"),
+    ],
+)
+def test_what_evaluate_is_given_is_refused_in_a_line_of_ours(painted, given, line):
+    painted.clone_sample_field("ground_truth", "found")
+    with pytest.raises((TypeError, ValueError), match=f"^{line}$"):
+        yolov1_fo.evaluate(painted, "found", **given)
+
+
+def test_labels_that_are_no_strings_are_named(painted):
+    label = "ground_truth.detections.0.label"
+    painted._sample_collection.update_one({label: "red"}, {"$set": {label: ["red"]}})
+    line = r"labels of 'ground_truth' on dataset .* must be strings, got \['red'\]"
+    with pytest.raises(TypeError, match=line):
+        yolov1_fo.inspect(painted)
+
+
+def test_a_model_that_the_zoo_lacks_is_told_with_the_nearest(zoo_dir):
+    zoo.register()
+    line = r"model_name 'darknet-yolov1-vo' is not in the zoo \(did you mean darknet-"
+    with pytest.raises(ValueError, match=line):
+        yolov1_fo.YOLOv1ModelConfig({"model_name": "darknet-yolov1-vo"})

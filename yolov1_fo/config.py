@@ -36,6 +36,8 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 PREDICTION_PRECISIONS = ("float32", "bfloat16", "float16", "auto")
 """What a model predicts in; auto is bfloat16 where the device has units for it."""
 DATA_MODES = ("auto", "stream", "host", "device")
+MOST_SIDE, MOST_OUTPUTS = 2**14, 2**24
+"""Of a network: pixels of its input's side, and numbers that it says of an image."""
 PRETRAIN_SIDE = 224
 """Of a classifier's images, in pixels: half of what detection takes (section 2.2)."""
 
@@ -179,6 +181,15 @@ class NetworkConfig(GridConfig):
         step = (
             32 if self.has_trunk else min(32, architectures.stride(architecture.layers))
         )
+        if self.side > MOST_SIDE:
+            raise ValueError(f"side must be at most {MOST_SIDE}, got {self.side}")
+        if self.side < self.S:
+            raise ValueError(f"S must be at most side, {self.side}, got {self.S}")
+        if self.S**2 * (5 * self.B + self.C) > MOST_OUTPUTS:
+            raise ValueError(
+                f"S={self.S}, B={self.B} and C={self.C} say too much; a network can "
+                f"have {MOST_OUTPUTS} outputs"
+            )
         if self.side % step:
             raise ValueError(
                 f"side must be a multiple of {step} pixels, got {self.side}"

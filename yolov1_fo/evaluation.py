@@ -11,7 +11,9 @@ from fiftyone.utils.eval.coco import (
 )
 
 from yolov1_fo import (
+    arguments,
     average_precision,
+    class_names,
     coco,
     collection,
     compared,
@@ -143,8 +145,10 @@ def evaluate(
     samples = collection.flat(samples)
     fo_samples.check_labelled(samples, pred_field, "pred_field")
     fo_samples.check_detections(samples, gt_field, "gt_field")
-    if not 0 < iou_thresh <= 1:
+    arguments.check_number("iou_thresh", iou_thresh, 0, 1)
+    if not iou_thresh:
         raise ValueError(f"iou_thresh must be in (0, 1], got {iou_thresh!r}")
+    arguments.check_true_or_false("inclusive_corners", inclusive_corners)
     names = fo_samples.classes_of(samples, gt_field, classes)
     _check_similar(similar, names)
     config = EvaluationConfig(
@@ -200,11 +204,14 @@ def evaluate(
 def _check_similar(
     similar: Collection[Collection[str]] | None, classes: Sequence[str]
 ) -> None:
+    if isinstance(similar, str) or not isinstance(similar, Collection | None):
+        raise TypeError(f"similar must be sets of classes, got {similar!r}")
     for one in similar or ():
         if isinstance(one, str):
             raise ValueError(
-                f"similar must be sets of classes, as [('cat', 'dog')]; got '{one}'"
+                f"similar must be sets of classes, as [('cat', 'dog')]; got {one!r}"
             )
+        class_names.check(one, "each set of similar", ordered=False)
         unknown = [name for name in one if name not in classes]
         if unknown:
             raise ValueError(

@@ -101,6 +101,8 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
         for name in [*_STRINGS, "model_name", "model_path"]:
             if name in given:
                 arguments.check_string(name, given[name])
+        if "model_name" in given:
+            _check_model(given["model_name"])
         for name in ("class_agnostic", "darknet"):
             if name in given:
                 arguments.check_true_or_false(name, given[name])
@@ -171,3 +173,12 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
                 "a YOLOv1Model needs checkpoint_dir, model_name, model_path or settings"
             )
         return Path(self.model_path).parent
+
+
+def _check_model(name: str) -> None:
+    """Raises a ValueError unless the zoo has a model of that name."""
+    try:
+        fozm.get_zoo_model(name)
+    except ValueError:
+        near = spelling.suggestion(name, fozm.list_zoo_models())
+        raise ValueError(f"model_name {name!r} is not in the zoo{near}") from None

@@ -281,7 +281,7 @@ def classes_of(
     if own:
         return class_names.check(own, where)
     there = samples.distinct(_label_path(samples, field))
-    there = sorted({label for label in there if label is not None}, key=str)
+    there = sorted((label for label in there if label is not None), key=str)
     if not there:
         raise ValueError(f"'{field}' on {name(samples)} has no objects")
     return class_names.check(there, f"labels of '{field}' on {name(samples)}")
