@@ -94,6 +94,21 @@ def test_a_field_is_kept_when_it_is_added_during_the_first_batch(
     assert all(one["label"] == "dry" for one in stored(painted, "weather"))
 
 
+@pytest.mark.parametrize("batch_size", [None, 3])
+def test_apply_model_keeps_a_field_that_another_process_has_added(
+    painted, model, batch_size
+):
+    given = {"label_field": "weather", "batch_size": batch_size, "progress": False}
+    add_meanwhile(painted, "weather", OTHERS["weather"])
+    for samples in (painted, painted.match_tags("train")):
+        samples.apply_model(model, **given)
+    assert all(one["label"] == "dry" for one in stored(painted, "weather"))
+    add_meanwhile(painted, "note", OTHERS["note"])
+    painted.apply_model(model, **{**given, "label_field": "found"})
+    assert painted.count("found") == 8
+    assert stored(painted, "note") == ["by hand"] * 8
+
+
 @pytest.mark.parametrize(
     ("field", "line"),
     [

@@ -21,6 +21,7 @@ from yolov1_fo import (
     images,
     labels,
     network,
+    schema,
     spelling,
 )
 from yolov1_fo import grid as _grid
@@ -148,8 +149,11 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
                 merges new objects with old ones by their ids, so each gets an id by
                 its rank in the frame: applied again, it takes the old one's place. If
                 fewer are found than before, the old rest stays; `yolov1_fo.apply`
-                removes it
+                removes it. Samples of a view learn of fields that another process has
+                made, so that FiftyOne does not write over these
         """
+        if samples is not None:
+            schema.renew(samples)
         found = super().predict_all(args)
         for detections, sample in zip(found, samples or (), strict=False):
             if isinstance(sample, fofr.Frame | fofr.FrameView):

@@ -2,11 +2,13 @@
 
 import keyword
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import fiftyone as fo
 import fiftyone.core.fields as fof
 import fiftyone.core.odm as foo
+import fiftyone.core.sample as fos
 
 FRAMES = "frames."
 """Begins the fields of a video's frames."""
@@ -42,6 +44,32 @@ def current(dataset: fo.Dataset, path: str) -> fof.Field | None:
     if _described(dataset.get_field(path)) != described:
         dataset.reload()
     return dataset.get_field(path)
+
+
+def renew(samples: Sequence[Any]) -> None:
+    """Has samples know the fields that another process has made meanwhile.
+
+    FiftyOne's `apply_model` writes into them what a model returns; a field that it does
+    not know it makes, over whatever stands there.
+
+    Args:
+        samples: as FiftyOne hands them to a model; only those of views are renewed, and
+            it hands over no others
+    """
+    views = [one for one in samples if isinstance(one, fos.SampleView)]
+    if not views:
+        return
+    dataset = views[0]._dataset
+    stored = foo.get_db_conn().datasets.find_one(
+        {"_id": dataset._doc.id}, ["sample_fields.name"]
+    )
+    names = {one["name"] for one in (stored or {}).get("sample_fields", ())}
+    if names - set(dataset.get_field_schema(include_private=True)):
+        dataset.reload()
+    for one in views:
+        if type(one._doc) is not dataset._sample_doc_cls:  # made before the reload
+            raw = dataset._sample_collection.find_one({"_id": one._id})
+            one._doc = dataset._sample_dict_to_doc(raw)
 
 
 def _described(field: fof.Field | None) -> tuple[Any, ...]:
