@@ -5,6 +5,9 @@ import os
 from numbers import Integral, Real
 from typing import Any
 
+LONGEST = 4096
+"""Characters of a path, as systems take them."""
+
 
 def check_whole(argument: str, value: Any, low: int) -> None:
     """Raises an error unless a value is a whole number that is large enough.
@@ -49,7 +52,11 @@ def check_number(argument: str, value: Any, low: float, high: float = math.inf) 
     """
     if not isinstance(value, Real) or isinstance(value, bool):
         raise TypeError(f"{argument} must be a number, got {value!r}")
-    if not math.isfinite(value) or not low <= float(value) <= high:
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        number = math.inf
+    if not math.isfinite(number) or not low <= number <= high:
         bounds = f"at least {low:g}" if high == math.inf else f"in [{low:g}, {high:g}]"
         raise ValueError(f"{argument} must be {bounds}, got {value!r}")
 
@@ -85,9 +92,9 @@ def path_or_name(argument: str, value: Any) -> str:
     except UnicodeEncodeError:
         is_one = False
     else:
-        is_one = bool(name.strip()) and "\0" not in name
+        is_one = bool(name.strip()) and "\0" not in name and len(name) <= LONGEST
     if not is_one:
-        raise ValueError(f"{argument} must be a path or a name, got {name!r}")
+        raise ValueError(f"{argument} must be a path or a name, got {name[:60]!r}")
     return name
 
 

@@ -139,7 +139,7 @@ def resolve(source: str | os.PathLike[str]) -> Path:
         TypeError: if it is no path
     """
     name = arguments.path_or_name("checkpoint folder", source)
-    if not os.path.isdir(name):  # noqa: PTH112  # a Path raises where the name is long
+    if not files.is_folder(name):
         raise FileNotFoundError(f"checkpoint folder {name!r} does not exist")
     folder = Path(name)
     if not (folder / NETWORK).is_file():  # a run's folder has a `run.json` too

@@ -34,8 +34,7 @@ def flat(
         TypeError: if it is neither
         ValueError: if the active slice holds media of another kind
     """
-    if not isinstance(samples, foc.SampleCollection):
-        raise TypeError(_said(samples, argument))
+    check(samples, argument)
     if samples.media_type != fomm.GROUP:
         return samples
     what, active = fo_samples.name(samples), samples.group_slice
@@ -54,6 +53,17 @@ def flat(
         )
     logger.info("of %s the slice '%s' is taken", what, active)
     return samples.select_group_slices(active)
+
+
+def check(samples: Any, argument: str = "samples") -> None:
+    """Raises a TypeError unless a caller gave a FiftyOne dataset or view.
+
+    Args:
+        samples: whatever a caller gave
+        argument ("samples"): how the caller calls it
+    """
+    if not isinstance(samples, foc.SampleCollection):
+        raise TypeError(_said(samples, argument))
 
 
 def _said(samples: Any, argument: str) -> str:

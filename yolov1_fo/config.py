@@ -14,6 +14,8 @@ from typing import Any, Self
 from yolov1_fo import architectures
 from yolov1_fo.spelling import check, check_choice
 
+LARGEST = 1e300
+"""A setting is smaller, so that what is computed with it is a number, too."""
 OPTIMIZERS = ("sgd", "adam")
 DARKNET_SCHEDULES = {
     "darknet-paper": (
@@ -111,7 +113,7 @@ def _is_number(value: Any) -> bool:
     return (
         isinstance(value, int | float)
         and not isinstance(value, bool)
-        and math.isfinite(value)
+        and abs(value) < LARGEST  # nor is a number that is none
     )
 
 

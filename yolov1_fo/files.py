@@ -119,22 +119,6 @@ def remove(path: Path) -> None:
             path.unlink()
 
 
-def take_away(path: Path) -> None:
-    """Removes a file, a link, or a folder: all of it in one go, whoever looks.
-
-    What can't be removed then is left with the name of what is unfinished.
-
-    Raises:
-        OSError: if it can't be moved out of its place
-    """
-    gone = _unfinished(path)
-    try:
-        path.rename(gone)
-    except OSError as error:
-        raise OSError(f"'{path}' can't be removed: {error}") from error
-    remove(gone)
-
-
 @contextlib.contextmanager
 def locked(lock: Path, patience: float = PATIENCE) -> Iterator[None]:
     """Holds a lock of the system, which ends with the process that holds it.

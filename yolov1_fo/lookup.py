@@ -5,7 +5,7 @@ from typing import Any
 
 import fiftyone as fo
 
-from yolov1_fo import arguments, checkpoint, files, publishing, runs, zoo
+from yolov1_fo import arguments, checkpoint, collection, files, publishing, runs, zoo
 from yolov1_fo.architectures import tables
 
 
@@ -23,6 +23,8 @@ def find(source: str | os.PathLike[str], dataset: fo.Dataset | None) -> dict[str
         TypeError: if it is neither a path nor a name
     """
     name = arguments.path_or_name("source", source)
+    if dataset is not None:
+        collection.check(dataset, "dataset")
     if dataset is not None and runs.exists(dataset, name):
         return _stands_in(runs.checkpoint_dir(dataset, name))
     if files.is_folder(name):

@@ -4,12 +4,11 @@ Its format 1 is read for ever. It loads no Keras.
 """
 
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from yolov1_fo.config import GridConfig
+from yolov1_fo.config import LARGEST, GridConfig
 
 FORMAT = 1
 LONGEST = 64 * 2**20
@@ -33,7 +32,7 @@ def _is_text(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     is_one = isinstance(value, int | float) and not isinstance(value, bool)
-    return value is None or (is_one and math.isfinite(value))
+    return value is None or (is_one and abs(value) < LARGEST)
 
 
 def _are_names(value: Any) -> bool:

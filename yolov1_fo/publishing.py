@@ -18,6 +18,7 @@ import fiftyone.zoo.models as fozm
 from yolov1_fo import (
     arguments,
     checkpoint,
+    collection,
     database,
     files,
     manifest,
@@ -91,6 +92,8 @@ def publish(
 
 def _source(checkpoint_dir: str | os.PathLike[str], dataset: fo.Dataset | None) -> Path:
     key = arguments.path_or_name("checkpoint_dir", checkpoint_dir)
+    if dataset is not None:
+        collection.check(dataset, "dataset")
     if dataset is not None and (runs.exists(dataset, key) or not files.is_folder(key)):
         return checkpoint.resolve(runs.checkpoint_dir(dataset, key))
     try:
@@ -175,7 +178,7 @@ def unpublish(name: str) -> None:
     """
     _find(name)
     with _alone():
-        files.take_away(_find(name))
+        files.remove(files.set_aside(_find(name)))
     _forget(name)
 
 
@@ -183,7 +186,7 @@ def _find(name: str) -> Path:
     folder = published(name)
     if folder is None:
         has = ", ".join(names()) or "none"
-        raise ValueError(f"{name!r} is not published; there are: {has}")
+        raise ValueError(f"{_short(name)} is not published; there are: {has}")
     return folder
 
 
@@ -219,8 +222,9 @@ def check_name(name: str) -> None:
         raise ValueError(f"'{name}' is the name of another model; choose another")
 
 
-def _short(name: str) -> str:
-    return repr(name if len(name) < 60 else f"{name[:57]}...")
+def _short(name: object) -> str:
+    said = repr(name)
+    return said if len(said) < 60 else f"{said[:57]}..."
 
 
 def _check_free(name: str) -> None:

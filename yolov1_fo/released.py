@@ -50,7 +50,12 @@ RELEASES = {
 
 
 def place(name: str) -> Path:
-    """Returns where the zoo keeps a release, fetched or not."""
+    """Returns where the zoo keeps a release, fetched or not.
+
+    Raises:
+        ValueError: if there is none of that name
+    """
+    _find(name)
     return Path(fo.config.model_zoo_dir) / f"{name}.weights"
 
 

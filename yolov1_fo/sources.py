@@ -5,7 +5,7 @@ from typing import Any
 
 import fiftyone as fo
 
-from yolov1_fo import arguments, class_names, darknet, lookup, spelling
+from yolov1_fo import arguments, class_names, darknet, files, lookup, spelling
 from yolov1_fo.config import NetworkConfig
 from yolov1_fo.model import YOLOv1Model
 from yolov1_fo.model_config import SETTINGS, YOLOv1ModelConfig
@@ -46,7 +46,7 @@ def load_model(
     if network is None:
         found = lookup.find(source, dataset)
     else:
-        if os.path.isdir(name):  # noqa: PTH112  # a Path raises where the name is long
+        if files.is_folder(name):
             raise ValueError(
                 f"network= is for Darknet's .weights files, got the folder {name!r}"
             )

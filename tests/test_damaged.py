@@ -1,0 +1,258 @@
+"""What anyone may have written into a checkpoint or a zoo, or given as a name.
+
+Each of some thousand bad inputs, always the same, ends in success or in one line.
+"""
+
+import copy
+import json
+import os
+import random
+
+import eta.core.config as etac
+import fiftyone as fo
+import pytest
+
+import yolov1_fo
+from yolov1_fo import (
+    checkpoint,
+    lookup,
+    manifest,
+    model,
+    model_card,
+    network,
+    publishing,
+    released,
+    runs,
+)
+from yolov1_fo.model_config import YOLOv1ModelConfig
+
+REFUSALS = (ValueError, TypeError, OSError)
+JUNK = (
+    *(None, True, 0, -1, 1.5, float("nan"), float("inf"), 10**400, -(10**30)),
+    *("", "x", "\0", "é", "a\nb", "\ud800", "../../etc", "9" * 400, "x" * 1000),
+    *([], [None], [[]], ["a", "a"], [1, 2], {}, {"a": {}}, {"S": 7}),
+)
+CARD = {
+    "format": 1,
+    "classes": ["a", "b"],
+    "settings": {
+        "network": "yolov1",
+        "side": 32,
+        "S": 3,
+        "B": 2,
+        "C": 2,
+        "sqrt": True,
+        "learning_rate": 1e-3,
+        "steps": [[1, 2]],
+    },
+    "metrics": {"val_voc07": 0.5, "loss": 1.0},
+    "dropped": {"ignored": 1},
+    "versions": {"keras": "3"},
+    "task": "detect",
+    "epoch": 3,
+    "images": 5,
+    "objects": 3,
+    "val_images": 2,
+    "skipped": 0,
+    "dataset": "d",
+    "gt_field": "g",
+    "run_key": "r",
+    "device": "c",
+    "trunk": None,
+}
+CONFIGS = (
+    {"released": "darknet-yolov1-tiny-voc", "darknet": True},
+    {
+        "settings": {"network": "yolov1-efficientnet-lite0", "side": 64, "S": 2},
+        "classes": ["a", "b"],
+        "filter_classes": ["a"],
+        "confidence_thresh": 0.1,
+        "iou_thresh": 0.5,
+        "max_detections": 3,
+        "class_agnostic": False,
+        "precision": "float32",
+    },
+    {"checkpoint_dir": "nowhere"},
+    {"model_name": "nothing"},
+)
+
+
+def places(said, place=()):
+    """Yields where each part of nested JSON stands."""
+    if place:
+        yield place
+    parts = {dict: lambda: said.items(), list: lambda: enumerate(said)}
+    for key, value in parts.get(type(said), tuple)():
+        yield from places(value, (*place, key))
+
+
+def spoiled(said, rng):
+    """Returns JSON of which up to three parts are missing or junk."""
+    said = copy.deepcopy(said)
+    for _ in range(rng.choice([1, 1, 2, 3])):
+        there = [*places(said)]
+        if not there:
+            break
+        *way, last = rng.choice(there)
+        holder = said
+        for key in way:
+            holder = holder[key]
+        if rng.random() < 0.2:
+            del holder[last]
+        else:
+            holder[last] = copy.deepcopy(rng.choice(JUNK))
+    return said
+
+
+def refused(call, *arguments):
+    """Returns whether a call was refused, which it may be in one short line of ours."""
+    try:
+        call(*arguments)
+    except REFUSALS as error:
+        said, is_ours = str(error), not isinstance(error, UnicodeError)
+    else:
+        return False
+    assert said
+    assert is_ours, said
+    assert "\n" not in said
+    assert len(said) < 2500
+    assert not said.startswith("[Errno"), said
+    return True
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "network.keras").write_bytes(b"PK")
+    return tmp_path
+
+
+def told(folder):
+    card = checkpoint.read_card(folder, "detect")
+    model_card.text("name", card).encode()
+    json.dumps(manifest._manifest("name", card, 1)).encode()
+
+
+def test_spoiled_cards_are_refused_in_one_line(folder):
+    rng = random.Random(16)
+    refusals = 0
+    for _ in range(1000):
+        (folder / "run.json").write_text(json.dumps(spoiled(CARD, rng)))
+        refusals += refused(told, folder)
+    assert 300 < refusals < 900
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"", "is not valid JSON"),
+        (b"\xff\xfe{}", "is no text in UTF-8"),
+        (b"[" * 100_000, "is not valid JSON: it is too deep"),
+        (b'{"a":' * 50_000 + b"1" + b"}" * 50_000, "it is too deep"),
+        (b"1" * 5000, "is not valid JSON"),
+        (b"null", "must be a JSON object, got NoneType"),
+        (b'{"format": true, "classes": [], "settings": {}}', "must have format 1"),
+        (b'{"format": 1, "classes": ["\\ud800"], "settings": {}}', "half a character"),
+        (b'{"format": 1, "classes": ["a", "a"], "settings": {}}', "different names as"),
+        (b'{"format": 1, "classes": ["a"], "settings": []}', "settings by name as"),
+        (b'{"format": 1, "classes": ["a"], "settings": {}}', "lacks settings network"),
+    ],
+)
+def test_a_card_that_is_none_is_said(folder, content, line):
+    (folder / "run.json").write_bytes(content)
+    with pytest.raises(ValueError, match=line):
+        checkpoint.read_card(folder, "detect")
+
+
+def test_a_card_of_gigabytes_is_not_read(folder):
+    with (folder / "run.json").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(ValueError, match="is too long: it may have 67108864 bytes"):
+        checkpoint.read_card(folder)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device", "link to nowhere"])
+def test_what_is_no_file_in_place_of_a_card_keeps_nobody_waiting(folder, kind):
+    make = {
+        "folder": lambda path: path.mkdir(),
+        "pipe": os.mkfifo,
+        "device": lambda path: path.symlink_to("/dev/zero"),
+        "link to nowhere": lambda path: path.symlink_to("nowhere"),
+    }
+    for name in ("run.json", "best", "last"):
+        make[kind](folder / name)
+    with pytest.raises(FileNotFoundError, match=r"run\.json' is not there, or is no f"):
+        checkpoint.read_card(folder)
+    with pytest.raises(FileNotFoundError, match=r"has no run\.json"):
+        checkpoint.resolve(folder)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"\n", b".", b"..", b"../..", b"/etc", b"a/b", b"a\\b", b"C:evil"),
+        *(b"\0", b"a\nb", b"\xff", b"x" * 5000),
+    ],
+)
+@pytest.mark.parametrize("name", ["best", "last"])
+def test_a_pointer_leads_nowhere_else(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=name):
+        checkpoint.resolve(tmp_path)
+
+
+def test_a_pointer_that_is_damaged_lets_no_checkpoint_go(tmp_path, caplog):
+    for epoch in (1, 2, 3):
+        with checkpoint.writing(tmp_path, epoch, best=False) as made:
+            (made / "network.keras").touch()
+        (tmp_path / "best").write_text("../elsewhere")
+    assert (tmp_path / "epoch_0003").is_dir()
+    assert (tmp_path / "epoch_0002").is_dir()
+    assert "older checkpoints are kept" in caplog.text
+
+
+NAMES = (
+    *("", " ", "\0", ".", "..", "/", "a/b", "~", "a\nb", "\ud800", "é", "-rf", "con"),
+    *("x" * 300, "x" * 5000, "\x7f", "a b", "yolov1"),
+    *(5, None, True, 1.5, b"x", ["a"], {}, object(), fo),
+)
+
+
+def test_names_of_any_kind_are_taken_or_refused_in_one_line(zoo_dir, painted):
+    rng = random.Random(16)
+    alphabet = "ab./\\:\0\n\t é\u202e\ud800-_0$%'\"*?<>|"
+    drawn = ["".join(rng.choices(alphabet, k=rng.randint(1, 9))) for _ in range(100)]
+    for name in (*NAMES, *drawn):
+        for dataset in (None, painted, "dataset", 5):
+            assert refused(lookup.find, name, dataset)
+            assert refused(publishing.publish, name, "other", dataset)
+        assert refused(yolov1_fo.load_model, name)
+        refused(publishing.check_name, name)
+        assert refused(publishing.unpublish, name)
+        assert publishing.published(name) is None
+        refused(runs.folder, painted, name)
+    assert not zoo_dir.exists()
+
+
+class Built(Exception):  # it tells that all was well
+    """Stands for a network that is built."""
+
+
+def test_spoiled_entries_of_a_zoo_are_refused_in_one_line(zoo_dir, monkeypatch):
+    def build(*_, **__):
+        raise Built
+
+    monkeypatch.setattr(network, "build", build)
+    monkeypatch.setattr(released, "SITE", "http://127.0.0.1:9/")
+    rng, built = random.Random(16), 0
+    for _ in range(400):
+        entry = spoiled(rng.choice(CONFIGS), rng)
+        try:
+            refused(lambda d: model.YOLOv1Model(YOLOv1ModelConfig(d)), entry)
+        except Built:
+            built += 1
+        except etac.ConfigError as error:
+            pytest.fail(f"{entry}: {error}")
+        except AssertionError:
+            if not entry.get("model_name"):  # else FiftyOne says so, as it wants
+                raise
+    assert 0 < built < 200
