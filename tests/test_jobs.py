@@ -3,14 +3,17 @@
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
+from types import SimpleNamespace
 
 import fiftyone as fo
 import psutil
 import pytest
 
 import yolov1_fo
-from yolov1_fo import jobs, runs
+from yolov1_fo import files, jobs, processes, runs, worker
 
 pytestmark = pytest.mark.slow
 
@@ -167,3 +170,153 @@ def test_a_run_is_deleted_with_its_files(dataset):
     assert not runs.folder(dataset, "one").exists()
     assert dataset.list_runs() == []
     assert fo.dataset_exists(dataset.name)
+
+
+@pytest.fixture
+def sleeper(dataset, monkeypatch):
+    """A job that does nothing for a minute; its folder."""
+    place = jobs.folder(dataset, "apply", "found")
+    place.mkdir(parents=True)
+    jobs._write(
+        place / jobs.JOB,
+        {"format": 1, "task": "apply", "dataset": dataset.name, "target": "found"},
+    )
+    start, begun = subprocess.Popen, []
+
+    def sleep(*_, **given):
+        code = [sys.executable, "-c", "import time; time.sleep(60)"]
+        begun.append(start(code, **given))
+        return begun[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs.subprocess, "Popen", sleep)
+        jobs._spawn(place)
+    jobs.tell(place, jobs.Progress("running", 0.5, "sample 5 of 10"))
+    yield place
+    for process in begun:
+        process.kill()
+        process.wait()
+    files.remove(place)  # one test signs it itself
+
+
+def test_a_job_lives_whatever_the_clock_is_set_to(sleeper, monkeypatch):
+    told = jobs.find(sleeper)
+    assert told.progress.state == "running"
+    began = psutil.Process.create_time
+    for shift in (1, 3600, -3600):
+        monkeypatch.setattr(
+            psutil.Process, "create_time", lambda self, by=shift: began(self) + by
+        )
+        assert jobs.find(sleeper).progress.state == "running"
+    psutil.Process(told.pid).kill()
+    gone(told)
+    assert jobs.find(sleeper).progress.state == "failed"
+
+
+def test_another_process_with_the_pid_of_a_dead_one_is_left_alone(sleeper):
+    known = jobs._read(sleeper / jobs.PROCESS)
+    job = jobs.find(sleeper)
+    jobs._write(sleeper / jobs.PROCESS, {**known, "started": "of another boot 1"})
+    assert jobs.find(sleeper).progress.state == "failed"
+    with pytest.raises(ValueError, match="the job of 'found' does not go on"):
+        jobs.stop(job)
+    with files.locked(sleeper / jobs.LOCK):  # one of another machine does it
+        assert jobs.find(sleeper).progress.state == "running"
+        with pytest.raises(ValueError, match="goes on on another machine"):
+            jobs.stop(job)
+    assert psutil.pid_exists(known["pid"])
+
+
+def test_one_process_does_a_job(sleeper):
+    with jobs.at_work(sleeper):
+        assert jobs.find(sleeper).pid == os.getpid()
+        with pytest.raises(TimeoutError), jobs.at_work(sleeper):
+            raise AssertionError("two of them")
+
+
+def test_a_process_that_was_never_started_does_not_block_its_name(dataset, monkeypatch):
+    place, told = jobs.folder(dataset, "apply", "found"), {"view": []}
+
+    # 1. The system starts no process: nothing is left.
+    def fails(*_, **__):
+        raise OSError("no more processes")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs.subprocess, "Popen", fails)
+        with pytest.raises(OSError, match=r"can't be started: no more processes"):
+            jobs.start(dataset, "apply", "found", told)
+    assert not place.exists()
+
+    # 2. Who started it was killed before: it is starting only while that is locked.
+    place.mkdir()
+    said = {"task": "apply", "dataset": dataset.name, "target": "found"}
+    jobs._write(place / jobs.JOB, said)
+    with files.locked(place.with_name(runs.JOB_LOCK)):
+        assert jobs.find(place).progress.state == "starting"
+    assert jobs.find(place).progress.state == "failed"
+
+    # 3. It dies at once: one line says so, and the name is free still.
+    start = subprocess.Popen
+    dead = [sys.executable, "-c", "print('no TensorFlow here'); raise SystemExit(3)"]
+    monkeypatch.setattr(
+        jobs.subprocess, "Popen", lambda *_, **given: start(dead, **given)
+    )
+    for _ in range(2):
+        with pytest.raises(OSError, match=r"did not start: .*no TensorFlow here"):
+            jobs.start(dataset, "apply", "found", told)
+
+
+def test_what_can_not_be_told_a_job_is_a_type_error_and_nothing_is_made(dataset):
+    with pytest.raises(TypeError, match=r"'found' must be JSON: .*set"):
+        jobs.start(dataset, "apply", "found", {"view": {1, 2}})
+    assert not jobs.folder(dataset, "apply", "found").exists()
+
+
+def test_another_who_starts_the_job_too_is_an_os_error(dataset, monkeypatch):
+    place = jobs.folder(dataset, "apply", "found")
+    place.parent.mkdir(parents=True)
+    monkeypatch.setattr(jobs, "START_WITHIN", 0.1)
+    with (
+        files.locked(place.with_name(runs.JOB_LOCK)),
+        pytest.raises(OSError, match=r"can't be started"),
+    ):
+        jobs.start(dataset, "apply", "found", {"view": []})
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '"job"', '{"task": 1}', "{"])
+def test_a_folder_that_is_no_job(tmp_path, text):
+    (tmp_path / jobs.JOB).write_text(text)
+    assert jobs.find(tmp_path) is None
+
+
+def test_without_process_groups_a_file_interrupts(tmp_path, monkeypatch):
+    """As on Windows."""
+    monkeypatch.setattr(processes, "HAS_GROUPS", False)
+    monkeypatch.setattr(processes, "LOOK_EVERY", 0.01)
+    assert processes.apart() == {"creationflags": 0}
+    stopping = tmp_path / jobs.STOPPING
+    processes.end(os.getpid())  # leaves it to the file
+    processes.interrupt_when(stopping)
+    stopping.touch()
+
+    def work():
+        for _ in range(500):
+            time.sleep(0.01)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+
+
+def test_a_jobs_training_goes_where_its_job_stands(dataset, tmp_path, monkeypatch):
+    given = {}
+
+    def train(*_, **named):
+        given.update(named)
+        return SimpleNamespace(checkpoint_dir="there")
+
+    monkeypatch.setattr(yolov1_fo, "train", train, raising=False)
+    place = jobs.folder(dataset, "train", "one", tmp_path)
+    job = jobs.Job(place, "train", dataset.name, "one", jobs.Progress(), None)
+    worker._learn(job, learning(dataset), lambda *_, **__: None)
+    assert given["runs_dir"] == tmp_path
+    assert given["run_key"] == "one"

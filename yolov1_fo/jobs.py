@@ -7,87 +7,39 @@ process' side.
 """
 
 import contextlib
-import importlib.metadata
 import json
+import logging
 import os
-import shutil
-import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import fiftyone as fo
-import filelock
-import psutil
 
-from yolov1_fo import database, files, runs
+from yolov1_fo import files, processes, runs
+from yolov1_fo.job_files import ACTIVE as ACTIVE
+from yolov1_fo.job_files import JOB as JOB
+from yolov1_fo.job_files import LEARNING as LEARNING
+from yolov1_fo.job_files import LOCK, LOG, PROCESS, PROGRESS, STOPPING
+from yolov1_fo.job_files import OTHERS as OTHERS
+from yolov1_fo.job_files import Job as Job
+from yolov1_fo.job_files import Progress as Progress
+from yolov1_fo.job_files import arguments as arguments
+from yolov1_fo.job_files import read as _read
+from yolov1_fo.job_files import tell as tell
+from yolov1_fo.job_files import write as _write
+from yolov1_fo.processes import environment as environment
 
-LEARNING = ("train", "pretrain")
-"""Tasks whose job stands in the folder of their run."""
-OTHERS = {"apply": (".applied", "label_field"), "evaluate": (".evaluated", "eval_key")}
-"""Other tasks: the dataset's folder for their jobs, and what their target is called."""
-JOB, PROCESS, PROGRESS, LOG = "job.json", "process.json", "progress.json", "log.txt"
-STOPPING = "stopping"
-ACTIVE = ("starting", "running")
-LOG_LINES = 20
+START_WITHIN = 10.0
+"""How long to wait for another process that starts the same job, in seconds."""
 CONNECT_WITHIN = 60.0
 """How long a job may take to reach the database, in seconds."""
 
-
-class Progress(NamedTuple):
-    """How far a job is.
-
-    Attributes:
-        state: starting, running, finished, stopped or failed
-        done: part of the work, in [0, 1]
-        label: what it does now, or why it failed
-        updated: when this was written, in seconds since 1970
-        result: what came of it, when finished
-    """
-
-    state: str = "starting"
-    done: float = 0.0
-    label: str = "starting"
-    updated: float = 0.0
-    result: dict[str, Any] | None = None
-
-    @property
-    def is_active(self) -> bool:
-        """Whether it goes on."""
-        return self.state in ACTIVE
-
-
-class Job(NamedTuple):
-    """A job that was found.
-
-    Attributes:
-        folder: its files
-        task: one of `LEARNING` or `OTHERS`
-        dataset: name of its dataset
-        target: run key, field that is written, or name of an evaluation
-        progress: how far it is
-        pid: of its process; None if there never was one
-    """
-
-    folder: Path
-    task: str
-    dataset: str
-    target: str
-    progress: Progress
-    pid: int | None
-
-    def log(self, lines: int = LOG_LINES) -> str:
-        """Returns the last lines of what it said."""
-        with contextlib.suppress(OSError):
-            text = (self.folder / LOG).read_text(errors="replace")
-            said = [line.rpartition("\r")[2] for line in text.splitlines()]
-            last = [line for line in said if line.strip()][-lines:]
-            return database.scrubbed("\n".join(last))
-        return ""
+logger = logging.getLogger(__name__)
 
 
 def folder(
@@ -133,24 +85,20 @@ def start(
 
     Raises:
         ValueError: if a job of that target goes on, or the dataset is not persistent
+        TypeError: if the arguments are not JSON
         OSError: if its files can't be written, or it did not start
     """
     check_persistent(dataset)
     place = folder(dataset, task, target, runs_dir)
+    said = {"task": task, "dataset": dataset.name, "target": target}
+    try:
+        text = json.dumps({"format": 1, **said, "arguments": arguments}, indent=2)
+    except TypeError as error:
+        raise TypeError(f"arguments of job '{target}' must be JSON: {error}") from None
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(place.with_name(runs.JOB_LOCK), timeout=10):
-            before = find(place)
-            if before and before.progress.is_active:
-                raise ValueError(
-                    f"a job of '{target}' goes on: {before.progress.label}; stop it "
-                    "first, or choose another name"
-                )
-            shutil.rmtree(place, ignore_errors=True)
-            place.mkdir()
-            said = {"task": task, "dataset": dataset.name, "target": target}
-            _write(place / JOB, {"format": 1, **said, "arguments": arguments})
-            process = _spawn(place)
+        with files.locked(_starting(place), patience=START_WITHIN):
+            process = _begin(place, text)
     except OSError as error:
         raise OSError(f"job '{place}' can't be started: {error}") from error
     threading.Thread(target=process.wait, daemon=True).start()  # leaves no zombie
@@ -158,7 +106,32 @@ def start(
     job = find(place)
     if job is None:
         raise OSError(f"job '{place}' has lost its folder")
+    if job.progress.state == "failed" and not (place / PROGRESS).exists():
+        raise OSError(f"job '{place}' did not start: {job.progress.label}")
     return job
+
+
+def _begin(place: Path, text: str) -> subprocess.Popen[bytes]:
+    """Starts a job's process in a new folder, of which nothing is left if that fails.
+
+    Args:
+        place: the folder; the lock beside it is held
+        text: what the job is told
+    """
+    before = find(place, starts=True)
+    if before and before.progress.is_active:
+        raise ValueError(
+            f"a job of '{before.target}' goes on: {before.progress.label}; stop it "
+            "first, or choose another name"
+        )
+    files.remove(place)
+    place.mkdir()
+    try:
+        files.write(place / JOB, text + "\n")
+        return _spawn(place)
+    except BaseException:
+        files.remove(place)
+        raise
 
 
 def check_persistent(dataset: fo.Dataset) -> None:
@@ -179,31 +152,33 @@ def _spawn(place: Path) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
+            **processes.apart(),
         )
-    created = psutil.Process(process.pid).create_time()
-    _write(place / PROCESS, {"pid": process.pid, "created": created})
+    _sign(place, process.pid)
     return process
 
 
-def environment() -> dict[str, str]:
-    """Returns the environment of a job.
+def _sign(place: Path, pid: int) -> None:
+    """Writes which process does a job."""
+    _write(place / PROCESS, {"pid": pid, "started": processes.started(pid)})
 
-    With an embedded database it is a client of its own, so that the server lives as
-    long as the job; and it imports this package, installed or not.
+
+@contextlib.contextmanager
+def at_work(place: Path) -> Iterator[None]:
+    """Lets others see that this process does a job, until it ends, however it ends.
+
+    Raises:
+        TimeoutError: if another process does it
     """
-    variables = dict(os.environ)
-    if not variables.get("FIFTYONE_DATABASE_URI"):
-        for name in ("FIFTYONE_PRIVATE_DATABASE_PORT", "FIFTYONE_DISABLE_SERVICES"):
-            variables.pop(name, None)
-    try:
-        importlib.metadata.distribution("yolov1-fo")
-    except importlib.metadata.PackageNotFoundError:
-        ours = str(Path(__file__).parent.parent)
-        others = variables.get("PYTHONPATH")
-        variables["PYTHONPATH"] = os.pathsep.join(filter(None, (ours, others)))
-    variables.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    return variables
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(files.locked(place / LOCK))
+        except TimeoutError:
+            raise
+        except OSError as error:  # its pid tells it, too
+            logger.warning("'%s' can't be locked: %s", place, error)
+        _sign(place, os.getpid())
+        yield
 
 
 def _wait_for_database(place: Path) -> None:
@@ -215,22 +190,15 @@ def _wait_for_database(place: Path) -> None:
         time.sleep(0.1)
 
 
-def arguments(place: Path) -> dict[str, Any]:
-    """Returns what a job was told.
+def find(place: Path, *, starts: bool = False) -> Job | None:
+    """Returns the job of a folder; None if there is none.
 
-    Raises:
-        ValueError: if it can't be read
+    Args:
+        place: the folder
+        starts (False): whether the caller is about to start it, and holds the lock
     """
     said = _read(place / JOB)
-    if said is None:
-        raise ValueError(f"'{place / JOB}' can't be read")
-    return said["arguments"]
-
-
-def find(place: Path) -> Job | None:
-    """Returns the job of a folder; None if there is none."""
-    said = _read(place / JOB)
-    if said is None:
+    if said is None or not {"task", "dataset", "target"} <= set(said):
         return None
     process = _read(place / PROCESS) or {}
     known = _read(place / PROGRESS) or {}
@@ -243,7 +211,7 @@ def find(place: Path) -> Job | None:
         progress,
         process.get("pid"),
     )
-    if progress.is_active and not _lives(process):
+    if progress.is_active and not _lives(place, process, starts=starts):
         ended = "stopped" if (place / STOPPING).exists() else "failed"
         why = "stopped" if ended == "stopped" else _last(job)
         job = job._replace(progress=progress._replace(state=ended, label=why))
@@ -256,17 +224,22 @@ def _last(job: Job) -> str:
     return f"its process died at: {job.progress.label}; its log ends: {lines}"
 
 
-def _lives(process: dict[str, Any]) -> bool:
-    if not process:
-        return True  # it is just being started
-    try:
-        known = psutil.Process(process["pid"])
-        return (
-            abs(known.create_time() - process["created"]) < 1
-            and known.status() != psutil.STATUS_ZOMBIE
-        )
-    except psutil.NoSuchProcess:
-        return False
+def _lives(place: Path, process: dict[str, Any], *, starts: bool) -> bool:
+    """Returns whether a job's process lives, or is just being started by another."""
+    if _is(process) or files.is_locked(place / LOCK):  # that of another container
+        return True
+    return not process and not starts and files.is_locked(_starting(place))
+
+
+def _is(process: dict[str, Any]) -> bool:
+    """Returns whether a process of this machine is the one that was written down."""
+    pid, started = process.get("pid"), process.get("started")
+    return isinstance(pid, int) and started == processes.started(pid) is not None
+
+
+def _starting(place: Path) -> Path:
+    """Returns what is locked while a job is started."""
+    return place.with_name(runs.JOB_LOCK)
 
 
 def all_of(
@@ -295,13 +268,15 @@ def stop(job: Job) -> None:
     """Tells a job to stop; a training keeps its last whole epoch.
 
     Raises:
-        ValueError: if it does not go on
+        ValueError: if it does not go on, or not on this machine
     """
-    if not job.progress.is_active or job.pid is None:
+    now = find(job.folder)
+    if now is None or not now.progress.is_active or now.pid is None:
         raise ValueError(f"the job of '{job.target}' does not go on")
-    (job.folder / STOPPING).touch()
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(job.pid, signal.SIGTERM)
+    if not _is(_read(job.folder / PROCESS) or {}):
+        raise ValueError(f"the job of '{job.target}' goes on on another machine")
+    (now.folder / STOPPING).touch()
+    processes.end(now.pid)
 
 
 def follow(job: Job, every: float = 0.5) -> Iterator[Job]:
@@ -321,19 +296,3 @@ def follow(job: Job, every: float = 0.5) -> Iterator[Job]:
         if not now.progress.is_active:
             return
         time.sleep(every)
-
-
-def tell(place: Path, progress: Progress) -> None:
-    """Writes how far a job is, in one go."""
-    _write(place / PROGRESS, {**progress._asdict(), "updated": time.time()})
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    files.write(path, json.dumps(content, indent=2) + "\n")
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None

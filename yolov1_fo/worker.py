@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from yolov1_fo import database, estimate, jobs
+from yolov1_fo import database, estimate, jobs, processes
 
 TELL_EVERY = 0.3
 """Seconds between two notes of how far it is."""
@@ -32,10 +32,21 @@ def main(place: Path) -> int:
     database.scrub_logs()
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if not processes.HAS_GROUPS:
+        processes.interrupt_when(place / jobs.STOPPING)
     job = jobs.find(place)
     if job is None:
         print(f"'{place}' is no job", file=sys.stderr)
         return 2
+    try:
+        with jobs.at_work(place):
+            return _work(job, place)
+    except TimeoutError:
+        print(f"another process does the job in '{place}'", file=sys.stderr)
+        return 2
+
+
+def _work(job: jobs.Job, place: Path) -> int:
     try:
         work = {"apply": _apply, "evaluate": _evaluate}.get(job.task, _learn)
         result = work(job, jobs.arguments(place), _Teller(place))
@@ -83,10 +94,11 @@ def _learn(job: jobs.Job, said: dict[str, Any], tell: _Teller) -> dict[str, Any]
 
     learn = getattr(yolov1_fo, job.task)
     if said.get("resume"):
-        given = {"resume": job.target}
+        given: dict[str, Any] = {"resume": job.target}
     else:
         field = "label_field" if job.task == "pretrain" else "gt_field"
         given = {field: said["field"], "run_key": job.target, **settings}
+        given["runs_dir"] = job.folder.parents[2]
     result = learn(samples, val_samples=val, progress=False, on_step=on_step, **given)
     return {"checkpoint_dir": result.checkpoint_dir, "summary": str(result)}
 
