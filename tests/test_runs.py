@@ -1,6 +1,8 @@
 """Runs on a dataset: whose their files are, who trains them, what is told of them."""
 
 import json
+import os
+import signal
 import threading
 from dataclasses import asdict
 from pathlib import Path
@@ -9,7 +11,17 @@ import fiftyone as fo
 import pytest
 
 import yolov1_fo
-from yolov1_fo import checkpoint, files, fitting, ownership, runs
+from yolov1_fo import (
+    callbacks,
+    checkpoint,
+    cli,
+    doctor,
+    files,
+    fitting,
+    overview,
+    ownership,
+    runs,
+)
 from yolov1_fo import plan as planning
 from yolov1_fo.config import TrainConfig
 
@@ -368,3 +380,79 @@ def test_a_relative_runs_dir_is_kept_absolute(painted, micro, tmp_path, monkeypa
     assert Path(run.checkpoint_dir).parent == folder
     runs.delete(painted, "one")
     assert not folder.exists()
+
+
+def test_runs_are_listed_shown_and_deleted_on_the_command_line(painted, copy, capsys):
+    def said(*words, code=0):
+        assert cli.main(["runs", *words]) == code
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return out if code == 0 else err
+
+    assert said("list", painted.name) == (
+        f"dataset '{painted.name}' has no training runs\n"
+    )
+    folder = made(painted, "one", status="running")  # its process was killed
+    (folder / "log.csv").write_text("epoch,loss,val_voc07\n1,2.5,\n2,1.5,0.25\n")
+    made(painted, "two")
+    lines = said("list", painted.name).splitlines()
+    assert lines[0].split() == [
+        *("run", "status", "network", "epochs", "best", "begun", "folder")
+    ]
+    assert lines[2].split()[:3] == ["two", "finished", "yolov1"]
+    assert lines[3].split()[:2] == ["one", "failed"]
+    assert lines[3].endswith(str(folder))
+    shown = said("show", painted.name, "one")
+    for part in (runs.INTERRUPTED, "learning_rate", "val_voc07", "1.5000", str(folder)):
+        assert part in shown
+
+    clone = copy()
+    assert "its files stay" in said("delete", clone.name, "one")
+    assert f"with its folder '{folder}'" in said("delete", painted.name, "one")
+    assert painted.reload() is None
+    assert painted.list_runs() == ["two"]
+    assert "run 'one' is not on dataset" in said("delete", painted.name, "one", code=2)
+    assert "run 'one' is not on dataset" in said("show", painted.name, "one", code=2)
+    assert "dataset 'nowhere' does not exist" in said("list", "nowhere", code=2)
+
+
+def test_a_record_that_is_not_ours_is_one_row(painted):
+    folder = made(painted)
+    (folder / "log.csv").write_text("epoch,loss\n1,many\n")
+    [row] = overview.rows(painted)
+    assert (row.status, row.history) == ("finished", {})
+    for changed in ({"settings": 7}, {"settings": {}}, {"epoch": "x"}, {"folder": 7}):
+        runs.update(painted, "one", **changed)
+        [row] = overview.rows(painted)
+        assert row.says.startswith("its record can't be read: ")
+
+
+def test_interrupted_on_the_command_line_it_says_how_it_goes_on(
+    painted, micro, capsys, monkeypatch
+):
+    def interrupted(*_, **__):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(callbacks.EndOfEpoch, "on_epoch_end", interrupted)
+    before = signal.getsignal(signal.SIGTERM)
+    words = ["--network", "micro", "--side", "32", "--S", "2", "--batch-size", "2"]
+    try:
+        code = cli.main(["train", painted.name, "--run-key", "one", *words])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    out, err = capsys.readouterr()
+    assert (code, err) == (130, "")
+    assert out.splitlines()[-1].startswith(
+        "run 'one' was stopped after epoch 0 of 135; go on with resume='one'"
+    )
+    painted.reload()
+    assert runs.status(painted, "one") == "stopped"
+
+
+def test_doctor_names_runs_that_nothing_knows(painted):
+    folder = made(painted)
+    assert str(folder) not in str(list(doctor._orphans()))
+    painted.delete_run("one")
+    assert folder in ownership.orphans(runs.top())
+    [check] = doctor._orphans()
+    assert check.state == doctor.FAIR

@@ -20,6 +20,7 @@ from yolov1_fo.commands import (
     inspect,
     pretrain,
     publish,
+    runs,
     train,
 )
 
@@ -42,8 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
         print(f"yolov1-fo: {database.line(error)}", file=sys.stderr)
         return MISTAKE
-    except KeyboardInterrupt:
-        print("yolov1-fo: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        if not getattr(error, "__notes__", None):  # else it was told how it goes on
+            print("yolov1-fo: interrupted", file=sys.stderr)
         return INTERRUPTED
 
 
@@ -66,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     for module in (
         *(demo, train, apply, evaluate, inspect),
-        *(pretrain, import_darknet, export, publish, doctor),
+        *(runs, pretrain, import_darknet, export, publish, doctor),
     ):
         module.add(commands)
     return parser

@@ -49,6 +49,7 @@ def examine() -> list[Check]:
         _database(),
         *_disk(),
         _pixels(),
+        *_orphans(),
         _videos(),
         _plugin(),
     ]
@@ -176,6 +177,20 @@ def _pixels() -> Check:
     size = pixels.size(runs.top() / runs.PIXELS)
     remedy = "yolov1-fo doctor --clean deletes them" if size else ""
     return Check(GOOD, "images", f"{size / 1e9:.1f} GB decoded ones are kept", remedy)
+
+
+def _orphans() -> Iterator[Check]:
+    """Yields what FiftyOne leaves when a dataset, or a run, is deleted without us."""
+    from yolov1_fo import ownership, runs, samples
+
+    try:
+        samples.check_database()
+        left = ownership.orphans(runs.top())
+    except OSError:
+        return  # that is another check
+    if left:
+        found = f"{len(left)} folders of runs that are on no dataset, as '{left[0]}'"
+        yield Check(FAIR, "runs", found, "delete them by hand if nobody needs them")
 
 
 def clean() -> str:

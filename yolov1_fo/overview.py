@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import eta.core.utils as etau
 import fiftyone as fo
 
 from yolov1_fo import jobs, runs
@@ -24,6 +25,7 @@ class Row(NamedTuple):
         best: its best score; None if nothing was measured
         begun: when; None if it never began
         history: a list of numbers, one an epoch, under each name
+        folder: where it keeps its files; empty if it never began
     """
 
     run_key: str
@@ -36,6 +38,7 @@ class Row(NamedTuple):
     best: float | None = None
     begun: datetime | None = None
     history: dict[str, list[float | None]] = {}  # noqa: RUF012  # never changed
+    folder: str = ""
 
     @property
     def is_active(self) -> bool:
@@ -95,7 +98,29 @@ def _known(dataset: fo.Dataset, run_key: str, job: jobs.Job | None) -> Row:
         next((best[name] for name in scores if best.get(name) is not None), None),
         info.timestamp,
         _history(run.folder),
+        run.folder,
     )
+
+
+def size(folder: str) -> str:
+    """Returns how much the files of a run's own folder take, for people."""
+    files = (path.lstat() for path in Path(folder).rglob("*") if path.is_file())
+    return etau.to_human_bytes_str(sum(file.st_size for file in files))
+
+
+def curves(row: Row) -> list[dict[str, str | float | None]]:
+    """Returns a summary of each of a run's curves: where it began, ended and stood."""
+    return [
+        {
+            "name": name,
+            "first": values[0],
+            "last": values[-1],
+            "lowest": min(known),
+            "highest": max(known),
+        }
+        for name, values in row.history.items()
+        if (known := [value for value in values if value is not None])
+    ]
 
 
 def _history(folder: str) -> dict[str, list[float | None]]:

@@ -196,6 +196,11 @@ def check_resumable(dataset: fo.Dataset, run_key: str) -> None:
         )
 
 
+def is_own(dataset: fo.Dataset, run_key: str) -> bool:
+    """Returns whether the folder that a run names is its own."""
+    return _foreign(dataset, run_key) is None
+
+
 def _foreign(dataset: fo.Dataset, run_key: str) -> str | None:
     """Returns why the folder that a run names is not its own; None if it is."""
     path = _folder(dataset, run_key)

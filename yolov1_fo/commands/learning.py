@@ -1,12 +1,11 @@
 """What the commands share that train something."""
 
 import argparse
-import sys
+import signal
 from collections.abc import Callable
 from typing import Any
 
 from yolov1_fo.architectures import NETWORKS
-from yolov1_fo.commands import INTERRUPTED
 from yolov1_fo.commands.samples import add_collection, collection
 from yolov1_fo.commands.settings import add_setting
 from yolov1_fo.config import TrainConfig
@@ -84,19 +83,16 @@ def learn(arguments: argparse.Namespace, function: str, **more: Any) -> int:
     train = collection(arguments, None if arguments.all else arguments.train_tag)
     val = None if arguments.no_val else collection(arguments, arguments.val_tag)
     load_tensorflow()
-    try:
-        result = getattr(yolov1_fo, function)(
-            train,
-            val_samples=val,
-            run_key=arguments.run_key,
-            resume=arguments.resume,
-            classes=arguments.classes,
-            devices=arguments.devices,
-            **more,
-            **settings,
-        )
-    except KeyboardInterrupt:
-        print("stopped; --resume and the run's key go on", file=sys.stderr)
-        return INTERRUPTED
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops as Ctrl-C does
+    result = getattr(yolov1_fo, function)(
+        train,
+        val_samples=val,
+        run_key=arguments.run_key,
+        resume=arguments.resume,
+        classes=arguments.classes,
+        devices=arguments.devices,
+        **more,
+        **settings,
+    )
     print(result)
     return 0
