@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import yolov1_fo
-from yolov1_fo import callbacks, checkpoint, data, network, runs
+from yolov1_fo import callbacks, checkpoint, data, files, network, runs
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.resume import Progress
 
@@ -88,7 +88,7 @@ import os, signal, sys
 import fiftyone as fo
 import yolov1_fo
 from tests.micro import MICRO
-from yolov1_fo import callbacks, checkpoint, resume
+from yolov1_fo import callbacks, checkpoint, resume, runs
 from yolov1_fo.architectures import NETWORKS
 
 NETWORKS["micro"] = MICRO
@@ -111,6 +111,8 @@ elif where == "saving":
     deadly(resume, "save")
 elif where == "pointing":
     deadly(checkpoint, "_point")
+elif where == "telling":
+    deadly(runs, "save_curves")
 dataset = fo.load_dataset(name)
 yolov1_fo.train(
     dataset.match_tags("train"), val_samples=dataset.match_tags("val"),
@@ -134,8 +136,11 @@ def test_killed_again_and_again_it_ends_the_same(painted, micro):
     settings = {**micro, **SETTINGS, "freeze_epochs": 0}
     whole = train(painted, run_key="whole", **settings)
     cut(painted, 1, **settings)
-    for where, when in (("step", 5), ("saving", 1), ("pointing", 2)):
+    for where, when in (("step", 5), ("saving", 1), ("pointing", 2), ("telling", 2)):
         assert killed_child(painted, where, str(when)) == -signal.SIGKILL
+        assert runs.keys(painted) == ["cut", "whole"]  # whoever lists runs looks
+        assert painted.get_run_info("cut").config.status == "failed"
+    assert not files.unfinished(runs.folder(painted, "cut"), "epoch_0002")
     run = train(painted, resume=runs.folder(painted, "cut"), progress=False)
     assert_same_run(run, whole)
 

@@ -456,3 +456,15 @@ def test_doctor_names_runs_that_nothing_knows(painted):
     assert folder in ownership.orphans(runs.top())
     [check] = doctor._orphans()
     assert check.state == doctor.FAIR
+
+
+@pytest.mark.parametrize("when", ["before the record is gone", "after it is"])
+def test_a_deletion_that_was_killed_can_be_done_again(painted, when):
+    folder = made(painted)
+    aside = files.set_aside(folder)  # and then it died
+    if when == "after it is":
+        painted.delete_run("one")
+        made(painted)
+    assert "is deleted" in runs.delete(painted, "one")
+    assert not aside.exists()
+    assert painted.list_runs() == []

@@ -9,7 +9,7 @@ from typing import Any
 
 import fiftyone as fo
 
-from yolov1_fo import arguments, files, ownership
+from yolov1_fo import arguments, files, ownership, records
 from yolov1_fo.places import JOB as JOB
 from yolov1_fo.places import JOB_LOCK as JOB_LOCK
 from yolov1_fo.places import PIXELS as PIXELS
@@ -22,6 +22,9 @@ from yolov1_fo.places import locked as locked
 from yolov1_fo.places import pixels as pixels
 from yolov1_fo.places import root as root
 from yolov1_fo.places import top as top
+from yolov1_fo.records import info as info
+from yolov1_fo.records import save_curves as save_curves
+from yolov1_fo.records import update as update
 
 METHOD = "yolov1/train"
 INTERRUPTED = "its process is gone; it can be resumed"
@@ -86,6 +89,7 @@ def register(dataset: fo.Dataset, run_key: str, **known: Any) -> None:
     config = dataset.init_run(
         method=METHOD, status="running", epoch=0, run_key=run_key, **known
     )
+    _sweep(path)
     with ownership.claiming(path, dataset, run_key):
         dataset.register_run(run_key, config)
 
@@ -98,34 +102,15 @@ def restart(dataset: fo.Dataset, run_key: str) -> None:
     Raises:
         OSError: if its folder can't be written
     """
-    path, began_as = Path(info(dataset, run_key).folder), _began_as(dataset, run_key)
+    path, began_as = (
+        Path(info(dataset, run_key).folder),
+        records.began_as(dataset, run_key),
+    )
     if ownership.owner(path) is None:  # of an older version
         ownership.claim(path, dataset, began_as)
     for left in files.unfinished(path):
         files.remove(left)
     update(dataset, run_key, status="running", error=None)
-
-
-def update(dataset: fo.Dataset, run_key: str, **known: Any) -> None:
-    """Changes what is known of a run; does nothing if it was deleted meanwhile."""
-    dataset.reload()
-    if not dataset.has_run(run_key):
-        return
-    config = info(dataset, run_key)
-    for key, value in known.items():
-        setattr(config, key, value)
-    dataset.update_run_config(run_key, config)
-
-
-def save_curves(
-    dataset: fo.Dataset, run_key: str, history: dict[str, list[float | None]]
-) -> None:
-    """Keeps the curves so far: a list of numbers, one an epoch, under each name."""
-    dataset.reload()
-    if not dataset.has_run(run_key):
-        return
-    results = dataset.init_run_results(run_key, history=history)
-    dataset.save_run_results(run_key, results, overwrite=True)
 
 
 def delete(dataset: fo.Dataset, run_key: str) -> str:
@@ -142,13 +127,13 @@ def delete(dataset: fo.Dataset, run_key: str) -> str:
         OSError: if its folder can't be removed
     """
     run_key = find(dataset, run_key)
-    path = _folder(dataset, run_key)
-    if path is None or not os.path.lexists(path):
+    path = records.folder_of(dataset, run_key)
+    foreign = records.foreign(dataset, run_key)
+    if path is None or foreign:
         dataset.delete_run(run_key)
-        return f"run '{run_key}' is deleted; it had no folder"
-    if foreign := _foreign(dataset, run_key):
-        dataset.delete_run(run_key)
-        return f"run '{run_key}' is deleted; its files stay: {foreign}"
+        stay = path is not None and os.path.lexists(path)
+        files_too = f"its files stay: {foreign}" if stay else "it had no folder"
+        return f"run '{run_key}' is deleted; {files_too}"
     with locked(path, run_key):
         return _delete_own(dataset, run_key, path)
 
@@ -161,8 +146,10 @@ def _delete_own(dataset: fo.Dataset, run_key: str, path: Path) -> str:
     if others := ownership.shared_with(dataset, run_key, path):
         dataset.delete_run(run_key)
         return f"run '{run_key}' is deleted; '{path}' stays for {', '.join(others)}"
-    for left in files.unfinished(path.parent, path.name):  # of one that was killed
-        files.remove(left)
+    _sweep(path)
+    if not path.exists():
+        dataset.delete_run(run_key)
+        return f"run '{run_key}' is deleted; it had no folder"
     aside = files.set_aside(path)
     try:
         dataset.delete_run(run_key)
@@ -189,33 +176,22 @@ def check_resumable(dataset: fo.Dataset, run_key: str) -> None:
     if info(dataset, run_key).status == "finished":
         raise ValueError(f"run '{run_key}' has finished; there is nothing to resume")
     checkpoint_dir(dataset, run_key)
-    if foreign := _foreign(dataset, run_key):
+    if foreign := records.foreign(dataset, run_key):
         raise ValueError(
             f"run '{run_key}' on dataset '{dataset.name}' can be loaded and published, "
             f"but not resumed: {foreign}"
         )
 
 
+def _sweep(path: Path) -> None:
+    """Removes what was left of a run's folder by a process killed while deleting it."""
+    for left in files.unfinished(path.parent, path.name):
+        files.remove(left)
+
+
 def is_own(dataset: fo.Dataset, run_key: str) -> bool:
     """Returns whether the folder that a run names is its own."""
-    return _foreign(dataset, run_key) is None
-
-
-def _foreign(dataset: fo.Dataset, run_key: str) -> str | None:
-    """Returns why the folder that a run names is not its own; None if it is."""
-    path = _folder(dataset, run_key)
-    if path is None:
-        return "it names no folder"
-    return ownership.foreign(dataset, _began_as(dataset, run_key), path)
-
-
-def _began_as(dataset: fo.Dataset, run_key: str) -> str:
-    """Returns what a run was called at first: `dataset.rename_run` renames no files."""
-    return getattr(info(dataset, run_key), "run_key", run_key)
-
-
-def _folder(dataset: fo.Dataset, run_key: str) -> Path | None:
-    return ownership.path_of(getattr(info(dataset, run_key), "folder", None))
+    return records.foreign(dataset, run_key) is None
 
 
 def find(dataset: fo.Dataset, source: str | os.PathLike[str]) -> str:
@@ -234,7 +210,7 @@ def find(dataset: fo.Dataset, source: str | os.PathLike[str]) -> str:
     path = Path(name).absolute()
     path = path.resolve() if files.is_folder(path) else path
     for key in known:
-        own = _folder(dataset, key)
+        own = records.folder_of(dataset, key)
         if own and own.is_absolute() and own.resolve() in (path, path.parent):
             return key
     has = ", ".join(known) or "none"
@@ -266,11 +242,11 @@ def status(dataset: fo.Dataset, run_key: str) -> str:
     If the run says `running` and no process trains it, its process was killed: then it
     has failed, and that is written down, so that FiftyOne tells the same.
     """
-    path = _folder(dataset, run_key)
+    path = records.folder_of(dataset, run_key)
     said = getattr(info(dataset, run_key), "status", "failed")
     if said != "running" or path is None or not path.is_dir():
         return said
-    if _foreign(dataset, run_key):
+    if records.foreign(dataset, run_key):
         update(dataset, run_key, status="failed", error=COPIED)
     elif not is_locked(path):
         with (
@@ -289,11 +265,6 @@ def newest(dataset: fo.Dataset) -> list[str]:
     return sorted(begun, key=begun.__getitem__, reverse=True)
 
 
-def info(dataset: fo.Dataset, run_key: str) -> Any:
-    """Returns what is known of a run, as attributes."""
-    return dataset.get_run_info(run_key).config
-
-
 def checkpoint_dir(dataset: fo.Dataset, run_key: str) -> str:
     """Returns the folder of a run's best checkpoint.
 
@@ -301,7 +272,7 @@ def checkpoint_dir(dataset: fo.Dataset, run_key: str) -> str:
         ValueError: if there is no such run
         FileNotFoundError: if its folder is gone
     """
-    path = _folder(dataset, find(dataset, run_key))
+    path = records.folder_of(dataset, find(dataset, run_key))
     if path is None or not path.is_dir():
         raise FileNotFoundError(f"run '{run_key}' has lost its folder '{path}'")
     return str(path)
