@@ -202,13 +202,13 @@ def test_a_mistake_is_one_line_in_a_process_of_its_own(named):
     assert line.startswith("yolov1-fo: network must be one of yolov1, fast-yolov1")
 
 
-def test_interrupted_says_how_to_go_on(capsys, named, monkeypatch):
+def test_interrupted_before_a_run_has_begun_is_one_line(capsys, named, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(yolov1_fo, "train", interrupt)
     code, _, said = called(capsys, "train", named)
-    assert (code, said) == (130, ["stopped; --resume and the run's key go on"])
+    assert (code, said) == (130, ["yolov1-fo: interrupted"])
 
 
 def test_doctor_finds_this_machine_well(capsys):
