@@ -4,8 +4,7 @@ import json
 from collections import OrderedDict
 from typing import Any
 
-from yolov1_fo import collection
-from yolov1_fo import samples as fo_samples
+from yolov1_fo import class_lists, collection
 
 MOST = 64
 """So many answers are kept."""
@@ -25,7 +24,7 @@ def classes(samples: Any, field: str) -> list[str]:
     """
     known = samples.classes.get(field) or samples.default_classes
     labels = known or distinct(samples, f"{field}.detections.label")
-    return fo_samples.classes_of(samples, field, labels or None)
+    return class_lists.classes_of(samples, field, labels or None)
 
 
 def distinct(samples: Any, path: str) -> list[str]:

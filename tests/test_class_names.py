@@ -6,7 +6,7 @@ import pytest
 from fiftyone import ViewField as F
 
 import yolov1_fo
-from yolov1_fo import class_names, examples, samples
+from yolov1_fo import class_lists, class_names, examples
 
 WRONG = [
     ("red", TypeError, r"must be a list of names, got 'red'; write \['red'\]"),
@@ -131,7 +131,7 @@ def test_what_is_measured_in_vain_is_told_of(painted, caplog):
     def check(names, truth=("red", "blue"), found=("red", None), *, given):
         caplog.clear()
         with caplog.at_level(logging.WARNING):
-            samples.check_measured(
+            class_lists.check_measured(
                 painted, "ground_truth", names, truth, found, given=given
             )
         return caplog.messages
@@ -155,5 +155,5 @@ def test_the_classes_of_frames_are_those_of_the_videos_field():
     )
     dataset.classes = {"frames.truth": ["red"]}
     frames = dataset.to_frames()
-    assert samples.classes_of(frames, "truth") == ["red"]
+    assert class_lists.classes_of(frames, "truth") == ["red"]
     dataset.delete()

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import yolov1_fo
-from yolov1_fo import examples
+from yolov1_fo import annotations, class_lists, examples
 from yolov1_fo import samples as fo_samples
 
 
@@ -12,7 +12,7 @@ def with_marks(**marks):
 
 
 def test_read_gives_what_stands_there(painted, painted_files):
-    records = fo_samples.read(painted, "ground_truth")
+    records = annotations.read(painted, "ground_truth")
     assert records.filepaths == [str(one["path"]) for one in painted_files]
     assert records.labels[1] == [label for label, _ in painted_files[1]["objects"]]
     assert records.bounding_boxes[0] == [painted_files[0]["objects"][0][1]]
@@ -22,12 +22,12 @@ def test_read_gives_what_stands_there(painted, painted_files):
 
 def test_read_takes_a_sample_without_the_field_for_empty(painted):
     painted.add_sample(fo.Sample(filepath="more.png"))
-    assert fo_samples.read(painted, "ground_truth").labels[-1] == []
+    assert annotations.read(painted, "ground_truth").labels[-1] == []
 
 
 def test_read_keeps_the_views_order(painted):
     view = painted.sort_by("filepath", reverse=True)
-    assert fo_samples.read(view, "ground_truth").ids == view.values("id")
+    assert annotations.read(view, "ground_truth").ids == view.values("id")
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,8 @@ def test_every_reader_honours_every_mark(painted, marks, ignored):
     sample = painted.first()
     sample["ground_truth"] = fo.Detections(detections=[with_marks(**marks)])
     sample.save()
-    assert fo_samples.read(painted, "ground_truth").ignored[0] == [ignored]
-    assert fo_samples.is_ignored(painted.first().ground_truth.detections[0]) is ignored
+    assert annotations.read(painted, "ground_truth").ignored[0] == [ignored]
+    assert annotations.is_ignored(painted.first().ground_truth.detections[0]) is ignored
     listing = examples.load(painted.limit(1), "ground_truth", ["a"])
     assert listing.dropped.ignored == int(ignored)
     assert yolov1_fo.inspect(painted.limit(1)).ignored == int(ignored)
@@ -109,7 +109,7 @@ def test_wrong_fields_are_one_clear_line(painted):
 
 def test_classes_come_from_the_nearest_place(painted):
     def classes(given=None):
-        return fo_samples.classes_of(painted, "ground_truth", given)
+        return class_lists.classes_of(painted, "ground_truth", given)
 
     assert classes() == ["blue", "red"]
     painted.default_classes = ["z", "red", "blue"]
@@ -126,7 +126,7 @@ def test_no_objects_have_no_classes(painted):
         "empty", fo.EmbeddedDocumentField, embedded_doc_type=fo.Detections
     )
     with pytest.raises(ValueError, match=r"'empty' on dataset .* has no objects"):
-        fo_samples.classes_of(painted, "empty")
+        class_lists.classes_of(painted, "empty")
 
 
 def test_digest_tells_sets_apart():
@@ -135,10 +135,10 @@ def test_digest_tells_sets_apart():
 
 
 def test_parts_are_the_whole(painted, monkeypatch):
-    whole = fo_samples.read(painted, "ground_truth")
+    whole = annotations.read(painted, "ground_truth")
     listed = examples.load(painted, "ground_truth", ["red", "blue"])
-    monkeypatch.setattr(fo_samples, "PART", 3)
-    parts = list(fo_samples.read_parts(painted, "ground_truth"))
+    monkeypatch.setattr(annotations, "PART", 3)
+    parts = list(annotations.read_parts(painted, "ground_truth"))
     assert [len(part.ids) for part in parts] == [3, 3, 2]
     for name, values in whole._asdict().items():
         assert [row for part in parts for row in getattr(part, name)] == values
@@ -148,4 +148,4 @@ def test_parts_are_the_whole(painted, monkeypatch):
     for ours, theirs in zip(again.objects, listed.objects, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     none = painted.limit(0)
-    assert [part.ids for part in fo_samples.read_parts(none, "ground_truth")] == [[]]
+    assert [part.ids for part in annotations.read_parts(none, "ground_truth")] == [[]]

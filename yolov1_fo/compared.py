@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from yolov1_fo import average_precision, coco, labels
+from yolov1_fo import annotations, average_precision, coco, labels
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.average_precision import Curve, Objects
 from yolov1_fo.box_faults import BoxFaults
@@ -145,8 +145,8 @@ def read(
         ValueError: if an object has no confidence, an image has no size where it is
             needed, or all boxes are in pixels
     """
-    predicted = fo_samples.read(samples, pred_field)
-    truth = fo_samples.read(samples, gt_field)
+    predicted = annotations.read(samples, pred_field)
+    truth = annotations.read(samples, gt_field)
     check_confidences(samples, pred_field, predicted)
     scales = sizes(samples) if inclusive_corners else np.ones((len(truth.ids), 4))
     class_ids = {name: class_id for class_id, name in enumerate(classes)}
@@ -192,7 +192,7 @@ class _Side(NamedTuple):
         cls,
         samples: fo_samples.Samples,
         name: str,
-        records: fo_samples.Records,
+        records: annotations.Records,
         class_ids: dict[str, int],
     ) -> "_Side":
         """Reads them; `class_ids` learns the labels that it lacks."""
@@ -239,7 +239,7 @@ class _Side(NamedTuple):
 
 
 def check_confidences(
-    samples: fo_samples.Samples, pred_field: str, predicted: fo_samples.Records
+    samples: fo_samples.Samples, pred_field: str, predicted: annotations.Records
 ) -> None:
     """Raises a ValueError if an object has no confidence; warns of a high threshold.
 

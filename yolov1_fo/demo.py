@@ -11,6 +11,7 @@ import fiftyone as fo
 from PIL.Image import Image
 
 from yolov1_fo import (
+    class_lists,
     drawing,
     evaluation,
     evaluation_keys,
@@ -22,7 +23,6 @@ from yolov1_fo import (
     sources,
     training,
 )
-from yolov1_fo import samples as fo_samples
 from yolov1_fo.boxes import Array
 
 logger = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ def picture(samples: Any, pred_field: str, side: int = PICTURE_SIDE) -> Image:
         pred_field: field of Detections; those of at least `SHOWN_ABOVE` are drawn
         side (`PICTURE_SIDE`): of each, in pixels
     """
-    classes = fo_samples.classes_of(samples, "ground_truth")
+    classes = class_lists.classes_of(samples, "ground_truth")
     tiles = [
         _drawn(images.read(sample.filepath, side), sample[field], classes)
         for field in ("ground_truth", pred_field)

@@ -13,6 +13,7 @@ from fiftyone.utils.eval.coco import (
 from yolov1_fo import (
     arguments,
     average_precision,
+    class_lists,
     class_names,
     coco,
     collection,
@@ -61,7 +62,7 @@ class Evaluation(error_fields.WithErrors, COCOEvaluation):
         """Returns the curves; writes marks and the kinds of error if there is a key."""
         config = self.config
         try:
-            names = fo_samples.classes_of(samples, config.gt_field, classes)
+            names = class_lists.classes_of(samples, config.gt_field, classes)
             both = self.matched.compared.measuring(names)
             results = _results(self, samples, eval_key, both, matches, both.sweep())
             if eval_key is not None:
@@ -149,7 +150,7 @@ def evaluate(
     if not iou_thresh:
         raise ValueError(f"iou_thresh must be in (0, 1], got {iou_thresh!r}")
     arguments.check_true_or_false("inclusive_corners", inclusive_corners)
-    names = fo_samples.classes_of(samples, gt_field, classes)
+    names = class_lists.classes_of(samples, gt_field, classes)
     _check_similar(similar, names)
     config = EvaluationConfig(
         pred_field, gt_field, iou=iou_thresh, classwise=True, compute_mAP=True
@@ -160,7 +161,7 @@ def evaluate(
 
     # 2. Compute.
     both = pairs.compared
-    fo_samples.check_measured(
+    class_lists.check_measured(
         samples,
         gt_field,
         names,

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from yolov1_fo import arguments, collection, data, labels
+from yolov1_fo import annotations, arguments, class_lists, collection, data, labels
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.box_faults import BoxFaults
 from yolov1_fo.objects import Dropped, Objects
@@ -28,7 +28,7 @@ def load(
     filepaths: list[str] = []
     parts = []
     faults = BoxFaults()
-    for part in fo_samples.read_parts(samples, gt_field):
+    for part in annotations.read_parts(samples, gt_field):
         boxes = labels.read_boxes(part.bounding_boxes)
         found = labels.from_detections(part.labels, boxes, part.ignored, classes)
         faults += BoxFaults.of(
@@ -53,14 +53,14 @@ def _refuse(
     lacking = sorted(
         {
             str(label)
-            for part in fo_samples.read_parts(samples, gt_field)
+            for part in annotations.read_parts(samples, gt_field)
             for row in part.labels
             for label in row
             if label is not None
         }
         - set(classes)
     )
-    own, where = fo_samples.own_classes(samples, gt_field)
+    own, where = class_lists.own_classes(samples, gt_field)
     what = f"labels of '{gt_field}' on {fo_samples.name(samples)}: {', '.join(lacking)}"
     if own == list(classes):
         raise ValueError(
@@ -120,7 +120,7 @@ def to_tf_dataset(
     fo_samples.check_labelled(samples, gt_field, "gt_field")
     for argument, value in (("side", side), ("batch_size", batch_size)):
         arguments.check_whole(argument, value, 1)
-    names = fo_samples.classes_of(samples, gt_field, classes)
+    names = class_lists.classes_of(samples, gt_field, classes)
     listing = load(samples, gt_field, names)
     tell_unused(listing, names, gt_field)
     listing, bad = data.readable(listing, workers)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from yolov1_fo import box_faults, grid, labels, reading
+from yolov1_fo import annotations, box_faults, grid, labels, reading
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.box_faults import BoxFaults
 from yolov1_fo.boxes import Array
@@ -47,7 +47,7 @@ class Objects:
 
     def __init__(
         self,
-        records: fo_samples.Records,
+        records: annotations.Records,
         label_ids: list[list[str] | None],
         classes: list[str],
     ) -> None:
@@ -124,7 +124,7 @@ class Objects:
 
 
 def unreadable(
-    records: fo_samples.Records, side: int, decode: bool, workers: int
+    records: annotations.Records, side: int, decode: bool, workers: int
 ) -> list[Finding]:
     """Returns the files that are missing, cut short or no images.
 

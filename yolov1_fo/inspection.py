@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-from yolov1_fo import arguments, collection, spelling, tagging
+from yolov1_fo import annotations, arguments, class_lists, collection, spelling, tagging
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import GridConfig, NetworkConfig
 from yolov1_fo.findings import Finding, Objects, shared, unreadable
@@ -202,11 +202,11 @@ def inspect(
     if gt_field is None:
         ids, filepaths = samples.values(["id", "filepath"])
         none: list[Any] = [[] for _ in ids]
-        records = fo_samples.Records(ids, filepaths, none, none, none, none)
+        records = annotations.Records(ids, filepaths, none, none, none, none)
         label_ids = none
     else:
-        names = fo_samples.classes_of(samples, gt_field, classes)
-        records = fo_samples.read(samples, gt_field)
+        names = class_lists.classes_of(samples, gt_field, classes)
+        records = annotations.read(samples, gt_field)
         label_ids = samples.values(f"{gt_field}.detections.id")
     objects = Objects(records, label_ids, names)
 

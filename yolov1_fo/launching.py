@@ -9,6 +9,7 @@ import fiftyone.core.media as fomm
 
 from yolov1_fo import (
     checkpoint,
+    class_lists,
     class_names,
     collection,
     estimate,
@@ -85,7 +86,7 @@ def check(
     jobs.check_persistent(samples._root_dataset)
     if val_samples is not None:
         fo_samples.check_labelled(val_samples, gt_field, "gt_field of val_samples")
-    classes = classes or fo_samples.classes_of(samples, gt_field)
+    classes = classes or class_lists.classes_of(samples, gt_field)
     settings = settings or {}
     TrainConfig.check_names(settings, "C")
     config = TrainConfig(C=len(classes), **settings)

@@ -6,7 +6,7 @@ from typing import Any
 import fiftyone as fo
 import numpy as np
 
-from yolov1_fo import collection, grid, inference, labels, loss, outputs
+from yolov1_fo import annotations, collection, grid, inference, labels, loss, outputs
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.box_faults import BoxFaults
 from yolov1_fo.config import LossConfig
@@ -94,7 +94,7 @@ def write_losses(
     output = outputs.Output(
         samples, field, fo.DynamicEmbeddedDocument, "field", attributes=PARTS
     )
-    records = fo_samples.read(samples, gt_field)
+    records = annotations.read(samples, gt_field)
     boxes = labels.read_boxes(records.bounding_boxes)
     BoxFaults.of(
         boxes.faults, boxes.image, records.bounding_boxes, records.filepaths

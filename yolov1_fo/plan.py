@@ -19,6 +19,7 @@ from yolov1_fo import (
     architectures,
     arguments,
     checkpoint,
+    class_lists,
     collection,
     darknet,
     data,
@@ -90,7 +91,7 @@ def new(
     """
     samples, val_samples = _flat(samples, val_samples)
     _check(samples, val_samples, gt_field, task)
-    names = fo_samples.classes_of(samples, gt_field, classes)
+    names = class_lists.classes_of(samples, gt_field, classes)
     if trunk is not None or task == CLASSIFY:
         _check_table(settings["network"])
     config = _config(names, settings)

@@ -1,10 +1,9 @@
-"""What a FiftyOne collection must offer, and reading it with one aggregation."""
+"""What a FiftyOne collection must offer, and the lines that say what it lacks."""
 
 import hashlib
-import logging
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any
 
 import fiftyone as fo
 import fiftyone.core.fields as fof
@@ -14,40 +13,13 @@ from fiftyone.core.config import FiftyOneConfigError
 from fiftyone.core.service import ServiceListenTimeout
 from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
 
-from yolov1_fo import arguments, class_names, database, spelling
-
-logger = logging.getLogger(__name__)
-
-PART = 10_000
-"""So many samples are asked for at a time."""
-IGNORE_ATTRIBUTES = ("difficult", "iscrowd", "IsGroupOf")
-"""Marks of objects that are no fair target: of VOC, COCO and Open Images."""
+from yolov1_fo import arguments, database
 
 DATABASE_ERRORS = (ConnectionError, PyMongoError, ServiceListenTimeout)
 """What FiftyOne raises when its database does not answer."""
 
 Samples = Any
 """A FiftyOne dataset or view."""
-
-
-class Records(NamedTuple):
-    """What is read of a collection, by sample, as FiftyOne has it.
-
-    Attributes:
-        ids: sample ids
-        filepaths: image files
-        labels: the class of each object
-        bounding_boxes: of each object
-        ignored: whether each object is difficult, a crowd or a group
-        confidences: of each object; None where it has none
-    """
-
-    ids: list[str]
-    filepaths: list[str]
-    labels: list[list[str]]
-    bounding_boxes: list[list[list[float]]]
-    ignored: list[list[bool]]
-    confidences: list[list[float | None]]
 
 
 def check_database() -> None:
@@ -260,161 +232,15 @@ def _kind(field: Any) -> Any:
     return getattr(field, "document_type", None)
 
 
-def _label_path(samples: Samples, field: str) -> str:
+def is_classified(samples: Samples, field: str) -> bool:
+    """Returns whether a checked field holds classifications, not Detections."""
+    return _kind(_schema(samples)[field]) in _CLASSIFIED
+
+
+def label_path(samples: Samples, field: str) -> str:
     """Returns where the labels of a checked field stand."""
     kind = _kind(_schema(samples)[field])
     return f"{field}.{_CLASSIFIED.get(kind, 'detections.label')}"
-
-
-def classes_of(
-    samples: Samples, field: str, classes: Sequence[str] | None = None
-) -> list[str]:
-    """Returns the class list: the argument, else the dataset's, else what is there.
-
-    Raises:
-        TypeError: if it is no list of strings
-        ValueError: if two classes can't be told apart, one is blank, or there is none
-    """
-    if classes is not None:
-        return class_names.check(classes)
-    own, where = own_classes(samples, field)
-    if own:
-        return class_names.check(own, where)
-    there = samples.distinct(_label_path(samples, field))
-    there = sorted((label for label in there if label is not None), key=str)
-    if not there:
-        raise ValueError(f"'{field}' on {name(samples)} has no objects")
-    return class_names.check(there, f"labels of '{field}' on {name(samples)}")
-
-
-def own_classes(samples: Samples, field: str) -> tuple[list[str], str]:
-    """Returns the classes that a dataset says a field has, and where; or none."""
-    dataset = samples._root_dataset
-    path = f"frames.{field}" if samples._is_frames else field
-    if of_field := dataset.classes.get(path):
-        return list(of_field), f"classes['{path}'] of dataset '{dataset.name}'"
-    return list(dataset.default_classes), f"default_classes of dataset '{dataset.name}'"
-
-
-def check_measured(
-    samples: Samples,
-    field: str,
-    classes: Sequence[str],
-    truth: Collection[str | None],
-    found: Collection[str | None],
-    *,
-    given: bool,
-) -> None:
-    """Says which classes are measured in vain, and which labels are not measured.
-
-    Args:
-        samples: that are measured
-        field: of the truth
-        classes: to measure
-        truth: labels of the objects that are there
-        found: labels of the detections
-        given: whether the caller named the classes
-
-    Raises:
-        ValueError: if no class is among the labels
-    """
-    labels = {label for label in (*truth, *found) if isinstance(label, str)}
-    if given and labels and not labels & set(classes):
-        spelling.check("class", classes, sorted(labels))
-    if unused := [one for one in classes if one not in set(truth)]:
-        logger.warning(
-            "%d of %d classes have no objects in '%s': %s",
-            *(len(unused), len(classes), field, ", ".join(unused)),
-        )
-    own, where = own_classes(samples, field)
-    left_out = sorted(labels - set(classes))
-    if left_out and own and not given:
-        logger.warning("%s are not measured; %s lacks them", ", ".join(left_out), where)
-
-
-def read(samples: Samples, field: str) -> Records:
-    """Returns files and objects of a checked collection, with one aggregation.
-
-    A sample without the field has no objects. A class is an object as large as the
-    image. Marks of objects are read as a field of theirs and in their `attributes`.
-
-    Args:
-        samples: a checked collection
-        field: of Detections, Classification or Classifications
-    """
-    if _kind(_schema(samples)[field]) in _CLASSIFIED:
-        return _read_classes(samples, field)
-    marks_at = [
-        path
-        for name in IGNORE_ATTRIBUTES
-        for path in (name, f"attributes.{name}.value")
-    ]
-    attributes = ("label", "bounding_box", "confidence", *marks_at)
-    ids, filepaths, labels, boxes, confidences, *marks = samples.values(
-        ["id", "filepath", *(f"{field}.detections.{one}" for one in attributes)],
-        _raw=True,  # FiftyOne can't turn each value into what its schema says
-    )
-    marks = [[values or [] for values in mark] for mark in marks]
-    return Records(
-        ids,
-        filepaths,
-        [values or [] for values in labels],
-        [values or [] for values in boxes],
-        [
-            [
-                any(_is_true(value) for value in values)
-                for values in zip(*rows, strict=True)
-            ]
-            for rows in zip(*marks, strict=True)
-        ],
-        [values or [] for values in confidences],
-    )
-
-
-def read_parts(samples: Samples, field: str) -> Iterator[Records]:
-    """Yields what `read` gives in parts, so that many samples take little memory.
-
-    Args:
-        samples: a checked collection; an empty one is one empty part
-        field: see `read`
-    """
-    for start in range(0, max(len(samples), 1), PART):
-        yield read(samples[start : start + PART], field)
-
-
-def _read_classes(samples: Samples, field: str) -> Records:
-    ids, filepaths, labels = samples.values(
-        ["id", "filepath", _label_path(samples, field)]
-    )
-    labels = [[row] if isinstance(row, str) else row or [] for row in labels]
-    labels = [[label for label in row if label is not None] for row in labels]
-    return Records(
-        ids,
-        filepaths,
-        labels,
-        [[[0.0, 0.0, 1.0, 1.0] for _ in row] for row in labels],
-        [[False for _ in row] for row in labels],
-        [[None for _ in row] for row in labels],
-    )
-
-
-def is_ignored(detection: Any) -> bool:
-    """Returns whether an object is difficult, a crowd or a group; as `read` does."""
-    attributes = detection.attributes or {}
-    return any(
-        _is_true(getattr(detection, name, None))
-        or _is_true(getattr(attributes.get(name), "value", None))
-        for name in IGNORE_ATTRIBUTES
-    )
-
-
-def _is_true(value: Any) -> bool:
-    """Returns whether a mark is set; importers write True, 1, 1.0, "1" or "True"."""
-    said = str(value).strip().lower()
-    try:
-        return float(said) > 0
-    except ValueError:
-        return said in ("true", "t", "yes", "y")
 
 
 def digest(ids: Iterable[str]) -> str:

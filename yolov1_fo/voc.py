@@ -19,12 +19,12 @@ from fiftyone.utils.eval.detection import (
 
 from yolov1_fo import (
     average_precision,
+    class_lists,
     error_fields,
     evaluation_keys,
     matched,
     spelling,
 )
-from yolov1_fo import samples as fo_samples
 from yolov1_fo.average_precision import Curve
 from yolov1_fo.compared import Compared
 from yolov1_fo.error_fields import Counts
@@ -256,7 +256,7 @@ class VOCEvaluation(error_fields.WithErrors, DetectionEvaluation):
         """Returns the curves; writes marks and the kinds of error if there is a key."""
         config = self.config
         try:
-            names = fo_samples.classes_of(samples, config.gt_field, classes)
+            names = class_lists.classes_of(samples, config.gt_field, classes)
             both = self.matched.compared.measuring(names)
             curves = both.curves(config.iou)
             if eval_key is not None:
