@@ -13,9 +13,9 @@ import pytest
 import yolov1_fo
 from tests.micro import GOLDEN, MICRO, lived_in
 from tests.same import assert_same
-from yolov1_fo import cli, decode, exporting, formats, images, labels
+from yolov1_fo import cli, decode, exporting, formats, images, labels, network
 from yolov1_fo.architectures import NETWORKS
-from yolov1_fo.config import GridConfig
+from yolov1_fo.config import GridConfig, NetworkConfig
 from yolov1_fo.model import YOLOv1Model, YOLOv1ModelConfig
 
 ROOT = Path(__file__).parent.parent
@@ -116,17 +116,25 @@ def test_half_precision_is_exported_as_float32(monkeypatch, tmp_path, format):
     monkeypatch.setitem(NETWORKS, "micro", MICRO)
     settings = CASES["normalised"][1]
     full = untrained(settings)
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        half = untrained(settings)
-    finally:
-        keras.config.set_dtype_policy("float32")
+    half = untrained(settings)
+    config = NetworkConfig.pick(half.card["settings"])
+    half.network = network.build(config, precision="mixed_bfloat16")
     half.network.set_weights(full.network.get_weights())
     run = served(yolov1_fo.export(half, tmp_path / "it", format), format)
     pixels = np.random.default_rng(1).random((2, 32, 32, 3), np.float32)
     expected = full.network.predict_on_batch(pixels)
     assert np.abs(half.network.predict_on_batch(pixels) - expected).max() > 1e-4
     np.testing.assert_allclose(run(pixels), expected, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", FORMATS)
+def test_nothing_but_our_own_line_is_said(monkeypatch, tmp_path, capfd, format):
+    monkeypatch.setitem(NETWORKS, "micro", MICRO)
+    monkeypatch.setattr(logging.root, "handlers", [])  # pytest's
+    yolov1_fo.export(untrained(CASES["plain"][1]), tmp_path / "it", format)
+    assert capfd.readouterr() == ("", "")
+    assert logging.root.handlers == []
 
 
 @pytest.mark.slow

@@ -99,15 +99,11 @@ def test_let_learn_freezes_the_fine_layers():
 
 
 def test_output_is_float32_under_every_policy(micro):
-    import keras
-
+    config = NetworkConfig(network="micro", side=32, S=2)
     for policy in ("mixed_bfloat16", "mixed_float16", "float32"):
-        keras.config.set_dtype_policy(policy)
-        try:
-            net = network.build(NetworkConfig(network="micro", side=32, S=2))
-        finally:
-            keras.config.set_dtype_policy("float32")
+        net = network.build(config, precision=policy)
         assert net.output.dtype == "float32"
+        assert net.get_layer("conv_01").dtype_policy.name == policy
 
 
 @pytest.mark.slow

@@ -1,7 +1,10 @@
 """The formats of an export: how each is written and run, in packages of others."""
 
+import contextlib
+import logging
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +40,26 @@ class Format(NamedTuple):
     most: float
     write: Callable[[keras.Model, Path], None]
     load: Callable[[Path], Run]
+
+
+@contextlib.contextmanager
+def unheard() -> Iterator[None]:
+    """Keeps off the terminal what the packages of a format say while they work.
+
+    Some write to the process's standard error; others give the root logger a handler,
+    by which our own lines would come twice from then on.
+    """
+    handlers, level = [*logging.root.handlers], logging.root.level
+    errors, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(errors, 2)
+        os.close(errors)
+        os.close(nowhere)
+        logging.root.handlers[:] = handlers
+        logging.root.setLevel(level)
 
 
 def _write_saved_model(network: keras.Model, path: Path) -> None:
