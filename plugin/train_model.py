@@ -6,7 +6,7 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 import psutil
 
-from yolov1_fo import architectures, jobs, launching, runs
+from yolov1_fo import architectures, jobs, launching, runs, units
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import (
     DATA_MODES,
@@ -196,7 +196,8 @@ def _tell(form: types.Object, samples: Any, params: dict[str, Any]) -> None:
     )
     free = psutil.virtual_memory().available
     if ahead.memory > free:
-        line = f"it may need {ahead.memory / 1e9:.1f} GB; {free / 1e9:.1f} GB are free"
+        needed = units.of_bytes(ahead.memory)
+        line = f"it may need {needed}; {units.of_bytes(free)} are free"
         forms.say(form, "memory", line, warns=True)
     others = ", ".join(f"'{job.target}'" for job in jobs.active())
     if others:

@@ -91,7 +91,7 @@ MISTAKES = [
     ),
     (
         ["apply", "DATA", "CHECKPOINT", "--classes", "green"],
-        "among blue, red",
+        "there are: blue, red",
     ),
     (
         ["apply", "DATA", "CHECKPOINT", "--batch-size", "0"],
@@ -245,8 +245,8 @@ def test_doctor_cleans_what_trainings_keep(capsys, tmp_path, monkeypatch):
     kept.mkdir(parents=True)
     (kept / "pixels.bin").write_bytes(b"\0" * 60_000_000)
     kept.with_name("0123.lock").touch()
-    assert "0.1 GB decoded ones are kept" in called(capsys, "doctor")[1]
+    assert "60.0 MB of decoded ones are kept" in called(capsys, "doctor")[1]
     text = called(capsys, "doctor", "--clean")[1]
-    assert text.startswith(f"deleted 0.1 GB of decoded images in {kept.parent}\n")
-    assert "0.0 GB decoded ones are kept" in text
+    assert text.startswith(f"deleted 60.0 MB of decoded images in {kept.parent}\n")
+    assert "0 B of decoded ones are kept" in text
     assert not kept.exists()

@@ -1,11 +1,12 @@
 import functools
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import yolov1_fo
-from tests.test_images import turned
+from tests.test_images import damaged, turned
 from yolov1_fo import data, examples, images, objects, reading
 
 
@@ -82,8 +83,7 @@ def test_host_begins_where_it_is_told(listing):
 @pytest.fixture
 def broken(listing, tmp_path):
     """The listing with a fourth file that only decoding shows to be bad."""
-    bad = tmp_path / "bad.png"
-    bad.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 50 + b"IEND\xaeB`\x82")
+    bad = damaged(tmp_path / "bad.png")
     return listing._replace(
         filepaths=[*listing.filepaths[:3], str(bad), *listing.filepaths[4:]]
     )
@@ -99,7 +99,7 @@ def test_stream_leaves_out_what_cannot_be_decoded(broken):
     batches, failed = streamed(broken, drop_remainder=False)
     assert [len(batch["images"]) for batch in batches] == [4, 3]
     bad = broken.filepaths[3]
-    assert failed == {bad: f"image '{bad}' can't be decoded"}
+    assert failed == {bad: "can't be decoded"}
 
 
 def test_stream_puts_the_next_in_the_place_of_what_cannot_be_decoded(broken):
@@ -119,10 +119,15 @@ def test_find_bad_names_files_and_faults(listing, tmp_path):
     cut = tmp_path / "cut.png"
     cut.write_bytes(Path(listing.filepaths[0]).read_bytes()[:-20])
     missing = str(tmp_path / "missing.png")
-    bad = reading.find_bad([*listing.filepaths, str(cut), missing])
-    assert bad == {
-        str(cut): "is cut short or empty",
-        missing: f"image '{missing}' does not exist",
+    empty, pipe = tmp_path / "empty.png", tmp_path / "pipe.jpg"
+    empty.touch()
+    os.mkfifo(pipe)
+    more = [str(path) for path in (cut, missing, empty, pipe)]
+    assert reading.find_bad([*listing.filepaths, *more]) == {
+        str(cut): "is cut short or damaged",
+        missing: "does not exist",
+        str(empty): "is empty",
+        str(pipe): "is a named pipe, not an image file",
     }
 
 
@@ -189,14 +194,14 @@ def test_to_tf_dataset_skips_and_names_bad_files(painted, tmp_path, caplog):
     with caplog.at_level("WARNING", logger="yolov1_fo"):
         made = yolov1_fo.to_tf_dataset(painted, side=32, batch_size=16)
     assert [len(batch["images"]) for batch in made] == [8]
-    assert "cut.png': is cut short or empty" in caplog.text
+    assert "cut.png' is cut short or damaged" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
         ({"classes": ["red"]}, "classes lack labels of 'ground_truth' .*: blue"),
-        ({"batch_size": 0}, "side and batch_size must be at least 1, got 448 and 0"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
     ],
 )
 def test_to_tf_dataset_refuses_bad_arguments(painted, arguments, line):

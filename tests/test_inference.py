@@ -2,11 +2,13 @@ import logging
 from pathlib import Path
 
 import fiftyone as fo
+import numpy as np
 import pytest
+from PIL import Image
 
 import yolov1_fo
 from tests.same import assert_same
-from yolov1_fo import outputs
+from yolov1_fo import images, outputs
 
 
 @pytest.fixture
@@ -52,6 +54,37 @@ def test_a_bad_image_costs_only_itself(painted, model, tmp_path, caplog):
         painted.values("yolov1"), painted.values("slow"), strict=True
     ):
         assert (fast is None) == (slow is None)
+
+
+def test_apply_reads_what_apply_model_reads_of_any_picture(model, tmp_path, rng):
+    pixels = rng.integers(0, 256, (40, 60, 4), np.uint8)
+    pixels[10:30, 20:40, 3] = 0  # what stands there is not seen
+    Image.fromarray(pixels).save(tmp_path / "clear.png")
+    Image.fromarray(pixels).save(tmp_path / "clear.webp", lossless=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels[..., :3]).save(tmp_path / "turned.avif", exif=exif)
+    dataset = fo.Dataset()
+    dataset.add_samples([fo.Sample(str(path)) for path in tmp_path.iterdir()])
+    dataset.apply_model(model, label_field="slow", batch_size=2)
+    dataset.apply_model(model, label_field="single")
+    assert yolov1_fo.apply(dataset, model, "fast") == {}
+    for sample in dataset:
+        assert len(sample.fast.detections) > 0
+        assert_same(sample.fast, sample.slow)
+        assert_same(sample.fast, sample.single)
+        expected = model.predict(images.read(sample.filepath))
+        assert_same(sample.fast, expected)
+    dataset.delete()
+
+
+def test_apply_leaves_out_what_has_too_many_pixels(painted, checkpoint_dir):
+    model = yolov1_fo.load_model(checkpoint_dir, max_image_pixels=100)
+    faults = yolov1_fo.apply(painted, model, "yolov1")
+    assert len(faults) == 8
+    assert all("more than max_image_pixels 100" in fault for fault in faults.values())
+    with pytest.raises(ValueError, match="max_image_pixels must be at least 1, got 0"):
+        yolov1_fo.load_model(checkpoint_dir, max_image_pixels=0)
 
 
 def test_predictions_are_written_in_parts(painted, model, monkeypatch):

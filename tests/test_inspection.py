@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import numpy as np
 import pytest
 
 import yolov1_fo
+from tests.test_images import damaged
 from yolov1_fo import grid, inspection
 from yolov1_fo.config import GridConfig
 
@@ -49,7 +51,10 @@ def test_every_planted_fault_is_found_and_nothing_else(painted, tmp_path):
     cut.write_bytes(whole[:-20])
     text.write_text("this is no picture, only its name says so")
     empty.write_bytes(b"")
-    for path in (cut, text, empty, tmp_path / "missing.jpg"):
+    pipe, exr = tmp_path / "pipe.jpg", tmp_path / "exr.jpg"
+    os.mkfifo(pipe)
+    exr.write_bytes(b"v/1\x01" + bytes(300))
+    for path in (cut, text, empty, tmp_path / "missing.jpg", pipe, exr):
         sample(painted, path, [0.1, 0.1, 0.2, 0.2])
     report = yolov1_fo.inspect(painted)
     assert names(report, "lost") == ["cell.png"]
@@ -57,7 +62,7 @@ def test_every_planted_fault_is_found_and_nothing_else(painted, tmp_path):
     assert names(report, "degenerate") == ["flat.png", "flat.png"]
     assert names(report, "outside") == ["over.png"]
     assert sorted(names(report, "unreadable")) == sorted(
-        ["cut.png", "text.jpg", "no.jpg", "missing.jpg"]
+        ["cut.png", "text.jpg", "no.jpg", "missing.jpg", "pipe.jpg", "exr.jpg"]
     )
     assert not report.findings["shared"]
     assert report.recall_ceiling == pytest.approx(1 - 1 / report.objects)
@@ -88,12 +93,11 @@ def test_labels_that_training_refuses_are_found(painted):
 
 
 def test_damage_in_the_middle_shows_when_decoded(painted, tmp_path):
-    bad = tmp_path / "bad.png"
-    bad.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 50 + b"IEND\xaeB`\x82")
+    bad = damaged(tmp_path / "bad.png")
     sample(painted, bad, [0.1, 0.1, 0.2, 0.2])
     assert not yolov1_fo.inspect(painted).findings["unreadable"]
     found = yolov1_fo.inspect(painted, decode=True).findings["unreadable"]
-    assert [one.detail for one in found] == [f"image '{bad}' can't be decoded"]
+    assert [one.detail for one in found] == ["can't be decoded"]
 
 
 def test_the_same_file_in_two_splits_is_found_under_any_name(painted, tmp_path):

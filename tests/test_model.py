@@ -119,6 +119,7 @@ def test_config_says_what_it_was_made_of(checkpoint_dir):
         "class_agnostic": False,
         "filter_classes": ["red"],
         "darknet": False,
+        "max_image_pixels": 200_000_000,
     }
 
 

@@ -94,7 +94,7 @@ def test_bad_files_are_left_out_and_named(files, folder, limit):
         kept, bad = load(lost, folder, limit)
         assert kept.shape == (4, SIDE, SIDE, 3)
         assert list(bad) == [files[1], "/nowhere.png"]
-        assert "can't be decoded" in bad[files[1]]
+        assert "is no image of a known kind" in bad[files[1]]
     none, bad = load(lost[-1:], folder, limit)
     assert none.shape == (0, SIDE, SIDE, 3)
     assert len(bad) == 1
@@ -144,6 +144,55 @@ def test_an_error_while_writing_leaves_nothing(files, folder, monkeypatch):
     monkeypatch.setattr(pixels, "_in_memory", lambda *a: ("in memory", {}))
     assert load(files, folder) == ("in memory", {})
     assert not list(folder.glob("*/*"))
+
+
+def test_what_killed_processes_left_goes_first(files, folder):
+    load(files[:2], folder)
+    (kept,) = (card.parent for card in folder.glob("*/card.json"))
+    left = [
+        folder / f".{'0' * 32}.{'1' * 16}.unfinished",
+        folder / ("2" * 32),  # as they were deleted
+        folder / ("3" * 32 + ".unfinished"),  # as earlier versions called it
+    ]
+    for place in left:
+        place.mkdir()
+        (place / "pixels.bin").write_bytes(bytes(1000))
+    busy = folder / f".{'4' * 32}.{'5' * 16}.unfinished"
+    busy.mkdir()
+    (busy / "pixels.bin").write_bytes(bytes(500))
+    with filelock.FileLock(folder / f"{'4' * 32}.lock"):
+        before = pixels.size(folder)
+        load(files[2:3], folder, limit=before)  # there is room without what was left
+        assert kept.is_dir()
+        assert busy.is_dir()
+        assert not any(place.exists() for place in left)
+        load(files[3:4], folder, limit=500 + 3 * SIDE**2)  # what is busy counts
+        assert not kept.exists()
+        assert busy.is_dir()
+    pixels.clean(folder)
+    assert pixels.size(folder) == 0
+    assert not busy.exists()
+
+
+def test_nothing_is_written_through_a_link(files, folder, tmp_path):
+    load(files, folder)
+    (kept,) = (card.parent for card in folder.glob("*/card.json"))
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "a.txt").write_text("mine")
+    pixels.clean(folder)
+    (folder / f"{kept.name}.unfinished").symlink_to(precious)
+    load(files, folder)
+    pixels.clean(folder)
+    assert [path.name for path in precious.iterdir()] == ["a.txt"]
+
+
+def test_a_pipe_among_the_files_is_not_opened(files, folder, tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    pipe = str(tmp_path / "pipe.png")
+    kept, bad = load([*files, pipe], folder)
+    assert len(kept) == 5
+    assert bad == {pipe: "is a named pipe, not an image file"}
 
 
 def test_two_at_once_decode_once(files, folder, decoded):

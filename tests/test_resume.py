@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import yolov1_fo
+from tests.test_images import damaged
 from yolov1_fo import callbacks, checkpoint, data, files, network, runs
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.resume import Progress
@@ -234,8 +235,7 @@ def test_what_does_not_fit_a_resume_is_one_clear_line(painted, micro, caplog):
 @pytest.mark.parametrize("mode", ["host", "device", "stream"])
 def test_the_choice_of_auto_stays(painted, micro, monkeypatch, tmp_path, mode):
     """Else a file that is damaged in the middle would count once, and once not."""
-    spoilt = tmp_path / "spoilt.png"
-    spoilt.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 50 + b"IEND\xaeB`\x82")
+    spoilt = damaged(tmp_path / "spoilt.png")
     sample = painted.match_tags("train").first().copy()
     sample.filepath = str(spoilt)
     painted.add_sample(sample)

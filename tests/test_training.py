@@ -2,12 +2,14 @@ import csv
 import json
 import logging
 import math
+import os
 from dataclasses import asdict
 from pathlib import Path
 
 import fiftyone as fo
 import numpy as np
 import pytest
+from PIL import Image
 
 import yolov1_fo
 from tests.same import assert_same
@@ -166,19 +168,19 @@ def test_unreadable_images_are_skipped_and_named(
     content = Path(painted.first().filepath).read_bytes()
     (tmp_path / "cut.png").write_bytes(content[:-30])
     (tmp_path / "text.jpg").write_text("this is no picture, only its name says so")
-    for name in ("cut.png", "text.jpg", "missing.png"):
+    (tmp_path / "exr.jpg").write_bytes(b"v/1\x01" + bytes(300))  # OpenCV raises
+    os.mkfifo(tmp_path / "pipe.jpg")  # whoever opens it waits for ever
+    Image.new("L", (300, 300)).save(tmp_path / "large.png")
+    names = {"cut.png", "text.jpg", "exr.jpg", "pipe.jpg", "large.png", "missing.png"}
+    for name in names:
         sample = painted.first().copy()
         sample.filepath = str(tmp_path / name)
         painted.add_sample(sample)
     with caplog.at_level(logging.WARNING, logger="yolov1_fo"):
-        run = train(painted, micro, data=mode)
-    assert {Path(path).name for path in run.skipped} == {
-        "cut.png",
-        "text.jpg",
-        "missing.png",
-    }
-    assert str(run).endswith("3 images skipped")
-    assert all(name in caplog.text for name in ("cut.png", "text.jpg", "missing.png"))
+        run = train(painted, micro, data=mode, max_image_pixels=299 * 300)
+    assert {Path(path).name for path in run.skipped} == names
+    assert str(run).endswith("6 images skipped")
+    assert all(f"{name}' " in caplog.text for name in names)
 
 
 def test_objects_without_size_are_left_out(painted, micro, caplog):

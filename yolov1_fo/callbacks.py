@@ -103,13 +103,22 @@ class Validator:
                 rows = list(range(start, min(start + size, len(paths))))
                 yield rows, self.pixels[rows]
             return
-        reads = reading.read_all(paths, self.config.side, workers=self.config.workers)
+        reads = reading.read_all(
+            paths,
+            self.config.side,
+            workers=self.config.workers,
+            max_pixels=self.config.max_image_pixels,
+        )
         pairs = enumerate(reads)
         while batch := list(itertools.islice(pairs, size)):
             for row, read in batch:
-                if read.image is None:
-                    self.failed[paths[row]] = str(read.fault)
-            good = [(row, read.image) for row, read in batch if read.image is not None]
+                if read.fault is not None:
+                    self.failed[paths[row]] = read.fault
+            good = [
+                (row, image)
+                for row, (image, fault) in batch
+                if image is not None and fault is None
+            ]
             if good:
                 yield [row for row, _ in good], np.stack([image for _, image in good])
 

@@ -40,6 +40,11 @@ PREDICTION_PRECISIONS = ("float32", "bfloat16", "float16", "auto")
 DATA_MODES = ("auto", "stream", "host", "device")
 MOST_SIDE, MOST_OUTPUTS = 2**14, 2**24
 """Of a network: pixels of its input's side, and numbers that it says of an image."""
+MAX_IMAGE_PIXELS = 200_000_000
+"""Width times height that an image may have: 0.6 GB as it is decoded, for each thread.
+
+The largest sensors of phones have so many; Pillow refuses from 179 million on.
+"""
 PRETRAIN_SIDE = 224
 """Of a classifier's images, in pixels: half of what detection takes (section 2.2)."""
 
@@ -304,6 +309,8 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
         cache_gb: most that the files of decoded images take on disk, those of all runs
             together; the next run on the same images reuses them; 0 keeps none
         workers: threads that decode images; 0 takes one a core
+        max_image_pixels: an image of more pixels, width times height, is left out
+            before it is decoded; it bounds the memory that each thread takes
         steps_per_execution: steps a compiled call
         tensorboard: writes logs for TensorBoard beside the CSV
         seed: of weights, order, augmentation and dropout
@@ -333,6 +340,7 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
     data: str = "auto"
     cache_gb: float = 20.0
     workers: int = 0
+    max_image_pixels: int = MAX_IMAGE_PIXELS
     steps_per_execution: int = 1
     tensorboard: bool = False
     seed: int = 0
@@ -342,6 +350,7 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
         AugmentConfig.__post_init__(self)
         LossConfig.__post_init__(self)
         self._whole(1, "epochs", "batch_size", "validate_every", "steps_per_execution")
+        self._whole(1, "max_image_pixels")
         self._whole(0, "freeze_epochs", "frozen_stride", "patience", "workers", "seed")
         self._at_least(0, "learning_rate", "weight_decay", "clip_norm", "warmup_epochs")
         self._at_least(0, "trunk_rate", "cache_gb")

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from yolov1_fo import hardware, reading
+from yolov1_fo import hardware, reading, units
 from yolov1_fo.boxes import Array
+from yolov1_fo.config import MAX_IMAGE_PIXELS
 from yolov1_fo.objects import Dropped, Objects
 
 logger = logging.getLogger(__name__)
@@ -54,10 +55,12 @@ class Listing(NamedTuple):
         )
 
 
-def readable(listing: Listing, workers: int = 0) -> tuple[Listing, dict[str, str]]:
+def readable(
+    listing: Listing, workers: int = 0, max_pixels: int = MAX_IMAGE_PIXELS
+) -> tuple[Listing, dict[str, str]]:
     """Returns what is left without bad files, and what is wrong with each of these."""
     paths = listing.filepaths
-    bad = reading.find_bad(paths, workers)
+    bad = reading.find_bad(paths, workers, max_pixels)
     good = [row for row, path in enumerate(paths) if path not in bad]
     return listing.take(good), bad
 
@@ -110,13 +113,13 @@ def choose(mode: str, n: int, side: int) -> str:
     fits = (name for name, free in frees.items() if needed <= SHARE * free)
     chosen = next(fits, "stream")
     free_said = ", ".join(
-        f"{free / 1e9:.1f} GB ({name})" for name, free in frees.items()
+        f"{units.of_bytes(free)} ({name})" for name, free in frees.items()
     )
     logger.info(
-        "data '%s': %d images take %.1f GB; free are %s",
+        "data '%s': %d images take %s; free are %s",
         chosen,
         n,
-        needed / 1e9,
+        units.of_bytes(needed),
         free_said,
     )
     return chosen
@@ -169,6 +172,10 @@ class HostBatches(keras.utils.PyDataset):
             batch["places"] = np.arange(self.batch_size, dtype=np.int32)[self.part]
         return (batch,)
 
+    def close(self) -> None:
+        """Lets go of the images; what still asks for some gets black ones."""
+        self.pixels = np.broadcast_to(np.uint8(0), self.pixels.shape)
+
     def batch(self, rows: Array) -> dict[str, Array]:
         """Returns images with their objects."""
         boxes, class_ids = self.objects.padded(rows, self.width)
@@ -213,6 +220,7 @@ def stream(
     drop_remainder: bool = True,
     workers: int = 0,
     failed: dict[str, str] | None = None,
+    max_pixels: int = MAX_IMAGE_PIXELS,
 ) -> Any:
     """Returns a `tf.data.Dataset` of batches, decoded from files as they are needed.
 
@@ -227,6 +235,7 @@ def stream(
         drop_remainder (True): leaves out what does not fill a batch
         workers (0): threads that decode; 0 takes one a core
         failed (None): is told which files could not be decoded, and why
+        max_pixels (200 million): an image of more is not decoded
     """
     import tensorflow as tf
 
@@ -239,10 +248,10 @@ def stream(
             path = paths[candidate % len(paths)]
             if path in failed:
                 continue
-            image, fault = reading.read(path, side)
-            if image is not None:
+            image, fault = reading.read(path, side, max_pixels=max_pixels)
+            if image is not None and fault is None:
                 return candidate % len(paths), image, True
-            logger.warning("skipped: %s", fault)
+            logger.warning("skipped: image '%s' %s", path, fault)
             failed[path] = str(fault)
         if replace:
             raise ValueError("none of the images can be decoded")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from packaging.requirements import Requirement
 
-from yolov1_fo import __version__, database
+from yolov1_fo import __version__, database, units
 from yolov1_fo.loading import load_tensorflow
 
 GOOD, FAIR, BAD = "ok", "--", "!!"
@@ -160,7 +160,7 @@ def _disk() -> Iterator[Check]:
         path = Path(folder)
         there = next(one for one in (path, *path.parents) if one.exists())
         free = shutil.disk_usage(there).free
-        found = f"{folder}, {free / 1e9:.1f} GB free"
+        found = f"{folder}, {units.of_bytes(free)} free"
         if not os.access(there, os.W_OK):
             yield Check(BAD, what, f"{folder} is not writable", "choose another folder")
         elif free < LOW_SPACE:
@@ -176,7 +176,9 @@ def _pixels() -> Check:
 
     size = pixels.size(runs.top() / runs.PIXELS)
     remedy = "yolov1-fo doctor --clean deletes them" if size else ""
-    return Check(GOOD, "images", f"{size / 1e9:.1f} GB decoded ones are kept", remedy)
+    return Check(
+        GOOD, "images", f"{units.of_bytes(size)} of decoded ones are kept", remedy
+    )
 
 
 def _orphans() -> Iterator[Check]:
@@ -198,7 +200,8 @@ def clean() -> str:
     from yolov1_fo import pixels, runs
 
     folder = runs.top() / runs.PIXELS
-    return f"deleted {pixels.clean(folder) / 1e9:.1f} GB of decoded images in {folder}"
+    freed = units.of_bytes(pixels.clean(folder))
+    return f"deleted {freed} of decoded images in {folder}"
 
 
 def _videos() -> Check:

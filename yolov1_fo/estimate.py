@@ -19,7 +19,7 @@ import numpy as np
 import psutil
 import threadpoolctl
 
-from yolov1_fo import architectures, grid
+from yolov1_fo import architectures, grid, units
 from yolov1_fo.architectures import Connected, Conv
 from yolov1_fo.config import TrainConfig
 
@@ -74,7 +74,7 @@ class Estimate(NamedTuple):
         time = self.source
         if self.seconds is not None:
             time = f"about {span(self.seconds)} {self.source}"
-        return f"{time}; {self.memory / 1e9:.1f} GB of memory"
+        return f"{time}; {units.of_bytes(self.memory)} of memory"
 
 
 class Past(NamedTuple):

@@ -9,6 +9,7 @@ import numpy as np
 from yolov1_fo import annotations, arguments, class_lists, collection, data, labels
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.box_faults import BoxFaults
+from yolov1_fo.config import MAX_IMAGE_PIXELS
 from yolov1_fo.objects import Dropped, Objects
 
 logger = logging.getLogger(__name__)
@@ -92,6 +93,7 @@ def to_tf_dataset(
     epochs: int = 1,
     drop_remainder: bool = False,
     workers: int = 0,
+    max_image_pixels: int = MAX_IMAGE_PIXELS,
 ) -> Any:
     """Returns a `tf.data.Dataset` of uint8 images with padded boxes, for your own loop.
 
@@ -108,6 +110,7 @@ def to_tf_dataset(
         epochs (1): passes over the samples
         drop_remainder (False): leaves out a last batch that is not full
         workers (0): threads that decode; 0 takes one a core
+        max_image_pixels (200 million): an image of more pixels is left out
 
     Returns:
         batches `{"images": (N, side, side, 3) uint8, "boxes": (N, M, 4) float32 xyxy
@@ -123,9 +126,9 @@ def to_tf_dataset(
     names = class_lists.classes_of(samples, gt_field, classes)
     listing = load(samples, gt_field, names)
     tell_unused(listing, names, gt_field)
-    listing, bad = data.readable(listing, workers)
+    listing, bad = data.readable(listing, workers, max_image_pixels)
     for path, fault in bad.items():
-        logger.warning("skipped '%s': %s", path, fault)
+        logger.warning("skipped: image '%s' %s", path, fault)
     n = len(listing.filepaths)
 
     def rows() -> Iterator[int]:
@@ -141,4 +144,5 @@ def to_tf_dataset(
         width=max(listing.objects.most(), 1),
         drop_remainder=drop_remainder,
         workers=workers,
+        max_pixels=max_image_pixels,
     )

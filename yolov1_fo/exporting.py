@@ -16,7 +16,7 @@ import fiftyone as fo
 import keras
 import numpy as np
 
-from yolov1_fo import checkpoint, formats, forward, grid, metadata, spelling
+from yolov1_fo import checkpoint, formats, forward, grid, metadata, spelling, units
 from yolov1_fo.formats import FORMATS
 from yolov1_fo.model import YOLOv1Model
 from yolov1_fo.sources import load_model
@@ -109,8 +109,8 @@ def _check_size(network: keras.Model, format: str) -> None:
     size, most = 4 * network.count_params(), FORMATS[format].most
     if size >= most:
         raise ValueError(
-            f"{format} holds less than {most / 1e9:.1f} GB, the network has "
-            f"{size / 1e9:.1f} GB; export it as saved_model"
+            f"{format} holds less than {units.of_bytes(most)}, the network has "
+            f"{units.of_bytes(size)}; export it as saved_model"
         )
 
 

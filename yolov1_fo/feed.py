@@ -45,6 +45,7 @@ class Feed:
     ) -> None:
         self.config, self.folder, self.devices = config, folder, devices
         self.skipped: dict[str, str] = {}
+        self.given: list[data.HostBatches] = []
         images = len(listing.filepaths) + (len(val.filepaths) if val else 0)
         mode = config.data
         if mode == "auto" and devices.workers > 1:  # each decodes its part only
@@ -101,6 +102,7 @@ class Feed:
                 part=part,
                 places=places,
             )
+            self.given.append(kept)
             return kept.endless()
         n = len(listing.filepaths)
         stream = data.stream(
@@ -112,27 +114,39 @@ class Feed:
             replace=True,
             workers=config.workers,
             failed=self.skipped,
+            max_pixels=config.max_image_pixels,
         )
         if not places:
             return stream
         numbers = np.arange(size, dtype=np.int32)
         return stream.map(lambda batch: {**batch, "places": numbers})
 
+    def close(self) -> None:
+        """Lets go of the images and of their file: TensorFlow keeps what fed it."""
+        for batches in self.given:
+            batches.close()
+        self.pixels = None
+        if self.validator is not None:
+            self.validator.pixels = None
+
     def _readable(self, listing: data.Listing) -> tuple[data.Listing, Array | None]:
         config = self.config
-        listing, bad = data.readable(listing, config.workers)
-        kept = None
-        if self.mode != "stream":
-            kept, unread = pixels.load(
-                listing.filepaths,
-                config.side,
-                self.folder,
-                limit=1e9 * config.cache_gb,
-                workers=config.workers,
+        if self.mode == "stream":
+            listing, bad = data.readable(
+                listing, config.workers, config.max_image_pixels
             )
-            paths = enumerate(listing.filepaths)
-            listing = listing.take([row for row, path in paths if path not in unread])
-            bad |= unread
+            self.skipped |= bad
+            return listing, None
+        kept, bad = pixels.load(
+            listing.filepaths,
+            config.side,
+            self.folder,
+            limit=1e9 * config.cache_gb,
+            workers=config.workers,
+            max_pixels=config.max_image_pixels,
+        )
+        paths = enumerate(listing.filepaths)
+        listing = listing.take([row for row, path in paths if path not in bad])
         self.skipped |= bad
         return listing, kept
 

@@ -124,7 +124,11 @@ class Objects:
 
 
 def unreadable(
-    records: annotations.Records, side: int, decode: bool, workers: int
+    records: annotations.Records,
+    side: int,
+    decode: bool,
+    workers: int,
+    max_pixels: int,
 ) -> list[Finding]:
     """Returns the files that are missing, cut short or no images.
 
@@ -133,11 +137,12 @@ def unreadable(
         side: of the network's input, in pixels
         decode: decodes each file; else looks at where it begins and ends
         workers: threads; 0 takes one a core
+        max_pixels: an image of more is not decoded
     """
-    faults = reading.find_bad(records.filepaths, workers)
+    faults = reading.find_bad(records.filepaths, workers, max_pixels)
     if decode:
         rest = [path for path in records.filepaths if path not in faults]
-        reads = reading.read_all(rest, side, workers=workers)
+        reads = reading.read_all(rest, side, workers=workers, max_pixels=max_pixels)
         faults |= {
             path: read.fault
             for path, read in zip(rest, reads, strict=True)

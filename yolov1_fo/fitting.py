@@ -120,7 +120,7 @@ def _run(
     else:
         done = _follow(plan, feed, learner)
     for path, fault in feed.skipped.items():
-        logger.warning("skipped '%s': %s", path, fault)
+        logger.warning("skipped: image '%s' %s", path, fault)
     checkpoint_dir = plan.folder / checkpoint.epoch_name(done.best["epoch"])
     return TrainResult(
         str(checkpoint_dir), plan.run_key, done.history, done.best, dict(feed.skipped)
@@ -354,16 +354,19 @@ def _learn(
     after: list[keras.callbacks.Callback],
     verbose: int,
 ) -> None:
-    feed.hand_over(learner)
-    learner.fit(
-        feed.batches(epoch * feed.steps),
-        steps_per_epoch=feed.steps,
-        initial_epoch=epoch,
-        epochs=feed.config.epochs,
-        shuffle=False,  # the batches come in an order of their own
-        verbose=verbose,
-        callbacks=after,
-    )
+    try:
+        feed.hand_over(learner)
+        learner.fit(
+            feed.batches(epoch * feed.steps),
+            steps_per_epoch=feed.steps,
+            initial_epoch=epoch,
+            epochs=feed.config.epochs,
+            shuffle=False,  # the batches come in an order of their own
+            verbose=verbose,
+            callbacks=after,
+        )
+    finally:
+        feed.close()
 
 
 def _progress(plan: planning.Plan, feed: Feed, learner: Learner) -> resuming.Progress:

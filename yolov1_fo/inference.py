@@ -130,7 +130,7 @@ class Pass:
         self.ids, self.filepaths = (
             [some[row] for row in rows] for some in (ids, filepaths)
         )
-        self.faults = reading.find_bad(self.filepaths, workers)
+        self.faults: dict[str, str] = {}
         self.bar = fou.ProgressBar(total=len(self.ids), progress=progress)
 
     def __iter__(self) -> Iterator[tuple[list[str], Array]]:
@@ -140,6 +140,7 @@ class Pass:
             workers=self.workers,
             ahead=4 * self.batch_size,
             align_corners=self.model.config.darknet,
+            max_pixels=self.model.config.max_image_pixels,
         )
         rows = zip(self.ids, self.filepaths, reads, strict=True)
         batches = _batches(rows, self.batch_size, self.faults, self.bar)
@@ -152,7 +153,7 @@ class Pass:
     def __exit__(self, *error: Any) -> None:
         self.bar.__exit__(*error)
         for path, fault in self.faults.items():
-            logger.warning("'%s': %s", path, fault)
+            logger.warning("image '%s' %s", path, fault)
 
 
 def _batches(

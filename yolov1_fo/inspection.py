@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from yolov1_fo import annotations, arguments, class_lists, collection, spelling, tagging
 from yolov1_fo import samples as fo_samples
-from yolov1_fo.config import GridConfig, NetworkConfig
+from yolov1_fo.config import MAX_IMAGE_PIXELS, GridConfig, NetworkConfig
 from yolov1_fo.findings import Finding, Objects, shared, unreadable
 
 KINDS = {
@@ -167,6 +167,7 @@ def inspect(
     classes: Sequence[str] | None = None,
     decode: bool = False,
     workers: int = 0,
+    max_image_pixels: int = MAX_IMAGE_PIXELS,
 ) -> InspectionReport:
     """Returns what a training will lose of a FiftyOne dataset or view.
 
@@ -182,8 +183,9 @@ def inspect(
         tiny_px (8): a smaller object is tiny, in pixels of the network's input
         classes (None): as in `train`
         decode (False): decodes every file, which also finds those that are damaged in
-            the middle; else looks at where each begins and ends
+            the middle; else no more than what tells whether every pixel is there
         workers (0): threads; 0 takes one a core
+        max_image_pixels (200 million): an image of more pixels can't be read
 
     Raises:
         ValueError: if the collection, the field or a setting does not fit
@@ -217,7 +219,7 @@ def inspect(
         "unknown": objects.unknown(),
         "degenerate": objects.degenerate(),
         "outside": objects.outside(),
-        "unreadable": unreadable(records, side, decode, workers),
+        "unreadable": unreadable(records, side, decode, workers, max_image_pixels),
         "shared": shared(samples, val_samples),
     }
     counts = collections.Counter(objects.names[objects.learned].tolist())

@@ -9,7 +9,9 @@ from typing import Any
 import fiftyone as fo
 import fiftyone.core.frame as fofr
 import fiftyone.core.labels as fol
+import fiftyone.core.media as fomm
 import fiftyone.core.models as fom
+import fiftyone.core.sample as fos
 import keras
 
 from yolov1_fo import (
@@ -145,7 +147,9 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
 
         Args:
             args: images (H, W, 3) uint8 RGB, of any sizes
-            samples (None): that they belong to. In the frames of a video FiftyOne
+            samples (None): that they belong to. Of files whose pixels can be
+                transparent, or that FiftyOne's reader does not turn upright, the image
+                is read again, as training reads it. In the frames of a video FiftyOne
                 merges new objects with old ones by their ids, so each gets an id by
                 its rank in the frame: applied again, it takes the old one's place. If
                 fewer are found than before, the old rest stays; `yolov1_fo.apply`
@@ -154,6 +158,10 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
         """
         if samples is not None:
             schema.renew(samples)
+            args = [
+                images.shown(sample.filepath, image) if _is_image(sample) else image
+                for image, sample in zip(args, samples, strict=True)
+            ]
         found = super().predict_all(args)
         for detections, sample in zip(found, samples or (), strict=False):
             if isinstance(sample, fofr.Frame | fofr.FrameView):
@@ -200,3 +208,10 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
         if wanted is None:
             return None
         return [self.classes.index(name) for name in wanted]
+
+
+def _is_image(sample: Any) -> bool:
+    return (
+        isinstance(sample, fo.Sample | fos.SampleView)
+        and sample.media_type == fomm.IMAGE
+    )

@@ -19,7 +19,15 @@ METRICS = {
     "class_probs": "classes",
     "seconds": "seconds of the whole training",
 }
-LEFT_OUT = {"data", "cache_gb", "workers", "steps_per_execution", "tensorboard", "C"}
+LEFT_OUT = {
+    "data",
+    "cache_gb",
+    "workers",
+    "max_image_pixels",
+    "steps_per_execution",
+    "tensorboard",
+    "C",
+}
 """Settings that say how a training ran, or that stand elsewhere on the card."""
 _MARKDOWN = re.compile(r"([\\`*{}\[\]<>|!~]|(?<![^\W_])_|_(?![^\W_])|^[#+-])")
 

@@ -9,7 +9,7 @@ import fiftyone.core.config as foc
 import fiftyone.zoo.models as fozm
 
 from yolov1_fo import arguments, class_names, released, spelling
-from yolov1_fo.config import PREDICTION_PRECISIONS
+from yolov1_fo.config import MAX_IMAGE_PIXELS, PREDICTION_PRECISIONS
 
 SETTINGS = (
     "confidence_thresh",
@@ -19,6 +19,7 @@ SETTINGS = (
     "filter_classes",
     "darknet",
     "precision",
+    "max_image_pixels",
 )
 
 DEFAULTS = {
@@ -27,6 +28,7 @@ DEFAULTS = {
     "max_detections": 100,
     "class_agnostic": False,
     "darknet": False,
+    "max_image_pixels": MAX_IMAGE_PIXELS,
 }
 """Of settings that always have a value."""
 _STRINGS = ("checkpoint_dir", "weights_path", "released", "precision")
@@ -58,6 +60,8 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
             precision (None): what the network computes in: float32, bfloat16, float16,
                 or auto, which is bfloat16 where the device has units for it; None is
                 what it was trained in
+            max_image_pixels (200 million): an image of more pixels is not read by
+                `yolov1_fo.apply`
     """
 
     model_name: str | None
@@ -81,11 +85,13 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
         self.max_detections = known["max_detections"]
         self.class_agnostic = known["class_agnostic"]
         self.darknet = known["darknet"]
+        self.max_image_pixels = known["max_image_pixels"]
         self._classes: list[str] | None = None
         self.filter_classes = known.get("filter_classes")
         for name in ("confidence_thresh", "iou_thresh"):
             arguments.check_number(name, known[name], 0, 1)
         arguments.check_whole("max_detections", self.max_detections, 1)
+        arguments.check_whole("max_image_pixels", self.max_image_pixels, 1)
         if self.precision is not None:
             spelling.check_choice("precision", self.precision, PREDICTION_PRECISIONS)
 

@@ -5,6 +5,7 @@ being written has another name until it is whole; a lock makes a second process 
 then take it.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -15,19 +16,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
-import filelock
 import numpy as np
 
-from yolov1_fo import reading
+from yolov1_fo import files, images, reading, units
 from yolov1_fo.boxes import Array
+from yolov1_fo.config import MAX_IMAGE_PIXELS
 
 logger = logging.getLogger(__name__)
 
 PIXELS, CARD = "pixels.bin", "card.json"
-UNFINISHED, LOCK = ".unfinished", ".lock"
-FORMAT = 1
+LOCK = ".lock"
+FORMAT = 2
+"""Of the files, and of how images become pixels."""
 SPARE = 1e9
 """Bytes of the disk that are left free."""
+FOREVER = -1.0
 
 
 def load(
@@ -37,6 +40,7 @@ def load(
     *,
     limit: float = 0.0,
     workers: int = 0,
+    max_pixels: int = MAX_IMAGE_PIXELS,
 ) -> tuple[Array, dict[str, str]]:
     """Returns the pixels of those files that can be decoded, and what ails the others.
 
@@ -44,43 +48,47 @@ def load(
         filepaths: image files
         side: of the pixels
         folder (None): where they are kept; None keeps them in memory only
-        limit (0): most bytes that all kept files may take; those not used for the
-            longest time go. What takes more stays in memory, as it does where the disk
-            is full
+        limit (0): most bytes that all kept files may take; what killed processes left
+            goes first, then those not used for the longest time. What takes more stays
+            in memory, as it does where the disk is full
         workers (0): threads that decode; 0 takes one a core
+        max_pixels (200 million): an image of more is not decoded
 
     Returns:
         (N, side, side, 3) uint8, in the files' order without the bad ones
     """
     needed = len(filepaths) * side**2 * 3
     if folder is None or needed > limit:
-        return _in_memory(filepaths, side, workers)
+        return _in_memory(filepaths, side, workers, max_pixels)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        name = _name(filepaths, side, workers)
-        with filelock.FileLock(folder / f"{name}{LOCK}"):
+        name = _name(filepaths, side, workers, max_pixels)
+        with files.locked(folder / f"{name}{LOCK}", patience=FOREVER):
             place = folder / name
             if not (place / CARD).is_file():
-                _make_room(folder, needed, limit)
-                _write(place, filepaths, side, workers)
+                _make_room(folder, name, needed, limit)
+                _write(place, filepaths, side, workers, max_pixels)
             return _open(place, filepaths, side)
     except OSError as error:
         logger.warning("images stay in memory, '%s' can't keep them: %s", folder, error)
-        return _in_memory(filepaths, side, workers)
+        return _in_memory(filepaths, side, workers, max_pixels)
 
 
 def _in_memory(
-    filepaths: Sequence[str], side: int, workers: int
+    filepaths: Sequence[str], side: int, workers: int, max_pixels: int
 ) -> tuple[Array, dict[str, str]]:
-    pixels, bad = reading.read_into_memory(filepaths, side, workers=workers)
+    pixels, bad = reading.read_into_memory(
+        filepaths, side, workers=workers, max_pixels=max_pixels
+    )
     if bad:
         pixels = pixels[[path not in bad for path in filepaths]]
     return pixels, bad
 
 
-def _name(filepaths: Sequence[str], side: int, workers: int) -> str:
+def _name(filepaths: Sequence[str], side: int, workers: int, max_pixels: int) -> str:
     """Returns a name that depends on what is in the files and on what reads them."""
-    whole = hashlib.sha256(f"{FORMAT} {side} {cv2.__version__}".encode())
+    reader = f"{FORMAT} {side} {max_pixels} {cv2.__version__}"
+    whole = hashlib.sha256(reader.encode())
     with ThreadPoolExecutor(reading.threads(workers)) as pool:
         for digest in pool.map(_digest, filepaths):
             whole.update(digest)
@@ -89,31 +97,31 @@ def _name(filepaths: Sequence[str], side: int, workers: int) -> str:
 
 def _digest(path: str) -> bytes:
     try:
+        fault = images.not_a_file(path)
+        if fault is not None:
+            return hashlib.sha256(fault.encode()).digest()
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
     except OSError as error:
         return hashlib.sha256(str(error).encode()).digest()
 
 
-def _write(place: Path, filepaths: Sequence[str], side: int, workers: int) -> None:
+def _write(
+    place: Path, filepaths: Sequence[str], side: int, workers: int, max_pixels: int
+) -> None:
     """Writes the pixels; nothing stands at `place` until all do."""
-    unfinished = place.with_name(place.name + UNFINISHED)
-    shutil.rmtree(unfinished, ignore_errors=True)  # of a process that was killed
-    unfinished.mkdir()
     bad = {}
-    try:
+    with files.whole_folder(place) as unfinished:
         with (unfinished / PIXELS).open("wb") as file:
-            reads = reading.read_all(filepaths, side, workers=workers)
-            for row, read in enumerate(reads):
-                if read.image is None:
-                    bad[row] = str(read.fault)
+            reads = reading.read_all(
+                filepaths, side, workers=workers, max_pixels=max_pixels
+            )
+            for row, (image, fault) in enumerate(reads):
+                if image is None or fault is not None:
+                    bad[row] = fault
                 else:
-                    file.write(read.image.tobytes())
-        (unfinished / CARD).write_text(json.dumps({"bad": bad}))
-        unfinished.replace(place)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
+                    file.write(image.tobytes())
+        (unfinished / CARD).write_text(json.dumps({"bad": bad}), encoding="utf-8")
 
 
 def _open(
@@ -128,51 +136,90 @@ def _open(
     return np.memmap(place / PIXELS, np.uint8, mode="r", shape=shape), bad
 
 
-def _make_room(folder: Path, needed: int, limit: float) -> None:
-    """Deletes what was not used for the longest time, until there is room.
+def _make_room(folder: Path, name: str, needed: int, limit: float) -> None:
+    """Deletes what killed processes left, then what was not used for the longest time.
+
+    Args:
+        folder: where all are kept
+        name: of those to come, whose lock is held
+        needed: bytes that they take
+        limit: most bytes that all may take
 
     Raises:
         OSError: if the disk has no room even then
     """
-    kept = sorted(_kept(folder), key=lambda place: (place / CARD).stat().st_mtime)
-    taken = sum(_size(place) for place in kept)
+    kept = []
+    for place in _places(folder):
+        if _is_kept(place):
+            kept.append(place)
+        elif _name_of(place) == name or not _is_busy(place):
+            files.remove(place)
+    kept.sort(key=_last_used)
+    taken = size(folder)
     for place in kept:
         free = shutil.disk_usage(folder).free
         if taken + needed <= limit and needed + SPARE <= free:
             break
         taken -= _size(place)
-        shutil.rmtree(place, ignore_errors=True)  # one that has it open may go on
+        files.remove(place)  # one that has it open may go on
     free = shutil.disk_usage(folder).free
     if needed + SPARE > free:
         raise OSError(
-            f"they take {needed / 1e9:.1f} GB of {free / 1e9:.1f} GB free space"
+            f"they take {units.of_bytes(needed)} of {units.of_bytes(free)} free space"
         )
 
 
-def _kept(folder: Path) -> Iterator[Path]:
-    for card in folder.glob(f"*/{CARD}"):
-        if not card.parent.name.endswith(UNFINISHED):
-            yield card.parent
+def _places(folder: Path) -> list[Path]:
+    return [
+        place
+        for place in sorted(folder.glob("*"))
+        if place.is_dir() and not place.is_symlink()
+    ]
+
+
+def _is_kept(place: Path) -> bool:
+    return not place.name.endswith(files.UNFINISHED) and (place / CARD).is_file()
+
+
+def _name_of(place: Path) -> str:
+    """Returns the name of what a folder holds, or was to hold."""
+    return place.name.lstrip(".").partition(".")[0]
+
+
+def _is_busy(place: Path) -> bool:
+    """Returns whether a process is writing it."""
+    return files.is_locked(place.with_name(f"{_name_of(place)}{LOCK}"))
+
+
+def _last_used(place: Path) -> float:
+    try:
+        return (place / CARD).stat().st_mtime
+    except OSError:  # another process has just deleted it
+        return 0.0
 
 
 def _size(place: Path) -> int:
-    return sum(file.stat().st_size for file in place.iterdir())
+    return sum(_sizes(place.glob("*")))
+
+
+def _sizes(paths: Iterator[Path]) -> Iterator[int]:
+    for path in paths:
+        with contextlib.suppress(OSError):  # another process may delete it meanwhile
+            yield path.lstat().st_size
 
 
 def size(folder: Path) -> int:
     """Returns how many bytes the files take, unfinished ones too."""
-    return sum(file.stat().st_size for file in folder.glob("*/*"))
+    return sum(_sizes(folder.glob("*/*")))
 
 
 def clean(folder: Path) -> int:
     """Deletes all kept files but those that are being written; returns their bytes."""
     before = size(folder)
-    for lock in folder.glob(f"*{LOCK}"):
+    for place in _places(folder):
         try:
-            with filelock.FileLock(lock, timeout=0):
-                place = lock.with_suffix("")
-                shutil.rmtree(place, ignore_errors=True)
-                shutil.rmtree(f"{place}{UNFINISHED}", ignore_errors=True)
-        except filelock.Timeout:
-            logger.info("'%s' is being written", lock.with_suffix(""))
+            with files.locked(folder / f"{_name_of(place)}{LOCK}", patience=0):
+                files.remove(place)
+        except TimeoutError:
+            logger.info("'%s' is being written", place)
     return before - size(folder)
