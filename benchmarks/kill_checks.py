@@ -24,7 +24,7 @@ from benchmarks.kill_calls import (
     resume,
     train,
 )
-from yolov1_fo import checkpoint, network, overview, publishing, runs
+from yolov1_fo import checkpoint, files, network, overview, publishing, runs
 
 USERS = ("ground_truth", "others", "notes", "tags", "filepath")
 """Fields that no call may touch."""
@@ -140,7 +140,7 @@ def after_training(mode: str) -> Iterator[str]:
 
 def _left_over(folder: Path) -> Iterator[str]:
     for path in folder.rglob("*"):
-        if "unfinished" in path.name or path.name.startswith(".tmp"):
+        if path.name.endswith(files.UNFINISHED):
             yield f"'{path.name}' is left over"
 
 
@@ -180,9 +180,9 @@ def after_publishing() -> Iterator[str]:
     _same_model(KEY)
     yolov1_fo.unpublish(KEY)
     root = Path(fo.config.model_zoo_dir) / "yolov1-published"
-    others = sorted(path.name for path in root.iterdir() if path.name != KEPT)
+    others = {path.name for path in root.iterdir()} - {KEPT, publishing.LOCK}
     if others:
-        yield f"publishing left {', '.join(others)}"
+        yield f"publishing left {', '.join(sorted(others))}"
 
 
 def _same_model(name: str) -> None:
@@ -208,4 +208,4 @@ def clean() -> None:
     if publishing.published(KEY):
         yolov1_fo.unpublish(KEY)
     for path in (Path(fo.config.model_zoo_dir) / "yolov1-published").glob(".*"):
-        shutil.rmtree(path)
+        files.remove(path)
