@@ -195,9 +195,8 @@ def clean() -> None:
     """Takes away whatever a trial has left that went wrong."""
     samples = dataset()
     if samples.has_run(KEY):
-        folder = Path(runs.info(samples, KEY).folder)
         samples.delete_run(KEY)
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(runs.folder(samples, KEY), ignore_errors=True)
     if samples.has_evaluation(KEY):
         samples.delete_evaluation(KEY)
     made = [name for name in samples.get_field_schema() if name.startswith(KEY)]

@@ -327,6 +327,16 @@ def test_a_beginning_that_was_killed_frees_its_key(painted):
     assert made(painted) == folder
 
 
+def test_a_beginning_that_was_killed_as_it_wrote_whose_it_is_frees_its_key(painted):
+    path = runs.folder(painted, "cut")
+    path.mkdir(parents=True)
+    (path / f".{ownership.OWNER}.0123456789abcdef.unfinished").write_text("{")
+    runs.check_key(painted, "cut", path)
+    (path / "last").write_text("epoch_0001")
+    with pytest.raises(ValueError, match="has a folder"):
+        runs.check_key(painted, "cut", path)
+
+
 @pytest.mark.parametrize("status", ["running", "finished", "stopped", "failed"])
 def test_a_run_is_running_only_while_it_is_locked(painted, status):
     folder = made(painted, status=status)

@@ -115,7 +115,8 @@ def is_unused(folder: Path, dataset: fo.Dataset, run_key: str) -> bool:
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         return False
-    names = {path.name for path in _listed(folder)}
+    begun = files.unfinished(folder, OWNER)  # of one that was killed as it began
+    names = {path.name for path in _listed(folder) if path not in begun}
     if names - {OWNER, ".lock", ".job.lock", "job"}:
         return False
     return OWNER not in names or foreign(dataset, run_key, folder) is None
