@@ -61,10 +61,11 @@ class EvaluateModel(foo.Operator):
         """Evaluates: at once for Python, else in a process of its own."""
         samples, params = ctx.target_view(require_flat=True), ctx.params
         iou_thresh, classes = params.get("iou_thresh", 0.5), params.get("classes")
+        pred_field = params.get("pred_field", "")
         fields = (
-            params.get("pred_field", ""),
+            pred_field,
             params.get("gt_field", "ground_truth"),
-            params.get("eval_key") or "eval",
+            params.get("eval_key") or _free_key(ctx.dataset, pred_field),
         )
         if ctx.delegated or following.is_app(ctx):
             return following.follow(
@@ -85,8 +86,8 @@ class EvaluateModel(foo.Operator):
         samples: Any,
         pred_field: str,
         gt_field: str = "ground_truth",
+        eval_key: str | None = None,
         *,
-        eval_key: str,
         delegate: bool = False,
         **more: Any,
     ) -> Any:
@@ -96,7 +97,7 @@ class EvaluateModel(foo.Operator):
             samples: a FiftyOne dataset or view
             pred_field: field of Detections with confidences
             gt_field ("ground_truth"): field of Detections
-            eval_key: name of the evaluation on the dataset
+            eval_key (None): name of the evaluation on the dataset; made up if None
             delegate (False): queues it for a delegated process
             **more: iou_thresh, classes
         """

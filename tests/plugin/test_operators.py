@@ -277,6 +277,7 @@ def test_each_operator_is_a_function(dataset):
     def function(name):
         return foo.get_operator(f"{NAME}/{name}")
 
+    dataset.set_values("kind", [fo.Classification(label="by hand")] * len(dataset))
     train, rest = dataset.match_tags("train"), dataset.match_tags("val")
     said = function("train_model")(train, run_key="one", epochs=1, **SETTINGS)
     assert said.result["state"] == "running"
@@ -288,7 +289,12 @@ def test_each_operator_is_a_function(dataset):
     function("apply_model")(rest, "one", "found", confidence_thresh=0.0)
     assert ended(dataset, "found").progress.state == "finished"
     assert len(dataset.exists("found")) == 2
-    said = function("evaluate_model")(rest, "found", eval_key="first", iou_thresh=0.3)
+    said = function("evaluate_model")(rest, "found", "ground_truth", "first")
+    assert dataset.list_evaluations() == ["first"]
+    said = function("evaluate_model")(rest, "found", iou_thresh=0.3)
+    assert said.result["eval_key"] == "found_eval_1"
+    with pytest.raises(Exception, match=r"'kind' on a view .* got Classification"):
+        function("apply_model")(dataset.select_fields(), "one", "kind")
     assert 0 <= said.result["voc07"] <= 1
     assert function("inspect_dataset")(train, S=2, side=32).result["findings"]
     function("publish_model")(dataset, "one", "called")
