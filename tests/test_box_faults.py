@@ -162,6 +162,39 @@ def test_no_value_in_the_place_of_a_box_is_a_crash(odd_boxes, caplog, inclusive)
     assert listing.dropped.degenerate == bad["ground_truth"]
 
 
+def test_what_fiftyone_cannot_load_is_told_before_anything_is_written(odd_boxes):
+    fields = set(odd_boxes.get_field_schema(flat=True))
+    with pytest.raises(
+        ValueError, match=r"FiftyOne can't load sample '.*leaves them out"
+    ):
+        odd_boxes.evaluate_detections(
+            "found",
+            gt_field="ground_truth",
+            method=yolov1_fo.VOCEvaluationConfig,
+            eval_key="k",
+            progress=False,
+        )
+    assert odd_boxes.list_evaluations() == []
+    assert set(odd_boxes.get_field_schema(flat=True)) == fields
+
+
+def test_fiftyones_call_gives_the_same_of_boxes_that_it_can_load(odd_boxes):
+    for field in ("ground_truth", "found"):
+        path = f"{field}.detections.1.bounding_box"
+        odd_boxes._sample_collection.update_many(
+            {}, {"$set": {path: [NAN, 0.1, 0.5, -0.5]}}
+        )
+    results = odd_boxes.evaluate_detections(
+        "found",
+        gt_field="ground_truth",
+        method=yolov1_fo.VOCEvaluationConfig,
+        eval_key="k",
+        progress=False,
+    )
+    assert results.voc07() == 1
+    assert odd_boxes.count_values("found.detections.k") == {"tp": 100, None: 100}
+
+
 def in_pixels(dataset, field="ground_truth"):
     path = f"{field}.detections.bounding_box"
     boxes = [[[640.0, 480.0, 64.0, 48.0] for _ in row] for row in dataset.values(path)]

@@ -52,3 +52,28 @@ def test_tensors_give_what_arrays_give(rng):
 
 def test_no_boxes_have_no_overlap():
     assert boxes.iou(np.zeros((0, 4)), np.zeros((3, 4))).shape == (0, 3)
+
+
+@pytest.mark.parametrize(("width", "height"), [(7, 3), (640, 480), (1999, 1333)])
+def test_half_of_a_box_is_measured_as_half_of_it(width, height, rng):
+    """As the development kit measures it, in whole pixels."""
+    size = np.array([width, height, width, height])
+    for _ in range(200):
+        half = rng.integers(1, max(width // 4, 2))
+        left, top = rng.integers(width - 2 * half + 1), rng.integers(height)
+        bottom = rng.integers(top + 1, height + 1)
+        x, y, right, low = np.array([left, top, left + half, bottom]) / size
+        stored = [x, y, right - x, low - y]  # corner and size, as FiftyOne has it
+        part = [stored[0], stored[1], stored[0] + stored[2], stored[1] + stored[3]]
+        whole = np.array([left, top, left + 2 * half, bottom]) / size
+        overlap = boxes.measured_iou([part], [whole])
+        assert overlap[0, 0] == 0.5
+        assert boxes.reaches(overlap, 0.5).all()
+
+
+def test_crowds_are_measured_by_the_part_inside():
+    crowd, box = [0.0, 0.0, 1.0, 1.0], [0.5, 0.5, 1.5, 1.0]
+    measured = boxes.measured_iou(
+        [box], [crowd, crowd], is_crowd=np.array([True, False])
+    )
+    assert measured.tolist() == [[0.5, 0.2]]  # 0.25 of 0.5; 0.25 of 1.25

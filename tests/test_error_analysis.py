@@ -121,3 +121,13 @@ def test_who_is_alike():
     own = errors.alike(["apple", "pear", "nut"], [("apple", "pear")])
     assert own[0].tolist() == [False, True, False]
     assert errors.alike(["a", "b"], []).tolist() == [[False, False]] * 2
+
+
+def test_overlaps_are_those_of_pixels_with_inclusive_corners():
+    """Ten pixels on twelve: 10 / 14 of corners apart, 11 / 15 with both corners in."""
+    truth = [objects(([0, 0, 12, 10], CAT, 0))]
+    detections = [found(([2, 0, 14, 10], 0.9, CAT))]  # union 0 to 14
+    assert names(errors.kinds(detections, truth, SIMILAR, 0.72)) == [["localization"]]
+    assert names(errors.kinds(detections, truth, SIMILAR, 0.72, border=1)) == [
+        ["correct"]
+    ]

@@ -91,12 +91,18 @@ def test_a_name_that_no_schema_declares_is_refused(predicted):
             through_python(predicted, key)
 
 
-def test_a_field_that_another_process_has_made_is_refused(predicted):
+def test_another_process_reads_what_is_kept_and_makes_a_field(predicted):
+    """Nothing that it makes is overwritten here."""
+    report = through_python(predicted, "kept")
     code = (
-        f"import fiftyone as fo; d = fo.load_dataset({predicted.name!r}); "
-        "d.add_sample_field('fresh', fo.StringField)"
+        f"import fiftyone as fo; d = fo.load_dataset({predicted.name!r})\n"
+        "d.add_sample_field('fresh', fo.StringField)\n"
+        "print('map', d.load_evaluation_results('kept').mAP())"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    said = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    assert f"map {report.coco_map}" in said.stdout
     assert not predicted.has_field("fresh")
     with pytest.raises(ValueError, match="would write 'fresh', which samples"):
         through_python(predicted, "fresh")

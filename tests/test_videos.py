@@ -257,3 +257,50 @@ def test_clips_are_one_clear_line(film, model):
     frames = clips.to_frames(sample_frames=True)
     yolov1_fo.apply(frames, model, "ours", progress=False)
     assert film.count("frames.ours") == 3
+
+
+def stored(film):
+    """Returns schemas and contents of a film's frames and samples."""
+    hidden = {"last_modified_at": False}
+    return [
+        *(film.get_frame_field_schema(flat=True), film.get_field_schema(flat=True)),
+        list(film._frame_collection.find({}, hidden)),
+        list(film._sample_collection.find({}, hidden)),
+    ]
+
+
+@needs_ffmpeg
+def test_an_evaluation_of_frames_belongs_to_the_film(film, monkeypatch):
+    from yolov1_fo import error_fields
+
+    square = {"label": "red", "bounding_box": [0.1, 0.1, 0.4, 0.4]}
+    sample = film.first()
+    for number in range(1, FRAMES + 1):
+        frame = sample.frames[number]
+        frame["ground_truth"] = fo.Detections(detections=[fo.Detection(**square)])
+        found = fo.Detection(**square, confidence=0.04)
+        frame["found"] = fo.Detections(detections=[found])
+    sample.save()
+    view = film.to_frames(sample_frames=True)
+    before = [*map(str, stored(film))]
+    with pytest.raises(
+        ValueError, match="would write 'found', which samples on a view"
+    ):
+        yolov1_fo.evaluate(view, "found", eval_key="found")
+    with monkeypatch.context() as patch:
+        patch.setattr(error_fields, "write", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            yolov1_fo.evaluate(view, "found", eval_key="one")
+    assert [*map(str, stored(film))] == before
+    for some in (view, view.limit(2)):
+        report = yolov1_fo.evaluate(some, "found", eval_key="one")
+        assert report.voc07 == report.coco_map == 1
+        marks = film.count_values("frames.found.detections.one")
+        assert marks["tp"] == len(some)
+        assert film.has_frame_field("found.detections.one_error")
+        assert film.list_evaluations() == view.list_evaluations() == ["one"]
+        assert "100.0 %" in str(yolov1_fo.compare(film, "one"))
+        film.rename_evaluation("one", "two")
+        assert film.count_values("frames.found.detections.two") == marks
+        film.delete_evaluation("two")
+        assert [*map(str, stored(film))] == before

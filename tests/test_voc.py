@@ -225,3 +225,48 @@ def test_bad_settings_are_one_clear_line(every_kind, settings, line):
             **settings,
         )
     assert every_kind.list_evaluations() == before
+
+
+def in_pixels(left, top, width, height):
+    return [left / SIDE, top / SIDE, width / SIDE, height / SIDE]
+
+
+@pytest.mark.parametrize(
+    ("inclusive", "kind", "voc10"),
+    [(False, "localization", 0), (True, "correct", 1)],  # 10 / 14; 11 / 15
+)
+def test_kinds_of_error_measure_as_the_curves_do(dataset, inclusive, kind, voc10):
+    add(
+        dataset,
+        [detection("cat", in_pixels(0, 0, 12, 10))],
+        [detection("cat", in_pixels(2, 0, 12, 10), 0.04)],
+    )
+    report = yolov1_fo.evaluate(
+        dataset, "found", eval_key="ours", iou_thresh=0.72, inclusive_corners=inclusive
+    )
+    dataset.evaluate_detections(
+        "found",
+        gt_field="ground_truth",
+        method=VOCEvaluationConfig,
+        eval_key="theirs",
+        iou=0.72,
+        inclusive_corners=inclusive,
+        progress=False,
+    )
+    assert report.errors["cat"][kind] == 1
+    assert report.voc10 == voc10
+    for key in ("ours", "theirs"):
+        assert dataset.values(f"found.detections.{key}_error") == [[kind]]
+
+
+def test_an_overlap_of_one_half_is_found(dataset):
+    for left in range(0, 180, 7):  # parts of 200 pixels are no binary fractions
+        add(
+            dataset,
+            [detection("cat", in_pixels(left, left, 14, 9))],
+            [detection("cat", in_pixels(left, left, 7, 9), 0.04)],
+        )
+    report = yolov1_fo.evaluate(dataset, "found")
+    assert (report.voc07, report.voc10, report.ap50) == (1, 1, 1)
+    assert report.errors["cat"]["correct"] == len(dataset)
+    assert report.coco_map == pytest.approx(0.1)  # of ten least overlaps the first

@@ -71,7 +71,10 @@ def are_kept(samples: fo_samples.Samples, eval_key: str) -> bool:
         return False
     config = samples.get_evaluation_info(eval_key).config
     field = getattr(config, "pred_field", None)
-    return field is not None and samples.has_field(path(field, eval_key))
+    if field is None:
+        return False
+    kinds = path(field, eval_key)
+    return samples.has_field(kinds) or samples.has_frame_field(kinds)
 
 
 def check_kept(samples: fo_samples.Samples, eval_key: str) -> str:
@@ -90,6 +93,13 @@ def check_kept(samples: fo_samples.Samples, eval_key: str) -> str:
     return str(samples.get_evaluation_info(eval_key).config.pred_field)
 
 
+def _measured_on(samples: fo_samples.Samples, pred_field: str, eval_key: str) -> Any:
+    """Returns the samples; of videos the view of frames that was evaluated."""
+    if samples.has_frame_field(pred_field):
+        return samples.load_evaluation_view(eval_key)
+    return samples
+
+
 def count(samples: fo_samples.Samples, eval_key: str) -> Counts:
     """Returns how many detections of each class are of each kind.
 
@@ -101,6 +111,7 @@ def count(samples: fo_samples.Samples, eval_key: str) -> Counts:
         ValueError: if it has kept no errors
     """
     pred_field = check_kept(samples, eval_key)
+    samples = _measured_on(samples, pred_field, eval_key)
     by_kind = {
         kind: samples.filter_labels(
             pred_field, F(f"{eval_key}_error") == kind
@@ -130,6 +141,7 @@ def view(
     """
     spelling.check_choice("kind", kind, error_analysis.KINDS)
     pred_field = check_kept(samples, eval_key)
+    samples = _measured_on(samples, pred_field, eval_key)
     is_wanted = F(f"{eval_key}_error") == kind
     if label is not None:
         is_wanted &= F("label") == label
@@ -162,8 +174,9 @@ class WithErrors:
         Raises:
             ValueError: if the samples can't be measured, or the name is taken
         """
-        if not hasattr(self, "matched"):
+        if not hasattr(self, "matched"):  # FiftyOne's call, which loads each sample
             self.prepare(samples, key)
+            self._check_loadable(samples)
         if key is not None:
             evaluation_keys.forget_unfinished(samples, key)
         super().register_run(samples, key, overwrite=overwrite, cleanup=cleanup)  # type: ignore[misc]  # a mixin
@@ -200,6 +213,26 @@ class WithErrors:
         )
         self.matched = self.match(both, progress)
         return self.matched
+
+    def _check_loadable(self, samples: Any) -> None:
+        """Raises a ValueError if FiftyOne can't load a sample with a malformed box."""
+        both = self.matched.compared
+        fields = (both.found_field, both.object_field)
+        odd = [
+            both.ids[image]
+            for image in range(len(both.ids))
+            if any(len(f.places[image]) < f.lengths[image] for f in fields)
+        ]
+        for sample_id in odd:
+            try:
+                samples.select(sample_id).first()
+            except ValueError as error:
+                raise ValueError(
+                    f"FiftyOne can't load sample '{sample_id}' of "
+                    f"{fo_samples.name(samples)}, whose objects have values of another "
+                    "kind; correct them, or call yolov1_fo.evaluate, which leaves "
+                    "them out"
+                ) from error
 
     def match(self, both: Compared, progress: Progress = None) -> Matched:
         """Returns which detection finds which object."""

@@ -140,7 +140,6 @@ class _Stored:
         self.fields = _by_name(
             document.get("frame_fields" if of_frames else "sample_fields")
         )
-        self.others = set(samples._dataset.get_field_schema())
 
     @classmethod
     def read(cls, samples: fo_samples.Samples) -> "_Stored":
@@ -185,7 +184,7 @@ class _Stored:
     def _is_declared(self, path: str) -> bool:
         field, is_nested, name = path.partition(".detections.")
         if not is_nested:
-            return hasattr(fo.Sample, path) or path in {*self.fields, *self.others}
+            return hasattr(fo.Sample, path) or path in self.fields
         there = _by_name(self.fields.get(field, {}).get("fields")).get("detections", {})
         is_kept = hasattr(fol.Detection, name) or name in fol.Detection._fields
         return is_kept or name in _by_name(there.get("fields"))
