@@ -166,6 +166,7 @@ def disturbed(name: str, deed: str, moment: Moment, before: dict[str, str]) -> T
         fork(scene.before)
     ended = fork(scene.call, moment)
     if deed == DATABASE:
+        sandbox.stop_database(sandbox.home())  # where its moment never came
         sandbox.start_database(sandbox.home())
     (disk() / killing.BALLAST).unlink(missing_ok=True)
     faults = look(scene, before)

@@ -6,13 +6,15 @@ in a process that finds them; the MongoDB server and all files go when it ends.
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from tests import mongod
 from tests.micro import MICRO
@@ -83,11 +85,12 @@ def start_database(folder: Path) -> None:
 
 
 def stop_database(folder: Path) -> None:
-    """Kills the sandbox's MongoDB server; it may be gone already."""
-    pid = int((folder / "pid").read_text())
-    with contextlib.suppress(ProcessLookupError, ChildProcessError):
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+    """Kills the sandbox's MongoDB server, unless it has gone already."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        server = psutil.Process(int((folder / "pid").read_text()))
+        server.kill()
+        while server.is_running() and server.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.05)
 
 
 def register_network() -> None:
