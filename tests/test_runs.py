@@ -331,7 +331,9 @@ def test_a_beginning_that_was_killed_as_it_wrote_whose_it_is_frees_its_key(paint
     path = runs.folder(painted, "cut")
     path.mkdir(parents=True)
     (path / f".{ownership.OWNER}.0123456789abcdef.unfinished").write_text("{")
-    runs.check_key(painted, "cut", path)
+    runs.register(painted, "cut", folder=str(path))
+    assert everything(path) == [path / ownership.OWNER]
+    painted.delete_run("cut")
     (path / "last").write_text("epoch_0001")
     with pytest.raises(ValueError, match="has a folder"):
         runs.check_key(painted, "cut", path)

@@ -108,8 +108,7 @@ def restart(dataset: fo.Dataset, run_key: str) -> None:
     )
     if ownership.owner(path) is None:  # of an older version
         ownership.claim(path, dataset, began_as)
-    for left in files.unfinished(path):
-        files.remove(left)
+    _sweep(path)
     update(dataset, run_key, status="running", error=None)
 
 
@@ -184,8 +183,8 @@ def check_resumable(dataset: fo.Dataset, run_key: str) -> None:
 
 
 def _sweep(path: Path) -> None:
-    """Removes what was left of a run's folder by a process killed while deleting it."""
-    for left in files.unfinished(path.parent, path.name):
+    """Removes what killed processes left half-written or half-deleted of a folder."""
+    for left in (*files.unfinished(path), *files.unfinished(path.parent, path.name)):
         files.remove(left)
 
 
