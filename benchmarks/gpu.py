@@ -28,8 +28,8 @@ from yolov1_fo import (
     architectures,
     callbacks,
     data,
+    error_lines,
     grid,
-    hardware,
     learner,
     pixels,
 )
@@ -126,7 +126,7 @@ def speeds(
                 try:
                     rate = batch / measure(config, repeats)
                 except Exception as error:
-                    if not hardware.is_out_of_memory(error):
+                    if not error_lines.is_out_of_memory(error):
                         raise
                     yield {**row, "skipped": "does not fit into memory"}
                     continue

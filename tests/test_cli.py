@@ -1,14 +1,19 @@
 """The command line, as a newcomer meets it."""
 
+import logging
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 
 import fiftyone as fo
+import pymongo.errors
 import pytest
+from fiftyone.core.stages import ViewStageError
 
 import yolov1_fo
-from yolov1_fo import cli, doctor, runs
+from yolov1_fo import cli, doctor, error_lines, runs
 from yolov1_fo.config import TrainConfig
 
 COMMANDS = (
@@ -65,9 +70,13 @@ MISTAKES = [
     (["trian"], "argument COMMAND: invalid choice: 'trian'"),
     (["train"], "the following arguments are required: DATASET"),
     (["train", "nowhere"], "dataset 'nowhere' does not exist; there are: .*painted"),
+    (["train", "paintd-for-cli"], "not exist .did you mean painted-for-cli..; there"),
     (["train", "DATA", "--epochs", "many"], "--epochs: invalid int value: 'many'"),
     (["train", "DATA", "--epochs", "0"], "epochs must be a whole number"),
-    (["train", "DATA", "--train-tag", "tain"], "has tag 'tain'; tags: train, val"),
+    (
+        ["train", "DATA", "--train-tag", "tain"],
+        "has tag 'tain' .did you mean train..; tags: train, val",
+    ),
     (
         ["train", "DATA", "--gt-field", "truth"],
         "gt_field 'truth' is not on",
@@ -202,13 +211,120 @@ def test_a_mistake_is_one_line_in_a_process_of_its_own(named):
     assert line.startswith("yolov1-fo: network must be one of yolov1, fast-yolov1")
 
 
-def test_interrupted_before_a_run_has_begun_is_one_line(capsys, named, monkeypatch):
-    def interrupt(*_, **__):
-        raise KeyboardInterrupt
+@pytest.mark.parametrize("uri", [None, "mongodb://mine:1"])
+def test_the_age_of_a_server_is_told_to_whoever_chose_it(monkeypatch, caplog, uri):
+    monkeypatch.setattr(fo.config, "database_uri", uri)
+    monkeypatch.delenv("FIFTYONE_DATABASE_URI")
+    logger = logging.getLogger("fiftyone.core.odm.database")
+    with cli._quiet():
+        logger.warning("You are running the oldest supported major version of MongoDB.")
+        logger.warning("Something else.")
+    told = [record.message for record in caplog.records if record.name == logger.name]
+    assert len(told) == (2 if uri else 1)
 
-    monkeypatch.setattr(yolov1_fo, "train", interrupt)
+
+def test_progress_is_told_once_whatever_libraries_do_to_the_root_logger(
+    capsys, named, monkeypatch
+):
+    def say(*_, **__):
+        logging.getLogger("yolov1_fo.inspection").info("half done")
+        return "done"
+
+    monkeypatch.setattr(yolov1_fo, "inspect", say)
+    monkeypatch.setattr(logging.root, "handlers", [logging.StreamHandler(sys.stderr)])
+    assert called(capsys, "inspect", named) == (0, "half done\ndone\n", [])
+
+
+@pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_stopped_command_is_one_line(capsys, named, monkeypatch, number, code):
+    before = signal.getsignal(signal.SIGTERM)
+
+    def stop(*_, **__):
+        signal.raise_signal(getattr(signal, number))
+
+    monkeypatch.setattr(yolov1_fo, "inspect", stop)
+    stopped = called(capsys, "inspect", named)
+    assert stopped == (code, "", ["yolov1-fo: interrupted"])
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_stopped_training_says_how_to_go_on(capsys, named, monkeypatch):
+    def stop(*_, **__):
+        error = KeyboardInterrupt()
+        error.add_note("run 'one' was stopped after epoch 3 of 9")
+        raise error
+
+    monkeypatch.setattr(yolov1_fo, "train", stop)
     code, _, said = called(capsys, "train", named)
-    assert (code, said) == (130, ["yolov1-fo: interrupted"])
+    line = "yolov1-fo: run 'one' was stopped after epoch 3 of 9"
+    assert (code, said) == (130, [line])
+
+
+FAILURES = [
+    (OSError("disk is full"), 2, "disk is full"),
+    (RuntimeError("two\nlines"), 2, "two lines"),
+    (RecursionError("maximum recursion depth exceeded"), 2, "maximum recursion depth"),
+    (MemoryError("no 9 GB"), 2, "memory is too small, take a smaller .*: no 9 GB"),
+    (MemoryError(), 2, "memory is too small, .*: MemoryError"),
+    (pymongo.errors.AutoReconnect("gone"), 2, ".* does not answer; start it"),
+    (ViewStageError("no stage"), 2, "no stage"),
+    (KeyError("x"), 70, "a bug: KeyError: 'x'; please report it, the traceback is in"),
+    (TypeError("no\nkind"), 70, "a bug: TypeError: no kind; please report it"),
+]
+
+
+@pytest.mark.parametrize(("error", "code", "line"), FAILURES)
+def test_whatever_fails_is_one_line(
+    capsys, named, monkeypatch, tmp_path, error, code, line
+):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(yolov1_fo, "inspect", fail)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    got, text, said = called(capsys, "inspect", named)
+    assert (got, text, len(said)) == (code, "", 1)
+    assert re.search(f"^yolov1-fo: {line}", said[0])
+    logs = list(tmp_path.glob("*.log"))
+    assert len(logs) == (code == 70)
+    assert all("in fail" in log.read_text() for log in logs)
+
+
+def test_a_bug_is_one_line_where_nothing_can_be_written(capsys, named, monkeypatch):
+    def fail(*_, **__):
+        raise KeyError("x")
+
+    monkeypatch.setattr(yolov1_fo, "inspect", fail)
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    code, _, said = called(capsys, "inspect", named)
+    assert (code, len(said)) == (70, 1)
+    assert "in fail" in said[0]
+
+
+def test_tensorflows_many_lines_are_one(monkeypatch):
+    tf = pytest.importorskip("tensorflow")
+    text = (
+        "Graph execution error:\n\nDetected at node x defined at (most recent call "
+        "last):\n<stack traces unavailable>\nOOM when allocating tensor with shape[9]\n"
+        "\t [[{{node x}}]]\nHint: see report_tensor_allocations [Op:__inference_step_9]"
+    )
+    line = error_lines.line(tf.errors.ResourceExhaustedError(None, None, text))
+    assert line == (
+        "memory is too small, take a smaller batch_size or side: "
+        "OOM when allocating tensor with shape[9]"
+    )
+    line = error_lines.line(tf.errors.UnavailableError(None, None, "gone\nfor good"))
+    assert line == "TensorFlow: gone"
+
+
+def test_whoever_reads_no_more_ends_a_command_quietly(capsys, named, monkeypatch):
+    def say(*_, **__):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(yolov1_fo, "inspect", say)
+    monkeypatch.setattr(sys, "stdout", sys.stdout)
+    code = cli.main(["inspect", named])
+    assert (code, capsys.readouterr().err) == (0, "")
 
 
 def test_doctor_finds_this_machine_well(capsys):

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import keras
 import pytest
 
-from yolov1_fo import hardware
+from yolov1_fo import error_lines, hardware
 
 
 @pytest.mark.parametrize(
@@ -156,4 +156,4 @@ def test_free_memory_is_unknown_without_cudas_driver(monkeypatch, gpus):
     ],
 )
 def test_out_of_memory_is_known_by_its_name(error, is_so):
-    assert hardware.is_out_of_memory(error) is is_so
+    assert error_lines.is_out_of_memory(error) is is_so

@@ -149,3 +149,21 @@ def test_parts_are_the_whole(painted, monkeypatch):
         np.testing.assert_array_equal(ours, theirs)
     none = painted.limit(0)
     assert [part.ids for part in annotations.read_parts(none, "ground_truth")] == [[]]
+
+
+@pytest.mark.parametrize("estimate", [0, 5])
+def test_all_samples_are_read_when_the_database_estimates_fewer(
+    painted, monkeypatch, estimate
+):
+    monkeypatch.setattr(
+        painted._sample_collection.__class__,
+        "estimated_document_count",
+        lambda *_: estimate,
+    )
+    monkeypatch.setattr(annotations, "PART", 4)
+    assert len(painted) == estimate
+    fo_samples.check_images(painted)
+    parts = list(annotations.read_parts(painted, "ground_truth"))
+    assert [len(part.ids) for part in parts] == [4, 4]
+    with pytest.raises(ValueError, match="has no samples"):
+        fo_samples.check_images(painted.match_tags("none"))

@@ -8,7 +8,7 @@ import fiftyone as fo
 import pymongo.errors
 import pytest
 
-from yolov1_fo import cli, database, doctor, jobs, runs, samples, worker
+from yolov1_fo import cli, connection, database, doctor, jobs, runs, worker
 
 PASSWORD = "p%40ss%3Aw0rd"
 MEANT = "p@ss:w0rd"
@@ -101,7 +101,7 @@ def test_short_words_of_a_uri_stay_words(monkeypatch):
 def test_lines_name_host_and_port_alone(secret, monkeypatch):
     job = jobs.Job(Path("x"), "train", "d", "t", jobs.Progress(), 1)
     gone = pymongo.errors.AutoReconnect("gone")
-    lines = [samples.no_answer(), worker._line(gone, job)]
+    lines = [connection.no_answer(), worker._line(gone, job)]
     lines.append(worker._line(ValueError(f"no {URI}"), job))
 
     def refuse():
@@ -132,7 +132,7 @@ def test_a_uri_that_mongodb_refuses_is_one_line(secret, monkeypatch, error, line
 
     monkeypatch.setattr(fo, "list_datasets", refuse)
     with pytest.raises(OSError, match=line) as caught:
-        samples.check_database()
+        connection.check()
     assert not tells(str(caught.value))
     assert "p@" not in str(caught.value)
     assert doctor._database().remedy

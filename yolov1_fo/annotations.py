@@ -1,5 +1,6 @@
 """The files and objects of a FiftyOne collection, read with one aggregation."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -77,8 +78,12 @@ def read_parts(samples: fo_samples.Samples, field: str) -> Iterator[Records]:
         samples: a checked collection; an empty one is one empty part
         field: see `read`
     """
-    for start in range(0, max(len(samples), 1), PART):
-        yield read(samples[start : start + PART], field)
+    for start in itertools.count(0, PART):
+        part = read(samples[start : start + PART], field)
+        if part.ids or not start:
+            yield part
+        if len(part.ids) < PART:
+            return
 
 
 def _read_classes(samples: fo_samples.Samples, field: str) -> Records:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from yolov1_fo import error_fields, evaluation, reports
+from yolov1_fo import connection, error_fields, evaluation, reports
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.error_analysis import KINDS
 from yolov1_fo.error_fields import Counts
@@ -69,6 +69,7 @@ def _said(value: float, *, percent: bool = False) -> str:
     return f"{100 * value:.1f} %" if percent else f"{value:.3f}"
 
 
+@connection.answering()
 def compare(samples: fo_samples.Samples, *eval_keys: str) -> Comparison:
     """Returns evaluations of a dataset side by side.
 

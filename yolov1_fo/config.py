@@ -81,7 +81,7 @@ class _Checked:
             part = textwrap.dedent(text.partition("\n\n")[0])
             for name, words in re.findall(r"^(\w+): (.*(?:\n +.*)*)", part, re.M):
                 said[name] = " ".join(words.split())
-        return {name: said[name] for name in cls.names()}
+        return {name: said.get(name, "") for name in cls.names()}  # -OO has none
 
     def _at_least(self, low: float, *names: str) -> None:
         for name in names:

@@ -135,10 +135,10 @@ def _weights() -> Check:
 def _database() -> Check:
     import fiftyone as fo
 
-    from yolov1_fo import samples
+    from yolov1_fo import connection
 
     try:
-        samples.check_database()
+        connection.check()
     except OSError as error:
         fault, _, remedy = str(error).partition("; ")
         if not remedy:
@@ -183,10 +183,10 @@ def _pixels() -> Check:
 
 def _orphans() -> Iterator[Check]:
     """Yields what FiftyOne leaves when a dataset, or a run, is deleted without us."""
-    from yolov1_fo import ownership, runs, samples
+    from yolov1_fo import connection, ownership, runs
 
     try:
-        samples.check_database()
+        connection.check()
         left = ownership.orphans(runs.top())
     except OSError:
         return  # that is another check

@@ -18,6 +18,7 @@ from yolov1_fo import (
     coco,
     collection,
     compared,
+    connection,
     error_analysis,
     error_fields,
     evaluation_keys,
@@ -100,6 +101,7 @@ def _results(
     )
 
 
+@connection.answering()
 def evaluate(
     samples: fo_samples.Samples,
     pred_field: str,

@@ -13,6 +13,7 @@ import fiftyone as fo
 import fiftyone.core.labels as fol
 import fiftyone.core.odm as foo
 
+from yolov1_fo import connection
 from yolov1_fo import samples as fo_samples
 
 logger = logging.getLogger(__name__)
@@ -243,9 +244,11 @@ def delete(samples: fo_samples.Samples, eval_key: str) -> None:
 def take_back(method: Any, samples: fo_samples.Samples, eval_key: str) -> None:
     """Deletes an evaluation that failed, with all that it has written."""
     try:
-        delete(samples, eval_key)
-        method.cleanup(samples, eval_key)
-    except fo_samples.DATABASE_ERRORS:
+        with connection.brief():
+            foo.get_db_conn().command("ping")  # FiftyOne forgets it before it asks
+            delete(samples, eval_key)
+            method.cleanup(samples, eval_key)
+    except connection.ERRORS:
         logger.warning(
             "evaluation '%s' could not be taken back; the next one replaces it",
             eval_key,

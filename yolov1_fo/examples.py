@@ -6,7 +6,15 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from yolov1_fo import annotations, arguments, class_lists, collection, data, labels
+from yolov1_fo import (
+    annotations,
+    arguments,
+    class_lists,
+    collection,
+    connection,
+    data,
+    labels,
+)
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.box_faults import BoxFaults
 from yolov1_fo.config import MAX_IMAGE_PIXELS
@@ -81,6 +89,7 @@ def tell_unused(listing: data.Listing, classes: Sequence[str], gt_field: str) ->
         )
 
 
+@connection.answering()
 def to_tf_dataset(
     samples: fo_samples.Samples,
     gt_field: str = "ground_truth",

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import gc
 import logging
 import math
 import sys
@@ -16,10 +17,11 @@ import numpy as np
 from yolov1_fo import (
     callbacks,
     checkpoint,
+    connection,
     darknet,
     database,
+    error_lines,
     files,
-    hardware,
     runs,
     workers,
 )
@@ -98,8 +100,11 @@ def run(
         OSError: if there is no space, or a checkpoint can't be written
         FloatingPointError: if the loss is not finite
     """
-    with share(devices) as shared:
-        return _run(plan, on_epoch, on_step, shared, show=progress)
+    try:
+        with share(devices) as shared:
+            return _run(plan, on_epoch, on_step, shared, show=progress)
+    finally:
+        gc.collect()  # Keras' models stand in circles that keep their memory
 
 
 def _run(
@@ -114,33 +119,54 @@ def _run(
     if devices.workers > 1:  # each may have made up a name
         key, folder = map(devices.from_first, (plan.run_key, str(plan.folder)))
         plan = plan._replace(run_key=key, folder=Path(folder))
-    feed, learner = _prepare(plan, devices)
+    tools = _Tools(plan, devices)
     if devices.is_first:
-        done, feed = _lead(plan, feed, learner, on_epoch, on_step, show=show)
+        done = _lead(plan, tools, on_epoch, on_step, show=show)
     else:
-        done = _follow(plan, feed, learner)
-    for path, fault in feed.skipped.items():
+        done = _follow(plan, tools)
+    skipped = tools.feed.skipped
+    for path, fault in skipped.items():
         logger.warning("skipped: image '%s' %s", path, fault)
     checkpoint_dir = plan.folder / checkpoint.epoch_name(done.best["epoch"])
     return TrainResult(
-        str(checkpoint_dir), plan.run_key, done.history, done.best, dict(feed.skipped)
+        str(checkpoint_dir), plan.run_key, done.history, done.best, dict(skipped)
     )
 
 
-def _prepare(plan: planning.Plan, devices: Devices) -> tuple[Feed, Learner]:
-    """Returns what feeds and what learns."""
-    feed = Feed(
-        plan.config,
-        plan.listing,
-        plan.validation if devices.is_first else None,
-        runs.pixels(plan.folder),
-        classifies=plan.task == planning.CLASSIFY,
-        devices=devices,
-    )
-    learner = build_learner(
-        plan.config, feed.steps, task=plan.task, trunk=plan.trunk, devices=devices
-    )
-    return feed, learner
+class _Tools:
+    """What feeds and what learns: nobody else holds them, for they may be made anew.
+
+    Args:
+        plan: of the training
+        devices: that share each batch
+    """
+
+    def __init__(self, plan: planning.Plan, devices: Devices) -> None:
+        self.devices = devices
+        self._make(plan)
+
+    def make_anew(self, plan: planning.Plan) -> None:
+        """Makes them for another plan; the memory of the old ones is free by then."""
+        del self.feed, self.learner
+        gc.collect()
+        self._make(plan)
+
+    def _make(self, plan: planning.Plan) -> None:
+        self.feed = Feed(
+            plan.config,
+            plan.listing,
+            plan.validation if self.devices.is_first else None,
+            runs.pixels(plan.folder),
+            classifies=plan.task == planning.CLASSIFY,
+            devices=self.devices,
+        )
+        self.learner = build_learner(
+            plan.config,
+            self.feed.steps,
+            task=plan.task,
+            trunk=plan.trunk,
+            devices=self.devices,
+        )
 
 
 def build_learner(
@@ -194,31 +220,29 @@ def _start_from(trunk: Path, network: keras.Model, config: TrainConfig) -> None:
 
 def _lead(
     plan: planning.Plan,
-    feed: Feed,
-    learner: Learner,
+    tools: _Tools,
     on_epoch: OnEpoch | None,
     on_step: OnStep | None,
     *,
     show: bool,
-) -> tuple[resuming.Progress, Feed]:
+) -> resuming.Progress:
     """Trains, as a run on the dataset."""
     with contextlib.ExitStack() as held:
-        with workers.beginning(feed.devices):
-            info = planning.describe(plan, feed)
+        with workers.beginning(tools.devices):
+            info = planning.describe(plan, tools.feed)
             if plan.resumes:
                 planning.check_same(plan, info)
-            _check_space(plan, learner)
+            _check_space(plan, tools.learner)
             held.enter_context(_run_of(plan, info))
-        done, feed = _fit_what_fits(
-            plan, feed, learner, info, on_epoch, on_step, show=show
-        )
-        runs.update(plan.dataset, plan.run_key, skipped=len(feed.skipped))
+        done = _fit_what_fits(plan, tools, info, on_epoch, on_step, show=show)
+        runs.update(plan.dataset, plan.run_key, skipped=len(tools.feed.skipped))
     checkpoint.forget_state(plan.folder / checkpoint.epoch_name(done.epoch))
-    return done, feed
+    return done
 
 
-def _follow(plan: planning.Plan, feed: Feed, learner: Learner) -> resuming.Progress:
+def _follow(plan: planning.Plan, tools: _Tools) -> resuming.Progress:
     """Takes part in the steps of a run that the first worker writes."""
+    feed, learner = tools.feed, tools.learner
     workers.hear(feed.devices)
     progress = _progress(plan, feed, learner)
     if not callbacks.is_over(progress, plan.config):
@@ -258,13 +282,13 @@ def _run_of(plan: planning.Plan, info: dict[str, Any]) -> Iterator[None]:
         try:
             yield
         except KeyboardInterrupt as error:
-            runs.update(dataset, run_key, status="stopped")
+            _mark(plan, status="stopped")
             line = _stopped(plan)
-            logger.info(line)
             error.add_note(line)
             raise
         except BaseException as error:
-            runs.update(dataset, run_key, status="failed", error=database.line(error))
+            line = error_lines.line(error) or database.line(error)
+            _mark(plan, status="failed", error=line)
             raise
         runs.update(dataset, run_key, status="finished")
 
@@ -280,29 +304,36 @@ def _stopped(plan: planning.Plan) -> str:
     )
 
 
+def _mark(plan: planning.Plan, **known: Any) -> None:
+    """Says on the dataset how a run ended, unless the database is why it did."""
+    try:
+        with connection.brief():
+            runs.update(plan.dataset, plan.run_key, **known)
+    except Exception as error:  # the one that ended the run must come through
+        said = connection.line(error) or database.line(error)
+        logger.warning("run '%s' can't be marked as it ended: %s", plan.run_key, said)
+
+
 def _fit_what_fits(
     plan: planning.Plan,
-    feed: Feed,
-    learner: Learner,
+    tools: _Tools,
     info: dict[str, Any],
     *arguments: Any,
     show: bool,
-) -> tuple[resuming.Progress, Feed]:
+) -> resuming.Progress:
     """Fits; what does not fit into memory is tried again with less."""
     while True:
         try:
-            return _fit(plan, feed, learner, info, *arguments, show=show), feed
+            return _fit(plan, tools.feed, tools.learner, info, *arguments, show=show)
         except Exception as error:
-            if not hardware.is_out_of_memory(error):
+            if not error_lines.is_out_of_memory(error):
                 raise
-            devices = feed.devices
-            smaller = planning.smaller(plan, feed.mode, devices)
+            smaller = planning.smaller(plan, tools.feed.mode, tools.devices)
             if smaller is None:
                 raise
-        del feed, learner
-        plan = smaller
-        feed, learner = _prepare(plan, devices)
-        info = planning.describe(plan, feed)
+        plan = smaller  # here, where the error with its frames is gone
+        tools.make_anew(plan)
+        info = planning.describe(plan, tools.feed)
         changed = {name: info[name] for name in ("settings", "data")}
         runs.update(plan.dataset, plan.run_key, **changed)
 
@@ -354,10 +385,11 @@ def _learn(
     after: list[keras.callbacks.Callback],
     verbose: int,
 ) -> None:
+    batches = feed.batches(epoch * feed.steps)  # kept until the last iterator is gone
     try:
         feed.hand_over(learner)
         learner.fit(
-            feed.batches(epoch * feed.steps),
+            batches,
             steps_per_epoch=feed.steps,
             initial_epoch=epoch,
             epochs=feed.config.epochs,

@@ -125,12 +125,3 @@ def grow_memory() -> None:
             tf.config.experimental.set_memory_growth(gpu, True)
         except (RuntimeError, ValueError):  # in use, or divided into logical ones
             return
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Returns whether an error says that memory was too small, in any backend."""
-    said = f"{type(error).__name__} {error}"
-    return isinstance(error, MemoryError) or any(
-        words in said
-        for words in ("ResourceExhausted", "RESOURCE_EXHAUSTED", "OOM when allocating")
-    )

@@ -12,7 +12,15 @@ import fiftyone.core.media as fomm
 import fiftyone.core.utils as fou
 import numpy as np
 
-from yolov1_fo import arguments, collection, decode, labels, outputs, reading
+from yolov1_fo import (
+    arguments,
+    collection,
+    connection,
+    decode,
+    labels,
+    outputs,
+    reading,
+)
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.boxes import Array
 from yolov1_fo.model import YOLOv1Model
@@ -23,6 +31,7 @@ AHEAD = 2
 """So many batches are with the device while an earlier one is made into detections."""
 
 
+@connection.answering()
 def apply(
     samples: fo_samples.Samples,
     model: YOLOv1Model,

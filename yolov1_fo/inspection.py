@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-from yolov1_fo import annotations, arguments, class_lists, collection, spelling, tagging
+from yolov1_fo import (
+    annotations,
+    arguments,
+    class_lists,
+    collection,
+    connection,
+    spelling,
+    tagging,
+)
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import MAX_IMAGE_PIXELS, GridConfig, NetworkConfig
 from yolov1_fo.findings import Finding, Objects, shared, unreadable
@@ -156,6 +164,7 @@ class InspectionReport:
         )
 
 
+@connection.answering()
 def inspect(
     samples: fo_samples.Samples,
     gt_field: str | None = "ground_truth",

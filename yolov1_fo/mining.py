@@ -6,7 +6,16 @@ from typing import Any
 import fiftyone as fo
 import numpy as np
 
-from yolov1_fo import annotations, collection, grid, inference, labels, loss, outputs
+from yolov1_fo import (
+    annotations,
+    collection,
+    connection,
+    grid,
+    inference,
+    labels,
+    loss,
+    outputs,
+)
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.box_faults import BoxFaults
 from yolov1_fo.config import LossConfig
@@ -17,6 +26,7 @@ PARTS = ("total", *loss.Terms._fields)
 """What the loss of a sample consists of."""
 
 
+@connection.answering()
 def write_objectness(
     samples: fo_samples.Samples,
     model: YOLOv1Model,
@@ -56,6 +66,7 @@ def write_objectness(
     return said.faults
 
 
+@connection.answering()
 def write_losses(
     samples: fo_samples.Samples,
     model: YOLOv1Model,

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import fiftyone as fo
 import fiftyone.zoo as foz
 
-from yolov1_fo import spelling
-from yolov1_fo.samples import check_database
+from yolov1_fo import connection, spelling
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +17,7 @@ KINDS = {"Person": ("Man", "Woman", "Boy", "Girl")}
 """Open Images names a thing as exactly as it can; these are persons too."""
 
 
+@connection.answering()
 def load_open_images(
     classes: Sequence[str] = ("Person",),
     split: str = "train",
@@ -55,7 +55,7 @@ def load_open_images(
     spelling.check_choice("split", split, SPLITS)
     if max_samples < 1:
         raise ValueError(f"max_samples must be at least 1, got {max_samples}")
-    check_database()
+    connection.check()
     name = name or _name(classes, split, max_samples, seed)
     wanted = {
         "classes": classes,

@@ -10,8 +10,8 @@ import fiftyone.core.labels as fol
 import fiftyone.core.media as fomm
 from fiftyone import ViewField as F
 
+from yolov1_fo import connection, schema
 from yolov1_fo import samples as fo_samples
-from yolov1_fo import schema
 from yolov1_fo.schema import FRAMES
 
 WRITE_EVERY = 1000
@@ -140,7 +140,7 @@ class Output:
         return self
 
     def __exit__(self, error: type[BaseException] | None, *_: Any) -> None:
-        if error is None or not issubclass(error, fo_samples.DATABASE_ERRORS):
+        if error is None or not issubclass(error, connection.ERRORS):
             self.flush()
 
     def add(self, sample_id: str, value: Any) -> None:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from yolov1_fo import fitting
+from yolov1_fo import connection, fitting
 from yolov1_fo import plan as planning
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.config import PRETRAIN_SIDE, TrainConfig
@@ -13,6 +13,7 @@ from yolov1_fo.fitting import OnEpoch, OnStep, TrainResult
 LABEL_FIELD = "ground_truth"
 
 
+@connection.answering()
 def pretrain(
     samples: fo_samples.Samples,
     label_field: str = LABEL_FIELD,

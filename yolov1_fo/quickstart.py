@@ -14,9 +14,8 @@ import fiftyone as fo
 import numpy as np
 from sklearn.datasets import load_digits, load_sample_images
 
-from yolov1_fo import files
+from yolov1_fo import connection, files
 from yolov1_fo.boxes import Array
-from yolov1_fo.samples import check_database
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +42,7 @@ class Scene(NamedTuple):
     labels: list[str]
 
 
+@connection.answering()
 def load_quickstart(
     name: str = "yolov1-quickstart", *, persistent: bool = True
 ) -> fo.Dataset:
@@ -57,7 +57,7 @@ def load_quickstart(
     Returns:
         a dataset with Detections of ten classes in `ground_truth`
     """
-    check_database()
+    connection.check()
     folder = Path(fo.config.default_dataset_dir) / "yolov1-quickstart"
     if fo.dataset_exists(name):
         dataset = fo.load_dataset(name)

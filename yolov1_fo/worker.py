@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from yolov1_fo import database, estimate, jobs, processes
+from yolov1_fo import database, error_lines, estimate, jobs, processes
 
 TELL_EVERY = 0.3
 """Seconds between two notes of how far it is."""
@@ -65,13 +65,9 @@ def _line(error: Exception, job: jobs.Job) -> str:
     """Returns what went wrong, in one line."""
     from fiftyone.core.dataset import DatasetNotFoundError
 
-    from yolov1_fo import samples as fo_samples
-
     if isinstance(error, DatasetNotFoundError):
         return f"dataset '{job.dataset}' was deleted"
-    if isinstance(error, fo_samples.DATABASE_ERRORS):
-        return fo_samples.no_answer()
-    return database.line(error)
+    return error_lines.line(error) or database.line(error)
 
 
 def _learn(job: jobs.Job, said: dict[str, Any], tell: _Teller) -> dict[str, Any]:
@@ -154,10 +150,9 @@ def _collections(job: jobs.Job, said: dict[str, Any], tell: _Teller) -> tuple[An
     """Returns the samples, and those to measure on."""
     import fiftyone as fo
 
-    from yolov1_fo import collection
-    from yolov1_fo import samples as fo_samples
+    from yolov1_fo import collection, connection
 
-    fo_samples.check_database()
+    connection.check()
     if not fo.dataset_exists(job.dataset):
         raise ValueError(f"dataset '{job.dataset}' does not exist")
     dataset = fo.load_dataset(job.dataset)

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-MISTAKE, INTERRUPTED = 2, 130
+MISTAKE, BUG, INTERRUPTED, TERMINATED = 2, 70, 130, 143
 """Exit codes."""
 
 

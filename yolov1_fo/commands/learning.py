@@ -1,7 +1,6 @@
 """What the commands share that train something."""
 
 import argparse
-import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -83,7 +82,6 @@ def learn(arguments: argparse.Namespace, function: str, **more: Any) -> int:
     train = collection(arguments, None if arguments.all else arguments.train_tag)
     val = None if arguments.no_val else collection(arguments, arguments.val_tag)
     load_tensorflow()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops as Ctrl-C does
     result = getattr(yolov1_fo, function)(
         train,
         val_samples=val,

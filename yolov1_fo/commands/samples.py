@@ -3,6 +3,9 @@
 import argparse
 from typing import Any
 
+SAID = 20
+"""So many names are told of those that there are."""
+
 
 def add_collection(parser: argparse.ArgumentParser, *, tags: bool = True) -> None:
     """Adds the dataset, a saved view of it, and a tag."""
@@ -38,30 +41,41 @@ def collection(arguments: argparse.Namespace, tag: str | None = None) -> Any:
     """
     import fiftyone as fo
 
+    from yolov1_fo import connection, spelling
     from yolov1_fo import samples as fo_samples
 
-    fo_samples.check_database()
+    connection.check()
     if not fo.dataset_exists(arguments.dataset):
-        has = ", ".join(fo.list_datasets()) or "none"
+        known = fo.list_datasets()
         raise ValueError(
-            f"dataset '{arguments.dataset}' does not exist; there are: {has}"
+            f"dataset '{arguments.dataset}' does not exist"
+            f"{spelling.suggestion(arguments.dataset, known)}; there are: "
+            f"{_said(known)}"
         )
     samples = dataset = fo.load_dataset(arguments.dataset)
     if arguments.view is not None:
         if not dataset.has_saved_view(arguments.view):
-            has = ", ".join(dataset.list_saved_views()) or "none"
+            known = dataset.list_saved_views()
             raise ValueError(
-                f"view '{arguments.view}' is not on dataset '{dataset.name}'; "
-                f"saved views: {has}"
+                f"view '{arguments.view}' is not on dataset '{dataset.name}'"
+                f"{spelling.suggestion(arguments.view, known)}; saved views: "
+                f"{_said(known)}"
             )
         samples = dataset.load_saved_view(arguments.view)
     if tag is None:
         return samples
     tagged = samples.match_tags(tag)
     if not len(tagged):
-        has = ", ".join(samples.distinct("tags")) or "none"
+        known = samples.distinct("tags")
         raise ValueError(
-            f"no sample of {fo_samples.name(samples)} has tag '{tag}'; tags: {has}; "
-            "see --help for other ways to choose"
+            f"no sample of {fo_samples.name(samples)} has tag '{tag}'"
+            f"{spelling.suggestion(tag, known)}; tags: {_said(known)}; see --help for "
+            "other ways to choose"
         )
     return tagged
+
+
+def _said(names: list[str]) -> str:
+    """Returns names in a line that stays short."""
+    more = f" and {len(names) - SAID} more" if len(names) > SAID else ""
+    return ", ".join(names[:SAID]) + more or "none"
