@@ -7,6 +7,7 @@ A batch is `{"images": (N, side, side, 3) uint8, "boxes": (N, M, 4) float32 xyxy
 import functools
 import itertools
 import logging
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -194,11 +195,14 @@ class HostBatches(keras.utils.PyDataset):
             name: tf.TensorSpec(value.shape, value.dtype)
             for name, value in self[0][0].items()
         }
-        batches = tf.data.Dataset.from_generator(
-            lambda: (self[step][0] for step in itertools.count()),
-            output_signature=signature,
+
+        def batches() -> Iterator[dict[str, Array]]:
+            return (self[step][0] for step in itertools.count())
+
+        made = tf.data.Dataset.from_generator(
+            _lent(batches), output_signature=signature
         )
-        return _untuned(batches.prefetch(AHEAD))
+        return _lending(_untuned(made.prefetch(AHEAD)), batches)
 
 
 class DeviceBatches(HostBatches):
@@ -259,16 +263,16 @@ def stream(
 
     def read(row: Any) -> tuple[Any, Any, Any]:
         types = (tf.int64, tf.uint8, tf.bool)
-        row, image, ok = tf.numpy_function(pixels_of, [row], types)
+        row, image, ok = tf.numpy_function(_lent(pixels_of), [row], types)
         image = tf.ensure_shape(image, (side, side, 3))
         return tf.ensure_shape(row, ()), image, tf.ensure_shape(ok, ())
 
+    def objects_of(rows: Array) -> tuple[Array, Array]:
+        return listing.objects.padded(rows, width)
+
     def with_objects(rows: Any, pixels: Any) -> dict[str, Any]:
-        boxes, class_ids = tf.numpy_function(
-            lambda rows: listing.objects.padded(rows, width),
-            [rows],
-            (tf.float32, tf.int32),
-        )
+        types = (tf.float32, tf.int32)
+        boxes, class_ids = tf.numpy_function(_lent(objects_of), [rows], types)
         shape = pixels.shape[0], width
         return {
             "images": pixels,
@@ -277,8 +281,8 @@ def stream(
         }
 
     signature = tf.TensorSpec((), tf.int64)
-    return _untuned(
-        tf.data.Dataset.from_generator(rows, output_signature=signature)
+    batches = _untuned(
+        tf.data.Dataset.from_generator(_lent(rows), output_signature=signature)
         .map(read, num_parallel_calls=reading.threads(workers))
         .filter(lambda row, pixels, ok: ok)
         .map(lambda row, pixels, ok: (row, pixels))
@@ -286,6 +290,30 @@ def stream(
         .map(with_objects)
         .prefetch(AHEAD)
     )
+    return _lending(batches, rows, pixels_of, objects_of)
+
+
+def _lent(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a function that calls another, and does not keep it.
+
+    TensorFlow keeps for ever what a `tf.data.Dataset` calls, and that would keep its
+    images: see `_lending`.
+    """
+    there = weakref.ref(function)
+
+    def call(*args: Any) -> Any:
+        function = there()
+        if function is None:
+            raise ReferenceError("the dataset is gone")
+        return function(*args)
+
+    return call
+
+
+def _lending(batches: Any, *functions: Callable[..., Any]) -> Any:
+    """Lets a `tf.data.Dataset` keep what it calls; its iterators keep it."""
+    batches.lent = functions
+    return batches
 
 
 def _untuned(batches: Any) -> Any:

@@ -73,6 +73,7 @@ class _Trainer:
         slow: paths of variables that take smaller steps
         slow_rate: factor on their learning rate
         shares (False): gradients are averaged over replicas before they are clipped
+        alone (False): there is one replica
     """
 
     def __init__(
@@ -81,11 +82,12 @@ class _Trainer:
         slow: Collection[str],
         slow_rate: float,
         shares: bool = False,
+        alone: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.slow, self.slow_rate = frozenset(slow), slow_rate
-        self.shares = shares
+        self.shares, self.alone = shares, alone
 
     def build(self, variables: list[Any]) -> None:
         """Notes which variables are slow: in a step only their index is known."""
@@ -99,6 +101,16 @@ class _Trainer:
         if self.shares:
             grads = averaged(grads)
         super().apply(grads, trainable_variables)  # type: ignore[misc]  # a mixin
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: list[Any]) -> list[Any]:
+        """Returns gradients summed over replicas; of one replica they are that already.
+
+        Keras on TensorFlow sums them even so, and each sum keeps the graph of its step
+        for as long as the process lives.
+        """
+        if self.alone:
+            return grads_and_vars
+        return super()._all_reduce_sum_gradients(grads_and_vars)  # type: ignore[misc]  # a mixin
 
     def update_step(self, gradient: Array, variable: Any, learning_rate: Array) -> None:
         """Moves one variable."""
@@ -248,6 +260,7 @@ def build(
         "learning_rate": Schedule(config, steps_per_epoch),
         "global_clipnorm": config.clip_norm / replicas or None,
         "shares": replicas > 1 and config.clip_norm > 0 and not half,
+        "alone": replicas == 1,
         "use_ema": config.ema > 0,
         "ema_momentum": config.ema or 0.99,
         "slow": slow,
