@@ -124,7 +124,8 @@ def load(path: Path) -> keras.Model:
 def _reason(error: Exception) -> str:
     """Returns what Keras says of a file, where it says it for people and in short."""
     sentence = re.split(r"\.\s|\n", str(error).strip())[0]
-    if isinstance(error, ValueError) and 0 < len(sentence) <= 300:
+    is_for_people = isinstance(error, ValueError) and not re.search("[<{]", sentence)
+    if is_for_people and 0 < len(sentence) <= 300:
         return sentence
     return "it is damaged, or of another version of Keras"
 
