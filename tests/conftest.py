@@ -69,7 +69,7 @@ def photographs(request: pytest.FixtureRequest) -> Path:
     folder = request.config.getoption("--photographs")
     if folder is None:
         pytest.skip("needs real photographs: --photographs DIR")
-    return folder
+    return request.config.invocation_params.dir / folder
 
 
 @pytest.fixture

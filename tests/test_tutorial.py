@@ -19,7 +19,7 @@ import pytest
 
 import yolov1_fo
 from tests.micro import MICRO
-from yolov1_fo import demo
+from yolov1_fo import demo, open_images
 from yolov1_fo.architectures import NETWORKS
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -134,7 +134,10 @@ def test_it_detects_persons_with_two_other_lines(
     assert len(persons.splitlines()) == 2
     digits = "dataset = yolov1_fo.load_quickstart()\n"
     assert text.count(digits) == 1
-    monkeypatch.setattr(foz, "load_zoo_dataset", _open_images(photographs))
+    zoo = _OpenImages(photographs)
+    monkeypatch.setattr(foz, "load_zoo_dataset", zoo.load_zoo_dataset)
+    monkeypatch.setattr(open_images.foui, "get_classes", lambda **_: ["Person"])
+    monkeypatch.setattr(open_images, "_choose", zoo.choose)
     monkeypatch.chdir(tmp_path)
     quiet |= SMALL
     blocks = run(text.replace(digits, persons))
@@ -142,15 +145,23 @@ def test_it_detects_persons_with_two_other_lines(
     assert {path.name for path in (tmp_path / "tutorial").iterdir()} == named(text)
 
 
-def _open_images(photographs: Path):
-    """Returns what gives Open Images' photographs of persons, as the zoo does."""
-    folder = photographs / "open_images_person_car"
+class _OpenImages:
+    """Gives photographs of persons as Open Images and FiftyOne's zoo give them."""
 
-    def load_zoo_dataset(name, *, split, dataset_name, **options):
+    def __init__(self, photographs: Path):
+        self.folder = photographs / "open_images_person_car"
+
+    def choose(self, classes, split, max_samples, seed):
+        made = self.load_zoo_dataset("open-images-v7", split=split, dataset_name="ids")
+        ids = made.values("id")
+        made.delete()
+        return ids
+
+    def load_zoo_dataset(self, name, *, split, dataset_name, **options):
         both = fo.Dataset.from_dir(
             dataset_type=fo.types.COCODetectionDataset,
-            data_path=str(folder / "images"),
-            labels_path=str(folder / "val112_coco.json"),
+            data_path=str(self.folder / "images"),
+            labels_path=str(self.folder / "val112_coco.json"),
             label_field="detections",
             label_types="detections",
             include_id=False,
@@ -164,8 +175,6 @@ def _open_images(photographs: Path):
         dataset.tag_samples(split)
         both.delete()
         return dataset
-
-    return load_zoo_dataset
 
 
 def test_its_pictures_are_those_of_its_code():
