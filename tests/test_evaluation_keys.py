@@ -112,10 +112,15 @@ def test_an_evaluation_of_another_kind_is_not_replaced(predicted):
     predicted.evaluate_detections(
         "found", gt_field="ground_truth", eval_key="theirs", progress=False
     )
+    through_fiftyone(predicted, "voc")
     before = stored(predicted)
-    with pytest.raises(ValueError, match="eval_key 'theirs' exists; choose another"):
-        through_python(predicted, "theirs")
+    for key in ("theirs", "voc"):
+        with pytest.raises(
+            ValueError, match=f"eval_key '{key}' exists; choose another"
+        ):
+            through_python(predicted, key)
     assert stored(predicted) == before
+    assert predicted.list_evaluations() == ["theirs", "voc"]
 
 
 def test_an_evaluation_of_ours_is_replaced_from_python(predicted):
@@ -193,7 +198,7 @@ def test_an_evaluation_that_was_killed_is_made_anew(predicted, monkeypatch, capl
             with pytest.raises(ZeroDivisionError):
                 way(predicted, "k")
             assert predicted.list_evaluations() == ["k"]
-    evaluation_keys.check(predicted, "found", "ground_truth", "k", replaces=False)
+    evaluation_keys.check(predicted, "found", "ground_truth", "k")
     report = through_python(predicted, "k")
     assert "evaluation 'k' was cut short; it is made anew" in caplog.text
     kept = predicted.load_evaluation_results("k", cache=False)
@@ -210,3 +215,24 @@ def test_a_field_compared_with_itself_can_be_deleted_whole(predicted):
     evaluation_keys.delete(predicted, "self")
     assert predicted.list_evaluations() == []
     assert set(predicted.get_field_schema(flat=True)) == fields
+
+
+@pytest.mark.parametrize("way", [through_python, through_fiftyone])
+def test_a_view_is_marked_as_the_dataset_is(predicted, way):
+    for number, view in enumerate(
+        (
+            predicted.select_fields(["ground_truth", "found"]),
+            predicted.exclude_fields("weather"),
+            predicted.limit(1),
+            predicted.sort_by("weather", reverse=True),
+            predicted.filter_labels("found", fo.ViewField("seen_id") == 1),
+            predicted.match(fo.ViewField("weather") == "wet"),
+        )
+    ):
+        key = f"k{number}"
+        expected = view.count("found.detections")
+        way(view, key)
+        marks = predicted.count_values(f"found.detections.{key}")
+        assert marks["tp"] == expected
+        assert predicted.sum(f"{key}_tp") == expected
+        predicted.delete_evaluation(key)

@@ -203,7 +203,13 @@ class WithErrors:
         fo_samples.check_labelled(samples, config.pred_field, "pred_field")
         fo_samples.check_detections(samples, config.gt_field, "gt_field")
         if eval_key is not None:
-            evaluation_keys.check(samples, config.pred_field, config.gt_field, eval_key)
+            evaluation_keys.check(
+                samples,
+                config.pred_field,
+                config.gt_field,
+                eval_key,
+                replaces=config.cls,
+            )
         both = compared.read(  # a view may change with what is written
             samples,
             config.pred_field,

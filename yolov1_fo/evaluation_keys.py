@@ -7,7 +7,7 @@ and fields of samples, `<eval_key>_tp`, `_fp` and `_fn`.
 import contextlib
 import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import fiftyone as fo
 import fiftyone.core.labels as fol
@@ -45,7 +45,7 @@ def check(
     gt_field: str,
     eval_key: str,
     *,
-    replaces: bool = True,
+    replaces: str | None = None,
 ) -> None:
     """Raises an error unless an evaluation can be kept under a name.
 
@@ -57,8 +57,8 @@ def check(
         pred_field: of Detections
         gt_field: of Detections
         eval_key: name of the evaluation
-        replaces (True): whether a finished evaluation of ours, of the same fields, may
-            stand there; one that was cut short always may
+        replaces (None): class of the settings of evaluations that may stand there, of
+            the same fields; one of ours that was cut short always may
 
     Raises:
         TypeError: if it is no string
@@ -100,28 +100,40 @@ def _check_evaluation(
     gt_field: str,
     eval_key: str,
     *,
-    replaces: bool,
+    replaces: str | None,
 ) -> list[str]:
     """Returns what an evaluation of that name has written.
 
     Raises:
         ValueError: unless it may be replaced
     """
-    fields, is_finished = _known(samples, eval_key)
-    if fields and (not is_finished or (replaces and fields == (pred_field, gt_field))):
-        return paths(*fields, eval_key)
+    known = _Known.read(samples, eval_key)
+    wanted = replaces, pred_field, gt_field
+    if known.is_cut_short or (known.kind, known.pred_field, known.gt_field) == wanted:
+        return paths(known.pred_field, known.gt_field, eval_key)
     raise ValueError(f"eval_key '{eval_key}' exists; choose another")
 
 
-def _known(
-    samples: fo_samples.Samples, eval_key: str
-) -> tuple[tuple[str, str] | None, bool]:
-    """Returns the fields of an evaluation of ours, and whether it has results."""
-    document = samples._root_dataset._doc.evaluations[eval_key]
-    config = document.config
-    if not str(config.get("cls")).startswith(OURS):
-        return None, True
-    return (config["pred_field"], config["gt_field"]), bool(document.results)
+class _Known(NamedTuple):
+    """An evaluation that is registered."""
+
+    kind: str
+    pred_field: str
+    gt_field: str
+    has_results: bool
+
+    @classmethod
+    def read(cls, samples: fo_samples.Samples, eval_key: str) -> "_Known":
+        """Reads it; others than of detections have no such fields."""
+        document = samples._root_dataset._doc.evaluations[eval_key]
+        config = document.config
+        fields = str(config.get("pred_field")), str(config.get("gt_field"))
+        return cls(str(config.get("cls")), *fields, bool(document.results))
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether it is of ours and has no results."""
+        return self.kind.startswith(OURS) and not self.has_results
 
 
 class _Stored:
@@ -207,6 +219,7 @@ def keeping(method: Any, samples: fo_samples.Samples, eval_key: str) -> Iterator
         eval_key: a checked name
     """
     forget_unfinished(samples, eval_key)
+    method.validate_run(samples, eval_key)
     try:
         method.register_run(samples, eval_key)
         method.register_samples(samples, eval_key)
@@ -220,8 +233,7 @@ def forget_unfinished(samples: fo_samples.Samples, eval_key: str) -> None:
     """Deletes an evaluation of ours that was cut short, and says so."""
     if eval_key not in samples.list_evaluations():
         return
-    fields, is_finished = _known(samples, eval_key)
-    if fields and not is_finished:
+    if _Known.read(samples, eval_key).is_cut_short:
         logger.warning("evaluation '%s' was cut short; it is made anew", eval_key)
         delete(samples, eval_key)
 

@@ -245,7 +245,7 @@ def evaluate(
     fo_samples.check_detections(samples, gt_field, "gt_field")
     if classes is not None:
         class_names.check(classes)
-    evaluation_keys.check(samples, pred_field, gt_field, eval_key, replaces=False)
+    evaluation_keys.check(samples, pred_field, gt_field, eval_key)
     dataset = samples._root_dataset
     said = {
         "view": collection.stages(samples),

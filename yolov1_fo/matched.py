@@ -88,9 +88,11 @@ class Matched(NamedTuple):
                 path = f"{name}.detections.{key}{end}"
                 samples.set_values(path, field.spread(values), progress=False)
         counted = [_count(some) for some in self.matches()]
+        everything = fo_samples.whole(samples)  # a view may hide the fields
         for column, end in enumerate(("_tp", "_fp", "_fn")):
             numbers = [some[column] for some in counted]
-            samples.set_values(f"{key}{end}", numbers, progress=False)
+            by_id = dict(zip(both.ids, numbers, strict=True))
+            everything.set_values(f"{key}{end}", by_id, key_field="id", progress=False)
 
     def _marks(self, image: int) -> tuple[Marks, Marks]:
         """Returns the marks of the detections, and of the objects."""
