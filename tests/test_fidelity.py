@@ -12,8 +12,8 @@ import pytest
 import tensorflow as tf
 
 from tests import golden
-from tests.micro import GOLDEN
-from yolov1_fo import augment, darknet, decode, grid, images, loss, network
+from tests.micro import GOLDEN, MICRO
+from yolov1_fo import augment, darknet, decode, grid, images, layers, loss, network
 from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.boxes import cxcywh_to_xyxy
 from yolov1_fo.config import GridConfig, LossConfig, NetworkConfig, TrainConfig
@@ -112,20 +112,23 @@ def test_without_the_fallback_only_cases_without_overlap_differ():
 )
 def test_detections_are_darknets(known, setting, confidence_thresh, iou_thresh):
     numbers = golden.darknet(f"forward_{known.name}")
-    [found] = decode.decode(
-        numbers["raw_output"][None],
-        known.config,
-        confidence_thresh=confidence_thresh,
-        iou_thresh=iou_thresh,
-        max_detections=1000,
-        darknet=True,
-    )
+    image = np.moveaxis(numbers["input_chw"], 0, -1)[None]
+    options = {"confidence_thresh": confidence_thresh, "iou_thresh": iou_thresh}
     size = 1 if setting.startswith("unit") else np.array([200, 150, 200, 150])
-    ours = np.column_stack([found.class_ids, found.scores, found.boxes * size])
     theirs = numbers[f"detections_{setting}"]
-    assert len(ours) == len(theirs)
-    ours, theirs = (x[np.lexsort((-x[:, 1], x[:, 0]))] for x in (ours, theirs))
-    np.testing.assert_allclose(ours, theirs, rtol=2e-6, atol=2e-5)
+    for output, of_score, of_box in (
+        (numbers["raw_output"][None], 1e-8, 5e-5),
+        (known.network(image), 1e-6, 1e-4),
+    ):
+        [found] = decode.decode(
+            output, known.config, max_detections=1000, darknet=True, **options
+        )
+        ours = np.column_stack([found.class_ids, found.scores, found.boxes * size])
+        assert len(ours) == len(theirs)
+        ours, said = (x[np.lexsort((-x[:, 1], x[:, 0]))] for x in (ours, theirs))
+        np.testing.assert_array_equal(ours[:, 0], said[:, 0])
+        np.testing.assert_allclose(ours[:, 1], said[:, 1], rtol=0, atol=of_score)
+        np.testing.assert_allclose(ours[:, 2:], said[:, 2:], rtol=0, atol=of_box)
 
 
 AUGMENTED = ("a2d371", "5f6fcb", "9d92e4", "6360a8")
@@ -281,5 +284,64 @@ def test_the_settings_of_the_docs_are_settings():
         True,
         "darknet-yolov1",
     )
-    for name in re.findall(r"\| `(\w+)` \|$", text, re.MULTILINE):
-        assert name in TrainConfig.names()
+    tables = [line.split(" | ") for line in text.splitlines() if line.count(" | ") == 5]
+    said = [
+        name for *_, last in tables for name in re.findall(r"`(\w+)(?:=[^`]*)?`", last)
+    ]
+    assert len(said) > 20
+    for name in said:
+        assert name in (*TrainConfig.names(), "trunk")
+
+
+def test_first_weights_are_as_the_docs_say():
+    net = network.build(NetworkConfig(network="fast-yolov1", side=64, S=1, C=2))
+    kernel = net.get_layer("conv_14").get_weights()[0]  # 3 x 3 x 1024 inputs
+    deviation = (2 / (9 * 1024)) ** 0.5
+    assert kernel.std() == pytest.approx(deviation, rel=1e-2)
+    assert 2.2 < np.abs(kernel).max() / deviation < 2.3
+    connected = net.get_layer("connected_17").get_weights()[0]  # 256 to 4096
+    assert np.abs(connected).max() == pytest.approx((6 / (256 + 4096)) ** 0.5, rel=1e-3)
+    local = layers.Local(64, 3)
+    local.build((1, 4, 4, 64))
+    kernel, bias = local.get_weights()
+    deviation = (2 / (9 * 64)) ** 0.5
+    assert kernel.std(axis=(2, 3, 4, 5)) == pytest.approx(0.88 * deviation, rel=2e-2)
+    assert 1.9 < np.abs(kernel).max() / deviation <= 2
+    assert not bias.any()
+
+
+def test_transfer_networks_normalise_as_keras_and_others_as_darknet(monkeypatch):
+    settings = {"side": 32, "S": 1, "C": 2, "batch_norm": True, "head_filters": 8}
+    transfer = NetworkConfig(
+        network="yolov1-efficientnet-lite0", pretrained=False, **settings
+    )
+    monkeypatch.setitem(NETWORKS, "micro", MICRO)
+    kinds = {
+        name: {
+            type(layer)
+            for layer in net._flatten_layers()
+            if layer.name.endswith(("_norm", "_bn1"))
+        }
+        for name, net in {
+            "transfer": network.build(transfer),
+            "table": network.build(NetworkConfig(network="micro", **settings)),
+        }.items()
+    }
+    assert kinds == {
+        "transfer": {keras.layers.BatchNormalization},
+        "table": {layers.BatchNormalization},
+    }
+
+
+def test_twice_the_rate_and_half_the_decay_take_the_steps_of_equation_3():
+    def steps(factor, rate, decay):
+        variable = keras.Variable(np.ones(3, np.float32), name="kernel")
+        optimizer = DarknetSGD(rate, momentum=0.9, decay=decay)
+        optimizer.build([variable])
+        for gradient in ((1.0, -2.0, 0.5), (0.3, 0.0, 1.0), (0.0, 1.0, -1.0)):
+            optimizer.apply([factor * tf.constant(gradient)], [variable])
+        return variable.numpy()
+
+    ours, literal = steps(1, 0.2, 0.05), steps(2, 0.1, 0.1)
+    np.testing.assert_allclose(ours, literal, rtol=1e-5)
+    assert np.abs(steps(1, 0.2, 0.1) - literal).max() > 1e-3
