@@ -82,6 +82,14 @@ def test_a_damaged_network_file_is_refused_without_words_of_python(
         network.load(path)
 
 
+@pytest.mark.parametrize("content", [b"", b"not a network", b"PK\3\4 cut"])
+def test_a_file_that_is_no_network_is_not_called_missing(content, tmp_path):
+    path = tmp_path / "network.keras"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"it is cut, or no file of Keras$"):
+        network.load(path)
+
+
 @pytest.mark.parametrize(
     ("given", "line"),
     [

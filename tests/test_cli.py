@@ -71,6 +71,10 @@ MISTAKES = [
     (["train"], "the following arguments are required: DATASET"),
     (["train", "nowhere"], "dataset 'nowhere' does not exist; there are: .*painted"),
     (["train", "paintd-for-cli"], "not exist .did you mean painted-for-cli..; there"),
+    (
+        ["train", "DATA", "--lerning-rate", "1"],
+        "train: unrecognized arguments: --lerning-rate 1 .did you mean --learning-rate",
+    ),
     (["train", "DATA", "--epochs", "many"], "--epochs: invalid int value: 'many'"),
     (["train", "DATA", "--epochs", "0"], "epochs must be a whole number"),
     (

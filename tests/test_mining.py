@@ -90,6 +90,14 @@ def test_a_bad_file_costs_only_itself(model, painted, tmp_path):
     assert painted.count("objectness") == painted.count("loss.total") == 7
 
 
+def test_objectness_is_never_nan(model, painted):
+    layer = model.network.layers[-1]
+    kernel, bias = layer.get_weights()
+    layer.set_weights([kernel, np.full_like(bias, np.nan)])
+    yolov1_fo.write_objectness(painted, model, progress=False)
+    assert not painted.first().objectness.map.any()
+
+
 @pytest.mark.parametrize("write", ["write_objectness", "write_losses"])
 def test_what_stands_in_a_field_is_not_overwritten(model, painted, write):
     with pytest.raises(ValueError, match=r"field 'ground_truth' on .* got Detections"):

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import logging
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from yolov1_fo import __version__, database, error_lines
+from yolov1_fo import __version__, database, error_lines, spelling
 from yolov1_fo.commands import (
     BUG,
     INTERRUPTED,
@@ -110,6 +111,16 @@ def _let_go() -> None:
 
 class _Parser(argparse.ArgumentParser):
     """Says a mistake in one line, without the usage."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuses what is not known, with the option that was likely meant."""
+        known, left = super().parse_known_args(args, namespace)
+        if left:
+            options = re.findall(r"--[\w-]+", self.format_help())
+            name = next((one for one in left if one.startswith("--")), None)
+            near = spelling.suggestion(name and name.partition("=")[0], options)
+            self.error(f"unrecognized arguments: {' '.join(left)}{near}")
+        return known, left
 
     def error(self, message: str) -> NoReturn:
         self.exit(MISTAKE, f"{self.prog}: {message}; see {self.prog} --help\n")

@@ -60,6 +60,7 @@ def write_objectness(
     with inference.Pass(samples, model, batch_size, progress=progress) as said, output:
         for ids, y_pred in said:
             confidence = grid.split(y_pred, model.grid).confidence  # (N, S, S, B)
+            confidence = np.where(np.isfinite(confidence), confidence, 0)
             maps = np.clip(confidence.max(axis=-1), 0, 1)
             for sample_id, one in zip(ids, maps, strict=True):
                 output.add(sample_id, fo.Heatmap(map=one, range=[0, 1]))

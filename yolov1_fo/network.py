@@ -2,6 +2,7 @@
 
 import re
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,10 @@ def load(path: Path) -> keras.Model:
     Raises:
         ValueError: if it can't be read
     """
+    if path.is_file() and not zipfile.is_zipfile(path):  # Keras says it is not found
+        raise ValueError(
+            f"'{path}' can't be read as a network: it is cut, or no file of Keras"
+        )
     try:
         with pinned(), warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # of weights that are missing
