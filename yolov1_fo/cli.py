@@ -27,6 +27,7 @@ from yolov1_fo.commands import (
     export,
     import_darknet,
     inspect,
+    install_plugin,
     pretrain,
     publish,
     runs,
@@ -138,7 +139,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     for module in (
         *(demo, train, apply, evaluate, inspect),
-        *(runs, pretrain, import_darknet, export, publish, doctor),
+        *(runs, pretrain, import_darknet, export, publish),
+        *(install_plugin, doctor),
     ):
         module.add(commands)
     return parser

