@@ -105,6 +105,8 @@ def _hear(ours: Any) -> Ended | None:
 def _run(call: Callable[[], Any], moment: Moment | None, theirs: Any) -> None:
     """Does the call in the new process, tells how it ended, and ends it."""
     start = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # what runs behind may ignore them
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     counter = _Counter(moment)
     try:
         value = call()
