@@ -1,6 +1,7 @@
 """What we make does not depend on the user's own settings of Keras."""
 
 import json
+import logging
 import os
 import re
 import subprocess
@@ -188,3 +189,24 @@ def test_an_absent_backend_is_one_clear_line(monkeypatch, backend):
     monkeypatch.setattr(yolov1_fo.importlib, "import_module", absent)
     with pytest.raises(ImportError, match=f"backend {backend} is not installed; set"):
         yolov1_fo._load("yolov1_fo.network")
+
+
+@pytest.mark.slow
+def test_a_training_is_not_told_to_be_traced_again(painted, micro):
+    """TensorFlow warns after the fifth training in a process."""
+    told = []
+    logger = logging.getLogger("tensorflow")
+    handler = logging.Handler()
+    handler.emit = lambda record: told.append(record.getMessage())
+    logger.addHandler(handler)
+
+    def warn(epoch, metrics):
+        logger.warning("5 out of the last 9 calls triggered tf.function retracing")
+        logger.warning("something else")
+
+    try:
+        yolov1_fo.train(painted, epochs=1, on_epoch=warn, **micro)
+    finally:
+        logger.removeHandler(handler)
+    assert told == ["something else"]
+    assert not logger.filters

@@ -32,6 +32,7 @@ from yolov1_fo import resume as resuming
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.devices import ONE, Devices, share
 from yolov1_fo.feed import Feed
+from yolov1_fo.keras_settings import quiet_tracing
 from yolov1_fo.learner import Learner
 
 logger = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ def run(
         FloatingPointError: if the loss is not finite
     """
     try:
-        with share(devices) as shared:
+        with share(devices) as shared, quiet_tracing():
             return _run(plan, on_epoch, on_step, shared, show=progress)
     finally:
         gc.collect()  # Keras' models stand in circles that keep their memory

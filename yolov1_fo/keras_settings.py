@@ -6,6 +6,7 @@ on a backend that can't train raises an ImportError.
 """
 
 import contextlib
+import logging
 import threading
 from collections.abc import Iterator
 
@@ -41,3 +42,22 @@ def pinned(precision: str = "float32") -> Iterator[None]:
             keras.config.set_dtype_policy(policy)
             keras.config.set_floatx(floatx)
             keras.config.set_image_data_format(channels)
+
+
+@contextlib.contextmanager
+def quiet_tracing() -> Iterator[None]:
+    """Keeps TensorFlow from warning that functions are compiled again and again.
+
+    Each training has a network of its own, and so functions of its own; whoever trains
+    often in one process can do nothing about it.
+    """
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(_is_told)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_is_told)
+
+
+def _is_told(record: logging.LogRecord) -> bool:
+    return "triggered tf.function retracing" not in record.getMessage()
