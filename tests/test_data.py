@@ -127,7 +127,7 @@ def test_find_bad_names_files_and_faults(listing, tmp_path):
         str(cut): "is cut short or damaged",
         missing: "does not exist",
         str(empty): "is empty",
-        str(pipe): "is a named pipe, not an image file",
+        str(pipe): "is a named pipe, not a file",
     }
 
 

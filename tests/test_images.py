@@ -200,11 +200,11 @@ def test_only_files_are_opened(tmp_path):
     with socket.socket(socket.AF_UNIX) as one:
         one.bind(os.path.relpath(tmp_path / "socket.jpg"))
     faults = {
-        tmp_path / "pipe.jpg": "is a named pipe, not an image file",
-        tmp_path / "link.jpg": "is a named pipe, not an image file",
-        tmp_path / "folder.jpg": "is a folder, not an image file",
-        tmp_path / "socket.jpg": "is a socket, not an image file",
-        Path("/dev/zero"): "is a device, not an image file",
+        tmp_path / "pipe.jpg": "is a named pipe, not a file",
+        tmp_path / "link.jpg": "is a named pipe, not a file",
+        tmp_path / "folder.jpg": "is a folder, not a file",
+        tmp_path / "socket.jpg": "is a socket, not a file",
+        Path("/dev/zero"): "is a device, not a file",
         tmp_path / "broken.jpg": "does not exist",
         tmp_path / "broken.jpg" / "a.jpg": "does not exist",
         Path("/proc/self/status"): "is empty",

@@ -192,7 +192,7 @@ def test_a_pipe_among_the_files_is_not_opened(files, folder, tmp_path):
     pipe = str(tmp_path / "pipe.png")
     kept, bad = load([*files, pipe], folder)
     assert len(kept) == 5
-    assert bad == {pipe: "is a named pipe, not an image file"}
+    assert bad == {pipe: "is a named pipe, not a file"}
 
 
 def test_two_at_once_decode_once(files, folder, decoded):

@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -87,9 +88,13 @@ def test_a_frame_field_of_another_kind_is_one_clear_line(film, model):
 def test_a_broken_video_costs_only_itself(film, model, tmp_path):
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no film at all")
-    film.add_sample(fo.Sample(filepath=str(broken)))
+    pipe = tmp_path / "pipe.mp4"
+    os.mkfifo(pipe)  # whoever opens it waits for ever
+    for path in (broken, pipe):
+        film.add_sample(fo.Sample(filepath=str(path)))
     faults = yolov1_fo.apply(film, model, "ours", progress=False)
-    assert list(faults) == [str(broken)]
+    assert list(faults) == [str(broken), str(pipe)]
+    assert faults[str(pipe)] == "is a named pipe, not a file"
     assert film.first().frames[1].ours is not None
 
 

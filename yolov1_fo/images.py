@@ -144,7 +144,7 @@ def not_a_file(path: str | os.PathLike[str]) -> str | None:
         return f"can't be opened: {error.strerror}"
     kind = stat.S_IFMT(status.st_mode)
     if kind != stat.S_IFREG:
-        return f"is {_KINDS_OF_FILES.get(kind, 'no file')}, not an image file"
+        return f"is {_KINDS_OF_FILES.get(kind, 'no file')}, not a file"
     return None if status.st_size else "is empty"
 
 

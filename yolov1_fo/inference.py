@@ -17,6 +17,7 @@ from yolov1_fo import (
     collection,
     connection,
     decode,
+    images,
     labels,
     outputs,
     reading,
@@ -237,8 +238,8 @@ def _found_in_video(
         OSError: if it can't be read to its end
     """
     found: list[decode.Detected] = []
-    for images in _frames(path, batch_size):
-        found += model.detected(model.forward(model.prepared(images)))
+    for frames in _frames(path, batch_size):
+        found += model.detected(model.forward(model.prepared(frames)))
     return found
 
 
@@ -248,6 +249,9 @@ def _frames(path: str, batch_size: int) -> Iterator[list[Array]]:
     Raises:
         OSError: if it can't be read to its end
     """
+    fault = images.not_a_file(path)
+    if fault is not None:
+        raise OSError(fault)
     count = 0
     try:
         with etav.FFmpegVideoReader(path) as reader:
