@@ -181,6 +181,8 @@ def test_read_names_the_file_that_fails(tmp_path):
     (tmp_path / "text.jpg").write_text("not a picture, though it is called one")
     (tmp_path / "photo.jpg").write_bytes(b"v/1\x01" + bytes(300))  # OpenEXR's start
     (tmp_path / "empty.jpg").touch()
+    with pytest.raises(FileNotFoundError, match=r"/two\\nlines' does not exist"):
+        images.read(tmp_path / "two\nlines")
     with pytest.raises(FileNotFoundError, match=r"missing\.jpg' does not exist"):
         images.read(tmp_path / "missing.jpg")
     for name, fault in (

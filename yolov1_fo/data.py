@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from yolov1_fo import hardware, reading, units
+from yolov1_fo import hardware, images, reading, units
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import MAX_IMAGE_PIXELS
 from yolov1_fo.objects import Dropped, Objects
@@ -255,7 +255,7 @@ def stream(
             image, fault = reading.read(path, side, max_pixels=max_pixels)
             if image is not None and fault is None:
                 return candidate % len(paths), image, True
-            logger.warning("skipped: image '%s' %s", path, fault)
+            logger.warning("skipped: %s", images.told(path, fault))
             failed[path] = str(fault)
         if replace:
             raise ValueError("none of the images can be decoded")

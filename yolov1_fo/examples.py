@@ -13,6 +13,7 @@ from yolov1_fo import (
     collection,
     connection,
     data,
+    images,
     labels,
 )
 from yolov1_fo import samples as fo_samples
@@ -137,7 +138,7 @@ def to_tf_dataset(
     tell_unused(listing, names, gt_field)
     listing, bad = data.readable(listing, workers, max_image_pixels)
     for path, fault in bad.items():
-        logger.warning("skipped: image '%s' %s", path, fault)
+        logger.warning("skipped: %s", images.told(path, fault))
     n = len(listing.filepaths)
 
     def rows() -> Iterator[int]:

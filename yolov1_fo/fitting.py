@@ -22,6 +22,7 @@ from yolov1_fo import (
     database,
     error_lines,
     files,
+    images,
     runs,
     workers,
 )
@@ -127,7 +128,7 @@ def _run(
         done = _follow(plan, tools)
     skipped = tools.feed.skipped
     for path, fault in skipped.items():
-        logger.warning("skipped: image '%s' %s", path, fault)
+        logger.warning("skipped: %s", images.told(path, fault))
     checkpoint_dir = plan.folder / checkpoint.epoch_name(done.best["epoch"])
     return TrainResult(
         str(checkpoint_dir), plan.run_key, done.history, done.best, dict(skipped)

@@ -72,8 +72,20 @@ def read(
     )
     if image is None:
         kind = FileNotFoundError if fault == MISSING else ValueError
-        raise kind(f"image '{os.fspath(path)}' {fault}")
+        raise kind(told(path, fault))
     return image
+
+
+def told(path: str | os.PathLike[str], fault: str | None) -> str:
+    """Returns what is wrong with an image file in one line, whatever its name.
+
+    Example:
+        >>> told("a.jpg", "does not exist")
+        "image 'a.jpg' does not exist"
+    """
+    name = os.fspath(path)
+    said = f"'{name}'" if name.isprintable() else repr(name)
+    return f"image {said} {fault}"
 
 
 def decode(

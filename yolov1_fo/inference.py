@@ -163,7 +163,7 @@ class Pass:
     def __exit__(self, *error: Any) -> None:
         self.bar.__exit__(*error)
         for path, fault in self.faults.items():
-            logger.warning("image '%s' %s", path, fault)
+            logger.warning("%s", images.told(path, fault))
 
 
 def _batches(
