@@ -1,6 +1,9 @@
 """What docs/security.md says."""
 
 import os
+import sys
+import tempfile
+import warnings
 from pathlib import Path
 
 import fiftyone as fo
@@ -8,7 +11,8 @@ import psutil
 import pytest
 
 from tests.plugin.conftest import SETTINGS, call, ended, error
-from yolov1_fo import jobs, publishing, runs
+from tests.plugin.watching import watching
+from yolov1_fo import files, installing, jobs, launching, publishing, runs
 
 HOSTILE = (
     "../escape",
@@ -68,7 +72,7 @@ def test_names_lead_nowhere(dataset, form, name):
 
 @pytest.mark.slow
 def test_it_writes_where_it_says_and_runs_nothing_of_a_dataset(
-    dataset, form, tmp_path, monkeypatch
+    dataset, tmp_path, tmp_path_factory, monkeypatch
 ):
     # 1. A dataset whose words are commands, code, HTML and Markdown.
     monkeypatch.chdir(tmp_path)
@@ -81,9 +85,35 @@ def test_it_writes_where_it_says_and_runs_nothing_of_a_dataset(
         sample.tags = [f"; touch {witness}"]
         sample.save()
     dataset.name = f"`touch {witness}` ![x](http://127.0.0.1/x)"
-    before = tree()
+    before, in_database = tree(), known(dataset)
 
     # 2. All that writes.
+    with watching(tmp_path_factory.mktemp("watch") / "notes") as notes:
+        learn_and_predict(dataset)
+        inspect_and_publish(dataset)
+
+    # 3. Nothing was run, nothing stands elsewhere, nothing else is in the database.
+    assert list(tmp_path.iterdir()) == []
+    check_files(tree() - before, dataset)
+    check_notes(notes, dataset)
+    added = {kind: now - in_database[kind] for kind, now in known(dataset).items()}
+    assert added["ids"] == set()
+    assert {name.partition("_")[0] for name in added["fields"]} == {"found", "one"}
+    assert added["evaluations"] == {"one_eval"}
+    assert added["runs"] == {"one"}
+    assert all(one.startswith("inspect") for one in added["tags"] | added["views"])
+    assert added["tags"]
+    assert added["views"]
+
+    # 4. What is deleted leaves what other jobs said.
+    publishing.unpublish("secured")
+    call("delete_run", dataset, run_key="one")
+    left = {path.parts[3] for path in tree() - before if path.parts[2] != "pixels"}
+    assert left <= {*(place for place, _ in jobs.OTHERS.values()), ".one.lock"}
+
+
+def learn_and_predict(dataset):
+    """Trains, stops, predicts and evaluates, each in a process of its own."""
     call("train_model", dataset, **GIVEN, **SETTINGS, run_key="one", epochs=200)
     [job] = jobs.all_of(dataset)
     process = psutil.Process(job.pid)
@@ -98,31 +128,112 @@ def test_it_writes_where_it_says_and_runs_nothing_of_a_dataset(
     assert ended(dataset, "one").progress.state == "stopped"
     call("apply_model", dataset, model="one", label_field="found", batch_size=4)
     assert ended(dataset, "found").progress.state == "finished"
-    call(
-        "evaluate_model",
-        dataset,
-        pred_field="found",
-        gt_field="ground_truth",
-        eval_key="one_eval",
-    )
-    report = call("inspect_dataset", dataset, gt_field="ground_truth", S=2, side=32)
+    launching.evaluate(dataset, "found", "ground_truth", "one_eval")
+    assert ended(dataset, "one_eval").progress.state == "finished"
+
+
+def inspect_and_publish(dataset):
+    lost = dataset.last()
+    lost.filepath = "/nowhere.png"
+    lost.save()
+    marks = {"tag": True, "save_views": True}
+    asked = {"gt_field": "ground_truth", "S": 2, "side": 32}
+    report = call("inspect_dataset", dataset, **asked)
     assert report.result["report"].startswith("```\n")
+    assert not dataset.list_saved_views()
+    call("inspect_dataset", dataset, **asked, **marks)
     call("publish_model", dataset, run_key="one", name="secured")
 
-    # 3. Nothing was run, and nothing stands elsewhere.
-    assert list(tmp_path.iterdir()) == []
-    mine = ("datasets", "__yolov1__", str(dataset._doc.id))
-    models = ("models", "yolov1-published")
-    published, lock = (*models, "secured"), Path(*models, ".lock")
-    decoded = (*mine[:2], runs.PIXELS)
-    for path in tree() - before - {lock}:
-        assert path.parts[:3] in (mine, published, decoded), path
-    publishing.unpublish("secured")
-    call("delete_run", dataset, run_key="one")
-    new = (path.parts for path in tree() - before - {lock})
-    left = {parts[3] for parts in new if parts[:3] != decoded}
-    places = {place for place, _ in jobs.OTHERS.values()}
-    assert left <= {*places, runs.lock(runs.folder(dataset, "one")).name}
+
+def known(dataset):
+    """Returns what the database holds of a dataset, by kind."""
+    dataset.reload()
+    return {
+        "ids": set(dataset.values("id")),
+        "fields": set(dataset.get_field_schema()),
+        "tags": set(dataset.distinct("tags")),
+        "views": set(dataset.list_saved_views()),
+        "evaluations": set(dataset.list_evaluations()),
+        "runs": set(dataset.list_runs()),
+    }
+
+
+def check_files(made, dataset):
+    """Checks that files stand where docs/security.md says."""
+    runs_of = ("datasets", "__yolov1__", str(dataset._doc.id))
+    published = ("models", "yolov1-published")
+    places = [
+        (*runs_of, "one"),
+        (*runs_of, ".one.lock"),
+        *((*runs_of, place) for place, _ in jobs.OTHERS.values()),
+        ("datasets", "__yolov1__", "pixels"),
+        (*published, "secured"),
+        (*published, ".lock"),
+    ]
+    assert {path for path in made if not is_within(path, places)} == set()
+    for place in places:
+        assert any(is_within(path, [place]) for path in made), place
+    assert not [path for path in made if path.name.endswith(files.UNFINISHED)]
+    top = Path(fo.config.default_dataset_dir).parent
+    assert not [path for path in made if (top / path).is_symlink()]
+
+
+def is_within(path, places):
+    return any(path.parts[: len(place)] == tuple(place) for place in places)
+
+
+def check_notes(notes, dataset):
+    """Checks what Python was told of: files, programs and connections."""
+    top = Path(fo.config.default_dataset_dir).parent
+    ours = (Path(fo.config.default_dataset_dir) / "__yolov1__", publishing.root())
+    caches = [Path.home() / ".keras", *Path.home().glob(".c*/matplotlib")]
+    strange = set()
+    for note in notes:
+        if note.kind not in ("write", "remove") or "__pycache__" in note.path.parts:
+            continue
+        path = note.path
+        is_ours = any(path.is_relative_to(one) for one in ours)
+        is_parent = any(one.is_relative_to(path) for one in ours)
+        is_temporary = path.is_relative_to(tempfile.gettempdir()) and (
+            not path.is_relative_to(top)
+        )
+        is_cache = any(path.is_relative_to(one) for one in caches)
+        if not (is_ours or is_parent or is_temporary or is_cache):
+            strange.add(note)
+    assert {note for note in strange if note.words != (os.devnull,)} == set()
+    job = [sys.executable, "-P", "-m", "yolov1_fo", "--job"]
+    programs = [note.words for note in notes if note.kind == "run"]
+    started = [words for words in programs if list(words[:5]) == job]
+    assert len(started) == 3
+    assert {words[0] for words in programs} - {sys.executable} <= {
+        *("uname", "nvidia-smi", "ffmpeg", "ffprobe")
+    }
+    assert len([words for words in programs if words[0] == sys.executable]) == 3
+    place = fo.config.database_uri.rpartition("/")[2].split(":")
+    connected = {note.words for note in notes if note.kind == "connect"}
+    assert connected == {tuple(place)}
+    assert not [note for note in notes if note.kind == "unpickle"]
+
+
+@pytest.mark.slow
+def test_files_of_the_plugins_folder_are_served_through_links(dataset):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what these say of each other
+        from fiftyone.server.app import app
+        from starlette.testclient import TestClient
+
+        client = TestClient(app)
+    assert client.get("/plugins/yolov1/pyproject.toml").status_code == 200
+    assert client.get("/plugins/yolov1/nothing").status_code == 404
+
+
+def test_a_copy_of_the_plugin_holds_no_more_than_the_plugin(tmp_path, monkeypatch):
+    monkeypatch.setattr(fo.config, "plugins_dir", str(tmp_path))
+    copied = installing.install(copy=True).place
+    assert {path.name for path in copied.iterdir()} == {
+        *("fiftyone.yml", "requirements.txt", "plugin", installing.MARK)
+    }
+    assert {path.suffix for path in (copied / "plugin").rglob("*")} == {".py"}
 
 
 def test_names_of_other_people_are_shown_as_they_are(dataset, form):
