@@ -53,8 +53,9 @@ def test_every_planted_fault_is_found_and_nothing_else(painted, tmp_path):
     empty.write_bytes(b"")
     pipe, exr = tmp_path / "pipe.jpg", tmp_path / "exr.jpg"
     os.mkfifo(pipe)
+    long = tmp_path / ("x" * 300)
     exr.write_bytes(b"v/1\x01" + bytes(300))
-    for path in (cut, text, empty, tmp_path / "missing.jpg", pipe, exr):
+    for path in (cut, text, empty, tmp_path / "missing.jpg", pipe, exr, long):
         sample(painted, path, [0.1, 0.1, 0.2, 0.2])
     report = yolov1_fo.inspect(painted)
     assert names(report, "lost") == ["cell.png"]
@@ -63,6 +64,7 @@ def test_every_planted_fault_is_found_and_nothing_else(painted, tmp_path):
     assert names(report, "outside") == ["over.png"]
     assert sorted(names(report, "unreadable")) == sorted(
         ["cut.png", "text.jpg", "no.jpg", "missing.jpg", "pipe.jpg", "exr.jpg"]
+        + [long.name]
     )
     assert not report.findings["shared"]
     assert report.recall_ceiling == pytest.approx(1 - 1 / report.objects)

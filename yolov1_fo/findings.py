@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from yolov1_fo import annotations, box_faults, grid, labels, reading
+from yolov1_fo import annotations, box_faults, grid, images, labels, reading
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.box_faults import BoxFaults
 from yolov1_fo.boxes import Array
@@ -178,12 +178,12 @@ def shared(
 
 
 def _contents(paths: Sequence[str]) -> list[Any]:
-    """Returns what tells the files' contents apart; None for what is missing.
+    """Returns what tells the files' contents apart; None for what can't be opened.
 
     Only files of the same size are read.
     """
     sizes = [
-        Path(path).stat().st_size if Path(path).is_file() else None for path in paths
+        None if images.not_a_file(path) else Path(path).stat().st_size for path in paths
     ]
     many = collections.Counter(sizes)
     return [
@@ -193,5 +193,8 @@ def _contents(paths: Sequence[str]) -> list[Any]:
 
 
 def _sha256(path: str) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:  # it is found unreadable elsewhere; no other file is the same
+        return path
