@@ -15,6 +15,7 @@ import pytest
 import yolov1_fo
 from yolov1_fo import (
     checkpoint,
+    cli,
     lookup,
     manifest,
     model,
@@ -256,3 +257,16 @@ def test_spoiled_entries_of_a_zoo_are_refused_in_one_line(zoo_dir, monkeypatch):
             if not entry.get("model_name"):  # else FiftyOne says so, as it wants
                 raise
     assert 0 < built < 200
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [(b"\xff\xfe\n", "is no text in UTF-8"), (b" \n\n", "names no class")],
+)
+def test_a_file_of_names_that_is_none_is_one_line(tmp_path, capsys, content, line):
+    names = tmp_path / "voc.names"
+    words = ["import-darknet", "w", "--network", "darknet-yolov1", "--out", "o"]
+    for said in ("does not exist", line):
+        assert cli.main([*words, "--names", str(names)]) == 2
+        assert said in capsys.readouterr().err
+        names.write_bytes(content)

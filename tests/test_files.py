@@ -77,6 +77,25 @@ def test_names_of_unfinished_files_differ_and_are_found(tmp_path: Path):
     assert files.unfinished(tmp_path / "missing") == []
 
 
+def test_file_that_is_read_meanwhile_is_replaced_a_moment_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    replace, tries = Path.replace, iter([PermissionError(13, "in use")] * 2)
+
+    def busy(unfinished: Path, path: Path) -> Path:
+        for error in tries:
+            raise error
+        return replace(unfinished, path)
+
+    files.write(tmp_path / "file", "old")
+    monkeypatch.setattr(Path, "replace", busy)
+    with pytest.raises(OSError, match="in use"):
+        files.write(tmp_path / "file", "new")
+    monkeypatch.setattr(files, "READERS_BLOCK", True)
+    files.write(tmp_path / "file", "new")
+    assert (tmp_path / "file").read_text() == "new"
+
+
 def test_unwritable_place_is_named(tmp_path: Path):
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match=r"'.*inside' can't be written: "):

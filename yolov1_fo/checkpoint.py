@@ -69,7 +69,7 @@ def write(folder: Path, network: Any, card: dict[str, Any]) -> None:
     check_finite(network)
     network.save(folder / NETWORK)
     text = json.dumps({"format": metadata.FORMAT, **card}, indent=2)
-    (folder / CARD).write_text(text + "\n")
+    (folder / CARD).write_text(text + "\n", encoding="utf-8")
 
 
 def _tidy(root: Path) -> None:

@@ -8,6 +8,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,10 @@ import filelock
 
 UNFINISHED = ".unfinished"
 """How the name of what is being written ends."""
+READERS_BLOCK = os.name == "nt"
+"""Whether a file can't be replaced while another process reads it: so on Windows."""
+PAUSES = (0.01, 0.03, 0.1, 0.3, 1.0)
+"""Seconds to wait for such a reader, again and again."""
 PATIENCE = 1.0
 """Seconds to wait for a lock: whoever only looks holds it for an instant."""
 
@@ -56,11 +61,23 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         unfinished.touch(exist_ok=False)
         yield unfinished
-        unfinished.replace(path)
+        _put(unfinished, path)
     except OSError as error:
         raise OSError(f"'{path}' can't be written: {error}") from error
     finally:
         remove(unfinished)
+
+
+def _put(unfinished: Path, path: Path) -> None:
+    """Puts a file in its place; waits for readers where they keep it from that."""
+    for pause in PAUSES if READERS_BLOCK else ():
+        try:
+            unfinished.replace(path)
+        except PermissionError:
+            time.sleep(pause)
+        else:
+            return
+    unfinished.replace(path)
 
 
 def write(path: Path, text: str) -> None:

@@ -424,7 +424,7 @@ def _tell(plan: planning.Plan, progress: resuming.Progress) -> None:
     epochs = range(1, progress.epoch + 1)
     with (
         files.whole_file(plan.folder / "log.csv") as unfinished,
-        unfinished.open("w", newline="") as file,
+        unfinished.open("w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.writer(file)
         writer.writerow(["epoch", *history])

@@ -27,7 +27,7 @@ def fastest_precision() -> str:
     if has_accelerator():
         return "bfloat16" if _capability() >= BFLOAT16_SINCE else "float32"
     try:
-        flags = CPU_INFO.read_text().split()
+        flags = CPU_INFO.read_text(encoding="utf-8", errors="replace").split()
     except OSError:
         return "float32"
     return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(flags) else "float32"

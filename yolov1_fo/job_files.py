@@ -95,7 +95,7 @@ def write(path: Path, content: dict[str, Any]) -> None:
 def read(path: Path) -> dict[str, Any] | None:
     """Returns what one of a job's files of JSON says; None if it can't be read."""
     try:
-        said = json.loads(path.read_text())
+        said = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return said if isinstance(said, dict) else None

@@ -128,7 +128,7 @@ def _open(
     place: Path, filepaths: Sequence[str], side: int
 ) -> tuple[Array, dict[str, str]]:
     os.utime(place / CARD)  # used now
-    found = json.loads((place / CARD).read_text())["bad"]
+    found = json.loads((place / CARD).read_text(encoding="utf-8"))["bad"]
     bad = {filepaths[int(row)]: fault for row, fault in found.items()}
     shape = (len(filepaths) - len(found), side, side, 3)
     if not shape[0]:

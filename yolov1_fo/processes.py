@@ -59,8 +59,14 @@ def started(pid: int) -> str | None:
         stat = Path(f"/proc/{pid}/stat")
         if not stat.exists():
             return str(process.create_time())
-        ticks = stat.read_text().rpartition(")")[2].split()[19]
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        ticks = (
+            stat.read_text(encoding="utf-8", errors="replace")
+            .rpartition(")")[2]
+            .split()[19]
+        )
+        boot = (
+            Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+        )
         return f"{boot} {ticks}"
     except (psutil.Error, OSError):
         return None

@@ -99,7 +99,7 @@ def load(folder: Path, learner: keras.Model) -> Progress:
             )
     _check_layers(folder, learner.network)
     try:
-        progress = Progress.from_json((state / PROGRESS).read_text())
+        progress = Progress.from_json((state / PROGRESS).read_text(encoding="utf-8"))
         with (
             (state / VARIABLES).open("rb") as file,
             np.load(file, allow_pickle=False) as stored,

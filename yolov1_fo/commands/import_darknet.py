@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from yolov1_fo import files, metadata
 from yolov1_fo.architectures import tables
 from yolov1_fo.commands import command
 from yolov1_fo.commands.settings import add_setting
@@ -54,8 +55,10 @@ def _run(arguments: argparse.Namespace) -> int:
     settings = {name: given[name] for name in SETTINGS if name in given}
     classes = arguments.classes
     if arguments.names:
-        classes = Path(arguments.names).read_text().split("\n")
-        classes = [line.strip() for line in classes if line.strip()]
+        if not files.is_file(arguments.names):
+            raise FileNotFoundError(f"names file '{arguments.names}' does not exist")
+        text = metadata.read_text(Path(arguments.names), metadata.LONGEST)
+        classes = [line.strip() for line in text.split("\n") if line.strip()]
         if not classes:
             raise ValueError(f"names file '{arguments.names}' names no class")
     if classes:

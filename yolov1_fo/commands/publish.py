@@ -34,13 +34,11 @@ def _add_publish(commands: Any) -> None:
 def _publish(arguments: argparse.Namespace) -> int:
     import yolov1_fo
 
-    source = arguments.source
+    dataset = None
     if arguments.dataset is not None:
-        from yolov1_fo import runs
-
         arguments.view = None
-        source = runs.checkpoint_dir(collection(arguments), source)
-    folder = yolov1_fo.publish(source, arguments.name)
+        dataset = collection(arguments)
+    folder = yolov1_fo.publish(arguments.source, arguments.name, dataset)
     print(f"published '{arguments.name}'; its card is {folder / 'README.md'}")
     return 0
 

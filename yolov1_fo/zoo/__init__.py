@@ -28,7 +28,7 @@ def register() -> None:
 
 def entries() -> dict[str, dict[str, Any]]:
     """Returns what the zoo says of our models, by name."""
-    models = json.loads(MANIFEST.read_text())["models"]
+    models = json.loads(MANIFEST.read_text(encoding="utf-8"))["models"]
     return {model["base_name"]: model for model in models}
 
 
