@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from yolov1_fo import database, error_lines, estimate, jobs, processes
+from yolov1_fo import connection, database, error_lines, estimate, jobs, processes
 
 TELL_EVERY = 0.3
 """Seconds between two notes of how far it is."""
@@ -56,6 +56,7 @@ def _work(job: jobs.Job, place: Path) -> int:
     except Exception as error:
         logging.getLogger(__name__).exception("the job failed")
         jobs.tell(place, jobs.Progress("failed", label=_line(error, job)))
+        connection.let_go()
         return 1
     jobs.tell(place, jobs.Progress("finished", 1.0, "finished", result=result))
     return 0
@@ -150,7 +151,7 @@ def _collections(job: jobs.Job, said: dict[str, Any], tell: _Teller) -> tuple[An
     """Returns the samples, and those to measure on."""
     import fiftyone as fo
 
-    from yolov1_fo import collection, connection
+    from yolov1_fo import collection
 
     connection.check()
     if not fo.dataset_exists(job.dataset):
