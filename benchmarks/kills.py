@@ -13,63 +13,16 @@ import logging
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import fiftyone as fo
 from tabulate import tabulate
 
-from benchmarks import kill_calls, kill_checks, killing, measuring, sandbox
+from benchmarks import kill_checks, killing, measuring, sandbox
 from benchmarks.attempts import FAULTS
 from benchmarks.kill_checks import fingerprint
+from benchmarks.kill_scenes import SCENES, Scene
 from benchmarks.killing import Ended, Moment, fork
-
-
-class Scene(NamedTuple):
-    """A call that is disturbed.
-
-    Attributes:
-        call: in the doomed process
-        after: yields what is wrong, in another process
-        before: what must be done first
-        kills: at so many moments
-    """
-
-    call: Callable[[], Any]
-    after: Callable[[], Iterator[str]]
-    before: Callable[[], Any] | None = None
-    kills: int = 8
-
-
-SCENES = {
-    "train, host": Scene(
-        lambda: kill_calls.train("host"),
-        lambda: kill_checks.after_training("host"),
-        kills=10,
-    ),
-    "train, stream": Scene(
-        lambda: kill_calls.train("stream"),
-        lambda: kill_checks.after_training("stream"),
-        kills=8,
-    ),
-    "resume": Scene(
-        lambda: kill_calls.resume("host"),
-        lambda: kill_checks.after_training("host"),
-        kill_calls.interrupt_training,
-    ),
-    "apply, new field": Scene(
-        lambda: kill_calls.apply("fresh"), lambda: kill_checks.after_applying("fresh")
-    ),
-    "apply, again": Scene(
-        lambda: kill_calls.apply("predictions"),
-        lambda: kill_checks.after_applying("predictions"),
-        kills=4,
-    ),
-    "evaluate": Scene(kill_calls.evaluate, kill_checks.after_evaluating),
-    "publish": Scene(kill_calls.publish, kill_checks.after_publishing, kills=4),
-    "unpublish": Scene(
-        kill_calls.unpublish, kill_checks.after_publishing, kill_calls.publish, kills=3
-    ),
-}
 
 DATABASE, DISK = "MongoDB killed", "disk full"
 DISK_BYTES, LEFT = 64e6, 50_000
@@ -175,7 +128,8 @@ def disturbed(name: str, deed: str, moment: Moment, before: dict[str, str]) -> T
     faults = look(scene, before)
     if ended.outcome in FAULTS or ended.how == killing.HANGS:
         faults.insert(0, f"it ended with {ended.outcome or 'nothing'}")
-    return Trial(name, deed, str(moment), ended.how, faults)
+    how = ended.how.replace(str(sandbox.home()), "")
+    return Trial(name, deed, str(moment), how, faults)
 
 
 def rehearse(names: list[str], before: dict[str, str]) -> dict[str, Ended]:
