@@ -6,6 +6,7 @@ FiftyOne reads its settings once, so they stand before anything imports it.
 import atexit
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -52,6 +53,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if "fiftyone" in sys.modules:
         raise RuntimeError("fiftyone was imported before the tests' own database runs")
+    # A shell has what it starts in the background ignore it, and so do their children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     port = mongod.free_port()
     atexit.register(_stop_database, mongod.start(HOME / "db", port))
     os.environ["FIFTYONE_DATABASE_URI"] = f"mongodb://127.0.0.1:{port}"
