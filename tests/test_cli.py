@@ -48,6 +48,15 @@ def test_help_is_there(capsys, command):
     assert re.search(rf"^    {command}\b", overview, re.M)
 
 
+def test_help_is_there_without_docstrings():
+    words = ["-OO", "-m", "yolov1_fo", "train", "--help"]
+    done = subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--learning-rate FLOAT" in done.stdout
+
+
 def test_help_says_every_setting_with_its_default(capsys):
     _, text, _ = called(capsys, "train", "--help")
     words = " ".join(text.split())

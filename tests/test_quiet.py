@@ -31,7 +31,9 @@ NOISE = "WARN|Warning|INFO|DEBUG|deprecat|oneDNN|absl|XNNPACK|tensorflow/|Traceb
 
 
 @pytest.mark.slow
-def test_commands_say_nothing_of_other_libraries(painted, tmp_path):
+def test_commands_say_nothing_of_other_libraries_and_need_no_docstrings(
+    painted, tmp_path
+):
     painted.persistent = True
     told = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
     own = {
@@ -39,7 +41,7 @@ def test_commands_say_nothing_of_other_libraries(painted, tmp_path):
         "FIFTYONE_MODEL_ZOO_DIR": str(tmp_path / "models"),
     }
     done = subprocess.run(
-        [sys.executable, "-c", COMMANDS, painted.name, tmp_path],
+        [sys.executable, "-OO", "-c", COMMANDS, painted.name, tmp_path],
         env=told | own,
         capture_output=True,
         text=True,
