@@ -1,12 +1,10 @@
 """The ways of images to the device: the same run, whichever is taken."""
 
-import gc
 import logging
 from pathlib import Path
 
 import keras
 import numpy as np
-import psutil
 import pytest
 
 import yolov1_fo
@@ -77,22 +75,6 @@ def test_the_next_run_decodes_nothing(painted, micro, monkeypatch):
     second = train(painted, micro, data="host")
     assert first.history["loss"] == second.history["loss"]
     assert pixels.size(runs.pixels(runs.folder(painted, first.run_key))) > 0
-
-
-def test_a_training_leaves_no_file_open(painted, micro):
-    gc.collect()
-    before = open_files()
-    for mode in ("host", "device"):
-        train(painted, micro, data=mode, epochs=1)
-    gc.collect()
-    assert open_files() - before == set()
-
-
-def open_files():
-    """Returns the files that are open or mapped to memory, but for programs' own."""
-    me = psutil.Process()
-    mapped = {one.path for one in me.memory_maps() if one.path.endswith(".bin")}
-    return mapped | {one.path for one in me.open_files()}
 
 
 def test_without_a_cache_nothing_is_kept(painted, micro, tmp_path):

@@ -173,10 +173,6 @@ class HostBatches(keras.utils.PyDataset):
             batch["places"] = np.arange(self.batch_size, dtype=np.int32)[self.part]
         return (batch,)
 
-    def close(self) -> None:
-        """Lets go of the images; what still asks for some gets black ones."""
-        self.pixels = np.broadcast_to(np.uint8(0), self.pixels.shape)
-
     def batch(self, rows: Array) -> dict[str, Array]:
         """Returns images with their objects."""
         boxes, class_ids = self.objects.padded(rows, self.width)

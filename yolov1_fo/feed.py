@@ -45,7 +45,6 @@ class Feed:
     ) -> None:
         self.config, self.folder, self.devices = config, folder, devices
         self.skipped: dict[str, str] = {}
-        self.given: list[data.HostBatches] = []
         images = len(listing.filepaths) + (len(val.filepaths) if val else 0)
         mode = config.data
         if mode == "auto" and devices.workers > 1:  # each decodes its part only
@@ -102,7 +101,6 @@ class Feed:
                 part=part,
                 places=places,
             )
-            self.given.append(kept)
             return kept.endless()
         n = len(listing.filepaths)
         stream = data.stream(
@@ -120,14 +118,6 @@ class Feed:
             return stream
         numbers = np.arange(size, dtype=np.int32)
         return stream.map(lambda batch: {**batch, "places": numbers})
-
-    def close(self) -> None:
-        """Lets go of the images and of their file: TensorFlow keeps what fed it."""
-        for batches in self.given:
-            batches.close()
-        self.pixels = None
-        if self.validator is not None:
-            self.validator.pixels = None
 
     def _readable(self, listing: data.Listing) -> tuple[data.Listing, Array | None]:
         config = self.config

@@ -388,19 +388,16 @@ def _learn(
     verbose: int,
 ) -> None:
     batches = feed.batches(epoch * feed.steps)  # kept until the last iterator is gone
-    try:
-        feed.hand_over(learner)
-        learner.fit(
-            batches,
-            steps_per_epoch=feed.steps,
-            initial_epoch=epoch,
-            epochs=feed.config.epochs,
-            shuffle=False,  # the batches come in an order of their own
-            verbose=verbose,
-            callbacks=after,
-        )
-    finally:
-        feed.close()
+    feed.hand_over(learner)
+    learner.fit(
+        batches,
+        steps_per_epoch=feed.steps,
+        initial_epoch=epoch,
+        epochs=feed.config.epochs,
+        shuffle=False,  # the batches come in an order of their own
+        verbose=verbose,
+        callbacks=after,
+    )
 
 
 def _progress(plan: planning.Plan, feed: Feed, learner: Learner) -> resuming.Progress:

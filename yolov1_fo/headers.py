@@ -63,18 +63,20 @@ def read(file: BinaryIO) -> Header | None:
 def _jpeg(file: BinaryIO) -> Header:
     position = 2
     for _ in range(MOST_PARTS):
-        fill, marker = unpack(file, ">BB", position)
-        if fill != 0xFF:
+        file.seek(position)
+        part = file.read(9)
+        if len(part) < 9 or part[0] != 0xFF:
             break
+        marker = part[1]
         if marker == 0xFF:
             position += 1
         elif marker in ALONE:
             position += 2
         elif marker in FRAMES:
-            height, width = unpack(file, ">HH", position + 5)
+            height, width = struct.unpack(">HH", part[5:])
             return Header(width, height)
         else:
-            position += 2 + unpack(file, ">H", position + 2)[0]
+            position += 2 + int.from_bytes(part[2:4])
     raise ValueError("the header tells no size")
 
 

@@ -83,6 +83,10 @@ def structure(data: bytes) -> Structure:
         if marker == 0xDA and len(body) >= 6:
             ids = body[1 : 1 + 2 * body[0] : 2]
             scans.append(Scan(ids, body[-3], body[-2], body[-1] & 15, position))
+            if frame in _SEQUENTIAL and len(ids) == len(components):  # all in one
+                at = data.rfind(END, position)  # what lies between does not matter
+                end = None if at < 0 else at
+                break
             found = _MARKER.search(data, position)
             if found is None:
                 break
