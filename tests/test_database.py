@@ -64,7 +64,7 @@ class Server:
 
     def __init__(self, folder):
         self.folder, self.port = folder, mongod.free_port()
-        patience = "serverSelectionTimeoutMS=6000"  # FiftyOne's clients wait for 30 s
+        patience = "serverSelectionTimeoutMS=12000"  # FiftyOne's clients wait for 30 s
         self.address = f"mongodb://127.0.0.1:{self.port}/?{patience}"
         self.start()
 
