@@ -16,9 +16,8 @@ from typing import Any
 
 import psutil
 
-from tests import mongod
+from tests import mongod, painting
 from tests.micro import MICRO
-from tests.painting import paint
 
 HOME = "YOLOV1_FO_SANDBOX"
 SETTINGS: dict[str, Any] = {
@@ -112,21 +111,5 @@ def make_dataset(name: str | None = None, repeats: int = 1) -> Any:
     folder = home() / "pictures"
     folder.mkdir(exist_ok=True)
     dataset = fo.Dataset(name, persistent=name is not None)
-    dataset.add_samples(
-        [
-            fo.Sample(
-                filepath=str(one["path"]),
-                tags=["train" if number < 6 else "val"],
-                ground_truth=fo.Detections(
-                    detections=[
-                        fo.Detection(label=label, bounding_box=box)
-                        for label, box in one["objects"]
-                    ]
-                ),
-            )
-            for _ in range(repeats)
-            for number, one in enumerate(paint(folder))
-        ],
-        progress=False,
-    )
+    painting.add(dataset, painting.paint(folder), repeats)
     return dataset

@@ -16,9 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests import mongod
+from tests import mongod, painting
 from tests.micro import MICRO
-from tests.painting import paint
 from yolov1_fo.architectures import NETWORKS
 
 HOME = Path(tempfile.mkdtemp(prefix="yolov1-fo-tests-"))
@@ -92,7 +91,7 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(scope="session")
 def painted_files(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
-    return paint(tmp_path_factory.mktemp("painted"))
+    return painting.paint(tmp_path_factory.mktemp("painted"))
 
 
 @pytest.fixture
@@ -101,22 +100,7 @@ def painted(painted_files: list[dict]) -> Iterator:
     import fiftyone as fo
 
     dataset = fo.Dataset()
-    dataset.add_samples(
-        [
-            fo.Sample(
-                filepath=str(one["path"]),
-                tags=["train" if number < 6 else "val"],
-                ground_truth=fo.Detections(
-                    detections=[
-                        fo.Detection(label=label, bounding_box=box)
-                        for label, box in one["objects"]
-                    ]
-                ),
-            )
-            for number, one in enumerate(painted_files)
-        ],
-        progress=False,
-    )
+    painting.add(dataset, painted_files)
     yield dataset
     if fo.dataset_exists(dataset.name):
         dataset.delete()

@@ -1,6 +1,7 @@
 """Pictures of plain squares on grey, with their boxes."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -39,3 +40,32 @@ def paint(folder: Path) -> list[dict]:
         cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
         made.append({"path": path, "objects": objects})
     return made
+
+
+def add(dataset: Any, painted: list[dict], repeats: int = 1) -> None:
+    """Adds painted pictures to a dataset: six in eight `train`, two `val`.
+
+    Args:
+        dataset: of FiftyOne
+        painted: from `paint`
+        repeats (1): so many samples show each picture
+    """
+    import fiftyone as fo
+
+    dataset.add_samples(
+        [
+            fo.Sample(
+                filepath=str(one["path"]),
+                tags=["train" if number < 6 else "val"],
+                ground_truth=fo.Detections(
+                    detections=[
+                        fo.Detection(label=label, bounding_box=box)
+                        for label, box in one["objects"]
+                    ]
+                ),
+            )
+            for _ in range(repeats)
+            for number, one in enumerate(painted)
+        ],
+        progress=False,
+    )
