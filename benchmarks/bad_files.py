@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import json
-import os
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from benchmarks import sandbox
 from benchmarks.mutating import mutate_bytes, mutate_json, pick
 from yolov1_fo import (
     darknet,
+    formats,
     images,
     network,
     reading,
@@ -101,7 +101,7 @@ def pictures() -> Iterator[Bad]:
         path.write_bytes(mutate_bytes(rng, good[pick(rng, (kind, kind, "jpg"))]))
         return functools.partial(_look, path)
 
-    with _silenced():
+    with formats.unheard():
         yield bad
 
 
@@ -110,19 +110,6 @@ def _look(path: Path) -> None:
     for fault in reading.find_bad([str(path)]).values():
         raise ValueError(fault)
     images.read(path, 32)
-
-
-@contextlib.contextmanager
-def _silenced() -> Iterator[None]:
-    """Hides what libraries in C print of a file."""
-    errors, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(errors, 2)
-        os.close(errors)
-        os.close(nowhere)
 
 
 def folder() -> Path:
