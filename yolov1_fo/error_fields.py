@@ -7,7 +7,13 @@ import fiftyone as fo
 import numpy as np
 from fiftyone import ViewField as F
 
-from yolov1_fo import compared, error_analysis, evaluation_keys, spelling
+from yolov1_fo import (
+    class_lists,
+    compared,
+    error_analysis,
+    evaluation_keys,
+    spelling,
+)
 from yolov1_fo import samples as fo_samples
 from yolov1_fo.boxes import Array
 from yolov1_fo.compared import Compared, Field
@@ -250,6 +256,44 @@ class WithErrors:
             matches = zip(self.matched.ids, self.matched.matches(), strict=True)
             self._by_image = dict(matches)
         return self._by_image[doc.id]
+
+    def generate_results(
+        self,
+        samples: Any,
+        matches: list[Match],
+        eval_key: str | None = None,
+        classes: Sequence[str] | None = None,
+        missing: str | None = None,
+        progress: Any = None,
+    ) -> Any:
+        """Returns what was found; writes marks and kinds of error if there is a key.
+
+        If that fails, the evaluation is taken back.
+        """
+        config = self.config
+        try:
+            names = class_lists.classes_of(samples, config.gt_field, classes)
+            both = self.matched.compared.measuring(names)
+            results = self.results_of(samples, matches, eval_key, both, missing)
+            if eval_key is not None:
+                similar = getattr(config, "similar", None)
+                self.write(samples, eval_key, find(both, config.iou, similar))
+        except BaseException:
+            if eval_key is not None:
+                evaluation_keys.take_back(self, samples, eval_key)
+            raise
+        return results
+
+    def results_of(
+        self,
+        samples: Any,
+        matches: list[Match],
+        eval_key: str | None,
+        both: Compared,
+        missing: str | None,
+    ) -> Any:
+        """Returns FiftyOne's results of the classes that `both` measures."""
+        raise NotImplementedError
 
     def write(self, samples: Any, eval_key: str, kinds: list[Array]) -> None:
         """Writes the marks of objects, their numbers, and the kinds of error."""

@@ -51,29 +51,16 @@ class Evaluation(error_fields.WithErrors, COCOEvaluation):
         """Returns which detection finds which object."""
         return matched.as_coco(both, self.config.iou, progress)
 
-    def generate_results(
+    def results_of(
         self,
         samples: Any,
         matches: list[Match],
-        eval_key: str | None = None,
-        classes: Sequence[str] | None = None,
-        missing: str | None = None,
-        progress: Any = None,
+        eval_key: str | None,
+        both: Compared,
+        missing: str | None,
     ) -> COCODetectionResults:
-        """Returns the curves; writes marks and the kinds of error if there is a key."""
-        config = self.config
-        try:
-            names = class_lists.classes_of(samples, config.gt_field, classes)
-            both = self.matched.compared.measuring(names)
-            results = _results(self, samples, eval_key, both, matches, both.sweep())
-            if eval_key is not None:
-                kinds = error_fields.find(both, config.iou)
-                self.write(samples, eval_key, kinds)
-        except BaseException:
-            if eval_key is not None:
-                evaluation_keys.take_back(self, samples, eval_key)
-            raise
-        return results
+        """Returns the curves of the classes that `both` measures."""
+        return _results(self, samples, eval_key, both, matches, both.sweep())
 
 
 def _results(

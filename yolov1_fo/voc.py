@@ -19,9 +19,7 @@ from fiftyone.utils.eval.detection import (
 
 from yolov1_fo import (
     average_precision,
-    class_lists,
     error_fields,
-    evaluation_keys,
     matched,
     spelling,
 )
@@ -244,28 +242,17 @@ class VOCEvaluation(error_fields.WithErrors, DetectionEvaluation):
         """Returns which detection finds which object."""
         return matched.as_voc(both, self.config.iou)
 
-    def generate_results(
+    def results_of(
         self,
         samples: Any,
         matches: list[Match],
-        eval_key: str | None = None,
-        classes: Sequence[str] | None = None,
-        missing: str | None = None,
-        progress: Any = None,
+        eval_key: str | None,
+        both: Compared,
+        missing: str | None,
     ) -> VOCResults:
-        """Returns the curves; writes marks and the kinds of error if there is a key."""
-        config = self.config
-        try:
-            names = class_lists.classes_of(samples, config.gt_field, classes)
-            both = self.matched.compared.measuring(names)
-            curves = both.curves(config.iou)
-            if eval_key is not None:
-                kinds = error_fields.find(both, config.iou, config.similar)
-                self.write(samples, eval_key, kinds)
-        except BaseException:
-            if eval_key is not None:
-                evaluation_keys.take_back(self, samples, eval_key)
-            raise
+        """Returns the curves of the classes that `both` measures."""
+        config, names = self.config, both.classes
+        curves = both.curves(config.iou)
         results = VOCResults(
             samples,
             config,
