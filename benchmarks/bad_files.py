@@ -15,10 +15,10 @@ from benchmarks import sandbox
 from benchmarks.mutating import mutate_bytes, mutate_json, pick
 from yolov1_fo import (
     darknet,
-    formats,
     images,
     network,
     reading,
+    terminal,
 )
 from yolov1_fo.config import NetworkConfig
 
@@ -101,7 +101,7 @@ def pictures() -> Iterator[Bad]:
         path.write_bytes(mutate_bytes(rng, good[pick(rng, (kind, kind, "jpg"))]))
         return functools.partial(_look, path)
 
-    with formats.unheard():
+    with terminal.unheard():
         yield bad
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import math
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from yolov1_fo import terminal
 from yolov1_fo.boxes import Array
 
 INPUT = "image"
@@ -50,14 +50,10 @@ def unheard() -> Iterator[None]:
     by which our own lines would come twice from then on.
     """
     handlers, level = [*logging.root.handlers], logging.root.level
-    errors, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
     try:
-        yield
+        with terminal.unheard():
+            yield
     finally:
-        os.dup2(errors, 2)
-        os.close(errors)
-        os.close(nowhere)
         logging.root.handlers[:] = handlers
         logging.root.setLevel(level)
 

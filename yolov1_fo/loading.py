@@ -1,6 +1,6 @@
 """Loads TensorFlow where a person reads what is printed."""
 
-import os
+from yolov1_fo import terminal
 
 
 def load_tensorflow() -> None:
@@ -11,11 +11,5 @@ def load_tensorflow() -> None:
     """
     import yolov1_fo
 
-    errors, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
+    with terminal.unheard():
         yolov1_fo.train  # noqa: B018  # its module loads it
-    finally:
-        os.dup2(errors, 2)
-        os.close(errors)
-        os.close(nowhere)
