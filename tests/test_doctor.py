@@ -157,6 +157,7 @@ def test_clean_removes_leftovers_of_ours_alone(
     root = runs.top() / ("0" * 24)
     left = [
         root / "mine" / ".epoch_0002.0a.unfinished",
+        root / ".deleted.0a.unfinished",  # a run that was killed as it was deleted
         publishing.root() / ".other.0b.unfinished",
     ]
     kept = [
@@ -176,7 +177,7 @@ def test_clean_removes_leftovers_of_ours_alone(
     assert [path for path in left if path.exists()] == []
     assert [path for path in kept if not path.exists()] == []
     assert (elsewhere / ".precious.0f.unfinished").exists()
-    assert "deleted 1 unfinished parts of runs in" in said[1]
+    assert "deleted 2 unfinished parts of runs in" in said[1]
     assert "deleted 1 unfinished models in" in said[2]
     assert len([*leftovers.clean()]) == 2  # what was locked is free now
 

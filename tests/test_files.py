@@ -52,6 +52,32 @@ def test_nothing_changes_when_filling_fails(tmp_path: Path):
     assert contents(tmp_path / "folder") == {"part"}
 
 
+@pytest.mark.parametrize("error", [OSError("in use"), KeyboardInterrupt()])
+def test_old_folder_stays_when_the_new_one_cannot_take_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+):
+    files.write(tmp_path / "there", "")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "precious").write_text("mine")
+    rename = Path.rename
+
+    def fail_once(self: Path, target: Path) -> Path:
+        if (self / "new").exists():
+            raise error
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail_once)
+
+    def replace():
+        with files.whole_folder(tmp_path / "folder") as unfinished:
+            (unfinished / "new").touch()
+
+    with pytest.raises(type(error)):
+        replace()
+    assert (tmp_path / "folder" / "precious").read_text() == "mine"
+    assert contents(tmp_path) == {"there", "folder"}
+
+
 def test_link_is_replaced_and_not_followed(tmp_path: Path):
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "precious").write_text("mine")

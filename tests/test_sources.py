@@ -118,6 +118,10 @@ def test_a_checkpoint_does_not_replace_what_is_there(tmp_path):
     with pytest.raises(ValueError, match=r"mine' exists; choose another"):
         model.save(tmp_path / "mine")
     assert not list((tmp_path / "mine").iterdir())
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match=r"link' exists; choose another"):
+        model.save(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
 
 
 @pytest.mark.parametrize(

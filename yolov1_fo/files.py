@@ -28,23 +28,35 @@ PATIENCE = 1.0
 def whole_folder(folder: Path) -> Iterator[Path]:
     """Gives a folder to fill, which one rename then puts in its place.
 
-    What stands there already is replaced. If filling fails, nothing is left of it.
+    What stands there already is replaced, or stays if that fails; of a folder that
+    could not be filled nothing is left.
 
     Raises:
         OSError: if it can't be written
     """
-    unfinished, old = _unfinished(folder), _unfinished(folder)
+    unfinished = _unfinished(folder)
     try:
         unfinished.mkdir(parents=True)
         yield unfinished
-        with contextlib.suppress(FileNotFoundError):
-            folder.rename(old)
-        unfinished.rename(folder)
+        _swap(unfinished, folder)
     except OSError as error:
         raise OSError(f"'{folder}' can't be written: {error}") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-        remove(old)
+
+
+def _swap(unfinished: Path, folder: Path) -> None:
+    """Puts a folder in its place; if that fails, the old one stands there again."""
+    old = _unfinished(folder)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            folder.rename(old)
+        unfinished.rename(folder)
+    except BaseException:
+        if os.path.lexists(old):
+            old.rename(folder)
+        raise
+    remove(old)
 
 
 @contextlib.contextmanager
@@ -128,6 +140,12 @@ def is_file(path: str | os.PathLike[str]) -> bool:
 def is_folder(path: str | os.PathLike[str]) -> bool:
     """Returns whether a folder stands at a path, however long the path."""
     return os.path.isdir(path)  # noqa: PTH112  # a Path raises where it is too long
+
+
+def becomes(unfinished: Path) -> Path:
+    """Returns the path that something unfinished was to have, or had."""
+    name = unfinished.name.removeprefix(".").removesuffix(UNFINISHED)
+    return unfinished.with_name(name.rpartition(".")[0])
 
 
 def set_aside(path: Path) -> Path:

@@ -30,7 +30,7 @@ def _pixels() -> str:
 def _checkpoints() -> str:
     top, count = runs.top(), 0
     for folder in _run_folders(top):
-        if left := files.unfinished(folder):
+        if left := runs.half_done(folder):
             try:
                 with files.locked(places.lock(folder), patience=0):
                     count += len(left)
@@ -42,10 +42,13 @@ def _checkpoints() -> str:
 
 
 def _run_folders(top: Path) -> Iterator[Path]:
-    for folder in sorted(top.glob("*/*")):
-        is_ours = re.fullmatch("[0-9a-f]{24}", folder.parent.name)
-        if is_ours and folder.is_dir() and not folder.is_symlink():
-            yield folder
+    """Yields the folders of runs, and where such stood that are half deleted."""
+    for root in sorted(top.glob("*")):
+        if not re.fullmatch("[0-9a-f]{24}", root.name) or root.is_symlink():
+            continue
+        there = {one for one in root.glob("[!.]*") if one.is_dir()}
+        gone = {files.becomes(one) for one in files.unfinished(root)}
+        yield from sorted(one for one in there | gone if not one.is_symlink())
 
 
 def _published() -> str:

@@ -120,7 +120,7 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
             OSError: if it can't be written
         """
         folder = Path(checkpoint_dir)
-        if folder.exists():
+        if os.path.lexists(folder):  # a link to nowhere is the user's, too
             raise ValueError(f"'{folder}' exists; choose another, or delete it")
         with files.whole_folder(folder) as unfinished:
             checkpoint.write(unfinished, self.network, self.card)

@@ -183,9 +183,13 @@ def check_resumable(dataset: fo.Dataset, run_key: str) -> None:
 
 
 def _sweep(path: Path) -> None:
-    """Removes what killed processes left half-written or half-deleted of a folder."""
-    for left in (*files.unfinished(path), *files.unfinished(path.parent, path.name)):
+    for left in half_done(path):
         files.remove(left)
+
+
+def half_done(path: Path) -> list[Path]:
+    """Returns what killed processes left half-written or half-deleted of a folder."""
+    return [*files.unfinished(path), *files.unfinished(path.parent, path.name)]
 
 
 def is_own(dataset: fo.Dataset, run_key: str) -> bool:
