@@ -3,6 +3,7 @@ import json
 import fiftyone as fo
 import pytest
 from PIL import Image
+from pymongo.errors import AutoReconnect
 
 import yolov1_fo
 from yolov1_fo import open_images
@@ -219,3 +220,27 @@ def test_text_files_come_and_go_by_fiftyones_exporters(painted, tmp_path):
             assert theirs.label == ours.label
             assert theirs.bounding_box == pytest.approx(ours.bounding_box, abs=1e-6)
     again.delete()
+
+
+def test_a_dataset_that_takes_the_name_meanwhile_stays(zoo, monkeypatch):
+    name, fetch = "open-images-car-train-3-2", open_images.foz.load_zoo_dataset
+
+    def fetch_slowly(*args, **options):
+        made = fetch(*args, **options)
+        fo.Dataset(name).add_sample(fo.Sample("/mine.jpg"))
+        return made
+
+    monkeypatch.setattr(open_images.foz, "load_zoo_dataset", fetch_slowly)
+    with pytest.raises(ValueError, match=rf"'{name}' was made by another process"):
+        yolov1_fo.load_open_images(["Car"], max_samples=3)
+    assert fo.load_dataset(name).values("filepath") == ["/mine.jpg"]
+    assert fo.list_datasets("open-images*") == [name]
+
+
+def test_a_database_that_goes_away_is_not_taken_for_the_internet(zoo, monkeypatch):
+    def die(*_, **__):
+        raise AutoReconnect("gone")
+
+    monkeypatch.setattr(open_images.foz, "load_zoo_dataset", die)
+    with pytest.raises(OSError, match="does not answer; start it"):
+        yolov1_fo.load_open_images(["Car"], max_samples=3)

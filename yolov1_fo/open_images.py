@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import secrets
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
@@ -81,14 +82,20 @@ def load_open_images(
             )
         return dataset
     _check_known(classes)
-    dataset = _fetch(name, classes, split, max_samples, seed)
+    made_as = f"{name}-{secrets.token_hex(4)}"  # until it is whole
+    dataset = _fetch(made_as, classes, split, max_samples, seed)
     try:
         _tidy(dataset, classes, split)
         dataset.info["open_images"] = wanted
         dataset.persistent = persistent
-        dataset.save()
-    except BaseException:
+        dataset.name = name
+    except BaseException as error:
         dataset.delete()
+        if isinstance(error, ValueError) and fo.dataset_exists(name):
+            raise ValueError(
+                f"dataset '{name}' was made by another process meanwhile; load it, or "
+                "choose another name"
+            ) from None
         raise
     return dataset
 
@@ -111,6 +118,8 @@ def _fetching() -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if isinstance(error, connection.ERRORS):  # it is written down meanwhile
+            raise
         raise OSError(
             "Open Images can't be fetched; it needs the internet once "
             f"({type(error).__name__}: {' '.join(str(error).split())})"
