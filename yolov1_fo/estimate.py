@@ -265,13 +265,33 @@ def processor_speed() -> float:
     return (psutil.cpu_count() or 1) * 2 * size**3 / best
 
 
+def history(folder: str) -> dict[str, list[float | None]]:
+    """Returns the curves of a run so far, from a file that is always whole.
+
+    Args:
+        folder: of the run
+
+    Returns:
+        a list of numbers, one an epoch, under each name; nothing where no such file is
+    """
+    path = Path(folder) / "log.csv"
+    try:
+        if not path.is_file():  # or a pipe, which would be waited for
+            return {}
+        with path.open(newline="") as file:
+            lines = list(csv.DictReader(file))
+        names = [name for name in (lines[0] if lines else {}) if name != "epoch"]
+        return {
+            name: [float(line[name]) if line[name] else None for line in lines]
+            for name in names
+        }
+    except (OSError, ValueError, TypeError, csv.Error):  # not ours
+        return {}
+
+
 def _epoch_took(folder: str) -> float | None:
     """Returns how long an epoch of a run took, in seconds; None if it has none."""
-    try:
-        with (Path(folder) / "log.csv").open(newline="") as file:
-            seconds = [float(line["seconds"]) for line in csv.DictReader(file)]
-    except (OSError, KeyError, ValueError):
-        return None
+    seconds = [one for one in history(folder).get("seconds", []) if one is not None]
     if len(seconds) < 2:
         return None  # the first compiles
     return max(seconds[-1] - seconds[0], 0.0) / (len(seconds) - 1) or None
@@ -286,9 +306,9 @@ def past(runs: Iterable[tuple[str, Any]]) -> list[Past]:
     found = []
     for key, run in runs:
         made = getattr(run, "device", None)
-        if not made or run.task != "detect":
+        if not made or getattr(run, "task", None) != "detect":
             continue
-        with contextlib.suppress(TypeError, ValueError):  # of another version
+        with contextlib.suppress(AttributeError, TypeError, ValueError):  # not of ours
             config = TrainConfig(**run.settings)
             found.append(
                 Past(key, config, made, run.images, run.val_images, run.folder)

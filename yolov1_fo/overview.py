@@ -1,6 +1,5 @@
 """What became of a dataset's trainings, for people: its runs and its jobs together."""
 
-import csv
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +7,7 @@ from typing import NamedTuple
 import eta.core.utils as etau
 import fiftyone as fo
 
-from yolov1_fo import jobs, runs
+from yolov1_fo import estimate, jobs, runs
 
 
 class Row(NamedTuple):
@@ -97,7 +96,7 @@ def _known(dataset: fo.Dataset, run_key: str, job: jobs.Job | None) -> Row:
         epochs,
         next((best[name] for name in scores if best.get(name) is not None), None),
         info.timestamp,
-        _history(run.folder),
+        estimate.history(run.folder),
         run.folder,
     )
 
@@ -121,20 +120,3 @@ def curves(row: Row) -> list[dict[str, str | float | None]]:
         for name, values in row.history.items()
         if (known := [value for value in values if value is not None])
     ]
-
-
-def _history(folder: str) -> dict[str, list[float | None]]:
-    """Returns the curves so far, from a file that is always whole."""
-    path = Path(folder) / "log.csv"
-    if not path.is_file():  # or a pipe, which would be waited for
-        return {}
-    try:
-        with path.open(newline="") as file:
-            lines = list(csv.DictReader(file))
-        names = [name for name in (lines[0] if lines else {}) if name != "epoch"]
-        return {
-            name: [float(line[name]) if line[name] else None for line in lines]
-            for name in names
-        }
-    except (OSError, ValueError, TypeError, csv.Error):  # none, or not ours
-        return {}
