@@ -22,8 +22,8 @@ def classes(samples: Any, field: str) -> list[str]:
     Raises:
         ValueError: if there is none
     """
-    known = samples.classes.get(field) or samples.default_classes
-    labels = known or distinct(samples, f"{field}.detections.label")
+    own, _ = class_lists.own_classes(samples, field)
+    labels = None if own else distinct(samples, f"{field}.detections.label")
     return class_lists.classes_of(samples, field, labels or None)
 
 
@@ -35,7 +35,8 @@ def distinct(samples: Any, path: str) -> list[str]:
     key = (dataset.name, samples._dataset.name, stages, path, stamp)
     if key not in _known:
         values = samples.distinct(path)
-        _known[key] = sorted(value for value in values if value is not None)
+        there = (value for value in values if value is not None)
+        _known[key] = sorted(there, key=str)
         while len(_known) > MOST:
             _known.popitem(last=False)
     return list(_known[key])

@@ -114,6 +114,8 @@ def is_ignored(detection: Any) -> bool:
 
 def _is_true(value: Any) -> bool:
     """Returns whether a mark is set; importers write True, 1, 1.0, "1" or "True"."""
+    if value is None or isinstance(value, bool):  # nearly all
+        return bool(value)
     said = str(value).strip().lower()
     try:
         return float(said) > 0

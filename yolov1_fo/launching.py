@@ -205,7 +205,6 @@ def check_apply(
         fo_samples.check_videos(samples)
         if skip_existing:
             raise ValueError("skip_existing is for images, not for videos")
-        label_field = f"frames.{label_field.removeprefix('frames.')}"
     else:
         fo_samples.check_images(samples)
     outputs.detections(samples, label_field, replaces=not skip_existing)

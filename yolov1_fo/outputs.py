@@ -116,7 +116,9 @@ class Output:
         """Raises a ValueError if objects that somebody drew would be replaced."""
         root = fo_samples.whole(self.samples, of_videos=self.on_frames)
         path = f"{self.path}.detections"
-        if root.count(path) == root.count(f"{path}.confidence"):
+        counts = [fo.Count(path), fo.Count(f"{path}.confidence")]
+        objects, predictions = root.aggregate(counts)  # with one pass
+        if objects == predictions:
             return
         is_drawn = F("confidence").exists(False)
         drawn = self._ids(F(f"{self.name}.detections").filter(is_drawn).length() > 0)
