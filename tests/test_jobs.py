@@ -278,7 +278,7 @@ def test_another_who_starts_the_job_too_is_an_os_error(dataset, monkeypatch):
     monkeypatch.setattr(jobs, "START_WITHIN", 0.1)
     with (
         files.locked(place.with_name(runs.JOB_LOCK)),
-        pytest.raises(OSError, match=r"can't be started"),
+        pytest.raises(OSError, match=r"can't be started: another process is starting"),
     ):
         jobs.start(dataset, "apply", "found", {"view": []})
 

@@ -115,3 +115,12 @@ def test_documents_are_what_fiftyone_stores(rng):
         "_cls": "Detections",
         "detections": [],
     }
+
+
+@pytest.mark.parametrize("label", [["cat"], {"name": "cat"}, 3])
+def test_a_label_that_is_no_string_is_of_no_class(label):
+    kept, dropped = objects(
+        [(label, [0, 0, 1, 1], False), ("dog", [0, 0, 1, 1], False)]
+    )
+    assert kept.class_ids.tolist() == [1]
+    assert dropped.other_class == 1

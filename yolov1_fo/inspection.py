@@ -78,6 +78,7 @@ class InspectionReport:
             return float("nan")
         return 1 - len(self.findings["lost"]) / self.objects
 
+    @connection.answering()
     def view(self, kind: str) -> Any:
         """Returns the samples that have a finding.
 
@@ -91,6 +92,7 @@ class InspectionReport:
         found = dict.fromkeys(one.sample_id for one in self.findings[kind])
         return fo_samples.whole(self.samples).select(list(found), ordered=True)
 
+    @connection.answering()
     def tag(self) -> list[str]:
         """Tags the samples of each finding; the tags of an earlier look are gone then.
 
@@ -110,6 +112,7 @@ class InspectionReport:
             tags.add(f"{TAG}{kind}", self.view(kind))
         return [f"{TAG}{kind}" for kind in kinds]
 
+    @connection.answering()
     def save_views(self) -> list[str]:
         """Saves the samples of each finding as a view of the dataset.
 

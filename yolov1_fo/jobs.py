@@ -99,6 +99,10 @@ def start(
         place.parent.mkdir(parents=True, exist_ok=True)
         with files.locked(_starting(place), patience=START_WITHIN):
             process = _begin(place, text)
+    except TimeoutError:
+        raise OSError(
+            f"job '{place}' can't be started: another process is starting it"
+        ) from None
     except OSError as error:
         raise OSError(f"job '{place}' can't be started: {error}") from error
     threading.Thread(target=process.wait, daemon=True).start()  # leaves no zombie

@@ -129,7 +129,8 @@ def from_detections(
         else read_boxes(bounding_boxes)
     )
     xyxy = read.cut().astype(np.float32)
-    class_ids = np.array([ids.get(x, -1) for row in labels for x in row], np.int32)
+    named = (x if isinstance(x, str) else None for row in labels for x in row)
+    class_ids = np.array([ids.get(x, -1) for x in named], np.int32)
     has_none = np.array([x is None for row in labels for x in row], bool)
     skip = np.array([x for row in ignored for x in row], bool)
 

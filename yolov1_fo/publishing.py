@@ -19,6 +19,7 @@ from yolov1_fo import (
     arguments,
     checkpoint,
     collection,
+    connection,
     database,
     files,
     manifest,
@@ -54,6 +55,7 @@ def root() -> Path:
     return Path(fo.config.model_zoo_dir) / manifest.PUBLISHED
 
 
+@connection.answering()
 def publish(
     checkpoint_dir: str | os.PathLike[str], name: str, dataset: fo.Dataset | None = None
 ) -> Path:
