@@ -121,7 +121,7 @@ def _look(ctx: Any, form: types.Object, samples: Any, truth: str) -> None:
     pred_field, key = ctx.params.get("pred_field"), ctx.params.get("eval_key")
     if pred_field and key:
         gt_field = ctx.params.get("gt_field") or truth
-        evaluation_keys.check(samples, pred_field, gt_field, key)
+        evaluation_keys.check(samples, pred_field, gt_field, key, documents=False)
 
 
 def _free_key(dataset: Any, field: str) -> str:

@@ -13,7 +13,7 @@ import fiftyone as fo
 import fiftyone.core.labels as fol
 import fiftyone.core.odm as foo
 
-from yolov1_fo import connection
+from yolov1_fo import arguments, connection
 from yolov1_fo import samples as fo_samples
 
 logger = logging.getLogger(__name__)
@@ -46,6 +46,7 @@ def check(
     eval_key: str,
     *,
     replaces: str | None = None,
+    documents: bool = True,
 ) -> None:
     """Raises an error unless an evaluation can be kept under a name.
 
@@ -59,13 +60,14 @@ def check(
         eval_key: name of the evaluation
         replaces (None): class of the settings of evaluations that may stand there, of
             the same fields; one of ours that was cut short always may
+        documents (True): looks through all samples for what no schema declares; a form,
+            which asks at each key press, leaves that to what it starts
 
     Raises:
         TypeError: if it is no string
         ValueError: if it is no name, or the name is taken, or a field is read-only
     """
-    if not isinstance(eval_key, str):
-        raise TypeError(f"eval_key must be a string, got {eval_key!r}")
+    arguments.check_string("eval_key", eval_key)
     if not eval_key.isidentifier() or eval_key.startswith("_"):
         raise ValueError(
             "eval_key must be a name that Python takes and that does not begin with "
@@ -85,7 +87,8 @@ def check(
                 "marks its objects; evaluate without an eval_key"
             )
     new = [eval_key, *paths(pred_field, gt_field, eval_key)]
-    if taken := stored.taken([path for path in new if path not in own]):
+    new = [path for path in new if path not in own]
+    if taken := stored.declared(new) or (documents and stored.undeclared(new)):
         field, is_nested, name = taken.partition(".detections.")
         owner = f"objects of '{field}'" if is_nested else "samples"
         raise ValueError(
@@ -179,11 +182,12 @@ class _Stored:
         objects = _by_name(there.get("fields")).get("detections", {})
         return bool(there.get("read_only") or objects.get("read_only"))
 
-    def taken(self, paths: list[str]) -> str | None:
-        """Returns the first of some paths that is there, declared or not."""
-        for path in paths:
-            if self._is_declared(path):
-                return path
+    def declared(self, paths: list[str]) -> str | None:
+        """Returns the first of some paths that the schema has."""
+        return next((path for path in paths if self._is_declared(path)), None)
+
+    def undeclared(self, paths: list[str]) -> str | None:
+        """Returns the first of some paths that a document has."""
         one_of = [{path: {"$exists": True}} for path in paths]
         found = self.collection.find_one({"$or": one_of}, ["_id"])
         if found is None:
