@@ -12,7 +12,7 @@ import pytest
 
 from tests.plugin.conftest import SETTINGS, call, ended, error
 from tests.plugin.watching import watching
-from yolov1_fo import files, installing, jobs, launching, publishing, runs
+from yolov1_fo import files, installing, jobs, launching, pixels, publishing, runs
 
 HOSTILE = (
     "../escape",
@@ -76,6 +76,7 @@ def test_it_writes_where_it_says_and_runs_nothing_of_a_dataset(
 ):
     # 1. A dataset whose words are commands, code, HTML and Markdown.
     monkeypatch.chdir(tmp_path)
+    pixels.clean(runs.top() / runs.PIXELS)  # other tests may have kept the same images
     witness = tmp_path / "executed"
     code = f"__import__('pathlib').Path({str(witness)!r}).touch()"
     words = [f"$(touch {witness})", code, "<img src=x onerror=alert(1)>"]
