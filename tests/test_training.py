@@ -192,7 +192,7 @@ def test_objects_without_size_are_left_out(painted, micro, caplog):
     with caplog.at_level(logging.INFO, logger="yolov1_fo"):
         train(painted, micro, epochs=1)
     assert "train: 6 images" in caplog.text
-    assert "0 ignored and 1 without size" in caplog.text
+    assert "left out 0 ignored, 1 without area and 0 without label" in caplog.text
 
 
 def test_loss_that_is_not_finite_stops_and_names_the_step(painted, micro):

@@ -339,7 +339,7 @@ def _listing(
     dropped = listing.dropped
     logger.log(
         logging.WARNING if dropped.degenerate or dropped.unlabelled else logging.INFO,
-        "%s: %d images, %d objects; left out %d ignored, %d without size and %d "
+        "%s: %d images, %d objects; left out %d ignored, %d without area and %d "
         "without label",
         split,
         len(listing.filepaths),
