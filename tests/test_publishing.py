@@ -232,6 +232,21 @@ def test_a_name_taken_while_the_lock_is_awaited_stays(
     assert yolov1_fo.load_model("squares").classes == list(CLASSES)
 
 
+def test_a_name_taken_while_it_is_checked_is_published_already(
+    zoo_dir, checkpoint_dir, other, monkeypatch
+):
+    others = publishing._others
+
+    def late():
+        monkeypatch.setattr(publishing, "_others", others)
+        yolov1_fo.publish(other, "squares")
+        return others()
+
+    monkeypatch.setattr(publishing, "_others", late)
+    with pytest.raises(ValueError, match="'squares' is published already"):
+        yolov1_fo.publish(checkpoint_dir, "squares")
+
+
 def test_another_that_publishes_for_long_is_said(zoo_dir, checkpoint_dir, monkeypatch):
     monkeypatch.setattr(publishing, "PATIENCE", 0)
     yolov1_fo.publish(checkpoint_dir, "squares")

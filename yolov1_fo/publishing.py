@@ -221,6 +221,7 @@ def check_name(name: str) -> None:
         )
     _check_free(name)
     if name in {*NETWORKS, *zoo.entries(), *_others()}:
+        _check_free(name)  # another process may have published it just now
         raise ValueError(f"'{name}' is the name of another model; choose another")
 
 
