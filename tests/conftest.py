@@ -21,7 +21,7 @@ from tests.micro import MICRO
 from yolov1_fo.architectures import NETWORKS
 
 HOME = Path(tempfile.mkdtemp(prefix="yolov1-fo-tests-"))
-
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 
 os.environ |= {
     "FIFTYONE_DEFAULT_DATASET_DIR": str(HOME / "datasets"),
@@ -54,6 +54,8 @@ def pytest_configure(config: pytest.Config) -> None:
         raise RuntimeError("fiftyone was imported before the tests' own database runs")
     # A shell has what it starts in the background ignore it, and so do their children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if config.getoption("numprocesses", None):
+        return  # the processes that it starts have a database each
     port = mongod.free_port()
     atexit.register(_stop_database, mongod.start(HOME / "db", port))
     os.environ["FIFTYONE_DATABASE_URI"] = f"mongodb://127.0.0.1:{port}"
@@ -63,7 +65,6 @@ def _stop_database(server: subprocess.Popen) -> None:
     """Runs after FiftyOne's own clean-up at exit, since it was registered before."""
     server.kill()
     server.wait()
-    shutil.rmtree(HOME, ignore_errors=True)
 
 
 @pytest.fixture

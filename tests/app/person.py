@@ -1,6 +1,7 @@
 """What a person does in the App: presses keys, fills forms, looks."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -91,17 +92,35 @@ class Person:
         button.click()
 
     def panel(self, name: str) -> Any:
-        """Opens a panel beside the samples, unless it stands there; returns it."""
+        """Opens a panel beside the samples, unless it stands there; returns it.
+
+        The App may lay out its panels anew while it loads, so that a press is lost.
+        """
         content = self.page.locator(f"[data-cy=panel-content-{name}]")
         tab = self.page.locator(f"[data-cy=panel-tab-{name}]")
-        self.page.wait_for_timeout(500)
-        if not tab.count():
-            self.page.locator("[data-cy=new-panel-btn]").first.click()
-            self.page.locator(f"[data-cy=new-panel-option-{name}]").click()
-        elif not content.count():
-            tab.click()
-        content.first.wait_for()
+        option = self.page.locator(f"[data-cy=new-panel-option-{name}]")
+
+        def press() -> None:
+            if tab.count():
+                tab.first.click()
+                return
+            if not option.count():
+                self.page.locator("[data-cy=new-panel-btn]").first.click()
+            option.click()
+
+        self._again(press, content, f"panel '{name}' did not open")
         return content
+
+    def _again(self, press: Callable[[], None], until: Any, fault: str) -> None:
+        """Presses, and every ten seconds again, until something is seen."""
+        self.page.wait_for_timeout(500)
+        for second in range(int(WITHIN)):
+            if until.count():
+                return
+            if second % 10 == 0:
+                press()
+            self.page.wait_for_timeout(1000)
+        raise AssertionError(fault)
 
     def evaluation(self, name: str) -> None:
         """Opens an evaluation in FiftyOne's panel.
@@ -109,14 +128,11 @@ class Person:
         The panel draws its list anew while it loads, so that a press can be lost.
         """
         content = self.panel(EVALUATION)
-        opened = content.get_by_text("Overview", exact=True)
-        for second in range(int(WITHIN)):
-            if opened.count():
-                return
-            if second % 10 == 0:
-                content.get_by_text(name, exact=True).first.click()
-            self.page.wait_for_timeout(1000)
-        raise AssertionError(f"evaluation '{name}' did not open")
+        self._again(
+            content.get_by_text(name, exact=True).first.click,
+            content.get_by_text("Overview", exact=True),
+            f"evaluation '{name}' did not open",
+        )
 
     def epoch(self, name: str) -> int:
         """Returns the epoch that the panel of runs shows of a training; 0: none."""
