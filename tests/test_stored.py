@@ -1,0 +1,135 @@
+"""What an earlier version left in a user's database and folders works today."""
+
+import contextlib
+
+import fiftyone as fo
+import fiftyone.zoo as foz
+import keras
+import numpy as np
+import pytest
+
+import yolov1_fo
+from tests import stored
+from tests.same import assert_same
+from yolov1_fo import architectures, checkpoint, jobs, publishing, runs
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """Everything lies in its folders, and in FiftyOne's database."""
+    for name, network in stored.NETWORKS.items():
+        monkeypatch.setitem(architectures.NETWORKS, name, network)
+    monkeypatch.setattr(fo.config, "default_dataset_dir", str(tmp_path / "datasets"))
+    monkeypatch.setattr(fo.config, "model_zoo_dir", str(tmp_path / "models"))
+    monkeypatch.setattr(fo.config, "model_zoo_manifest_paths", None)
+    stored.put(tmp_path)
+    yield tmp_path
+    with contextlib.suppress(ValueError):
+        fo.delete_dataset(stored.DATASET)
+
+
+@pytest.fixture
+def dataset(home):
+    return fo.load_dataset(stored.DATASET)
+
+
+def test_runs_are_listed_loaded_and_deleted(dataset):
+    assert {key: runs.status(dataset, key) for key in runs.keys(dataset)} == {
+        "classifier": "finished",
+        "finished": "finished",
+        "stopped": "stopped",
+    }
+    model = yolov1_fo.load_model("finished", dataset)
+    assert model.classes == ["blue", "red"]
+    folder = runs.folder(dataset, "finished")
+    assert folder.exists()
+    assert str(folder) in runs.delete(dataset, "finished")
+    assert not folder.exists()
+
+
+def test_a_stopped_run_goes_on(dataset, caplog):
+    train, val = dataset.match_tags("train"), dataset.match_tags("val")
+    before = dataset.load_run_results("stopped").history
+    run = yolov1_fo.train(train, val_samples=val, resume="stopped", progress=False)
+    assert runs.status(dataset, "stopped") == "finished"
+    assert len(run.history["loss"]) == 4
+    assert {name: values[:2] for name, values in run.history.items()} == before
+    assert "labels changed" not in caplog.text
+
+
+def test_a_classifier_starts_a_training(dataset):
+    run = yolov1_fo.train(
+        dataset.match_tags("train"),
+        network="stored",
+        trunk="classifier",
+        side=32,
+        S=2,
+        batch_size=2,
+        epochs=1,
+        progress=False,
+    )
+    assert len(run.history["loss"]) == 1
+
+
+@pytest.mark.parametrize("key", ["ours", "voc", "by_job"])
+def test_evaluations_are_loaded_renamed_and_deleted(dataset, key):
+    results = dataset.load_evaluation_results(key)
+    assert results.mAP() > 0.5
+    fields = set(dataset.get_field_schema(flat=True))
+    error = f"predictions.detections.{key}_error"
+    assert error in fields
+    dataset.rename_evaluation(key, "renamed")
+    assert dataset.load_evaluation_results("renamed").mAP() == results.mAP()
+    fields = set(dataset.get_field_schema(flat=True))
+    assert error not in fields
+    assert "predictions.detections.renamed_error" in fields
+    dataset.delete_evaluation("renamed")
+    assert not {
+        name for name in dataset.get_field_schema(flat=True) if "renamed" in name
+    }
+
+
+def test_an_evaluation_is_made_anew_under_its_name(dataset):
+    val = dataset.match_tags("val")
+    before = dataset.load_evaluation_results("ours").mAP()
+    report = yolov1_fo.evaluate(val, "predictions", eval_key="ours")
+    assert report.coco_map == pytest.approx(before, abs=1e-9)
+
+
+def test_jobs_are_found(dataset):
+    [job] = jobs.all_of(dataset)
+    assert (job.task, job.target) == ("evaluate", "by_job")
+    assert job.progress.state == "finished"
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        pytest.param(foz.load_zoo_model, id="zoo"),
+        pytest.param(yolov1_fo.load_model, id="ours"),
+    ],
+)
+def test_a_published_model_finds_the_same(dataset, load):
+    assert publishing.names() == ["stored-model"]
+    assert publishing.damaged() == {}
+    model = load("stored-model")
+    dataset.apply_model(model, label_field="again")
+    assert dataset.count("found.detections") > 8
+    for sample in dataset:
+        assert_same(sample.again, sample.found)
+    publishing.unpublish("stored-model")
+
+
+def test_layers_are_found_by_their_registered_names(home):
+    net = keras.saving.load_model(home / "layers.keras", compile=False)
+    known = np.load(home / "layers.npz")
+    np.testing.assert_allclose(net(known["pixels"]), known["output"], atol=1e-5)
+
+
+def test_a_checkpoint_is_read_as_it_was_written(dataset):
+    folder = checkpoint.resolve(runs.checkpoint_dir(dataset, "finished"))
+    card = checkpoint.read_card(folder)
+    assert card["format"] == 1
+    assert card["classes"] == ["blue", "red"]
