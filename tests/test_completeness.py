@@ -83,6 +83,7 @@ def written(picture, path, options, change):
 def test_a_file_is_complete_however_it_ends(picture, tmp_path, name):
     path, whole = written(picture, tmp_path / "a", *COMPLETE[name])
     assert images.fault_of(path) is None
+    assert images.is_whole(path)
     image, fault = images.decode(path)
     assert fault is None
     np.testing.assert_array_equal(image, whole)
@@ -137,6 +138,7 @@ CUT = {
 def test_a_file_that_lacks_pixels_is_cut(picture, tmp_path, name):
     path, _ = written(picture, tmp_path / "a", *CUT[name])
     assert images.fault_of(path) == images.CUT
+    assert not images.is_whole(path)
     assert images.decode(path).fault in (images.CUT, "can't be decoded")
 
 
@@ -188,3 +190,8 @@ def test_later_frames_do_not_matter(picture, tmp_path):
     path.write_bytes(content[: len(content) * 3 // 4])
     assert images.fault_of(path) is None
     np.testing.assert_array_equal(images.read(path), whole)
+
+
+def test_a_file_that_is_missing_is_neither_whole_nor_cut(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"image '.*a\.jpg' does not exist"):
+        images.is_whole(tmp_path / "a.jpg")

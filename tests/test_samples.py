@@ -20,6 +20,13 @@ def test_read_gives_what_stands_there(painted, painted_files):
     assert records.confidences[0] == [None]
 
 
+def test_names_that_are_known_as_its_own_are_there():
+    assert fo_samples.read is annotations.read
+    assert fo_samples.classes_of is class_lists.classes_of
+    with pytest.raises(AttributeError, match="has no attribute 'raed'"):
+        fo_samples.raed  # noqa: B018  # the access is the test
+
+
 def test_read_takes_a_sample_without_the_field_for_empty(painted):
     painted.add_sample(fo.Sample(filepath="more.png"))
     assert annotations.read(painted, "ground_truth").labels[-1] == []

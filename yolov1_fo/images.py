@@ -137,6 +137,23 @@ def fault_of(
     return CUT if whole is None else None
 
 
+def is_whole(path: str | os.PathLike[str]) -> bool:
+    """Returns whether no pixel of an image file is missing; decoders do not tell.
+
+    A file of no known kind holds nothing that could be missing.
+
+    Args:
+        path: an image file
+
+    Raises:
+        FileNotFoundError: if there is no such file
+    """
+    fault = fault_of(path)
+    if fault == MISSING:
+        raise FileNotFoundError(told(path, fault))
+    return fault != CUT
+
+
 class _File(NamedTuple):
     header: Header | None
     data: bytes

@@ -1,6 +1,7 @@
 """What a FiftyOne collection must offer, and the lines that say what it lacks."""
 
 import hashlib
+import importlib
 import shutil
 from collections.abc import Iterable
 from typing import Any
@@ -213,3 +214,16 @@ def label_path(samples: Samples, field: str) -> str:
 def digest(ids: Iterable[str]) -> str:
     """Returns what tells one set of samples from another, in any order."""
     return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
+
+
+_ELSEWHERE = {
+    **dict.fromkeys(("Records", "read", "read_parts", "is_ignored"), "annotations"),
+    "classes_of": "class_lists",
+}
+"""Names that are known outside as this module's, and the modules that hold them."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ELSEWHERE:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"yolov1_fo.{_ELSEWHERE[name]}"), name)
