@@ -1,5 +1,6 @@
 """Lists of class names: one rule for each place where a caller gives one."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -52,7 +53,7 @@ def _check_alike(names: list[str], argument: str) -> None:
     blank = [name for name in names if not name.strip()]
     if blank:
         raise ValueError(f"{argument} must not be blank, got {blank[0]!r}")
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         raise ValueError(f"{argument} must differ, got {', '.join(twice)} twice")
     first: dict[str, str] = {}

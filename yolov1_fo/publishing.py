@@ -212,8 +212,7 @@ def check_name(name: str) -> None:
         ValueError: if it is taken, or can't be one
         TypeError: if it is no string
     """
-    if not isinstance(name, str):
-        raise TypeError(f"name must be a string, got {type(name).__name__}")
+    arguments.check_string("name", name)
     if not re.fullmatch(NAME, name):
         raise ValueError(
             "name must be letters, digits, dots, dashes and underscores, beginning "
