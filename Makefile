@@ -4,7 +4,7 @@ BIN := .venv/bin
 EXTRAS := cpu,pretrained,jax,export,dev
 PHOTOGRAPHS ?=
 PYTEST := $(BIN)/python -m pytest $(if $(PHOTOGRAPHS),--photographs="$(PHOTOGRAPHS)")
-# Half of the time passes in waiting for other processes. The App's files come first.
+# Half of the time passes in waiting for other processes.
 TWICE := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 FIFTYONE_FOLDER := $(BIN)/python -c "from importlib.util import find_spec; \
@@ -55,11 +55,13 @@ tools:
 
 test: checks tools
 	@echo "== tests"
-	$(PYTEST) $(TWICE)
+	$(PYTEST) $(TWICE) --ignore=tests/app
+	@echo "== tests of the App, in a browser"
+	$(PYTEST) tests/app
 
 test-fast: checks
 	@echo "== tests that do not train"
-	$(PYTEST) $(TWICE) -m "not slow"
+	$(PYTEST) $(TWICE) -m "not slow" --ignore=tests/app
 
 bench: setup
 	$(BIN)/python -m pip install --quiet --editable ".[bench]"

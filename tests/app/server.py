@@ -24,15 +24,18 @@ class App:
     """
 
     def __init__(self, dataset: str, log: Path) -> None:
-        self.log = log
+        self.dataset, self.log = dataset, log
         self.port = mongod.free_port()
         self.url = f"http://127.0.0.1:{self.port}/datasets/{dataset}"
         self.start()
 
     def start(self) -> None:
-        """Starts it; returns when it answers."""
+        """Starts it; returns when it answers, and its session is connected.
+
+        A session that connects later lays out anew what the browser shows.
+        """
         fiftyone = Path(sys.executable).with_name("fiftyone")
-        arguments = ["app", "launch", "--remote", "-p", str(self.port)]
+        arguments = ["app", "launch", self.dataset, "--remote", "-p", str(self.port)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [fiftyone, *arguments, "-A", "127.0.0.1", "--wait", "-1"],
@@ -42,11 +45,23 @@ class App:
             )
         deadline = time.monotonic() + ANSWERS_WITHIN
         while time.monotonic() < deadline and self.process.poll() is None:
+            before = self._connections()
+            time.sleep(0.5)
             with contextlib.suppress(urllib.error.URLError, ConnectionError):
                 urllib.request.urlopen(self.url, timeout=5).close()
-                return
-            time.sleep(0.2)
+                if before & self._connections():
+                    return
         raise RuntimeError(f"the App does not answer: {self.log.read_text()}")
+
+    def _connections(self) -> set[int]:
+        """Returns the ports from which the session is connected to its server."""
+        with contextlib.suppress(psutil.Error):
+            return {
+                one.laddr.port
+                for one in psutil.Process(self.process.pid).net_connections("tcp")
+                if one.raddr and one.raddr.port == self.port
+            }
+        return set()
 
     def stop(self) -> None:
         """Kills it, as a machine that loses its terminal does."""
