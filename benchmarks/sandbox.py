@@ -18,18 +18,9 @@ import psutil
 
 from tests import mongod, painting
 from tests.micro import MICRO
+from tests.micro import SETTINGS as SETTINGS
 
 HOME = "YOLOV1_FO_SANDBOX"
-SETTINGS: dict[str, Any] = {
-    "network": "micro",
-    "side": 32,
-    "S": 2,
-    "dropout": 0.0,
-    "batch_size": 2,
-    "learning_rate": 1e-3,
-    "progress": False,
-}
-"""Of a training that takes seconds."""
 
 
 def enter(main: Callable[[], int]) -> None:

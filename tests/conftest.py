@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from tests import mongod, painting
-from tests.micro import MICRO
+from tests.micro import MICRO, SETTINGS
 from yolov1_fo.architectures import NETWORKS
 
 HOME = Path(tempfile.mkdtemp(prefix="yolov1-fo-tests-"))
@@ -111,15 +111,7 @@ def painted(painted_files: list[dict]) -> Iterator:
 def micro(monkeypatch: pytest.MonkeyPatch) -> dict:
     """Settings of a network that builds and trains in seconds."""
     monkeypatch.setitem(NETWORKS, "micro", MICRO)
-    return {
-        "network": "micro",
-        "side": 32,
-        "S": 2,
-        "dropout": 0.0,
-        "batch_size": 2,
-        "learning_rate": 1e-3,
-        "progress": False,
-    }
+    return dict(SETTINGS)
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,17 @@ MICRO = Architecture(
     )
 )
 
+SETTINGS: dict[str, Any] = {
+    "network": "micro",
+    "side": 32,
+    "S": 2,
+    "dropout": 0.0,
+    "batch_size": 2,
+    "learning_rate": 1e-3,
+    "progress": False,
+}
+"""Of a training of `MICRO` that takes seconds."""
+
 
 def _darknet(batch_norm: bool) -> Architecture:
     """Every kind of layer of Darknet's; tests/golden/darknet has its numbers."""

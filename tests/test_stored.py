@@ -11,6 +11,7 @@ import pytest
 import yolov1_fo
 from tests import stored
 from tests.same import assert_same
+from tests.stored.make import SETTINGS
 from yolov1_fo import architectures, checkpoint, jobs, publishing, runs
 
 pytestmark = pytest.mark.slow
@@ -62,13 +63,9 @@ def test_a_stopped_run_goes_on(dataset, caplog):
 def test_a_classifier_starts_a_training(dataset):
     run = yolov1_fo.train(
         dataset.match_tags("train"),
-        network="stored",
         trunk="classifier",
-        side=32,
-        S=2,
-        batch_size=2,
         epochs=1,
-        progress=False,
+        **SETTINGS,
     )
     assert len(run.history["loss"]) == 1
 

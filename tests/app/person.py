@@ -115,7 +115,7 @@ class Person:
         """Presses, and every ten seconds again, until something is seen."""
         self.page.wait_for_timeout(500)
         for second in range(int(WITHIN)):
-            if until.count():
+            if until.first.is_visible():
                 return
             if second % 10 == 0:
                 press()

@@ -28,16 +28,15 @@ NETWORKS = {
 """What was trained; they stay as they are."""
 
 
-def put(folder: Path, archive: Path = ARCHIVE) -> None:
+def put(folder: Path) -> None:
     """Unpacks everything, and adds what belongs there to FiftyOne's database.
 
     Args:
         folder: that is empty; `datasets`, `images` and `models` will be in it
-        archive: from `make.py`
     """
     import fiftyone.core.odm as foo
 
-    with zipfile.ZipFile(archive) as packed:
+    with zipfile.ZipFile(ARCHIVE) as packed:
         packed.extractall(folder)
     for path in folder.rglob("*"):
         if path.is_file() and path.suffix in TEXTS:

@@ -1,46 +1,27 @@
 """Makes such an archive with today's code: `python -m tests.stored.make ARCHIVE`."""
 
-import os
 import sys
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tests import mongod, painting
+from benchmarks import sandbox
+from tests import micro, painting
 from tests.stored import DATASET, HOME, NETWORKS, TEXTS
 
-SETTINGS = {
-    "network": "stored",
-    "side": 32,
-    "S": 2,
-    "dropout": 0.0,
-    "batch_size": 2,
-    "learning_rate": 1e-3,
-    "progress": False,
-}
+SETTINGS = {**micro.SETTINGS, "network": "stored"}
 
 
-def main(archive: Path) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder).resolve()
-        port = mongod.free_port()
-        os.environ |= {
-            "FIFTYONE_DATABASE_URI": f"mongodb://127.0.0.1:{port}",
-            "FIFTYONE_DEFAULT_DATASET_DIR": str(home / "datasets"),
-            "FIFTYONE_MODEL_ZOO_DIR": str(home / "models"),
-        }
-        server = mongod.start(home / "db", port)
-        try:
-            home.joinpath("images").mkdir()
-            _fill(home)
-            (home / "database.json").write_text(_dumped())
-            _pack(home, archive)
-        finally:
-            server.kill()
-            server.wait()
+def main() -> int:
+    """Fills the sandbox, and packs it into the archive that the caller names."""
+    home = sandbox.home()
+    (home / "images").mkdir()
+    _fill(home)
+    (home / "database.json").write_text(_dumped())
+    _pack(home, Path(sys.argv[1]))
+    return 0
 
 
 def _fill(home: Path) -> None:
@@ -148,7 +129,7 @@ def _pack(home: Path, archive: Path) -> None:
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
         for path in sorted(home.rglob("*")):
             name = path.relative_to(home)
-            left_out = {"db", "images", "pixels"} & set(name.parts)
+            left_out = {"db", "pid", "port", "images", "pixels"} & set(name.parts)
             if path.is_dir() or left_out:
                 continue
             data = path.read_bytes()
@@ -158,4 +139,4 @@ def _pack(home: Path, archive: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    sandbox.enter(main)
