@@ -195,3 +195,11 @@ def test_later_frames_do_not_matter(picture, tmp_path):
 def test_a_file_that_is_missing_is_neither_whole_nor_cut(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"image '.*a\.jpg' does not exist"):
         images.is_whole(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("content", [b"", b"0123456789"])
+def test_a_file_that_is_no_picture_is_not_whole(tmp_path, content):
+    (tmp_path / "a.jpg").write_bytes(content)
+    assert not images.is_whole(tmp_path / "a.jpg")
+    with pytest.raises(FileNotFoundError, match="is a folder"):
+        images.is_whole(tmp_path)

@@ -18,13 +18,11 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
+def home(tmp_path, zoo_dir, monkeypatch):
     """Everything lies in its folders, and in FiftyOne's database."""
     for name, network in stored.NETWORKS.items():
         monkeypatch.setitem(architectures.NETWORKS, name, network)
     monkeypatch.setattr(fo.config, "default_dataset_dir", str(tmp_path / "datasets"))
-    monkeypatch.setattr(fo.config, "model_zoo_dir", str(tmp_path / "models"))
-    monkeypatch.setattr(fo.config, "model_zoo_manifest_paths", None)
     stored.put(tmp_path)
     yield tmp_path
     with contextlib.suppress(ValueError):

@@ -274,8 +274,8 @@ def history(folder: str) -> dict[str, list[float | None]]:
     Returns:
         a list of numbers, one an epoch, under each name; nothing where no such file is
     """
-    path = Path(folder) / "log.csv"
     try:
+        path = Path(folder) / "log.csv"
         if not path.is_file():  # or a pipe, which would be waited for
             return {}
         with path.open(newline="") as file:

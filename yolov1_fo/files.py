@@ -53,7 +53,7 @@ def _swap(unfinished: Path, folder: Path) -> None:
             folder.rename(old)
         unfinished.rename(folder)
     except BaseException:
-        if os.path.lexists(old):
+        if os.path.lexists(old) and not os.path.lexists(folder):
             old.rename(folder)
         raise
     remove(old)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import PngImagePlugin
 
-from yolov1_fo import completeness, headers, jpeg
+from yolov1_fo import completeness, files, headers, jpeg
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import MAX_IMAGE_PIXELS
 from yolov1_fo.headers import Header
@@ -138,9 +138,7 @@ def fault_of(
 
 
 def is_whole(path: str | os.PathLike[str]) -> bool:
-    """Returns whether no pixel of an image file is missing; decoders do not tell.
-
-    A file of no known kind holds nothing that could be missing.
+    """Returns whether `fault_of` finds nothing wrong with an image file.
 
     Args:
         path: an image file
@@ -149,9 +147,9 @@ def is_whole(path: str | os.PathLike[str]) -> bool:
         FileNotFoundError: if there is no such file
     """
     fault = fault_of(path)
-    if fault == MISSING:
+    if not files.is_file(path):
         raise FileNotFoundError(told(path, fault))
-    return fault != CUT
+    return fault is None
 
 
 class _File(NamedTuple):
