@@ -11,9 +11,10 @@ import yolov1_fo
 from benchmarks import measuring
 from benchmarks.measuring import Figure
 from tests.micro import MICRO
-from yolov1_fo import decode, reading
+from yolov1_fo import decode
 from yolov1_fo.architectures import NETWORKS
-from yolov1_fo.model import YOLOv1Model, YOLOv1ModelConfig
+from yolov1_fo.model.yolov1_model import YOLOv1Model, YOLOv1ModelConfig
+from yolov1_fo.pipeline import image_loading
 
 BATCH, FOUND = 16, 10
 CASES: dict[str, dict[str, Any]] = {
@@ -40,14 +41,14 @@ def _case(
             {"settings": {"network": name, **settings}, "classes": list("abcde")}
         )
     )
-    seen = [one.image for one in reading.read_all(paths[: 2 * BATCH], model.side)]
+    seen = [one.image for one in image_loading.read_all(paths[: 2 * BATCH], model.side)]
     mean = _speak_up(model, np.stack(seen))
     dataset = fo.Dataset()
     dataset.add_samples([fo.Sample(filepath=path) for path in paths], progress=False)
 
     def read_and_forward() -> None:
         batch = []
-        for one in reading.read_all(paths, model.side):
+        for one in image_loading.read_all(paths, model.side):
             batch.append(one.image)
             if len(batch) == BATCH:
                 model.forward(np.stack(batch))

@@ -12,8 +12,10 @@ import yolov1_fo
 from benchmarks import sandbox
 from benchmarks.bad_files import Bad, Call, net_config
 from benchmarks.mutating import ODD, bad_list, bad_name, mutate_json, pick
-from yolov1_fo import checkpoint, fitting, network, runs
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.networks import graph
+from yolov1_fo.runs import checkpoint, registry
+from yolov1_fo.training import loop
 
 GOOD = ["blue", "red"]
 
@@ -21,12 +23,12 @@ GOOD = ["blue", "red"]
 @contextlib.contextmanager
 def planned_only() -> Iterator[None]:
     """Lets `train` end when all is checked, before anything is written."""
-    run = fitting.run
-    fitting.run = lambda plan, *_, **__: plan  # type: ignore[assignment]
+    run = loop.run
+    loop.run = lambda plan, *_, **__: plan  # type: ignore[assignment]
     try:
         yield
     finally:
-        fitting.run = run
+        loop.run = run
 
 
 def _train(samples: Any, **arguments: Any) -> None:
@@ -81,7 +83,7 @@ def _calls(dataset: fo.Dataset, model: Any, source: Any, name: Any) -> list[Call
         lambda: _train(one, trunk=name or "_", batch_size=1),
         lambda: ours.load_model(name, dataset),
         lambda: ours.load_model(name),
-        lambda: runs.delete(dataset, name),
+        lambda: registry.delete(dataset, name),
         lambda: ours.unpublish(name),
         publish,
     ]
@@ -94,7 +96,7 @@ def _labelled() -> Iterator[tuple[fo.Dataset, Any, Any]]:
     source = sandbox.home() / "fuzz" / "named"
     card = {"classes": GOOD, "settings": net_config().__dict__}
     with checkpoint.writing(source, 1, best=True) as folder:
-        checkpoint.write(folder, network.build(net_config()), card)
+        checkpoint.write(folder, graph.build(net_config()), card)
     model = yolov1_fo.load_model(source, confidence_thresh=0.0)
     yolov1_fo.apply(dataset, model, "predictions", progress=False)
     dataset.set_values("notes", [f"note {n}" for n in range(len(dataset))])
@@ -160,7 +162,7 @@ def settings() -> Iterator[Bad]:
 
 def _own(config: dict[str, Any]) -> dict[str, Any]:
     """Returns those settings of a model that `load_model` takes."""
-    from yolov1_fo.model_config import SETTINGS
+    from yolov1_fo.model.model_config import SETTINGS
 
     return {name: config[name] for name in SETTINGS}
 

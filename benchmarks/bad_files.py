@@ -13,14 +13,10 @@ import numpy as np
 
 from benchmarks import sandbox
 from benchmarks.mutating import mutate_bytes, mutate_json, pick
-from yolov1_fo import (
-    darknet,
-    images,
-    network,
-    reading,
-    terminal,
-)
+from yolov1_fo import images
 from yolov1_fo.config import NetworkConfig
+from yolov1_fo.networks import darknet_weights, graph, terminal
+from yolov1_fo.pipeline import image_loading
 
 Call = Callable[[], Any]
 Bad = Callable[[np.random.Generator], Call]
@@ -35,9 +31,9 @@ def net_config() -> NetworkConfig:
 @contextlib.contextmanager
 def weights() -> Iterator[Bad]:
     """Gives what makes bad `.weights` files."""
-    net = network.build(net_config())
+    net = graph.build(net_config())
     path = folder() / "bad.weights"
-    darknet.write(path, net)
+    darknet_weights.write(path, net)
     good = path.read_bytes()
 
     def bad(rng: np.random.Generator) -> Call:
@@ -47,7 +43,7 @@ def weights() -> Iterator[Bad]:
             start = int(rng.integers(0, len(good) - 64))
             data[start : start + 64] = rng.bytes(64)
         path.write_bytes(data)
-        return lambda: darknet.read(path, net, partial=bool(rng.integers(2)))
+        return lambda: darknet_weights.read(path, net, partial=bool(rng.integers(2)))
 
     yield bad
 
@@ -56,7 +52,7 @@ def weights() -> Iterator[Bad]:
 def networks() -> Iterator[Bad]:
     """Gives what makes bad `.keras` files."""
     path = folder() / "bad.keras"
-    network.build(net_config()).save(path)
+    graph.build(net_config()).save(path)
     good = path.read_bytes()
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
@@ -67,7 +63,7 @@ def networks() -> Iterator[Bad]:
         else:
             name = pick(rng, list(parts))
             _zip(path, {**parts, name: mutate_file(rng, name, parts[name])})
-        return lambda: network.load(path)
+        return lambda: graph.load(path)
 
     yield bad
 
@@ -107,7 +103,7 @@ def pictures() -> Iterator[Bad]:
 
 def _look(path: Path) -> None:
     """Reads a file as prediction and training do."""
-    for fault in reading.find_bad([str(path)]).values():
+    for fault in image_loading.find_bad([str(path)]).values():
         raise ValueError(fault)
     images.read(path, 32)
 

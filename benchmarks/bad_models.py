@@ -17,8 +17,12 @@ import yolov1_fo
 from benchmarks import attempts, sandbox
 from benchmarks.bad_files import Bad, Call, folder, mutate_file, net_config
 from benchmarks.mutating import ODD, mutate_json, pick
-from yolov1_fo import checkpoint, fitting, network, overview, publishing, resume
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.jobs import overview
+from yolov1_fo.networks import graph
+from yolov1_fo.publishing import local_zoo
+from yolov1_fo.runs import checkpoint
+from yolov1_fo.training import loop, resume
 
 NAME = "fuzzed"
 """Of a published model."""
@@ -31,7 +35,7 @@ def run_folders() -> Iterator[Bad]:
     _stop_after_an_epoch(dataset)
     root = Path(dataset.get_run_info("stopped").config.folder)
     config = dataset.get_run_info("stopped").config.settings
-    learner = fitting.build_learner(TrainConfig(**config), 3)
+    learner = loop.build_learner(TrainConfig(**config), 3)
     good = root.with_name("good")
     shutil.copytree(root, good)
 
@@ -106,7 +110,7 @@ def _spoil(rng: np.random.Generator, root: Path) -> None:
 def manifests() -> Iterator[Bad]:
     """Gives what makes bad published models, and what looks at them."""
     source = folder() / "checkpoint"
-    net = network.build(net_config())
+    net = graph.build(net_config())
     card = {"classes": ["blue", "red"], "settings": asdict(net_config())}
     with checkpoint.writing(source, 1, best=True) as made:
         checkpoint.write(made, net, card)
@@ -118,7 +122,7 @@ def manifests() -> Iterator[Bad]:
         yolov1_fo.publish(source, "another")
         yolov1_fo.unpublish("another")
 
-    calls = (_load_with_fiftyone, lambda: _used(NAME), publish, publishing.names)
+    calls = (_load_with_fiftyone, lambda: _used(NAME), publish, local_zoo.names)
 
     def bad(rng: np.random.Generator) -> Call:
         shutil.rmtree(root)

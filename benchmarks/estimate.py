@@ -1,4 +1,4 @@
-"""Holds `yolov1_fo.estimate` against trainings: seconds an epoch, memory at its peak.
+"""Holds `yolov1_fo.runs.estimate` against trainings: seconds an epoch, peak memory.
 
 Each training is a process of its own, on scenes of the quickstart, two epochs after the
 first, which compiles.
@@ -15,8 +15,8 @@ from typing import Any
 
 import yolov1_fo
 from benchmarks import measuring
-from yolov1_fo import estimate
 from yolov1_fo.config import RECOMMENDED, TrainConfig
+from yolov1_fo.runs import estimate
 
 IMAGES, VAL_IMAGES, EPOCHS = 48, 16, 3
 CASES: tuple[dict[str, Any], ...] = (

@@ -24,18 +24,13 @@ from keras import ops
 
 from benchmarks import measuring
 from benchmarks.coco import Photographs, read_coco
-from yolov1_fo import (
-    architectures,
-    callbacks,
-    data,
-    error_lines,
-    grid,
-    learner,
-    pixels,
-)
+from yolov1_fo import architectures, grid
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.forward import Forward
+from yolov1_fo.datasets import error_lines
+from yolov1_fo.networks.predictor import Forward
+from yolov1_fo.pipeline import batching, image_cache
+from yolov1_fo.training import callbacks, learner
 
 NETWORKS = ("fast-yolov1", "yolov1")
 BATCHES = (1, 4, 16, 64, 256)
@@ -167,10 +162,10 @@ class Resident(NamedTuple):
 
 def resident(split: Photographs, config: TrainConfig) -> Resident:
     """Returns what trains on a split, its images on the device."""
-    kept, _ = pixels.load(split.listing.filepaths, config.side)
+    kept, _ = image_cache.load(split.listing.filepaths, config.side)
     objects, width = split.listing.objects, split.listing.objects.most()
     learns = learner.build(config)
-    learns.prepare(data.steps_per_epoch(len(kept), config.batch_size))
+    learns.prepare(batching.steps_per_epoch(len(kept), config.batch_size))
     boxes, class_ids = objects.padded(np.arange(len(kept)), width)
     learns.hold({"images": kept, "boxes": boxes, "class_ids": class_ids})
     options = {"batch_size": config.batch_size, "seed": 0, "width": width}
@@ -184,7 +179,7 @@ def feeding(
     settings = {**TRAINING, "batch_size": batch, "side": side}
     config = TrainConfig(**settings, C=len(split.classes))
     learns, kept, options = resident(split, config)
-    for kind in (data.DeviceBatches, data.HostBatches) * 2:
+    for kind in (batching.DeviceBatches, batching.HostBatches) * 2:
         batches = kind(kept, **options).endless()
         times = []
         for turn in range(3):
@@ -207,7 +202,7 @@ def train(
     """Trains on the device; returns the curves."""
     config = TrainConfig(**TRAINING, side=side, C=len(split.classes), epochs=epochs)
     learns, kept, options = resident(split, config)
-    seen, _ = pixels.load(val.listing.filepaths, side)
+    seen, _ = image_cache.load(val.listing.filepaths, side)
     measure = callbacks.Validator(val.listing, config, seen)
     measured = []
 
@@ -219,8 +214,8 @@ def train(
 
     start = time.perf_counter()
     history = learns.fit(
-        data.DeviceBatches(kept, **options).endless(),
-        steps_per_epoch=data.steps_per_epoch(len(kept), config.batch_size),
+        batching.DeviceBatches(kept, **options).endless(),
+        steps_per_epoch=batching.steps_per_epoch(len(kept), config.batch_size),
         epochs=epochs,
         shuffle=False,
         verbose=0,

@@ -6,7 +6,8 @@ import fiftyone as fo
 
 import yolov1_fo
 from benchmarks import sandbox
-from yolov1_fo import outputs, runs
+from yolov1_fo.datasets import outputs
+from yolov1_fo.runs import registry
 
 DATASET, KEY, KEPT = "kills", "doomed", "kept"
 LEARNING: dict[str, Any] = {
@@ -41,9 +42,9 @@ def train(mode: str, key: str = KEY, **settings: Any) -> None:
 
 def resume(mode: str) -> None:
     """Goes on with the run, or begins it anew where it never began."""
-    if not runs.exists(dataset(), KEY):
+    if not registry.exists(dataset(), KEY):
         train(mode)
-    elif runs.info(dataset(), KEY).status != "finished":
+    elif registry.info(dataset(), KEY).status != "finished":
         yolov1_fo.train(
             dataset().match_tags("train"),
             val_samples=dataset().match_tags("val"),
@@ -67,7 +68,7 @@ def evaluate() -> float:
 
 def publish() -> None:
     """Publishes a run that has finished."""
-    yolov1_fo.publish(runs.checkpoint_dir(dataset(), "whole_host"), KEY)
+    yolov1_fo.publish(registry.checkpoint_dir(dataset(), "whole_host"), KEY)
 
 
 def unpublish() -> None:

@@ -24,7 +24,11 @@ from benchmarks.kill_calls import (
     resume,
     train,
 )
-from yolov1_fo import checkpoint, files, network, overview, publishing, runs
+from yolov1_fo import files
+from yolov1_fo.jobs import overview
+from yolov1_fo.networks import graph
+from yolov1_fo.publishing import local_zoo
+from yolov1_fo.runs import checkpoint, registry
 
 USERS = ("ground_truth", "others", "notes", "tags", "filepath")
 """Fields that no call may touch."""
@@ -42,7 +46,7 @@ def prepare(names: list[str]) -> None:
     train("host", "whole_host")
     if "train, stream" in names:
         train("stream", "whole_stream")
-    yolov1_fo.publish(runs.checkpoint_dir(made, "whole_host"), KEPT)
+    yolov1_fo.publish(registry.checkpoint_dir(made, "whole_host"), KEPT)
     apply("predictions")
     made.reload()
     report = yolov1_fo.evaluate(made, "predictions", eval_key="before", progress=False)
@@ -63,10 +67,10 @@ def fingerprint() -> dict[str, str]:
     found = {"samples": _digest(rows)}
     before = samples.load_evaluation_results("before").serialize()
     found["evaluation 'before'"] = _digest(before)
-    for key in runs.keys(samples):
+    for key in registry.keys(samples):
         if key != KEY:
-            found[f"run '{key}'"] = _digest(runs.info(samples, key).serialize())
-            found |= _files(Path(runs.info(samples, key).folder))
+            found[f"run '{key}'"] = _digest(registry.info(samples, key).serialize())
+            found |= _files(Path(registry.info(samples, key).folder))
     found |= _files(Path(fo.config.model_zoo_dir) / "yolov1-published" / KEPT)
     return found
 
@@ -107,13 +111,13 @@ def boxes(field: str) -> list[Any]:
 
 def weights(key: str) -> list[Any]:
     """Returns the last weights of a run, and its curves but for the seconds."""
-    folder = Path(runs.checkpoint_dir(dataset(), key))
+    folder = Path(registry.checkpoint_dir(dataset(), key))
     last = checkpoint.pointed(folder, "last")
     if last is None:
         raise FileNotFoundError(f"run '{key}' has no last checkpoint")
     history = dataset().load_run_results(key).history
     return [
-        *network.load(last / checkpoint.NETWORK).get_weights(),
+        *graph.load(last / checkpoint.NETWORK).get_weights(),
         [np.float64(v) for k, v in history.items() if k != "seconds"],
     ]
 
@@ -121,7 +125,10 @@ def weights(key: str) -> list[Any]:
 def after_training(mode: str) -> Iterator[str]:
     """The run goes on and ends with the bits of one that was left in peace."""
     samples = dataset()
-    if runs.exists(samples, KEY) and runs.info(samples, KEY).status == "running":
+    if (
+        registry.exists(samples, KEY)
+        and registry.info(samples, KEY).status == "running"
+    ):
         rows = {row.run_key: row.status for row in overview.rows(samples)}
         if rows[KEY] == "running":
             yield "its run says that it is still running"
@@ -130,10 +137,10 @@ def after_training(mode: str) -> Iterator[str]:
     pairs = zip(ours, theirs, strict=True)
     if not all(np.array_equal(a, b, equal_nan=True) for a, b in pairs):
         yield "the resumed run has other bits"
-    folder = Path(runs.info(dataset(), KEY).folder)
+    folder = Path(registry.info(dataset(), KEY).folder)
     yield from _left_over(folder)
-    yield from _left_over(runs.pixels(folder))
-    runs.delete(dataset(), KEY)
+    yield from _left_over(registry.pixels(folder))
+    registry.delete(dataset(), KEY)
     if folder.exists():
         yield f"the deleted run left {sorted(p.name for p in folder.iterdir())}"
 
@@ -173,14 +180,14 @@ def after_evaluating() -> Iterator[str]:
 
 def after_publishing() -> Iterator[str]:
     """The model is there whole, or not at all; the next call works."""
-    if publishing.published(KEY):
+    if local_zoo.published(KEY):
         _same_model(KEY)
         yolov1_fo.unpublish(KEY)
     publish()
     _same_model(KEY)
     yolov1_fo.unpublish(KEY)
     root = Path(fo.config.model_zoo_dir) / "yolov1-published"
-    others = {path.name for path in root.iterdir()} - {KEPT, publishing.LOCK}
+    others = {path.name for path in root.iterdir()} - {KEPT, local_zoo.LOCK}
     if others:
         yield f"publishing left {', '.join(sorted(others))}"
 
@@ -196,7 +203,7 @@ def clean() -> None:
     samples = dataset()
     if samples.has_run(KEY):
         samples.delete_run(KEY)
-    shutil.rmtree(runs.folder(samples, KEY), ignore_errors=True)
+    shutil.rmtree(registry.folder(samples, KEY), ignore_errors=True)
     if samples.has_evaluation(KEY):
         samples.delete_evaluation(KEY)
     made = [name for name in samples.get_field_schema() if name.startswith(KEY)]
@@ -204,7 +211,7 @@ def clean() -> None:
         made.append("fresh")
     if made:
         samples.delete_sample_fields(made)
-    if publishing.published(KEY):
+    if local_zoo.published(KEY):
         yolov1_fo.unpublish(KEY)
     for path in (Path(fo.config.model_zoo_dir) / "yolov1-published").glob(".*"):
         files.remove(path)

@@ -18,9 +18,10 @@ from benchmarks import measuring
 from benchmarks.coco import read_coco
 from benchmarks.measuring import Figure
 from tests.micro import MICRO
-from yolov1_fo import inference, labels
 from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.boxes import Array
+from yolov1_fo.datasets import labels
+from yolov1_fo.inference import prediction
 
 CLASSES = list("abcde")
 SETTINGS: dict[str, Any] = {
@@ -130,7 +131,7 @@ def _writing(dataset: fo.Dataset) -> Iterator[Figure]:
     ids = dataset.values("id")
     found = [_found(rng) for _ in ids]
     start = time.perf_counter()
-    with inference._Writer(dataset, "ours") as writer:
+    with prediction._Writer(dataset, "ours") as writer:
         for sample_id, one in zip(ids, found, strict=True):
             writer.add(sample_id, labels.to_document(*one, CLASSES))
     ours = time.perf_counter() - start

@@ -52,11 +52,11 @@ def write(folder: Path, name: str, batch: int, *, onnx: bool) -> None:
         batch: images
         onnx: whether a contestant reads ONNX
     """
-    from yolov1_fo import network
     from yolov1_fo.config import NetworkConfig
+    from yolov1_fo.networks import graph
 
     config = NetworkConfig(network=name, C=CLASSES)
-    built = network.build(config)
+    built = graph.build(config)
     built.save(folder / WEIGHTS)
     shape = (batch, config.side, config.side, 3)
     np.save(folder / IMAGES, np.random.default_rng(0).integers(0, 256, shape, np.uint8))
@@ -124,7 +124,7 @@ def load(contestant: str, folder: Path, name: str, threads: int) -> Callable[[],
     if who == "ours":
         import keras
 
-        from yolov1_fo.forward import Forward
+        from yolov1_fo.networks.predictor import Forward
 
         network = keras.saving.load_model(folder / WEIGHTS, compile=False)
         run = Forward(network, precision)

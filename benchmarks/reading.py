@@ -8,7 +8,8 @@ import cv2
 
 from benchmarks import measuring
 from benchmarks.measuring import Figure
-from yolov1_fo import images, reading
+from yolov1_fo import images
+from yolov1_fo.pipeline import image_loading
 
 SIDE = 448
 
@@ -20,13 +21,13 @@ def bare(paths: Sequence[str]) -> None:
         pixels = images.resize(cv2.imread(path, cv2.IMREAD_COLOR), SIDE)
         return len(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
 
-    with ThreadPoolExecutor(reading.threads(0)) as pool:
+    with ThreadPoolExecutor(image_loading.threads(0)) as pool:
         for _ in pool.map(one, paths):
             pass
 
 
 def ours(paths: Sequence[str]) -> None:
-    for _ in reading.read_all(paths, SIDE):
+    for _ in image_loading.read_all(paths, SIDE):
         pass
 
 

@@ -10,13 +10,14 @@ import numpy as np
 from benchmarks import measuring
 from benchmarks.coco import read_coco
 from benchmarks.measuring import Figure
-from yolov1_fo import data, learner, pixels
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.pipeline import batching, image_cache
+from yolov1_fo.training import learner
 
 TARGETS = {"host": 1.05, "device": 1.05, "stream": 1.15}
 
 
-class Repeated(data.HostBatches):
+class Repeated(batching.HostBatches):
     """The first batch again and again."""
 
     @functools.cached_property
@@ -36,7 +37,7 @@ def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
     config = TrainConfig(
         network="fast-yolov1", side=side, batch_size=size, C=len(split.classes)
     )
-    kept, _ = pixels.load(listing.filepaths, side)
+    kept, _ = image_cache.load(listing.filepaths, side)
     width = listing.objects.most()
     boxes, class_ids = listing.objects.padded(np.arange(len(kept)), width)
     options = {"batch_size": size, "seed": 0, "width": width}
@@ -46,18 +47,18 @@ def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
     learns["held"].hold({"images": kept, "boxes": boxes, "class_ids": class_ids})
     n = len(kept)
 
-    def kept_by(kind: type[data.HostBatches]) -> Any:
+    def kept_by(kind: type[batching.HostBatches]) -> Any:
         return kind(kept, listing.objects, **options).endless()
 
     feeds = {
         "synthetic": ("fed", kept_by(Repeated)),
-        "host": ("fed", kept_by(data.HostBatches)),
-        "device": ("held", kept_by(data.DeviceBatches)),
+        "host": ("fed", kept_by(batching.HostBatches)),
+        "device": ("held", kept_by(batching.DeviceBatches)),
         "stream": (
             "fed",
-            data.stream(
+            batching.stream(
                 listing,
-                lambda: data.rows_from(0, n, size, 0),
+                lambda: batching.rows_from(0, n, size, 0),
                 side=side,
                 batch_size=size,
                 width=width,

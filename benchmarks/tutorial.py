@@ -20,9 +20,12 @@ from PIL import Image
 from benchmarks import measuring
 from benchmarks.coco import Photographs, read_coco
 from benchmarks.measuring import Contestant, Figure
-from yolov1_fo import data, grid, hardware, learner, loss, network, pixels
+from yolov1_fo import grid, hardware, loss
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.networks import graph
+from yolov1_fo.pipeline import batching, image_cache
+from yolov1_fo.training import learner
 
 THEIRS, OURS, HALF = "tutorial", "ours float32", "ours mixed_bfloat16"
 BATCH, IMAGES, STEPS = 8, 64, {THEIRS: 8, OURS: 2, HALF: 2}
@@ -62,7 +65,7 @@ def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
 def theirs(split: Photographs, name: str, side: int) -> Any:
     """Returns what trains a few steps as the tutorial does."""
     config = TrainConfig(network=name, side=side, C=len(split.classes))
-    built = network.build(config)
+    built = graph.build(config)
 
     def summed(y_true: Array, y_pred: Array) -> Array:
         terms = loss.weighted(loss.terms(y_true, y_pred, config, config), config)
@@ -97,10 +100,10 @@ def ours(split: Photographs, name: str, side: int, precision: str) -> Any:
         precision=precision,
     )
     learns = learner.build(config)
-    learns.prepare(data.steps_per_epoch(IMAGES, BATCH))
-    kept, _ = pixels.load(split.listing.filepaths, side)
+    learns.prepare(batching.steps_per_epoch(IMAGES, BATCH))
+    kept, _ = image_cache.load(split.listing.filepaths, side)
     objects = split.listing.objects
-    batches = data.HostBatches(
+    batches = batching.HostBatches(
         kept, objects, batch_size=BATCH, seed=0, width=objects.most()
     )
     fed = batches.endless()

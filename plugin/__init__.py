@@ -9,17 +9,17 @@ try:
 except ImportError:  # the copy beside this folder
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from .apply_model import ApplyModel
-from .delete_run import DeleteRun
-from .errors_panel import ErrorsPanel
-from .evaluate_model import EvaluateModel
-from .inspect_dataset import InspectDataset
-from .metrics import Ap50, Voc07, Voc10
-from .publish_model import PublishModel
-from .resume_training import ResumeTraining
-from .runs_panel import RunsPanel
-from .stop_training import StopTraining
-from .train_model import TrainModel
+from .operators.apply_model import ApplyModel
+from .operators.delete_run import DeleteRun
+from .operators.evaluate_model import EvaluateModel
+from .operators.inspect_dataset import InspectDataset
+from .operators.metrics import Ap50, Voc07, Voc10
+from .operators.publish_model import PublishModel
+from .operators.resume_training import ResumeTraining
+from .operators.stop_training import StopTraining
+from .operators.train_model import TrainModel
+from .panels.errors import ErrorsPanel
+from .panels.runs import RunsPanel
 
 
 def register(plugin: Any) -> None:

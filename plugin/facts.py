@@ -4,7 +4,7 @@ import json
 from collections import OrderedDict
 from typing import Any
 
-from yolov1_fo import class_lists, collection
+from yolov1_fo.datasets import class_lists, collection
 
 MOST = 64
 """So many answers are kept."""

@@ -7,7 +7,7 @@ from typing import Any
 from fiftyone.operators.delegated import DelegatedOperationService
 from fiftyone.operators.executor import ExecutionRunState
 
-from yolov1_fo import jobs
+from yolov1_fo.jobs import control
 
 RUNS, EVALUATIONS = "yolov1_runs", "model_evaluation_panel_builtin"
 """Panels: ours, and FiftyOne's own."""
@@ -15,7 +15,7 @@ LOOK_EVERY = 5.0
 """Seconds between two looks at a delegated operation's state."""
 
 
-def follow(ctx: Any, start: Callable[[], jobs.Job]) -> Any:
+def follow(ctx: Any, start: Callable[[], control.Job]) -> Any:
     """Starts a job, and follows it as far as the caller can.
 
     In the App it opens the panel of runs, where a bar and the curves move until the job
@@ -55,7 +55,7 @@ def _is_open(space: Any) -> bool:
     return any(_is_open(child) for child in getattr(space, "children", ()))
 
 
-def said(job: jobs.Job) -> dict[str, Any]:
+def said(job: control.Job) -> dict[str, Any]:
     """Returns what an operator tells of a job."""
     return {
         "target": job.target,
@@ -66,15 +66,15 @@ def said(job: jobs.Job) -> dict[str, Any]:
     }
 
 
-def _wait(ctx: Any, job: jobs.Job) -> dict[str, Any]:
+def _wait(ctx: Any, job: control.Job) -> dict[str, Any]:
     looked = time.monotonic()
-    for now in jobs.follow(job):
+    for now in control.follow(job):
         job = now
         ctx.set_progress(progress=now.progress.done, label=now.progress.label)
         if time.monotonic() - looked >= LOOK_EVERY:
             looked = time.monotonic()
             if now.progress.is_active and _was_failed(ctx):
-                jobs.stop(now)
+                control.stop(now)
     if job.progress.state == "failed":
         raise RuntimeError(f"'{job.target}': {job.progress.label}")
     return said(job)

@@ -8,9 +8,9 @@ import fiftyone.core.fields as fof
 import fiftyone.core.labels as fol
 import fiftyone.operators.types as types
 
-from yolov1_fo import runs
-from yolov1_fo import samples as fo_samples
-from yolov1_fo.model_card import plain
+from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.publishing.model_card import plain
+from yolov1_fo.runs import registry
 
 
 def target(
@@ -179,7 +179,7 @@ def run(
         fits: is asked for a run's key
         none: what to say if none fits
     """
-    keys = [key for key in runs.newest(dataset) if fits(key)]
+    keys = [key for key in registry.newest(dataset) if fits(key)]
     if not keys:
         refuse(form, none)
         return False

@@ -52,13 +52,13 @@ def notice() -> list[int]:
     """Returns the first bad step after each step; the second is so in one replica."""
     import tensorflow as tf
 
-    from yolov1_fo import fitting
     from yolov1_fo.config import TrainConfig
-    from yolov1_fo.devices import share
+    from yolov1_fo.training import loop
+    from yolov1_fo.training.distribution import share
 
     config = TrainConfig(network="micro", side=32, S=2, C=2, batch_size=2)
     with share(2) as devices:
-        learner = fitting.build_learner(config, 2, devices=devices)
+        learner = loop.build_learner(config, 2, devices=devices)
 
         def step(loss: tf.Tensor) -> None:
             context = tf.distribute.get_replica_context()

@@ -13,19 +13,12 @@ import fiftyone as fo
 import pytest
 
 import yolov1_fo
-from yolov1_fo import (
-    checkpoint,
-    cli,
-    lookup,
-    manifest,
-    model,
-    model_card,
-    network,
-    publishing,
-    released,
-    runs,
-)
-from yolov1_fo.model_config import YOLOv1ModelConfig
+from yolov1_fo.cli import main
+from yolov1_fo.model import darknet_releases, yolov1_model
+from yolov1_fo.model.model_config import YOLOv1ModelConfig
+from yolov1_fo.networks import graph
+from yolov1_fo.publishing import local_zoo, lookup, manifest, model_card
+from yolov1_fo.runs import checkpoint, registry
 
 REFUSALS = (ValueError, TypeError, OSError)
 JUNK = (
@@ -225,12 +218,12 @@ def test_names_of_any_kind_are_taken_or_refused_in_one_line(zoo_dir, painted):
     for name in (*NAMES, *drawn):
         for dataset in (None, painted, "dataset", 5):
             assert refused(lookup.find, name, dataset)
-            assert refused(publishing.publish, name, "other", dataset)
+            assert refused(local_zoo.publish, name, "other", dataset)
         assert refused(yolov1_fo.load_model, name)
-        refused(publishing.check_name, name)
-        assert refused(publishing.unpublish, name)
-        assert publishing.published(name) is None
-        refused(runs.folder, painted, name)
+        refused(local_zoo.check_name, name)
+        assert refused(local_zoo.unpublish, name)
+        assert local_zoo.published(name) is None
+        refused(registry.folder, painted, name)
     assert not zoo_dir.exists()
 
 
@@ -242,13 +235,13 @@ def test_spoiled_entries_of_a_zoo_are_refused_in_one_line(zoo_dir, monkeypatch):
     def build(*_, **__):
         raise Built
 
-    monkeypatch.setattr(network, "build", build)
-    monkeypatch.setattr(released, "SITE", "http://127.0.0.1:9/")
+    monkeypatch.setattr(graph, "build", build)
+    monkeypatch.setattr(darknet_releases, "SITE", "http://127.0.0.1:9/")
     rng, built = random.Random(16), 0
     for _ in range(400):
         entry = spoiled(rng.choice(CONFIGS), rng)
         try:
-            refused(lambda d: model.YOLOv1Model(YOLOv1ModelConfig(d)), entry)
+            refused(lambda d: yolov1_model.YOLOv1Model(YOLOv1ModelConfig(d)), entry)
         except Built:
             built += 1
         except etac.ConfigError as error:
@@ -267,6 +260,6 @@ def test_a_file_of_names_that_is_none_is_one_line(tmp_path, capsys, content, lin
     names = tmp_path / "voc.names"
     words = ["import-darknet", "w", "--network", "darknet-yolov1", "--out", "o"]
     for said in ("does not exist", line):
-        assert cli.main([*words, "--names", str(names)]) == 2
+        assert main.main([*words, "--names", str(names)]) == 2
         assert said in capsys.readouterr().err
         names.write_bytes(content)

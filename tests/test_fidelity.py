@@ -13,11 +13,12 @@ import tensorflow as tf
 
 from tests import golden
 from tests.micro import GOLDEN, MICRO
-from yolov1_fo import augment, darknet, decode, grid, images, layers, loss, network
+from yolov1_fo import augment, decode, grid, images, loss
 from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.boxes import cxcywh_to_xyxy
 from yolov1_fo.config import GridConfig, LossConfig, NetworkConfig, TrainConfig
-from yolov1_fo.optimizers import DarknetSGD, Schedule
+from yolov1_fo.networks import darknet_weights, graph, layers
+from yolov1_fo.training.optimizers import DarknetSGD, Schedule
 
 
 class Golden(NamedTuple):
@@ -33,8 +34,8 @@ def known(request, monkeypatch) -> Golden:
     name = request.param
     monkeypatch.setitem(NETWORKS, name, GOLDEN[name])
     config = NetworkConfig(network=name, side=56, S=7, B=2, C=3)
-    net = network.build(config, blank=True)
-    darknet.read(golden.DARKNET / f"{name}.weights", net)
+    net = graph.build(config, blank=True)
+    darknet_weights.read(golden.DARKNET / f"{name}.weights", net)
     return Golden(name, config, net)
 
 
@@ -233,7 +234,11 @@ NUMBERED = {
 
 
 def _compare_gradients(known, numbers, gradients, below: float, above: float) -> None:
-    parts = [part for layer in darknet._layers(known.network, False) for part in layer]
+    parts = [
+        part
+        for layer in darknet_weights._layers(known.network, False)
+        for part in layer
+    ]
     by_path = {part.variable.path: part for part in parts}
     last_norm = "04"
     compared = 0
@@ -267,7 +272,7 @@ def test_six_training_steps_are_darknets(known, tmp_path):
             _compare_gradients(known, numbers, gradients, below, above=1e-5)
         if f"after_step{step}_weights" in numbers:
             path = tmp_path / "after.weights"
-            darknet.write(path, known.network)
+            darknet_weights.write(path, known.network)
             ours = np.fromfile(path, "<f4")[5:]
             theirs = numbers[f"after_step{step}_weights"]
             # Darknet's own quirk in what it hands through a batch norm
@@ -294,7 +299,7 @@ def test_the_settings_of_the_docs_are_settings():
 
 
 def test_first_weights_are_as_the_docs_say():
-    net = network.build(NetworkConfig(network="fast-yolov1", side=64, S=1, C=2))
+    net = graph.build(NetworkConfig(network="fast-yolov1", side=64, S=1, C=2))
     kernel = net.get_layer("conv_14").get_weights()[0]  # 3 x 3 x 1024 inputs
     deviation = (2 / (9 * 1024)) ** 0.5
     assert kernel.std() == pytest.approx(deviation, rel=1e-2)
@@ -323,8 +328,8 @@ def test_transfer_networks_normalise_as_keras_and_others_as_darknet(monkeypatch)
             if layer.name.endswith(("_norm", "_bn1"))
         }
         for name, net in {
-            "transfer": network.build(transfer),
-            "table": network.build(NetworkConfig(network="micro", **settings)),
+            "transfer": graph.build(transfer),
+            "table": graph.build(NetworkConfig(network="micro", **settings)),
         }.items()
     }
     assert kinds == {

@@ -4,7 +4,8 @@ from types import SimpleNamespace
 import keras
 import pytest
 
-from yolov1_fo import error_lines, hardware
+from yolov1_fo import hardware
+from yolov1_fo.datasets import error_lines
 
 
 @pytest.mark.parametrize(

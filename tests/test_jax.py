@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 from tests.micro import GOLDEN
-from yolov1_fo import darknet, fitting, forward, network
+from yolov1_fo.networks import darknet_weights, graph, predictor
+from yolov1_fo.training import loop
 from yolov1_fo.architectures import NETWORKS, Architecture, Connected, Conv, Pool
 from yolov1_fo.config import TrainConfig
 
@@ -36,20 +37,20 @@ def assert_learns(learner):
     assert np.isfinite(losses).all(), losses
     assert loss_of(learner) < before
 
-learner = fitting.build_learner(config, 2)
+learner = loop.build_learner(config, 2)
 assert_learns(learner)
 assert int(learner.step) == 8
 assert learner.network.predict_on_batch(batch["images"] / 255.0).shape == (4, 48)
 
-held = fitting.build_learner(config, 2)
+held = loop.build_learner(config, 2)
 held.hold(batch)
 rows = {"rows": np.arange(4, dtype=np.int32)}
 ours, theirs = (
     one.fit(batch, batch_size=4, epochs=2, shuffle=False, verbose=0).history["loss"]
-    for one, batch in ((held, rows), (fitting.build_learner(config, 2), batch))
+    for one, batch in ((held, rows), (loop.build_learner(config, 2), batch))
 )
 np.testing.assert_allclose(ours, theirs, rtol=1e-5)
-said = forward.Forward(held.network, "bfloat16")(batch["images"][:3])
+said = predictor.Forward(held.network, "bfloat16")(batch["images"][:3])
 assert said.shape == (3, 48) and said.dtype == np.float32
 
 NETWORKS["darknet"] = GOLDEN["micro"]  # every kind of layer of Darknet's
@@ -57,13 +58,13 @@ config = TrainConfig(
     network="darknet", side=32, S=2, C=2, hue=0.1, align_corners=True, softmax=True,
     rmse_fallback=True, schedule="darknet-tiny",
 )
-learner = fitting.build_learner(config, 2)
+learner = loop.build_learner(config, 2)
 assert_learns(learner)
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder) / "a.weights"
-    darknet.write(path, learner.network)
-    again = network.build(config, seed=9)
-    darknet.read(path, again)
+    darknet_weights.write(path, learner.network)
+    again = graph.build(config, seed=9)
+    darknet_weights.read(path, again)
     for a, b in zip(again.get_weights(), learner.network.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 print("trained on", __import__("keras").backend.backend())

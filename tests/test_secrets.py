@@ -8,7 +8,10 @@ import fiftyone as fo
 import pymongo.errors
 import pytest
 
-from yolov1_fo import cli, connection, database, doctor, jobs, runs, worker
+from yolov1_fo.cli import doctor, main
+from yolov1_fo.datasets import connection, database
+from yolov1_fo.jobs import control, worker
+from yolov1_fo.runs import registry
 
 PASSWORD = "p%40ss%3Aw0rd"
 MEANT = "p@ss:w0rd"
@@ -99,7 +102,7 @@ def test_short_words_of_a_uri_stay_words(monkeypatch):
 
 
 def test_lines_name_host_and_port_alone(secret, monkeypatch):
-    job = jobs.Job(Path("x"), "train", "d", "t", jobs.Progress(), 1)
+    job = control.Job(Path("x"), "train", "d", "t", control.Progress(), 1)
     gone = pymongo.errors.AutoReconnect("gone")
     lines = [connection.no_answer(), worker._line(gone, job)]
     lines.append(worker._line(ValueError(f"no {URI}"), job))
@@ -144,7 +147,7 @@ def test_command_line_tells_no_secret(secret, monkeypatch, capsys, records):
         raise ValueError(f"no {URI}")
 
     monkeypatch.setattr("yolov1_fo.publish", fail)
-    assert cli.main(["publish", "a", "b"]) == 2
+    assert main.main(["publish", "a", "b"]) == 2
     said = capsys.readouterr()
     assert not tells(said.out + said.err)
     assert said.err == f"yolov1-fo: no {PLACE}\n"
@@ -160,7 +163,7 @@ def test_log_of_a_job_tells_no_secret(secret, monkeypatch, tmp_path, records, ca
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(worker, "_apply", fail)
-    monkeypatch.setattr(jobs, "arguments", lambda place: {})
+    monkeypatch.setattr(control, "arguments", lambda place: {})
     monkeypatch.setattr(worker.signal, "signal", lambda *_: None)
     root = logging.getLogger()
     monkeypatch.setattr(root, "handlers", [logging.StreamHandler(sys.stderr)])
@@ -168,22 +171,22 @@ def test_log_of_a_job_tells_no_secret(secret, monkeypatch, tmp_path, records, ca
     said = "".join(capsys.readouterr())
     assert "Could not connect to " + PLACE in said
     assert not tells(said)
-    assert not tells(jobs.find(tmp_path).progress.label)
-    (tmp_path / jobs.LOG).write_text(f"a library wrote {URI}\n")
-    assert jobs.find(tmp_path).log() == f"a library wrote {PLACE}"
+    assert not tells(control.find(tmp_path).progress.label)
+    (tmp_path / control.LOG).write_text(f"a library wrote {URI}\n")
+    assert control.find(tmp_path).log() == f"a library wrote {PLACE}"
 
 
 def test_run_keeps_no_secret_of_what_failed(secret, monkeypatch, tmp_path):
     from types import SimpleNamespace
 
-    from yolov1_fo import fitting
+    from yolov1_fo.training import loop
 
     known = {}
-    monkeypatch.setattr(runs, "register", lambda *_, **more: known.update(more))
-    monkeypatch.setattr(runs, "update", lambda *_, **more: known.update(more))
+    monkeypatch.setattr(registry, "register", lambda *_, **more: known.update(more))
+    monkeypatch.setattr(registry, "update", lambda *_, **more: known.update(more))
     plan = SimpleNamespace(
         dataset=None, run_key="r", folder=tmp_path / "r", resumes=False
     )
-    with pytest.raises(OSError, match="no"), fitting._run_of(plan, {}):
+    with pytest.raises(OSError, match="no"), loop._run_of(plan, {}):
         raise OSError(f"no {URI}")
     assert known == {"status": "failed", "error": f"no {PLACE}"}

@@ -12,7 +12,10 @@ import yolov1_fo
 from tests import stored
 from tests.same import assert_same
 from tests.stored.make import SETTINGS
-from yolov1_fo import architectures, checkpoint, jobs, publishing, runs
+from yolov1_fo import architectures
+from yolov1_fo.jobs import control
+from yolov1_fo.publishing import local_zoo
+from yolov1_fo.runs import checkpoint, registry
 
 pytestmark = pytest.mark.slow
 
@@ -35,16 +38,16 @@ def dataset(home):
 
 
 def test_runs_are_listed_loaded_and_deleted(dataset):
-    assert {key: runs.status(dataset, key) for key in runs.keys(dataset)} == {
+    assert {key: registry.status(dataset, key) for key in registry.keys(dataset)} == {
         "classifier": "finished",
         "finished": "finished",
         "stopped": "stopped",
     }
     model = yolov1_fo.load_model("finished", dataset)
     assert model.classes == ["blue", "red"]
-    folder = runs.folder(dataset, "finished")
+    folder = registry.folder(dataset, "finished")
     assert folder.exists()
-    assert str(folder) in runs.delete(dataset, "finished")
+    assert str(folder) in registry.delete(dataset, "finished")
     assert not folder.exists()
 
 
@@ -52,7 +55,7 @@ def test_a_stopped_run_goes_on(dataset, caplog):
     train, val = dataset.match_tags("train"), dataset.match_tags("val")
     before = dataset.load_run_results("stopped").history
     run = yolov1_fo.train(train, val_samples=val, resume="stopped", progress=False)
-    assert runs.status(dataset, "stopped") == "finished"
+    assert registry.status(dataset, "stopped") == "finished"
     assert len(run.history["loss"]) == 4
     assert {name: values[:2] for name, values in run.history.items()} == before
     assert "labels changed" not in caplog.text
@@ -94,7 +97,7 @@ def test_an_evaluation_is_made_anew_under_its_name(dataset):
 
 
 def test_jobs_are_found(dataset):
-    [job] = jobs.all_of(dataset)
+    [job] = control.all_of(dataset)
     assert (job.task, job.target) == ("evaluate", "by_job")
     assert job.progress.state == "finished"
 
@@ -107,14 +110,14 @@ def test_jobs_are_found(dataset):
     ],
 )
 def test_a_published_model_finds_the_same(dataset, load):
-    assert publishing.names() == ["stored-model"]
-    assert publishing.damaged() == {}
+    assert local_zoo.names() == ["stored-model"]
+    assert local_zoo.damaged() == {}
     model = load("stored-model")
     dataset.apply_model(model, label_field="again")
     assert dataset.count("found.detections") > 8
     for sample in dataset:
         assert_same(sample.again, sample.found)
-    publishing.unpublish("stored-model")
+    local_zoo.unpublish("stored-model")
 
 
 def test_layers_are_found_by_their_registered_names(home):
@@ -124,7 +127,7 @@ def test_layers_are_found_by_their_registered_names(home):
 
 
 def test_a_checkpoint_is_read_as_it_was_written(dataset):
-    folder = checkpoint.resolve(runs.checkpoint_dir(dataset, "finished"))
+    folder = checkpoint.resolve(registry.checkpoint_dir(dataset, "finished"))
     card = checkpoint.read_card(folder)
     assert card["format"] == 1
     assert card["classes"] == ["blue", "red"]

@@ -19,8 +19,9 @@ import pytest
 
 import yolov1_fo
 from tests.micro import MICRO
-from yolov1_fo import demo, open_images
 from yolov1_fo.architectures import NETWORKS
+from yolov1_fo.cli import demo
+from yolov1_fo.datasets import open_images
 
 DOCS = Path(__file__).parent.parent / "docs"
 TUTORIAL = DOCS / "tutorial.md"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--job"]:
-        from yolov1_fo import worker
+        from yolov1_fo.jobs import worker
 
         sys.exit(worker.main(Path(sys.argv[2])))
-    from yolov1_fo import cli
+    from yolov1_fo.cli import main
 
-    sys.exit(cli.main())
+    sys.exit(main.main())

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from yolov1_fo import architectures
-from yolov1_fo.spelling import check, check_choice
+from yolov1_fo.checks.spelling import check, check_choice
 
 LARGEST = 1e300
 """A setting is smaller, so that what is computed with it is a number, too."""

@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 from PIL import PngImagePlugin
 
-from yolov1_fo import completeness, files, headers, jpeg
+from yolov1_fo import files
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import MAX_IMAGE_PIXELS
-from yolov1_fo.headers import Header
+from yolov1_fo.image_files import completeness, headers, jpeg
+from yolov1_fo.image_files.headers import Header
 
 MISSING = "does not exist"
 CUT = "is cut short or damaged"

@@ -21,16 +21,20 @@ def wait_for(happened, within=120.0):
 
 
 def job_of(dataset, target):
-    from yolov1_fo import jobs
+    from yolov1_fo.jobs import control
 
-    return next((job for job in jobs.all_of(dataset) if job.target == target), None)
+    return next((job for job in control.all_of(dataset) if job.target == target), None)
 
 
 def epochs_of(dataset, run_key):
     """Returns how many epochs of a run are done."""
-    from yolov1_fo import runs
+    from yolov1_fo.runs import registry
 
-    return runs.info(dataset, run_key).epoch if runs.exists(dataset, run_key) else 0
+    return (
+        registry.info(dataset, run_key).epoch
+        if registry.exists(dataset, run_key)
+        else 0
+    )
 
 
 def ended(dataset, target):
@@ -47,7 +51,7 @@ def ended(dataset, target):
 def test_the_whole_way(highway, app, chromium, pictures, for_people):
     import fiftyone.zoo as foz
 
-    from yolov1_fo import publishing
+    from yolov1_fo.publishing import local_zoo
 
     epochs, side = (20, "160") if for_people else (24, "96")
     person = Person(chromium, app.url, pictures)
@@ -129,7 +133,7 @@ def test_the_whole_way(highway, app, chromium, pictures, for_people):
     person.picture("11-published")
     model = foz.load_zoo_model("trucks", cache=False)
     assert model.classes == ["bus", "car", "motorbike", "person", "truck"]
-    publishing.unpublish("trucks")
+    local_zoo.unpublish("trucks")
 
     # 8. The App has loaded no TensorFlow.
     assert app.libraries() == set()

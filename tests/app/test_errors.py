@@ -47,7 +47,7 @@ def measured(request, linked):
 
 
 def test_errors_are_seen_compared_and_looked_at(measured, chromium, pictures, tmp_path):
-    from yolov1_fo import error_fields
+    from yolov1_fo.evaluation import error_fields
 
     app = App(measured.name, tmp_path / "app.log")
     try:
@@ -88,6 +88,6 @@ def test_errors_are_seen_compared_and_looked_at(measured, chromium, pictures, tm
 
 
 def _trace(kind):
-    from yolov1_fo.error_analysis import KINDS
+    from yolov1_fo.evaluation.error_analysis import KINDS
 
     return KINDS.index(kind)

@@ -43,9 +43,9 @@ def dataset(painted):
 
 def kill_jobs(dataset):
     """Kills what still goes on for a dataset."""
-    from yolov1_fo import jobs
+    from yolov1_fo.jobs import control
 
-    for job in jobs.all_of(dataset):
+    for job in control.all_of(dataset):
         if job.progress.is_active:
             os.killpg(job.pid, signal.SIGKILL)
 
@@ -80,11 +80,11 @@ def call(name, dataset, /, **params):
 
 def ended(dataset, target, within=120):
     """Returns the job of a run or a field when it has ended."""
-    from yolov1_fo import jobs
+    from yolov1_fo.jobs import control
 
     deadline = time.monotonic() + within
-    [job] = [job for job in jobs.all_of(dataset) if job.target == target]
-    for now in jobs.follow(job, 0.1):
+    [job] = [job for job in control.all_of(dataset) if job.target == target]
+    for now in control.follow(job, 0.1):
         assert time.monotonic() < deadline, now
     dataset.reload()
     return now

@@ -14,7 +14,8 @@ from bson import ObjectId
 from fiftyone.operators.delegated import DelegatedOperationService
 
 from tests.plugin.conftest import NAME, SETTINGS
-from yolov1_fo import jobs, runs
+from yolov1_fo.jobs import control
+from yolov1_fo.runs import registry
 
 pytestmark = pytest.mark.slow
 
@@ -94,7 +95,7 @@ def test_run_and_field_are_there_at_the_end(dataset, schedule, orchestrator):
     assert done.run_state == "completed", done.result
     assert done.status.label == "finished"
     dataset.reload()
-    assert runs.info(dataset, "one").status == "finished"
+    assert registry.info(dataset, "one").status == "finished"
     applying = schedule("apply_model", model="one", label_field="found", batch_size=4)
     until(lambda: operation(applying).run_state in ("completed", "failed"))
     assert operation(applying).run_state == "completed"
@@ -108,18 +109,18 @@ def test_run_and_field_are_there_at_the_end(dataset, schedule, orchestrator):
 def test_fail_stops_it_and_keeps_the_last_epoch(dataset, schedule, orchestrator):
     given = {"gt_field": "ground_truth", "split": "none", "run_key": "one"}
     training = schedule("train_model", **given, **SETTINGS, epochs=2000)
-    until(lambda: [j for j in jobs.all_of(dataset) if "epoch 3" in j.progress.label])
-    [job] = jobs.all_of(dataset)
+    until(lambda: [j for j in control.all_of(dataset) if "epoch 3" in j.progress.label])
+    [job] = control.all_of(dataset)
     fiftyone = Path(sys.executable).with_name("fiftyone")
     subprocess.run(
         [fiftyone, "delegated", "fail", str(training)], check=True, capture_output=True
     )
-    until(lambda: not jobs.find(job.folder).progress.is_active, within=30)
-    assert jobs.find(job.folder).progress.state == "stopped"
+    until(lambda: not control.find(job.folder).progress.is_active, within=30)
+    assert control.find(job.folder).progress.state == "stopped"
     until(lambda: not psutil.pid_exists(job.pid))
     dataset.reload()
-    run = runs.info(dataset, "one")
+    run = registry.info(dataset, "one")
     assert run.status == "stopped"
     assert run.epoch >= 2
-    assert Path(runs.checkpoint_dir(dataset, "one"), "last").exists()
+    assert Path(registry.checkpoint_dir(dataset, "one"), "last").exists()
     assert operation(training).run_state == "failed"

@@ -26,10 +26,10 @@ started = foo.execute_operator(
     params={params},
 )
 import yolov1_fo
-from yolov1_fo import jobs
+from yolov1_fo.jobs import control
 
-[job] = jobs.all_of(dataset)
-for job in jobs.follow(job, 0.1):
+[job] = control.all_of(dataset)
+for job in control.follow(job, 0.1):
     pass
 print(json.dumps([job.progress.state, job.progress.label, yolov1_fo.__file__]))
 """.format(

@@ -12,7 +12,8 @@ import fiftyone.plugins as fop
 import pytest
 
 from tests.plugin.conftest import NAME, ROOT
-from yolov1_fo import cli, files, installing
+from yolov1_fo import files
+from yolov1_fo.cli import installing, main
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def found():
 @pytest.mark.parametrize("words", [(), ("--copy",)], ids=["link", "copy"])
 def test_what_is_installed_is_found_and_goes_again(plugins, capsys, words):
     for _ in range(2):  # again is all right
-        assert cli.main(["install-plugin", *words]) == 0
+        assert main.main(["install-plugin", *words]) == 0
         kind = "copy" if words else "link"
         assert f"'{plugins / 'yolov1-fo'}', a {kind} of '{ROOT}'" in (
             capsys.readouterr().out
@@ -42,11 +43,11 @@ def test_what_is_installed_is_found_and_goes_again(plugins, capsys, words):
         assert found() == [str(plugins / "yolov1-fo")]
     assert (plugins / "yolov1-fo").is_symlink() is (not words)
     (plugins / "yolov1-fo" / "plugin" / "__pycache__").mkdir(exist_ok=True)
-    assert cli.main(["uninstall-plugin"]) == 0
+    assert main.main(["uninstall-plugin"]) == 0
     assert capsys.readouterr().out == f"removed '{plugins / 'yolov1-fo'}', a {kind}\n"
     assert list(plugins.iterdir()) == []
     assert (ROOT / "plugin" / "__init__.py").is_file()
-    assert cli.main(["uninstall-plugin"]) == 2
+    assert main.main(["uninstall-plugin"]) == 2
     assert "the plugin is not installed" in capsys.readouterr().err
 
 
@@ -131,7 +132,7 @@ def built():
 OPERATORS = """
 import json, sys
 import fiftyone.operators as foo
-from yolov1_fo import installing
+from yolov1_fo.cli import installing
 
 print(json.dumps([
     str(installing.source()),

@@ -10,7 +10,10 @@ import pytest
 import yaml
 
 from tests.plugin.conftest import NAME, ROOT, SETTINGS, call, ended, error
-from yolov1_fo import __version__, jobs, overview, publishing, runs
+from yolov1_fo import __version__
+from yolov1_fo.jobs import control, overview
+from yolov1_fo.publishing import local_zoo
+from yolov1_fo.runs import registry
 
 
 def test_card_and_register_name_the_same_operators():
@@ -23,7 +26,7 @@ def test_card_and_register_name_the_same_operators():
     }
     card = yaml.safe_load((ROOT / "fiftyone.yml").read_text())
     assert registered == {*card["operators"], *card["panels"]}
-    files = {path.stem for path in (ROOT / "plugin").glob("*.py")}
+    files = {path.stem for path in (ROOT / "plugin" / "operators").glob("*.py")}
     assert set(card["operators"]) - {"voc07", "voc10", "ap50"} <= files
 
 
@@ -130,7 +133,7 @@ def test_forms_say_what_is_missing(dataset, form):
 def test_operators_check_again(dataset, name, params, line):
     with pytest.raises(Exception, match=line):
         call(name, dataset, **params)
-    assert jobs.all_of(dataset) == []
+    assert control.all_of(dataset) == []
     assert dataset.list_runs() == []
 
 
@@ -147,25 +150,25 @@ def test_train_stop_resume_apply_delete(dataset, form):
         **SETTINGS,
     ).result
     assert (started["target"], started["state"]) == ("one", "running"), started
-    [job] = jobs.all_of(dataset)
-    for now in jobs.follow(job, 0.05):
+    [job] = control.all_of(dataset)
+    for now in control.follow(job, 0.05):
         if now.progress.label.startswith("epoch 2"):
             break
     assert form("stop_training", dataset)["target"]["type"]["values"] == ["one"]
     call("stop_training", dataset, target="one")
     assert ended(dataset, "one").progress.state == "stopped"
-    run = runs.info(dataset, "one")
+    run = registry.info(dataset, "one")
     assert (run.status, run.images, run.val_images) == ("stopped", 6, 2)
 
     assert form("resume_training", dataset)["run_key"]["type"]["values"] == ["one"]
     call("resume_training", dataset, run_key="one")
-    [job] = jobs.all_of(dataset)
-    for now in jobs.follow(job, 0.05):
+    [job] = control.all_of(dataset)
+    for now in control.follow(job, 0.05):
         if now.progress.label.startswith(f"epoch {run.epoch + 2}"):
             break
-    jobs.stop(now)
+    control.stop(now)
     assert ended(dataset, "one").progress.state == "stopped"
-    assert runs.info(dataset, "one").epoch > run.epoch
+    assert registry.info(dataset, "one").epoch > run.epoch
 
     asked = form("apply_model", dataset, label_field="found")
     assert asked["model"]["default"] == "one"
@@ -180,7 +183,7 @@ def test_train_stop_resume_apply_delete(dataset, form):
     assert foz.load_zoo_model("from-the-app", cache=False).classes == ["blue", "red"]
     line = error(form("publish_model", dataset, run_key="one", name="from-the-app"))
     assert line.startswith("'from-the-app' is published already")
-    publishing.unpublish("from-the-app")
+    local_zoo.unpublish("from-the-app")
 
     [row] = overview.rows(dataset)
     assert (row.run_key, row.status, row.epoch > run.epoch) == ("one", "stopped", True)
@@ -188,7 +191,7 @@ def test_train_stop_resume_apply_delete(dataset, form):
     call("delete_run", dataset, run_key="one")
     assert overview.rows(dataset) == []
     assert dataset.list_runs() == []
-    assert not runs.folder(dataset, "one").exists()
+    assert not registry.folder(dataset, "one").exists()
 
 
 @pytest.mark.slow
@@ -282,7 +285,7 @@ def test_each_operator_is_a_function(dataset):
     said = function("train_model")(train, run_key="one", epochs=1, **SETTINGS)
     assert said.result["state"] == "running"
     assert ended(dataset, "one").progress.state == "finished"
-    assert runs.info(dataset, "one").images == 6
+    assert registry.info(dataset, "one").images == 6
     for name in ("resume_training", "stop_training"):
         with pytest.raises(Exception, match=r"has stopped|goes on"):
             function(name)(dataset, "one")
@@ -298,6 +301,6 @@ def test_each_operator_is_a_function(dataset):
     assert 0 <= said.result["voc07"] <= 1
     assert function("inspect_dataset")(train, S=2, side=32).result["findings"]
     function("publish_model")(dataset, "one", "called")
-    publishing.unpublish("called")
+    local_zoo.unpublish("called")
     function("delete_run")(dataset, "one")
     assert dataset.list_runs() == []

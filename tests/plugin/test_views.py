@@ -8,7 +8,7 @@ from bson import ObjectId
 
 from plugin import facts
 from tests.plugin.conftest import SETTINGS, call, ended, error
-from yolov1_fo import jobs
+from yolov1_fo.jobs import control
 
 FORMS = ("train_model", "apply_model", "evaluate_model", "inspect_dataset")
 
@@ -110,14 +110,14 @@ def test_of_a_grouped_dataset_the_slice_in_view_is_taken(grouped, form):
 def test_a_dataset_that_is_deleted_while_it_is_trained_on(dataset):
     given = {"gt_field": "ground_truth", "split": "none", "run_key": "one"}
     call("train_model", dataset, **given, **SETTINGS, epochs=500)
-    [job] = jobs.all_of(dataset)
+    [job] = control.all_of(dataset)
     name = dataset.name
-    for now in jobs.follow(job, 0.05):
+    for now in control.follow(job, 0.05):
         if now.progress.label.startswith("epoch 2"):
             break
     dataset.delete()
     deadline = time.monotonic() + 60
-    for now in jobs.follow(job, 0.1):
+    for now in control.follow(job, 0.1):
         assert time.monotonic() < deadline, now
     assert now.progress.state == "failed"
     assert now.progress.label == f"dataset '{name}' was deleted"
@@ -127,12 +127,13 @@ def test_a_dataset_that_is_deleted_while_it_is_trained_on(dataset):
 def test_a_run_that_lost_its_folder(dataset, form):
     import shutil
 
-    from yolov1_fo import overview, runs
+    from yolov1_fo.jobs import overview
+    from yolov1_fo.runs import registry
 
     given = {"gt_field": "ground_truth", "split": "none", "run_key": "one"}
     call("train_model", dataset, **given, **SETTINGS, epochs=1)
     assert ended(dataset, "one").progress.state == "finished"
-    folder = runs.folder(dataset, "one")
+    folder = registry.folder(dataset, "one")
     shutil.rmtree(folder)
     lost = f"run 'one' has lost its folder '{folder}'"
     asked = form("apply_model", dataset, model="one", label_field="found")

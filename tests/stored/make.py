@@ -29,8 +29,10 @@ def _fill(home: Path) -> None:
     import fiftyone as fo
 
     import yolov1_fo
-    from yolov1_fo import architectures, jobs, launching, network
+    from yolov1_fo import architectures
     from yolov1_fo.config import NetworkConfig
+    from yolov1_fo.jobs import control, launch
+    from yolov1_fo.networks import graph
 
     architectures.NETWORKS.update(NETWORKS)
     dataset = fo.Dataset(DATASET, persistent=True)
@@ -94,8 +96,8 @@ def _fill(home: Path) -> None:
         method=yolov1_fo.VOCEvaluationConfig,
         progress=False,
     )
-    job = launching.evaluate(val, "predictions", "ground_truth", "by_job")
-    *_, job = jobs.follow(job, 0.1)
+    job = launch.evaluate(val, "predictions", "ground_truth", "by_job")
+    *_, job = control.follow(job, 0.1)
     if job.progress.state != "finished":
         raise RuntimeError(job.log())
 
@@ -103,7 +105,7 @@ def _fill(home: Path) -> None:
     yolov1_fo.publish(run.checkpoint_dir, "stored-model")
     model = yolov1_fo.load_model("stored-model")
     yolov1_fo.apply(dataset, model, label_field="found", progress=False)
-    net = network.build(NetworkConfig(network="stored-local", side=64, S=3, C=2))
+    net = graph.build(NetworkConfig(network="stored-local", side=64, S=3, C=2))
     net.save(home / "layers.keras")
     pixels = np.random.default_rng(5).random((1, 64, 64, 3), np.float32)
     np.savez_compressed(home / "layers.npz", pixels=pixels, output=net(pixels))

@@ -48,11 +48,12 @@ def download_model(model_name: str, model_path: str) -> None:
         ValueError: if it gives something else
     """
     try:
-        from yolov1_fo import released
+        from yolov1_fo.model import darknet_releases
     except ModuleNotFoundError as error:
+        missing = str(error.name).partition(".")[0]
         raise ImportError(
-            f"model '{model_name}' needs {error.name}, which is not installed: "
+            f"model '{model_name}' needs {missing}, which is not installed: "
             "pip install 'yolov1-fo[cpu]'"
         ) from error
-    if model_name in released.RELEASES:
-        released.fetch(model_name, Path(model_path))
+    if model_name in darknet_releases.RELEASES:
+        darknet_releases.fetch(model_name, Path(model_path))

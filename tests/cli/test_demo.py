@@ -1,0 +1,23 @@
+import fiftyone as fo
+import numpy as np
+
+from yolov1_fo.cli import demo
+from yolov1_fo.visualize import drawing
+
+
+def drawn(**detection):
+    pixels = np.zeros((400, 400, 3), np.uint8)
+    one = fo.Detection(label="b", bounding_box=[0.25, 0.5, 0.5, 0.25], **detection)
+    return np.asarray(demo._drawn(pixels, fo.Detections(detections=[one]), ["a", "b"]))
+
+
+def test_only_what_is_likely_is_shown():
+    assert drawn(confidence=0.9).any()
+    assert not drawn(confidence=0.1).any()
+
+
+def test_truth_and_prediction_of_a_class_have_its_colour():
+    sky_blue = (86, 180, 233)
+    assert drawing.COLOURS[1] == "#56B4E9"
+    for picture in (drawn(), drawn(confidence=0.9)):
+        assert (picture == sky_blue).all(axis=-1).any()

@@ -1,0 +1,202 @@
+import itertools
+
+import fiftyone as fo
+import fiftyone.core.odm as foo
+import pytest
+
+import yolov1_fo
+from yolov1_fo.datasets import outputs
+
+WRITES = ("apply", "write_objectness", "write_losses")
+OTHERS = {
+    "weather": fo.Classification(label="dry"),
+    "note": "by hand",
+    "score": 0.5,
+    "heat": fo.Heatmap(map_path="heat.png"),
+    "about": fo.DynamicEmbeddedDocument(camera="left"),
+}
+"""Values of a user's own."""
+HEATMAPS = ("write_objectness", "heat")
+"""What it writes itself."""
+
+
+@pytest.fixture
+def model(checkpoint_dir):
+    return yolov1_fo.load_model(checkpoint_dir)
+
+
+def write(how, samples, model, field, **options):
+    argument = "label_field" if how == "apply" else "field"
+    call = getattr(yolov1_fo, how)
+    return call(samples, model, **{argument: field}, progress=False, **options)
+
+
+def stored(dataset, field):
+    """Returns the values as the database has them."""
+    return [one.get(field) for one in dataset._sample_collection.find()]
+
+
+def add_meanwhile(dataset, field, value):
+    """Adds a field of which the dataset in memory does not know, as a process would."""
+    with_it = fo.Dataset()
+    with_it.add_sample(fo.Sample("a.png", **{field: value}))
+    datasets = foo.get_db_conn().datasets
+    fields = datasets.find_one({"_id": with_it._doc.id})["sample_fields"]
+    mine = next(one for one in fields if one["name"] == field)
+    datasets.update_one({"_id": dataset._doc.id}, {"$push": {"sample_fields": mine}})
+    said = with_it._sample_collection.find_one()[field]
+    dataset._sample_collection.update_many({}, {"$set": {field: said}})
+    with_it.delete()
+
+
+@pytest.mark.parametrize(
+    ("how", "field"),
+    [pair for pair in itertools.product(WRITES, OTHERS) if pair != HEATMAPS],
+)
+def test_a_field_of_another_kind_is_kept_when_a_view_hides_it(
+    painted, model, how, field
+):
+    painted.set_values(field, [OTHERS[field]] * len(painted))
+    before = stored(painted, field)
+    for view in (painted.select_fields("ground_truth"), painted.exclude_fields(field)):
+        with pytest.raises(ValueError, match=f"ield '{field}' on a view .* another"):
+            write(how, view, model, field)
+    assert stored(painted, field) == before
+    assert painted.first()[field] is not None
+
+
+@pytest.mark.parametrize("how", WRITES)
+def test_a_field_is_kept_when_another_process_has_added_it(painted, model, how):
+    view = painted.match_tags("train")
+    add_meanwhile(painted, "weather", OTHERS["weather"])
+    assert not painted.has_field("weather")
+    for samples in (painted, view):
+        with pytest.raises(ValueError, match=r"must hold .* got Classification"):
+            write(how, samples, model, "weather")
+    assert all(one["label"] == "dry" for one in stored(painted, "weather"))
+    assert len(view) == 6  # it goes on as before
+    assert view.first().weather.label == "dry"
+
+
+def test_a_field_is_kept_when_it_is_added_during_the_first_batch(
+    painted, model, monkeypatch
+):
+    forward = model.forward
+
+    def slow(pixels):
+        if stored(painted, "weather")[0] is None:
+            add_meanwhile(painted, "weather", OTHERS["weather"])
+        return forward(pixels)
+
+    monkeypatch.setattr(model, "forward", slow)
+    with pytest.raises(ValueError, match="got Classification"):
+        yolov1_fo.apply(painted, model, "weather", progress=False)
+    assert all(one["label"] == "dry" for one in stored(painted, "weather"))
+
+
+@pytest.mark.parametrize("batch_size", [None, 3])
+def test_apply_model_keeps_a_field_that_another_process_has_added(
+    painted, model, batch_size
+):
+    given = {"label_field": "weather", "batch_size": batch_size, "progress": False}
+    add_meanwhile(painted, "weather", OTHERS["weather"])
+    for samples in (painted, painted.match_tags("train")):
+        samples.apply_model(model, **given)
+    assert all(one["label"] == "dry" for one in stored(painted, "weather"))
+    add_meanwhile(painted, "note", OTHERS["note"])
+    painted.apply_model(model, **{**given, "label_field": "found"})
+    assert painted.count("found") == 8
+    assert stored(painted, "note") == ["by hand"] * 8
+
+
+@pytest.mark.parametrize(
+    ("field", "line"),
+    [
+        *[(one, "must hold Detections, got") for one in ("id", "filepath", "metadata")],
+        *[
+            (one, "must be a name")
+            for one in ("_x", "a.b", "with space", "1a", "größe", "class", "frames")
+        ],
+        *[(one, "must be a name") for one in ("", "pk", "save", "to_dict", "$a")],
+    ],
+)
+def test_names_that_are_taken_are_one_clear_line(painted, model, field, line):
+    fields = set(painted.get_field_schema())
+    with pytest.raises(ValueError, match=f"label_field .*{line}"):
+        yolov1_fo.apply(painted, model, field, progress=False)
+    painted.reload()
+    assert set(painted.get_field_schema()) == fields
+
+
+def test_a_fields_name_must_be_a_string(painted, model):
+    with pytest.raises(TypeError, match="label_field must be a field's name, got 3"):
+        yolov1_fo.apply(painted, model, 3)
+
+
+@pytest.mark.parametrize("how", WRITES)
+def test_a_read_only_field_is_one_clear_line(painted, model, how):
+    write(how, painted, model, "made")
+    before = stored(painted, "made")
+    field = painted.get_field("made")
+    field.read_only = True
+    field.save()
+    with pytest.raises(ValueError, match=r"'made' on .* is read-only; choose another"):
+        write(how, painted, model, "made")
+    assert stored(painted, "made") == before
+
+
+def test_annotations_are_not_replaced_by_predictions(painted, model):
+    before = stored(painted, "ground_truth")
+    for view in (painted, painted.limit(2), painted.select_fields()):
+        with pytest.raises(ValueError, match="without confidence, as annotations are"):
+            yolov1_fo.apply(view, model, "ground_truth", progress=False)
+    assert stored(painted, "ground_truth") == before
+    painted.add_sample(fo.Sample(painted.first().filepath))
+    yolov1_fo.apply(painted.skip(8), model, "ground_truth", progress=False)
+    options = {"skip_existing": True, "progress": False}
+    yolov1_fo.apply(painted, model, "ground_truth", **options)
+    assert stored(painted, "ground_truth")[:8] == before
+    assert painted.last().ground_truth.detections
+
+
+def test_what_a_model_has_found_is_replaced(painted, model):
+    yolov1_fo.apply(painted, model, "yolov1", progress=False)
+    model.config.confidence_thresh = 0.9
+    yolov1_fo.apply(painted.select_fields(), model, "yolov1", progress=False)
+    left = painted.values("yolov1.detections.confidence", unwind=True)
+    assert all(one >= 0.9 for one in left)
+
+
+def test_existing_predictions_are_skipped_when_a_view_hides_them(painted, model):
+    yolov1_fo.apply(painted.limit(3), model, "yolov1", progress=False)
+    before = stored(painted, "yolov1")[:3]
+    view = painted.select_fields("ground_truth")
+    yolov1_fo.apply(view, model, "yolov1", skip_existing=True, progress=False)
+    assert stored(painted, "yolov1")[:3] == before
+    assert painted.count("yolov1") == 8
+
+
+@pytest.mark.parametrize("how", WRITES)
+def test_what_was_done_is_kept_when_a_later_batch_fails(
+    painted, model, how, monkeypatch
+):
+    forward, passed = model.forward, []
+
+    def fails(pixels):
+        passed.append(len(pixels))
+        if len(passed) > 3:
+            raise MemoryError("no more")
+        return forward(pixels)
+
+    monkeypatch.setattr(model, "forward", fails)
+    with pytest.raises(MemoryError):
+        write(how, painted, model, "made", batch_size=1)
+    painted.reload()
+    assert painted.count("made") == 3
+    assert len(list(painted)) == 8  # all can be read
+
+
+def test_a_deleted_dataset_is_one_clear_line(painted, model):
+    foo.get_db_conn().datasets.delete_one({"_id": painted._doc.id})
+    with pytest.raises(ValueError, match=r"dataset '.*' was deleted"):
+        outputs.detections(painted, "yolov1")

@@ -1,0 +1,359 @@
+import ast
+import json
+import logging
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import yolov1_fo
+from tests.micro import GOLDEN, MICRO, lived_in
+from tests.same import assert_same
+from yolov1_fo import decode, images
+from yolov1_fo.architectures import NETWORKS
+from yolov1_fo.cli import main
+from yolov1_fo.config import GridConfig, NetworkConfig
+from yolov1_fo.datasets import labels
+from yolov1_fo.inference import exporting, formats
+from yolov1_fo.model.yolov1_model import YOLOv1Model, YOLOv1ModelConfig
+from yolov1_fo.networks import graph
+
+ROOT = Path(__file__).parents[2]
+FORMATS = ("saved_model", "onnx", "litert")
+
+MICRO_SETTINGS = {"network": "micro", "side": 32, "S": 2}
+CASES = {
+    "normalised": (MICRO, {**MICRO_SETTINGS, "batch_norm": True}),
+    "plain": (MICRO, MICRO_SETTINGS),
+    "local": (GOLDEN["micro"], MICRO_SETTINGS),  # Darknet's normalisation, too
+    "trunk": (
+        None,
+        {
+            "network": "yolov1-efficientnet-lite0",
+            "side": 64,
+            "S": 4,
+            "pretrained": False,
+            "head_filters": 8,
+            "batch_norm": True,
+        },
+    ),
+}
+
+# Serving without what made the export: importing it fails.
+WITHOUT = """
+import sys
+for name in ("keras", "tensorflow", "jax", "fiftyone", "eta"):
+    sys.modules[name] = None
+"""
+
+
+def untrained(settings):
+    """Returns a model of random weights that are alive, its normalisation included."""
+    config = {"settings": settings, "classes": ["blue", "green", "red"]}
+    model = YOLOv1Model(YOLOv1ModelConfig(config))
+    lived_in(model.network)
+    return model
+
+
+def served(path, format):
+    """Returns a function that a server would call: pixels to the raw output."""
+    if format == "saved_model":
+        import tensorflow as tf
+
+        loaded = tf.saved_model.load(path)
+        return lambda pixels: loaded.serve(pixels).numpy()
+    if format == "onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(path)
+        return lambda pixels: session.run(None, {"image": pixels})[0]
+    from ai_edge_litert.interpreter import Interpreter
+
+    run = Interpreter(str(path)).get_signature_runner()
+    return lambda pixels: next(iter(run(image=pixels).values()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("case", CASES)
+def test_an_export_says_what_keras_says(monkeypatch, tmp_path, case, format):
+    architecture, settings = CASES[case]
+    if architecture:
+        monkeypatch.setitem(NETWORKS, "micro", architecture)
+    model = untrained(settings)
+    path = yolov1_fo.export(model, tmp_path / "new" / "it", format=format)
+    run = served(path, format)
+    for n in (1, 3):
+        pixels = np.random.default_rng(n).random((n, *model.network.input_shape[1:]))
+        pixels = pixels.astype(np.float32)
+        expected = model.network.predict_on_batch(pixels)
+        got = run(pixels)
+        assert got.dtype == np.float32
+        np.testing.assert_allclose(got, expected, atol=1e-4)
+    assert sorted(file.name for file in path.parent.iterdir()) == ["it", "it.json"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["normalised", "local"])
+def test_weights_that_go_round_the_conversion_to_onnx(monkeypatch, tmp_path, case):
+    import onnx
+
+    monkeypatch.setitem(NETWORKS, "micro", CASES[case][0])
+    monkeypatch.setattr(formats, "_LARGE", 1)  # all of them
+    model = untrained(CASES[case][1])
+    path = yolov1_fo.export(model, tmp_path / "it", "onnx")
+    exported = onnx.load(path).graph
+    onnx.checker.check_model(path)
+    assert [one.name for one in (*exported.input, *exported.output)] == [
+        "image",
+        "output",
+    ]
+    pixels = np.random.default_rng(1).random((2, 32, 32, 3), np.float32)
+    expected = model.network.predict_on_batch(pixels)
+    np.testing.assert_allclose(served(path, "onnx")(pixels), expected, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", FORMATS)
+def test_half_precision_is_exported_as_float32(monkeypatch, tmp_path, format):
+    monkeypatch.setitem(NETWORKS, "micro", MICRO)
+    settings = CASES["normalised"][1]
+    full = untrained(settings)
+    half = untrained(settings)
+    config = NetworkConfig.pick(half.card["settings"])
+    half.network = graph.build(config, precision="mixed_bfloat16")
+    half.network.set_weights(full.network.get_weights())
+    run = served(yolov1_fo.export(half, tmp_path / "it", format), format)
+    pixels = np.random.default_rng(1).random((2, 32, 32, 3), np.float32)
+    expected = full.network.predict_on_batch(pixels)
+    assert np.abs(half.network.predict_on_batch(pixels) - expected).max() > 1e-4
+    np.testing.assert_allclose(run(pixels), expected, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", FORMATS)
+def test_nothing_but_our_own_line_is_said(monkeypatch, tmp_path, capfd, format):
+    monkeypatch.setitem(NETWORKS, "micro", MICRO)
+    monkeypatch.setattr(logging.root, "handlers", [])  # pytest's
+    yolov1_fo.export(untrained(CASES["plain"][1]), tmp_path / "it", format)
+    assert capfd.readouterr() == ("", "")
+    assert logging.root.handlers == []
+
+
+@pytest.mark.slow
+def test_the_card_says_what_serving_needs(checkpoint_dir, tmp_path):
+    path = yolov1_fo.export(checkpoint_dir, tmp_path / "yolov1.onnx", "onnx")
+    card = json.loads((tmp_path / "yolov1.onnx.json").read_text())
+    assert card == {
+        "format": 1,
+        "exported": "onnx",
+        "network": "yolov1",
+        "input": "image: (N, 32, 32, 3) float32 RGB in [0, 1]",
+        "output": "(N, 108) float32, for decode.decode",  # 9 (2 + 5 2)
+        "side": 32,
+        "grid": {"S": 3, "B": 2, "C": 2, "sqrt": True, "softmax": False},
+        "classes": ["blue", "red"],
+    }
+    assert path == tmp_path / "yolov1.onnx"
+
+
+@pytest.mark.slow
+def test_the_examples_of_the_docs_serve(checkpoint_dir, painted_files, tmp_path):
+    text = (ROOT / "docs" / "export.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    examples = [block for block in blocks if "card =" in block]
+    assert ["onnxruntime" in code for code in examples] == [True, False]
+    yolov1_fo.export(checkpoint_dir, tmp_path / "yolov1.onnx", "onnx")
+    yolov1_fo.export(checkpoint_dir, tmp_path / "yolov1.tflite", "litert")
+    picture = tmp_path / "photograph.jpg"
+    picture.write_bytes(painted_files[0]["path"].read_bytes())
+    model = yolov1_fo.load_model(checkpoint_dir, confidence_thresh=0.2)
+    (found,) = model.detected(model.forward(images.read(picture, model.side)[None]))
+    for code in examples:
+        assert len(ast.parse(code).body) <= 11
+        result = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", WITHOUT + code],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr
+        lines = [line.split(" ", 2) for line in result.stdout.splitlines()]
+        assert len(lines) == len(found.scores) > 1
+        assert [name for name, *_ in lines] == [
+            model.classes[class_id] for class_id in found.class_ids
+        ]
+        scores = [float(score) for _, score, _ in lines]
+        np.testing.assert_allclose(scores, found.scores, atol=1.1e-3)
+        boxes = [[float(x) for x in box.strip("[]").split()] for *_, box in lines]
+        np.testing.assert_allclose(boxes, found.boxes, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_photographs_show_the_same_from_every_runtime(photographs, tmp_path):
+    files = sorted((photographs / "fruit" / "images" / "test").glob("*.jpg"))[:50]
+    assert len(files) == 50
+    settings = {"network": "yolov1-efficientnet-lite0", "side": 224, "S": 7}
+    config = {"settings": settings, "classes": ["apple", "banana", "orange"]}
+    model = YOLOv1Model(YOLOv1ModelConfig(config))
+    for name in ("class_probs", "confidence", "boxes"):  # untrained they say little
+        layer = model.network.get_layer(name)
+        kernel, bias = layer.get_weights()
+        layer.set_weights([kernel * 5, bias])
+    thresh = model.config.confidence_thresh = 0.1
+    pixels = np.stack([images.read(file, model.side) for file in files])
+    expected = model.predict_pixels(pixels)
+    assert sum(len(one.detections) for one in expected) > 500
+    pixels = pixels / np.float32(255)
+    for format in FORMATS:
+        path = yolov1_fo.export(model, tmp_path / format, format)
+        card = json.loads(exporting.card_path(path).read_text())
+        run = served(path, format)
+        y_pred = np.concatenate([run(pixels[i : i + 10]) for i in range(0, 50, 10)])
+        found = decode.decode(
+            y_pred,
+            GridConfig(**card["grid"]),
+            confidence_thresh=thresh,
+            iou_thresh=model.config.iou_thresh,
+            max_detections=model.config.max_detections,
+        )
+        for one, other in zip(found, expected, strict=True):
+            assert_same(labels.to_detections(*one, card["classes"]), other, thresh)
+
+
+@pytest.mark.parametrize(
+    ("format", "path", "line"),
+    [
+        (
+            "torch",
+            "new",
+            "format must be one of saved_model, onnx, litert, got 'torch'",
+        ),
+        ("onnx", "there", "there' exists; choose another path, or delete it"),
+        ("onnx", "card", "card.json' exists; choose another path, or delete it"),
+    ],
+)
+def test_a_mistake_is_said_first(tmp_path, format, path, line):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "card.json").touch()
+    with pytest.raises(ValueError, match=line):
+        yolov1_fo.export("nowhere", tmp_path / path, format)
+    with pytest.raises(FileNotFoundError, match="'nowhere' is no checkpoint folder"):
+        yolov1_fo.export("nowhere", tmp_path / "new", "onnx")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["card.json", "there"]
+
+
+@pytest.mark.parametrize("missing", [["tf2onnx"], ["tf2onnx", "onnx"]])
+def test_missing_writers_are_one_line(monkeypatch, tmp_path, missing):
+    for name in missing:
+        monkeypatch.setitem(sys.modules, name, None)
+    line = f"onnx needs {' and '.join(missing)}: pip install 'yolov1-fo[export]'"
+    with pytest.raises(ImportError, match=re.escape(line)):
+        yolov1_fo.export("nowhere", tmp_path / "new", "onnx")
+
+
+@pytest.mark.slow
+def test_a_missing_runtime_is_said(monkeypatch, caplog, checkpoint_dir, tmp_path):
+    caplog.set_level(logging.INFO, "yolov1_fo")
+    yolov1_fo.export(checkpoint_dir, tmp_path / "one", "litert")
+    assert re.search(r"one' is within \d\.\de-\d\d of Keras", caplog.text)
+    monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
+    yolov1_fo.export(checkpoint_dir, tmp_path / "two", "litert")
+    assert (
+        "two' was not compared with Keras, which takes ai_edge_litert: "
+        "pip install 'yolov1-fo[export]'"
+    ) in caplog.text
+
+
+def test_another_backend_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ValueError, match="got jax; set KERAS_BACKEND=tensorflow"):
+        yolov1_fo.export("nowhere", tmp_path / "new", "onnx")
+
+
+def test_what_a_file_cant_hold_is_refused(monkeypatch, checkpoint_dir, tmp_path):
+    small = formats.FORMATS["litert"]._replace(most=1000)
+    monkeypatch.setitem(formats.FORMATS, "litert", small)
+    with pytest.raises(ValueError, match="export it as saved_model"):
+        yolov1_fo.export(checkpoint_dir, tmp_path / "new", "litert")
+
+
+def _differ(path):
+    return lambda pixels: np.zeros((len(pixels), 108), np.float32)
+
+
+def _nan(path):
+    return lambda pixels: np.full((len(pixels), 108), np.nan, np.float32)
+
+
+def _stop(path):
+    raise KeyboardInterrupt
+
+
+def _full(path):
+    raise OSError("No space left on device")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("load", "error", "line"),
+    [
+        (_differ, ValueError, r"as onnx must be within \S+ of Keras, got \d"),
+        (_nan, ValueError, r"of Keras, got nan; nothing is kept"),
+        (_full, OSError, r"new' can't be written: No space left on device"),
+        (_stop, KeyboardInterrupt, None),
+    ],
+)
+def test_nothing_stays_of_a_failure(
+    monkeypatch, checkpoint_dir, tmp_path, load, error, line
+):
+    changed = formats.FORMATS["onnx"]._replace(load=load)
+    monkeypatch.setitem(formats.FORMATS, "onnx", changed)
+    with pytest.raises(error, match=line):
+        yolov1_fo.export(checkpoint_dir, tmp_path / "new", "onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_converters_complaint_is_one_line(monkeypatch, checkpoint_dir, tmp_path):
+    def fail(*_, **__):
+        raise RuntimeError("no such operation\nand a page of graph")
+
+    changed = formats.FORMATS["onnx"]._replace(write=fail)
+    monkeypatch.setitem(formats.FORMATS, "onnx", changed)
+    with pytest.raises(ValueError, match=r"exported as onnx: no such operation$"):
+        yolov1_fo.export(checkpoint_dir, tmp_path / "new", "onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_that_are_not_finite_are_refused(checkpoint_dir, tmp_path):
+    model = yolov1_fo.load_model(checkpoint_dir)
+    model.network.layers[-1].bias.assign(np.full(108, np.nan))
+    with pytest.raises(ValueError, match="is not finite; nothing is saved"):
+        yolov1_fo.export(model, tmp_path / "new", "onnx")
+
+
+@pytest.mark.slow
+def test_the_command_exports(capsys, checkpoint_dir, tmp_path):
+    words = ["export", str(checkpoint_dir), "--format", "onnx", "--to"]
+    path = str(tmp_path / "yolov1.onnx")
+    assert main.main([*words, path]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"yolov1\.onnx' is within \d\.\de-\d\d of Keras\n", said)
+    assert said.endswith(f"wrote '{path}' and '{path}.json'\n")
+    assert main.main([*words, path]) == 2
+    assert "exists; choose another path" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_command_exports_a_run_by_its_key(painted, micro, tmp_path):
+    yolov1_fo.train(painted, run_key="mine", epochs=1, **micro)
+    path = tmp_path / "yolov1.tflite"
+    words = ["export", "mine", "--dataset", painted.name, "--format", "litert"]
+    assert main.main([*words, "--to", str(path)]) == 0
+    card = json.loads(exporting.card_path(path).read_text())
+    assert card["classes"] == ["blue", "red"]

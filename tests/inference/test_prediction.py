@@ -1,0 +1,117 @@
+import logging
+from pathlib import Path
+
+import fiftyone as fo
+import numpy as np
+import pytest
+from PIL import Image
+
+import yolov1_fo
+from tests.same import assert_same
+from yolov1_fo import images
+from yolov1_fo.datasets import outputs
+
+
+@pytest.fixture
+def model(checkpoint_dir):
+    return yolov1_fo.load_model(checkpoint_dir)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 100])
+def test_apply_gives_what_apply_model_gives(painted, model, batch_size):
+    painted.apply_model(model, label_field="slow", batch_size=2)
+    assert yolov1_fo.apply(painted, model, "fast", batch_size=batch_size) == {}
+    for fast, slow in zip(painted.values("fast"), painted.values("slow"), strict=True):
+        assert_same(fast, slow)
+
+
+def test_apply_writes_a_view_only(painted, model):
+    yolov1_fo.apply(painted.match_tags("val"), model, "yolov1")
+    assert len(painted.exists("yolov1")) == 2
+
+
+def test_apply_skips_what_is_there(painted, model):
+    yolov1_fo.apply(painted.limit(3), model, "yolov1")
+    ids = painted.limit(3).values("yolov1.detections.id")
+    yolov1_fo.apply(painted, model, "yolov1", skip_existing=True)
+    assert len(painted.exists("yolov1")) == 8
+    assert painted.limit(3).values("yolov1.detections.id") == ids
+    yolov1_fo.apply(painted, model, "yolov1", skip_existing=True)  # nothing is left
+
+
+def test_a_bad_image_costs_only_itself(painted, model, tmp_path, caplog):
+    (tmp_path / "text.jpg").write_text("this is no picture, only its name says so")
+    content = Path(painted.first().filepath).read_bytes()
+    (tmp_path / "cut.png").write_bytes(content[: len(content) // 2])
+    for name in ("text.jpg", "cut.png"):
+        painted.add_sample(fo.Sample(str(tmp_path / name)))
+    with caplog.at_level(logging.WARNING, logger="yolov1_fo"):
+        faults = yolov1_fo.apply(painted, model, "yolov1", batch_size=10)
+    assert {Path(path).name for path in faults} == {"text.jpg", "cut.png"}
+    assert "text.jpg" in caplog.text
+    assert len(painted.match_tags("train").exists("yolov1")) == 6
+    painted.apply_model(model, label_field="slow")
+    for fast, slow in zip(
+        painted.values("yolov1"), painted.values("slow"), strict=True
+    ):
+        assert (fast is None) == (slow is None)
+
+
+def test_apply_reads_what_apply_model_reads_of_any_picture(model, tmp_path, rng):
+    pixels = rng.integers(0, 256, (40, 60, 4), np.uint8)
+    pixels[10:30, 20:40, 3] = 0  # what stands there is not seen
+    Image.fromarray(pixels).save(tmp_path / "clear.png")
+    Image.fromarray(pixels).save(tmp_path / "clear.webp", lossless=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels[..., :3]).save(tmp_path / "turned.avif", exif=exif)
+    dataset = fo.Dataset()
+    dataset.add_samples([fo.Sample(str(path)) for path in tmp_path.iterdir()])
+    dataset.apply_model(model, label_field="slow", batch_size=2)
+    dataset.apply_model(model, label_field="single")
+    assert yolov1_fo.apply(dataset, model, "fast") == {}
+    for sample in dataset:
+        assert len(sample.fast.detections) > 0
+        assert_same(sample.fast, sample.slow)
+        assert_same(sample.fast, sample.single)
+        expected = model.predict(images.read(sample.filepath))
+        assert_same(sample.fast, expected)
+    dataset.delete()
+
+
+def test_apply_leaves_out_what_has_too_many_pixels(painted, checkpoint_dir):
+    model = yolov1_fo.load_model(checkpoint_dir, max_image_pixels=100)
+    faults = yolov1_fo.apply(painted, model, "yolov1")
+    assert len(faults) == 8
+    assert all("more than max_image_pixels 100" in fault for fault in faults.values())
+    with pytest.raises(ValueError, match="max_image_pixels must be at least 1, got 0"):
+        yolov1_fo.load_model(checkpoint_dir, max_image_pixels=0)
+
+
+def test_predictions_are_written_in_parts(painted, model, monkeypatch):
+    monkeypatch.setattr(outputs, "WRITE_EVERY", 3)
+    yolov1_fo.apply(painted, model, "yolov1", batch_size=2)
+    assert len(painted.exists("yolov1")) == 8
+
+
+def test_progress_is_reported(painted, model):
+    told = []
+    yolov1_fo.apply(
+        painted, model, "yolov1", progress=fo.report_progress(told.append, n=1)
+    )
+    assert told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ({"label_field": "filepath"}, "label_field 'filepath' .* must hold Detections"),
+        ({"label_field": "my field"}, "label_field must be a name"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+    ],
+)
+def test_bad_input_is_one_clear_line(painted, model, arguments, line):
+    fields = set(painted.get_field_schema())
+    with pytest.raises(ValueError, match=line):
+        yolov1_fo.apply(painted, model, **arguments)
+    assert set(painted.get_field_schema()) == fields

@@ -1,0 +1,252 @@
+"""Darknet's `.weights` files; the numbers they give are in test_fidelity."""
+
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests import golden
+from tests.micro import GOLDEN
+from yolov1_fo.architectures import NETWORKS
+from yolov1_fo.config import NetworkConfig
+from yolov1_fo.networks import darknet_weights, graph
+
+
+def build(name="micro", **changed):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(NETWORKS, name, GOLDEN[name])
+        settings = {"network": name, "side": 56, "S": 7, "C": 3} | changed
+        return graph.build(NetworkConfig(**settings), blank=True)
+
+
+@pytest.fixture(scope="module")
+def net():
+    return build()
+
+
+MICRO = golden.DARKNET / "micro.weights"
+NUMBERS = MICRO.read_bytes()[20:]
+
+HEADERS = {
+    "0.2": struct.pack("<iiiQ", 0, 2, 0, 32013312),
+    "0.1": struct.pack("<iiii", 0, 1, 0, 64),
+    "2015": struct.pack("<fffi", 0.001, 0.9, 0.0005, 64),
+}
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_what_was_read_is_written_byte_for_byte(name, tmp_path):
+    source = golden.DARKNET / f"{name}.weights"
+    net = build(name)
+    header = darknet_weights.read(source, net)
+    darknet_weights.write(tmp_path / "again.weights", net, header)
+    assert (tmp_path / "again.weights").read_bytes() == source.read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["again.weights"]
+
+
+@pytest.mark.parametrize("version", HEADERS)
+def test_every_header_comes_back(version, net, tmp_path):
+    first, second = tmp_path / "a.weights", tmp_path / "b.weights"
+    first.write_bytes(HEADERS[version] + NUMBERS)
+    header = darknet_weights.read(first, net)
+    assert header.seen in (64, 32013312)
+    darknet_weights.write(second, net, header)
+    assert second.read_bytes() == first.read_bytes()
+
+
+def test_connected_weights_of_2015_stand_transposed(tmp_path):
+    new, old = tmp_path / "new.weights", tmp_path / "old.weights"
+    new.write_bytes(HEADERS["0.2"] + NUMBERS)
+    first = build()
+    darknet_weights.read(new, first)
+    darknet_weights.write(
+        old, first, darknet_weights.read_header(_written(tmp_path, "2015"))
+    )
+    assert old.read_bytes()[16:] != NUMBERS
+    again = build()
+    darknet_weights.read(old, again)
+    for a, b in zip(first.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def _written(folder: Path, version: str) -> Path:
+    path = folder / f"{version}.weights"
+    path.write_bytes(HEADERS[version] + NUMBERS)
+    return path
+
+
+def test_pieces_make_the_whole(monkeypatch):
+    whole, pieced = build(), build()
+    darknet_weights.read(MICRO, whole)
+    monkeypatch.setattr(darknet_weights, "PIECE", 7)
+    darknet_weights.read(MICRO, pieced)
+    for a, b in zip(whole.get_weights(), pieced.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    darknet_weights._assign(
+        darknet_weights._numbers(MICRO, darknet_weights.Header(), _parts(pieced))
+    )
+    for a, b in zip(whole.get_weights(), pieced.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def _parts(net):
+    return [part for layer in darknet_weights._layers(net, False) for part in layer]
+
+
+def test_the_layers_of_a_classifier_are_enough_where_they_may(tmp_path):
+    layers = list(darknet_weights._layers(build(), False))
+    floats = sum(part.size for layer in layers[:3] for part in layer)
+    path = tmp_path / "conv.weights"
+    path.write_bytes(HEADERS["0.1"] + NUMBERS[: 4 * floats])
+    whole, net = build(), build()
+    darknet_weights.read(MICRO, whole)
+    darknet_weights.read(path, net, partial=True)
+    for name in ("conv_01", "conv_03", "conv_04"):
+        for a, b in zip(
+            net.get_layer(name).get_weights(),
+            whole.get_layer(name).get_weights(),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(a, b)
+    assert not np.any(net.get_layer("conv_05").get_weights()[0])
+    with pytest.raises(ValueError, match=r"conv.weights' must have 188752 bytes"):
+        darknet_weights.read(path, net)
+
+
+def test_darknets_published_classifier_is_the_first_20_convolutions():
+    config = NetworkConfig(network="darknet-yolov1", side=64, S=1, C=1)
+    layers = list(darknet_weights._layers(graph.build(config, blank=True), False))
+    numbers = sum(part.size for layer in layers[:20] for part in layer)
+    assert 16 + 4 * numbers == 89_721_616  # bytes of extraction.conv.weights
+
+
+def _with(number: float, at: int = 1000) -> bytes:
+    return NUMBERS[: 4 * at] + struct.pack("<f", number) + NUMBERS[4 * at + 4 :]
+
+
+BAD = {
+    "empty": (b"", r"must begin with a header, got 0 bytes"),
+    "cut in the header": (HEADERS["0.2"][:18], r"a header of 20 bytes, got 18"),
+    "cut": (
+        HEADERS["0.2"] + NUMBERS[:-1],
+        r"must have 188756 .* got 188755; it is cut",
+    ),
+    "longer": (HEADERS["0.2"] + NUMBERS + b"\0", r"must have 188756 .* got 188757$"),
+    "no such file": (b"\x89PNG\r\n\x1a\n" + NUMBERS, r"none of Darknet's"),
+    "nan": (HEADERS["0.2"] + _with(np.nan), r"not finite, in conv_01"),
+    "infinite": (HEADERS["0.2"] + _with(np.inf, 40000), r"not finite, in output"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_file_is_one_line_and_changes_nothing(case, net, tmp_path):
+    content, message = BAD[case]
+    path = tmp_path / "bad.weights"
+    path.write_bytes(content)
+    darknet_weights.read(MICRO, net)
+    before = net.get_weights()
+    with pytest.raises(ValueError, match=rf"bad.weights' .*{message}") as error:
+        darknet_weights.read(path, net)
+    assert "\n" not in str(error.value)
+    for a, b in zip(net.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_file_of_another_network_names_both_sizes():
+    with pytest.raises(
+        ValueError, match=r"must have 188468 bytes for micro-nobn .* got 188756"
+    ):
+        darknet_weights.read(MICRO, build("micro_nobn"))
+
+
+def test_a_missing_file_is_named(net):
+    with pytest.raises(FileNotFoundError, match=r"'nowhere.weights' does not exist"):
+        darknet_weights.read("nowhere.weights", net)
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    version=st.sampled_from(sorted(HEADERS)),
+    longer=st.one_of(st.just(0), st.integers(-len(NUMBERS) - 20, 40)),
+    flips=st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(1, 255)), max_size=4),
+    where=st.sampled_from(["header", "numbers", "exponents"]),
+)
+def test_broken_bytes_raise_nothing_else(net, tmp_path, version, longer, flips, where):
+    head = HEADERS[version]
+    content = bytearray(head + NUMBERS + bytes(40))[: len(head + NUMBERS) + longer]
+    for place, value in flips:
+        at = place % len(head) if where == "header" else len(head) + place
+        at = at | 3 if where == "exponents" else at  # the last of four bytes
+        if content:
+            content[at % len(content)] ^= value
+    path = tmp_path / "broken.weights"
+    path.write_bytes(content)
+    before, said, header = net.get_weights(), None, None
+    try:
+        header = darknet_weights.read(path, net)
+    except ValueError as error:
+        said = str(error)
+    if header is None:
+        assert said.startswith(f"weights file '{path}' ")
+        assert "\n" not in said
+        for now, then in zip(net.get_weights(), before, strict=True):
+            np.testing.assert_array_equal(now, then)
+    else:
+        darknet_weights.write(path, net, header)
+        assert path.read_bytes() == content
+
+
+def test_layers_that_are_not_darknets_are_refused(tmp_path):
+    import keras
+
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(2, 3, use_bias=False)(image)
+    x = keras.layers.BatchNormalization(name="of_keras")(x)
+    other = keras.Model(image, x, name="other")
+    line = "network 'other' must be of Darknet's layers, got Conv2D"
+    with pytest.raises(ValueError, match=line):
+        darknet_weights.write(tmp_path / "a.weights", other)
+    with pytest.raises(ValueError, match=line):
+        darknet_weights.read(MICRO, other)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_no_file(net, tmp_path):
+    with pytest.raises(ValueError, match="must be a file, got a folder"):
+        darknet_weights.read(tmp_path, net)
+
+
+MEASURE = """
+import resource, sys
+from yolov1_fo.networks import darknet_weights, graph
+from yolov1_fo.config import NetworkConfig
+graph.build(NetworkConfig(network="darknet-yolov1-tiny"))  # loads it all
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
+net = graph.build(NetworkConfig(network="darknet-yolov1"), blank=True)
+darknet_weights.write(sys.argv[1], net)
+darknet_weights.read(sys.argv[1], net)
+print((peak() - before) * 1024)
+"""
+
+
+@pytest.mark.slow
+def test_the_released_network_is_read_in_a_third_more_than_its_size(tmp_path):
+    path = tmp_path / "yolov1.weights"
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, path],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert path.stat().st_size == 20 + 4 * 197328243
+    assert int(done.stdout) < 1.3 * path.stat().st_size

@@ -1,0 +1,105 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from tests.micro import GOLDEN, MICRO, lived_in
+from yolov1_fo.architectures import NETWORKS
+from yolov1_fo.config import NetworkConfig
+from yolov1_fo.networks import graph, predictor
+
+CASES = {
+    "ours": (MICRO, {"network": "micro", "side": 32, "S": 2, "batch_norm": True}),
+    "darknet": (GOLDEN["micro"], {"network": "micro", "side": 32, "S": 2}),
+    "plain": (MICRO, {"network": "micro", "side": 32, "S": 2}),
+}
+
+
+def pixels(n: int, side: int = 32) -> np.ndarray:
+    return np.random.default_rng(n).integers(0, 256, (n, side, side, 3), np.uint8)
+
+
+@pytest.fixture(params=CASES)
+def net(request, monkeypatch):
+    architecture, settings = CASES[request.param]
+    monkeypatch.setitem(NETWORKS, "micro", architecture)
+    return lived_in(graph.build(NetworkConfig(**settings), seed=4))
+
+
+def test_it_says_what_the_network_says(net):
+    seen = pixels(5)
+    expected = net.predict_on_batch(seen / np.float32(255))
+    run = predictor.Forward(net)
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(run(seen), expected, atol=2e-6 * scale)
+    floats = run(seen / np.float32(255))
+    np.testing.assert_allclose(floats, expected, atol=2e-6 * scale)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_is_near_and_speaks_float32(net, precision):
+    seen = pixels(4)
+    full, half = predictor.Forward(net)(seen), predictor.Forward(net, precision)(seen)
+    assert half.dtype == np.float32
+    assert not np.array_equal(full, half)
+    assert np.abs(full - half).max() < 0.03 * np.abs(full).max()
+
+
+def test_the_network_stays_as_it_is(net):
+    before, text = net.get_weights(), net.to_json()
+    predictor.Forward(net, "bfloat16")(pixels(1))
+    assert net.to_json() == text
+    for one, other in zip(before, net.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_plain_network_is_not_copied(monkeypatch):
+    architecture, settings = CASES["plain"]
+    monkeypatch.setitem(NETWORKS, "micro", architecture)
+    net = graph.build(NetworkConfig(**settings))
+    assert predictor.predicting(net) is net
+    half = predictor.predicting(net, "bfloat16")
+    assert half.get_layer("conv_01").kernel.dtype == "bfloat16"
+    assert half.get_layer("output").kernel.dtype == "float32"
+
+
+def test_normalisation_is_gone(monkeypatch):
+    architecture, settings = CASES["ours"]
+    monkeypatch.setitem(NETWORKS, "micro", architecture)
+    net = graph.build(NetworkConfig(**settings))
+    kinds = {type(layer) for layer in predictor.predicting(net).layers}
+    assert keras.layers.BatchNormalization not in kinds
+
+
+@pytest.mark.parametrize(
+    "trunk", ["efficientnet-lite0", "resnet50v2", "mobilenetv3-large"]
+)
+@pytest.mark.slow
+def test_a_trunk_is_folded_too(trunk):
+    config = NetworkConfig(
+        network=f"yolov1-{trunk}", side=64, S=2, C=3, pretrained=False, batch_norm=True
+    )
+    net = lived_in(graph.build(config))
+    norms = predictor._norms_behind(net)
+    assert len(norms) > 30
+    seen = pixels(3, 64)
+    expected = ops.convert_to_numpy(net(seen / np.float32(255)))
+    got = predictor.Forward(net)(seen)
+    np.testing.assert_allclose(got, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_sizes_of_batches_compile_no_more_than_they_must(net, monkeypatch):
+    run = predictor.Forward(net)
+    run._compiles_each_size = True  # as on a GPU
+    shapes = []
+    whole = run(pixels(6))
+    compiled = run._compiled["uint8"]
+    predict = compiled.predict_on_batch
+    monkeypatch.setattr(
+        compiled, "predict_on_batch", lambda x: (shapes.append(len(x)), predict(x))[1]
+    )
+    for n in (6, 5, 3, 2, 1):
+        got = run(pixels(6)[:n])
+        assert len(got) == n
+        np.testing.assert_allclose(got, whole[:n], atol=1e-5 * np.abs(whole).max())
+    assert shapes == [6, 6, 4, 2, 1]

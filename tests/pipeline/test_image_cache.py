@@ -1,0 +1,258 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import filelock
+import numpy as np
+import pytest
+
+from yolov1_fo.pipeline import image_cache, image_loading
+
+SIDE = 8
+LIMIT = 1e6
+
+
+@pytest.fixture
+def files(tmp_path, rng):
+    paths = []
+    for number in range(5):
+        path = tmp_path / f"{number}.png"
+        cv2.imwrite(str(path), rng.integers(0, 256, (12, 10, 3), np.uint8))
+        paths.append(str(path))
+    return paths
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "kept"
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """Counts the files that are decoded."""
+    paths, read = [], image_loading.read
+    monkeypatch.setattr(
+        image_loading,
+        "read",
+        lambda path, *rest: (paths.append(path), read(path, *rest))[1],
+    )
+    return paths
+
+
+def load(paths, folder, limit=LIMIT):
+    return image_cache.load(paths, SIDE, folder, limit=limit)
+
+
+def test_kept_pixels_are_those_of_the_files(files, folder):
+    expected, _ = image_loading.read_into_memory(files, SIDE)
+    for _ in range(2):
+        kept, bad = load(files, folder)
+        assert isinstance(kept, np.memmap)
+        np.testing.assert_array_equal(kept, expected)
+        assert not bad
+
+
+def test_second_run_decodes_nothing(files, folder, decoded):
+    load(files, folder)
+    assert sorted(decoded) == files
+    load(files, folder)
+    assert len(decoded) == 5
+
+
+def test_other_content_order_or_side_is_decoded_anew(files, folder, decoded):
+    load(files, folder)
+    times = Path(files[0]).stat().st_atime_ns, Path(files[0]).stat().st_mtime_ns
+    Path(files[0]).write_bytes(Path(files[1]).read_bytes())
+    os.utime(files[0], ns=times)  # a clock tells nothing
+    kept, _ = load(files, folder)
+    np.testing.assert_array_equal(kept[0], kept[1])
+    backwards, _ = load(files[::-1], folder)
+    np.testing.assert_array_equal(backwards, kept[::-1])
+    image_cache.load(files, 2 * SIDE, folder, limit=LIMIT)
+    assert len(decoded) == 20
+
+
+def test_moved_files_are_known_again(files, folder, decoded, tmp_path):
+    load(files, folder)
+    moved = [
+        str(Path(path).rename(tmp_path / f"new{Path(path).name}")) for path in files
+    ]
+    load(moved, folder)
+    assert len(decoded) == 5
+
+
+@pytest.mark.parametrize("limit", [LIMIT, 0])
+def test_bad_files_are_left_out_and_named(files, folder, limit):
+    Path(files[1]).write_bytes(b"no image, but long enough")
+    lost = [*files, "/nowhere.png"]
+    for _ in range(2):
+        kept, bad = load(lost, folder, limit)
+        assert kept.shape == (4, SIDE, SIDE, 3)
+        assert list(bad) == [files[1], "/nowhere.png"]
+        assert "is no image of a known kind" in bad[files[1]]
+    none, bad = load(lost[-1:], folder, limit)
+    assert none.shape == (0, SIDE, SIDE, 3)
+    assert len(bad) == 1
+
+
+def test_without_a_folder_or_beyond_the_limit_they_stay_in_memory(files, folder):
+    for place, limit in ((None, LIMIT), (folder, 100)):
+        kept, _ = load(files, place, limit)
+        assert not isinstance(kept, np.memmap)
+        assert kept.shape == (5, SIDE, SIDE, 3)
+    assert not folder.exists()
+
+
+def test_what_was_not_used_for_long_goes_first(files, folder, decoded):
+    one = 3 * SIDE**2
+    limit = 3.6 * one  # room for three images, and for cards
+    first, second, third = files[:1], files[1:2], files[2:4]
+    load(first, folder, limit)
+    load(second, folder, limit)
+    cards = sorted(folder.glob("*/card.json"), key=lambda card: card.stat().st_mtime_ns)
+    for age, card in zip((200, 100), cards, strict=True):
+        os.utime(card, (age, age))
+    load(first, folder, limit)  # used again
+    load(third, folder, limit)
+    decoded.clear()
+    load(first, folder, limit)
+    load(third, folder, limit)
+    assert not decoded
+    load(second, folder, limit)
+    assert decoded == second
+
+
+def test_a_full_disk_keeps_them_in_memory(files, folder, monkeypatch, caplog):
+    monkeypatch.setattr(image_cache, "SPARE", 1e18)
+    kept, _ = load(files, folder)
+    assert not isinstance(kept, np.memmap)
+    assert "images stay in memory" in caplog.text
+    assert image_cache.size(folder) == 0
+
+
+def test_an_error_while_writing_leaves_nothing(files, folder, monkeypatch):
+    def fail(*arguments, **options):
+        yield image_loading.Read(np.zeros((SIDE, SIDE, 3), np.uint8), None)
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(image_loading, "read_all", fail)
+    monkeypatch.setattr(image_cache, "_in_memory", lambda *a: ("in memory", {}))
+    assert load(files, folder) == ("in memory", {})
+    assert not list(folder.glob("*/*"))
+
+
+def test_what_killed_processes_left_goes_first(files, folder):
+    load(files[:2], folder)
+    (kept,) = (card.parent for card in folder.glob("*/card.json"))
+    left = [
+        folder / f".{'0' * 32}.{'1' * 16}.unfinished",
+        folder / ("2" * 32),  # as they were deleted
+        folder / ("3" * 32 + ".unfinished"),  # as earlier versions called it
+    ]
+    for place in left:
+        place.mkdir()
+        (place / "pixels.bin").write_bytes(bytes(1000))
+    busy = folder / f".{'4' * 32}.{'5' * 16}.unfinished"
+    busy.mkdir()
+    (busy / "pixels.bin").write_bytes(bytes(500))
+    with filelock.FileLock(folder / f"{'4' * 32}.lock"):
+        before = image_cache.size(folder)
+        load(files[2:3], folder, limit=before)  # there is room without what was left
+        assert kept.is_dir()
+        assert busy.is_dir()
+        assert not any(place.exists() for place in left)
+        load(files[3:4], folder, limit=500 + 3 * SIDE**2)  # what is busy counts
+        assert not kept.exists()
+        assert busy.is_dir()
+    image_cache.clean(folder)
+    assert image_cache.size(folder) == 0
+    assert not busy.exists()
+
+
+def test_nothing_is_written_through_a_link(files, folder, tmp_path):
+    load(files, folder)
+    (kept,) = (card.parent for card in folder.glob("*/card.json"))
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "a.txt").write_text("mine")
+    image_cache.clean(folder)
+    (folder / f"{kept.name}.unfinished").symlink_to(precious)
+    load(files, folder)
+    image_cache.clean(folder)
+    assert [path.name for path in precious.iterdir()] == ["a.txt"]
+
+
+def test_a_pipe_among_the_files_is_not_opened(files, folder, tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    pipe = str(tmp_path / "pipe.png")
+    kept, bad = load([*files, pipe], folder)
+    assert len(kept) == 5
+    assert bad == {pipe: "is a named pipe, not a file"}
+
+
+def test_two_at_once_decode_once(files, folder, decoded):
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: load(files, folder)[0], range(4)))
+    assert len(decoded) == 5
+    for kept in found:
+        np.testing.assert_array_equal(kept, found[0])
+
+
+def test_clean_frees_all_but_what_is_being_written(files, folder):
+    load(files, folder)
+    load(files[:2], folder)
+    busy = next(folder.glob("*/card.json")).parent
+    done = threading.Event()
+    taken = threading.Event()
+
+    def write():
+        with filelock.FileLock(folder / f"{busy.name}.lock"):
+            taken.set()
+            done.wait(30)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(write)
+        assert taken.wait(30)
+        before = image_cache.size(folder)
+        freed = image_cache.clean(folder)
+        done.set()
+    assert busy.is_dir()
+    assert freed == before - image_cache.size(folder) > 0
+    image_cache.clean(folder)
+    assert image_cache.size(folder) == 0
+
+
+KILLED = """
+import sys
+from yolov1_fo.pipeline import image_cache, image_loading
+read = image_loading.read
+def slow(path, *rest):
+    if path == sys.argv[-1]:
+        print("writing", flush=True)
+        sys.stdin.read()
+    return read(path, *rest)
+image_loading.read = slow
+image_cache.load(sys.argv[2:], 8, __import__("pathlib").Path(sys.argv[1]), limit=1e6)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_writer_costs_nothing(files, folder):
+    writer = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(folder), *files],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert writer.stdout.readline() == b"writing\n"
+    assert not list(folder.glob("*/card.json"))
+    writer.send_signal(signal.SIGKILL)
+    writer.communicate()
+    expected, _ = image_loading.read_into_memory(files, SIDE)
+    kept, _ = load(files, folder)
+    np.testing.assert_array_equal(kept, expected)
+    assert len(list(folder.glob("*/"))) == 1

@@ -1,0 +1,268 @@
+import math
+
+import fiftyone as fo
+import numpy as np
+import pytest
+
+import yolov1_fo
+from tests import golden
+from tests.micro import GOLDEN
+from yolov1_fo.architectures import NETWORKS, trunk
+from yolov1_fo.config import TrainConfig
+from yolov1_fo.networks import graph
+from yolov1_fo.publishing import local_zoo
+from yolov1_fo.runs import checkpoint
+from yolov1_fo.training import callbacks, examples, loop
+
+
+@pytest.fixture
+def labelled(painted, micro, monkeypatch):
+    """The painted images with their colours as labels; the sixth has none."""
+    monkeypatch.setitem(NETWORKS, "micro", NETWORKS["micro"]._replace(classified=2))
+    for sample in painted:
+        colours = sorted({d.label for d in sample.ground_truth.detections})
+        labels = [fo.Classification(label=colour) for colour in colours]
+        sample["colours"] = fo.Classifications(classifications=labels)
+        sample["colour"] = labels[0] if labels else None
+        sample.save()
+    return painted
+
+
+@pytest.fixture
+def small(micro):
+    """Settings of a classifier that trains in seconds."""
+    return {key: value for key, value in micro.items() if key != "S"}
+
+
+def pretrain(dataset, small, label_field="colour", **settings):
+    return yolov1_fo.pretrain(
+        dataset.match_tags("train"),
+        label_field,
+        val_samples=dataset.match_tags("val"),
+        **{"epochs": 2, **small, **settings},
+    )
+
+
+def test_the_papers_classifier_is_its_first_20_convolutions():
+    layers = trunk(NETWORKS["yolov1"])
+    assert sum(type(layer).__name__ == "Conv" for layer in layers) == 20
+    assert layers == NETWORKS["yolov1"].layers[: len(layers)]
+    net = graph.build_classifier(TrainConfig(network="fast-yolov1", side=224, C=5))
+    assert net.output_shape == (None, 5)
+    assert net.get_layer("average").input.shape == (None, 4, 4, 1024)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("label_field", ["colour", "colours"])
+def test_it_learns_what_images_show(labelled, small, label_field):
+    rates = {"optimizer": "adam", "schedule": "constant", "learning_rate": 3e-3}
+    still = {"jitter": 0.0, "exposure": 1.0, "saturation": 1.0, "validate_every": 40}
+    run = pretrain(labelled, small, label_field, epochs=40, **rates, **still)
+    assert run.history["loss"][-1] < 0.5 * run.history["loss"][0]
+    assert run.history["val_top1"][-1] == 1
+    assert run.best["val_top1"] == run.best["val_top5"] == 1
+    assert "with top-1 accuracy 1.000" in str(run)
+    config = labelled.get_run_info(run.run_key).config
+    assert (config.task, config.images, config.classes) == (
+        "classify",
+        5,
+        ["blue", "red"],
+    )
+
+
+@pytest.mark.slow
+def test_its_trunk_starts_a_training(labelled, micro, small):
+    classifier = pretrain(labelled, small, run_key="classifier", epochs=1)
+    learned = graph.load(
+        checkpoint.resolve(classifier.checkpoint_dir) / "network.keras"
+    )
+    for source in ("classifier", classifier.checkpoint_dir):
+        run = yolov1_fo.train(
+            labelled,
+            trunk=source,
+            epochs=1,
+            **{**micro, "learning_rate": 0.0, "weight_decay": 0.0},
+        )
+        started = graph.load(checkpoint.resolve(run.checkpoint_dir) / "network.keras")
+        for name in ("conv_01", "conv_03"):
+            for a, b in zip(
+                started.get_layer(name).get_weights(),
+                learned.get_layer(name).get_weights(),
+                strict=True,
+            ):
+                np.testing.assert_array_equal(a, b)
+        assert labelled.get_run_info(run.run_key).config.trunk
+
+
+@pytest.mark.slow
+def test_stopped_before_its_first_checkpoint_it_begins_with_its_trunk(
+    labelled, micro, small
+):
+    pretrain(labelled, small, run_key="classifier", epochs=1)
+    still = {**micro, "learning_rate": 0.0, "weight_decay": 0.0, "epochs": 1}
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    whole = yolov1_fo.train(labelled, trunk="classifier", **still)
+    with pytest.raises(KeyboardInterrupt):
+        yolov1_fo.train(
+            labelled, trunk="classifier", run_key="cut", on_step=stop, **still
+        )
+    again = yolov1_fo.train(labelled, resume="cut", progress=False)
+    for name in ("conv_01", "conv_03"):
+        ours, theirs = (
+            graph.load(checkpoint.resolve(run.checkpoint_dir) / "network.keras")
+            .get_layer(name)
+            .get_weights()
+            for run in (again, whole)
+        )
+        np.testing.assert_array_equal(ours[0], theirs[0])
+
+
+@pytest.mark.slow
+def test_a_trunk_of_other_layers_is_one_line(labelled, micro, small, monkeypatch):
+    pretrain(labelled, small, run_key="plain", epochs=1)
+    line = (
+        "was pretrained as micro with batch_norm=False; it fits networks that begin "
+        "with the same layers, got micro with batch_norm=True"
+    )
+    with pytest.raises(ValueError, match=line):
+        yolov1_fo.train(labelled, trunk="plain", **{**micro, "batch_norm": True})
+    dark = NETWORKS["micro"]._replace(pixels=(0.0, 1.0))
+    monkeypatch.setitem(NETWORKS, "dark", dark)
+    with pytest.raises(ValueError, match="got dark with batch_norm=False"):
+        yolov1_fo.train(labelled, trunk="plain", **{**micro, "network": "dark"})
+
+
+@pytest.mark.slow
+def test_darknets_classifier_starts_a_training(monkeypatch, tmp_path):
+    content = (golden.DARKNET / "micro.weights").read_bytes()
+    (tmp_path / "conv.weights").write_bytes(content[: 20 + 4 * 1208])  # 2 convolutions
+    monkeypatch.setitem(NETWORKS, "golden", GOLDEN["micro"])
+    config = TrainConfig(network="golden", side=56, C=3, batch_size=2)
+    started = loop.build_learner(config, 2, trunk=tmp_path / "conv.weights")
+    theirs = np.frombuffer(content[20:], "<f4")
+    beta = started.network.get_layer("conv_01_norm").beta
+    np.testing.assert_array_equal(beta.numpy(), theirs[:8])
+
+
+@pytest.mark.slow
+def test_it_is_resumed_as_any_training(labelled, small):
+    def stop(epoch, _):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    whole = pretrain(labelled, small, run_key="whole", epochs=4)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(labelled, small, run_key="halved", epochs=4, on_epoch=stop)
+    with pytest.raises(ValueError, match="run 'halved' goes on with pretrain"):
+        yolov1_fo.train(labelled, resume="halved")
+    with pytest.raises(ValueError, match="from the run; got label_field too"):
+        yolov1_fo.pretrain(labelled, "colours", resume="halved")
+    again = yolov1_fo.pretrain(
+        labelled.match_tags("train"),
+        val_samples=labelled.match_tags("val"),
+        resume="halved",
+        progress=False,
+    )
+    for name, values in whole.history.items():
+        if name != "seconds":
+            assert again.history[name] == values
+
+
+@pytest.mark.slow
+def test_a_classifier_is_no_detector(labelled, small):
+    run = pretrain(labelled, small, epochs=1)
+    line = "must be one of train, got one of pretrain"
+    with pytest.raises(ValueError, match=line):
+        yolov1_fo.load_model(run.checkpoint_dir)
+    with pytest.raises(ValueError, match=line):
+        local_zoo.publish(run.checkpoint_dir, "classifier")
+
+
+@pytest.mark.slow
+def test_images_without_a_label_are_left_out(labelled, small):
+    for number, sample in enumerate(labelled):
+        labels = [fo.Classification(label="a"), fo.Classification(label=None)]
+        sample["some"] = fo.Classifications(classifications=labels[number % 2 :])
+        sample.save()
+    run = yolov1_fo.pretrain(labelled, "some", epochs=1, **small)
+    config = labelled.get_run_info(run.run_key).config
+    assert (config.images, config.classes) == (4, ["a"])
+
+
+def test_accuracies_worked_by_hand(labelled, small):
+    names = [f"class {n}" for n in range(6)]
+    for number, sample in enumerate(labelled):
+        sample["six"] = fo.Classification(label=names[number % 6])
+        sample.save()
+    listing = examples.load(labelled, "six", names)
+    config = TrainConfig(network="micro", side=32, C=6, batch_size=3)
+    # Class 2 always first, class 5 always last.
+    logits = np.float32([0.4, 0.3, 0.5, 0.2, 0.1, 0.0])
+    said = type(
+        "Said", (), {"predict_on_batch": lambda self, x: np.tile(logits, (len(x), 1))}
+    )
+    measured = callbacks.ClassifierValidator(listing, config)(said())
+    assert measured["val_top1"] == pytest.approx(1 / 8)
+    assert measured["val_top5"] == pytest.approx(7 / 8)
+    total = math.log(np.exp(logits).sum())
+    wanted = logits[[0, 1, 2, 3, 4, 5, 0, 1]]
+    assert measured["val_loss"] == pytest.approx(total - wanted.mean(), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (
+            {"label_field": "shade"},
+            "'shade' on dataset .* is not there; .* classifications: colour, colours",
+        ),
+        (
+            {"label_field": "ground_truth"},
+            "label_field 'ground_truth' on .* must hold Classifications",
+        ),
+        (
+            {"network": "yolov1-efficientnet-lite0"},
+            "has the trunk of a classifier; .* among yolov1, fast-yolov1",
+        ),
+        ({"classes": ["blue"]}, "classes lack labels of 'colour' .*: red"),
+        ({"epochs": 0}, "epochs must be a whole number"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(labelled, small, arguments, line):
+    arguments = {"label_field": "colour", **small, **arguments}
+    with pytest.raises(ValueError, match=line):
+        yolov1_fo.pretrain(labelled, **arguments)
+    assert labelled.list_runs() == []
+
+
+@pytest.mark.parametrize(
+    ("trunk", "error", "line"),
+    [
+        (
+            "nothing",
+            FileNotFoundError,
+            "trunk 'nothing' is no file, no folder and no run",
+        ),
+        ("DETECTOR", ValueError, "must be one of pretrain, got one of train"),
+        ("PICTURE", ValueError, "is none of Darknet's"),
+        (
+            "WEIGHTS",
+            ValueError,
+            r"for micro of 32 px .* or end after one of its layers",
+        ),
+    ],
+)
+def test_a_trunk_that_does_not_fit_is_one_line(
+    labelled, micro, checkpoint_dir, trunk, error, line
+):
+    places = {
+        "DETECTOR": checkpoint_dir,
+        "PICTURE": golden.DARKNET / "input.png",
+        "WEIGHTS": golden.DARKNET / "micro.weights",
+    }
+    with pytest.raises(error, match=line):
+        yolov1_fo.train(labelled, trunk=places.get(trunk, trunk), **micro)
+    assert labelled.list_runs() == []

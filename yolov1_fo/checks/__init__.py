@@ -1,0 +1,1 @@
+"""Checks of what a caller gives: numbers, names, and their spelling."""

@@ -1,0 +1,36 @@
+"""yolov1-fo pretrain: train the classifier that a detector starts from."""
+
+import argparse
+from typing import Any
+
+from yolov1_fo.cli.commands import command
+from yolov1_fo.cli.commands.learning import add_learning, learn
+from yolov1_fo.config import PRETRAIN_SIDE
+
+
+def add(commands: Any) -> None:
+    """Adds the command."""
+    parser = command(
+        commands,
+        "pretrain",
+        _run,
+        "Train the first convolutions on classifications. `train --trunk KEY` then "
+        "starts from them.",
+        example="yolov1-fo pretrain my-dataset --label-field scene "
+        "--network fast-yolov1 --batch-norm --run-key classifier",
+    )
+    parser.usage = "yolov1-fo pretrain DATASET [options] [settings]"
+    add_learning(parser, _add_label_field, side=PRETRAIN_SIDE)
+
+
+def _add_label_field(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--label-field",
+        metavar="FIELD",
+        default="ground_truth",
+        help="field of Classification or Classifications (%(default)s)",
+    )
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    return learn(arguments, "pretrain", label_field=arguments.label_field)

@@ -1,0 +1,22 @@
+"""Evaluation of detections: VOC's and COCO's metrics, error analysis, reports.
+
+Never imports Keras.
+"""
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "EvaluationConfig": "evaluator",
+    "Evaluation": "evaluator",
+}
+"""Classes under the names by which databases and files refer to them."""
+
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    return getattr(module, name)

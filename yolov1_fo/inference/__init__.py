@@ -1,0 +1,1 @@
+"""Prediction of whole datasets, scores of samples, and export to other runtimes."""

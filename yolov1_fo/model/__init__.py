@@ -1,0 +1,19 @@
+"""FiftyOne's models: a trained YOLOv1, and any Keras network on images."""
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "YOLOv1Model": "yolov1_model",
+    "YOLOv1ModelConfig": "model_config",
+}
+"""Classes under the names by which databases and files refer to them."""
+
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    return getattr(module, name)

@@ -1,0 +1,1 @@
+"""Keras graphs: layers, backbones, precision for prediction, Darknet's weights."""

@@ -1,0 +1,4 @@
+"""Trained models in FiftyOne's local model zoo, with their cards.
+
+Never imports Keras.
+"""

@@ -1,0 +1,101 @@
+"""What FiftyOne's zoo reads of a published model, and what is wrong with it.
+
+They are checked because one manifest that was changed by hand can keep FiftyOne from
+listing all of its models.
+"""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from yolov1_fo.datasets import database
+from yolov1_fo.publishing import model_card
+from yolov1_fo.runs import checkpoint, metadata
+
+PUBLISHED = "yolov1-published"
+FILE = "manifest.json"
+DEPLOYED = {"type": "yolov1_fo.model.YOLOv1Model", "config": {}}
+NO_FILE = f"its {FILE} is no file"
+
+LOST = '''"""What FiftyOne asks when this published model has lost its weights."""
+
+
+def download_model(model_name, model_path):
+    raise FileNotFoundError(
+        f"published model '{model_name}' is damaged: '{model_path}' is not there, or "
+        "its manifest.json was changed; unpublish it, then publish it again"
+    )
+
+
+def load_model(model_name, model_path, **settings):
+    download_model(model_name, model_path)
+'''
+
+
+def write(folder: Path, name: str, card: dict[str, Any]) -> None:
+    """Writes the manifest beside the network of a published model.
+
+    Args:
+        folder: that is being filled
+        name: in the zoo
+        card: what `run.json` of its checkpoint says
+    """
+    size = (folder / checkpoint.NETWORK).stat().st_size
+    text = json.dumps(_manifest(name, card, size), indent=2)
+    (folder / FILE).write_text(text + "\n", encoding="utf-8")
+    (folder / "__init__.py").write_text(LOST, encoding="utf-8")
+
+
+def _manifest(name: str, card: dict[str, Any], size: int) -> dict[str, Any]:
+    now = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
+    return {
+        "name": f"{PUBLISHED}/{name}",
+        "models": [
+            {
+                "base_name": name,
+                "base_filename": checkpoint.NETWORK,
+                "description": model_card.sentence(card),
+                "size_bytes": size,
+                "date_added": now,
+                "tags": ["detection", "tensorflow", "yolov1", "published"],
+                "training_data": [{"name": card.get("dataset", "unknown")}],
+                "requirements": {
+                    "packages": [
+                        "yolov1-fo",
+                        "keras>=3.15",
+                        "tensorflow|tensorflow-cpu|tensorflow-macos",
+                    ],
+                    "cpu": {"support": True},
+                    "gpu": {"support": True},
+                },
+                "default_deployment_config_dict": DEPLOYED,
+            }
+        ],
+    }
+
+
+def fault(folder: Path) -> str:
+    """Returns why a published model can't be loaded; nothing if it can."""
+    if not (folder / FILE).is_file():
+        return NO_FILE
+    try:
+        checkpoint.read_card(checkpoint.resolve(folder), "detect")
+        models = metadata.read_json(folder / FILE).get("models")
+    except (OSError, ValueError) as error:
+        return database.line(error)
+    return "" if _is_ours(models, folder.name) else f"its {FILE} was changed"
+
+
+def _is_ours(models: Any, name: str) -> bool:
+    if not isinstance(models, list) or len(models) != 1:
+        return False
+    [model] = models
+    return (
+        isinstance(model, dict)
+        and model.get("base_name") == name
+        and model.get("base_filename") == checkpoint.NETWORK
+        and model.get("default_deployment_config_dict") == DEPLOYED
+        and isinstance(model.get("tags"), list)
+        and all(isinstance(tag, str) for tag in model["tags"])
+    )

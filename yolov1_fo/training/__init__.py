@@ -1,0 +1,1 @@
+"""Training and pretraining: plan, loop, learner, optimizers, callbacks, resume."""

@@ -1,0 +1,263 @@
+"""What runs in the compiled step: augment, encode, predict, loss."""
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+from yolov1_fo import augment, grid, loss
+from yolov1_fo.boxes import Array
+from yolov1_fo.config import TrainConfig
+from yolov1_fo.networks import graph as networks
+from yolov1_fo.networks.graph import let_learn, trunk_of
+from yolov1_fo.networks.keras_settings import pinned
+from yolov1_fo.training import optimizers
+
+
+class Learner(keras.Model):
+    """A network with its training step; computes all but the network in float32.
+
+    It is fed batches `{"images": (N, H, W, 3) uint8, "boxes": (N, M, 4) float32 xyxy,
+    "class_ids": (N, M) int32, -1 = no object}`, or, if it holds all images, `{"rows":
+    (N,) int32}`. It can't be reloaded: `network` is what is saved.
+
+    A replica is fed a part of each batch, with `"places": (N,) int32`, where each image
+    stands in the whole one, so that its variation does not depend on who computes it.
+
+    Args:
+        network: from `network.build`, under any precision policy
+        config: grid, augmentation, loss weights and seed
+        replicas (1): copies of the step, each with a part of the batch
+
+    Attributes:
+        step: how many steps it has learned from
+        held: what `hold` was given, on the device
+    """
+
+    TERMS: tuple[str, ...] = loss.Terms._fields
+
+    def __init__(
+        self, network: keras.Model, config: TrainConfig, replicas: int = 1
+    ) -> None:
+        super().__init__(dtype="float32", name="learner")
+        self.network = network
+        self.config = config
+        self.replicas = replicas
+        self.loss_metrics = {
+            name: keras.metrics.Mean(name=name, dtype="float32") for name in self.TERMS
+        }
+        self.step = self._counter("step", "int32", 0, "only_first_replica")
+        self.since_bad = self._counter("first_bad_step", "float32", -1, "mean")
+        self.draws = Draws(config.seed, self.step)
+        self.held: dict[str, keras.Variable] = {}
+
+    @property
+    def trunk(self) -> keras.Model | None:
+        """The pretrained part of a transfer network, None for any other."""
+        return trunk_of(self.network)
+
+    @property
+    def first_bad_step(self) -> int:
+        """The first step whose loss was not finite, in any replica; -1 for none."""
+        since = float(self.since_bad.numpy())
+        return -1 if since == -1 else int(self.step.numpy()) - 1 - math.ceil(since)
+
+    def _counter(self, name: str, dtype: str, value: int, aggregation: str) -> Any:
+        return self.add_weight(
+            name=name,
+            shape=(),
+            dtype=dtype,
+            initializer=keras.initializers.Constant(value),
+            trainable=False,
+            aggregation=aggregation,
+        )
+
+    def prepare(self, steps_per_epoch: int) -> None:
+        """Compiles the step, with the optimizer of the settings.
+
+        The weights must be those that it begins with, if averages of them are kept.
+
+        Args:
+            steps_per_epoch: for the schedule
+        """
+        config, slow = self.config, []
+        if self.trunk:
+            let_learn(self.trunk, config.frozen_stride)
+            slow = [variable.path for variable in self.trunk.trainable_variables]
+        optimizer = optimizers.build(
+            config,
+            steps_per_epoch,
+            self.network.trainable_variables,
+            slow,
+            self.replicas,
+        )
+        if self.trunk and config.freeze_epochs:
+            self.trunk.trainable = False
+        with pinned():
+            self.compile(
+                optimizer=optimizer, steps_per_execution=config.steps_per_execution
+            )
+
+    def hold(self, images: dict[str, Array]) -> None:
+        """Keeps images with their objects on the device, so that batches are rows.
+
+        Args:
+            images: as a batch has them; all that there are
+        """
+        self.held = {
+            name: keras.Variable(
+                values, dtype=values.dtype.name, trainable=False, name=f"held_{name}"
+            )
+            for name, values in images.items()
+        }
+
+    def call(self, batch: dict[str, Array], training: bool = False) -> dict[str, Array]:
+        """Returns `{"y_true": (N, S, S, 5 + C), "y_pred": (N, outputs)}`."""
+        if "rows" in batch:
+            rows = ops.cast(batch["rows"], "int32")  # Keras builds replicas in float32
+            batch = batch | {
+                name: ops.take(values, rows, axis=0)
+                for name, values in self.held.items()
+            }
+        images, boxes, class_ids = batch["images"], batch["boxes"], batch["class_ids"]
+        if training:
+            parameters = self._drawn(batch)
+            images, boxes, class_ids = augment.apply(
+                images,
+                boxes,
+                class_ids,
+                parameters,
+                self.config.side,
+                align_corners=self.config.align_corners,
+            )
+        else:
+            images = ops.cast(images, "float32") / 255.0
+        return {
+            "y_true": self.encode(boxes, class_ids),
+            "y_pred": self.network(images, training=training),
+        }
+
+    def _drawn(self, batch: dict[str, Array]) -> augment.Parameters:
+        places = batch.get("places")
+        if places is None:
+            n = ops.shape(batch["images"])[0]
+            return augment.draw(self.draws, n, self.config)
+        whole = augment.draw(self.draws, self.config.batch_size, self.config)
+        return augment.Parameters(
+            *(
+                part if part is None else ops.take(part, places, axis=0)
+                for part in whole
+            )
+        )
+
+    def encode(self, boxes: Array, class_ids: Array) -> Array:
+        """Returns what the network should say: (N, S, S, 5 + C)."""
+        return grid.encode(boxes, class_ids, self.config)
+
+    def terms(self, y_true: Array, y_pred: Array) -> dict[str, Array]:
+        """Returns what each term adds to the loss of each image: (N,) each."""
+        parts = loss.terms(y_true, y_pred, self.config, self.config)
+        return loss.weighted(parts, self.config)._asdict()
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Array:
+        """Returns the mean loss of the batch; each term becomes a metric.
+
+        Of a replica it is its part of the sum over all: Keras adds up their gradients,
+        and multiplies what it reports.
+        """
+        parts = self.terms(y_pred["y_true"], y_pred["y_pred"])
+        for name, part in parts.items():
+            self.loss_metrics[name].update_state(part)
+        first, *others = parts.values()
+        total = ops.mean(sum(others, first))
+        if training:
+            self._notice(total)
+        return total / self.replicas
+
+    def _notice(self, total: Array) -> None:
+        """Counts the steps, and those since the first whose loss was not finite.
+
+        The second is -1 before; after that step it is 0, or, averaged over replicas
+        of which only some were bad, more than -1; then it grows by 1 a step.
+        """
+        since = ops.convert_to_tensor(self.since_bad)
+        now = ops.where(ops.isfinite(total), -1.0, 0.0)
+        self.since_bad.assign(ops.where(since > -1, since + 1, now))
+        self.step.assign(ops.convert_to_tensor(self.step) + 1)
+
+
+class Draws(keras.random.SeedGenerator):
+    """Seeds that are a function of a seed and the step: the same in each replica.
+
+    Args:
+        seed: of the run
+        step: variable that counts the steps
+    """
+
+    def __init__(self, seed: int, step: Any) -> None:
+        super().__init__(seed)
+        self.step = step
+
+    def next(self, ordered: bool = True) -> Array:
+        """Returns the step's seed."""
+        state = ops.convert_to_tensor(self.state)
+        step = ops.cast(ops.convert_to_tensor(self.step), state.dtype)
+        return ops.stack([state[0], step])
+
+
+class Classifier(Learner):
+    """The same for a classifier, whose objects are as large as the image.
+
+    Args:
+        network: from `network.build_classifier`
+        config: augmentation and seed
+        replicas (1): copies of the step, each with a part of the batch
+    """
+
+    TERMS = ("cross_entropy",)
+
+    def encode(self, boxes: Array, class_ids: Array) -> Array:
+        """Returns the share of each class: (N, C)."""
+        return class_shares(class_ids, self.config.C)
+
+    def terms(self, y_true: Array, y_pred: Array) -> dict[str, Array]:
+        """Returns the cross-entropy of each image: (N,)."""
+        errors = y_true * ops.log_softmax(y_pred, axis=-1)
+        return {"cross_entropy": -ops.sum(errors, axis=-1)}
+
+
+def build(
+    config: TrainConfig, *, classifies: bool = False, replicas: int = 1
+) -> Learner:
+    """Returns a learner around a new network, computing in its precision.
+
+    Args:
+        config: of the training
+        classifies (False): makes the classifier of the paper's first stage
+        replicas (1): that share each batch
+    """
+    build_network = networks.build_classifier if classifies else networks.build
+    network = build_network(config, seed=config.seed, precision=config.precision)
+    return (Classifier if classifies else Learner)(network, config, replicas)
+
+
+def class_shares(class_ids: Array, num_classes: int) -> Array:
+    """Returns what part of an image each class should get.
+
+    Args:
+        class_ids: (N, M) ints; -1 where there is none
+        num_classes: C
+
+    Returns:
+        (N, C); of several classes each gets the same
+    """
+    counts = ops.sum(ops.one_hot(class_ids, num_classes, dtype="float32"), axis=1)
+    return counts / ops.maximum(ops.sum(counts, axis=-1, keepdims=True), 1)

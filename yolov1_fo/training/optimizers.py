@@ -1,0 +1,291 @@
+"""The paper's optimizer and the learning-rate schedules.
+
+Keras' own SGD keeps the learning rate inside the velocity, and its `weight_decay` pulls
+the weights by rate times decay outside of it, so it takes other steps than Darknet as
+soon as the rate changes or there is momentum to carry the decay.
+"""
+
+import math
+from collections.abc import Collection
+from typing import Any
+
+import keras
+from keras import ops
+
+from yolov1_fo.boxes import Array
+from yolov1_fo.config import DARKNET_SCHEDULES, TrainConfig
+from yolov1_fo.training.distribution import averaged
+
+
+class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+    """The learning rate as a function of the step alone, so also after a resume.
+
+    Darknet counts a batch before it learns from it: its first is batch 1.
+
+    Args:
+        config: schedule, learning_rate, epochs, warmup_epochs, rate_steps
+        steps_per_epoch: steps in an epoch
+
+    Source: paper section 2.2; Darknet network.c
+    """
+
+    def __init__(self, config: TrainConfig, steps_per_epoch: int) -> None:
+        self.config = config
+        self.steps_per_epoch = steps_per_epoch
+
+    def __call__(self, step: Array) -> Array:
+        """Returns the rate at `step`, counted from 0."""
+        config = self.config
+        step = ops.cast(step, "float32")
+        if config.schedule in DARKNET_SCHEDULES:
+            return _staircase(step + 1, DARKNET_SCHEDULES[config.schedule])
+        epoch = step / self.steps_per_epoch
+        if config.schedule == "steps":
+            return _staircase(epoch, config.rate_steps)
+        rate = ops.ones_like(epoch) * config.learning_rate
+        if config.schedule == "constant":
+            return rate
+        if config.warmup_epochs > 0:
+            rate = rate * ops.minimum(0.1 + 0.9 * epoch / config.warmup_epochs, 1.0)
+        if config.schedule == "paper":
+            first, second = config.epochs * 75 / 135, config.epochs * 105 / 135
+            return rate * _staircase(epoch, ((0, 1.0), (first, 0.1), (second, 0.01)))
+        length = max(config.epochs - config.warmup_epochs, 1e-6)
+        done = ops.clip((epoch - config.warmup_epochs) / length, 0.0, 1.0)
+        return rate * 0.5 * (1 + ops.cos(math.pi * done))
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what the schedule was made of."""
+        return {"config": self.config, "steps_per_epoch": self.steps_per_epoch}
+
+
+def _staircase(time: Array, steps: tuple[tuple[float, float], ...]) -> Array:
+    value = ops.ones_like(time) * steps[0][1]
+    for start, rate in steps[1:]:
+        value = ops.where(time >= start, rate, value)
+    return value
+
+
+class _Trainer:
+    """What both optimizers add to Keras': a slow trunk, and averages on demand.
+
+    Args:
+        slow: paths of variables that take smaller steps
+        slow_rate: factor on their learning rate
+        shares (False): gradients are averaged over replicas before they are clipped
+        alone (False): there is one replica
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        slow: Collection[str],
+        slow_rate: float,
+        shares: bool = False,
+        alone: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.slow, self.slow_rate = frozenset(slow), slow_rate
+        self.shares, self.alone = shares, alone
+
+    def build(self, variables: list[Any]) -> None:
+        """Notes which variables are slow: in a step only their index is known."""
+        if self.built:  # type: ignore[attr-defined]  # a mixin
+            return
+        super().build(variables)  # type: ignore[misc]  # a mixin
+        self.is_slow = [variable.path in self.slow for variable in variables]
+
+    def apply(self, grads: list[Any], trainable_variables: Any = None) -> None:
+        """Moves all variables."""
+        if self.shares:
+            grads = averaged(grads)
+        super().apply(grads, trainable_variables)  # type: ignore[misc]  # a mixin
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: list[Any]) -> list[Any]:
+        """Returns gradients summed over replicas; of one replica they are that already.
+
+        Keras on TensorFlow sums them even so, and each sum keeps the graph of its step
+        for as long as the process lives.
+        """
+        if self.alone:
+            return grads_and_vars
+        return super()._all_reduce_sum_gradients(grads_and_vars)  # type: ignore[misc]  # a mixin
+
+    def update_step(self, gradient: Array, variable: Any, learning_rate: Array) -> None:
+        """Moves one variable."""
+        if self.is_slow[self._get_variable_index(variable)]:  # type: ignore[attr-defined]  # a mixin
+            learning_rate = learning_rate * self.slow_rate
+        super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]  # a mixin
+
+    def averages(self) -> dict[str, Array]:
+        """Returns the running average of each variable, by its path."""
+        averages = self._model_variables_moving_average  # type: ignore[attr-defined]  # a mixin
+        variables = self._trainable_variables  # type: ignore[attr-defined]  # a mixin
+        return {v.path: a.numpy() for v, a in zip(variables, averages, strict=True)}
+
+    def swap_averages(self) -> None:
+        """Puts the running averages in the variables' place; again, puts them back."""
+        averages = self._model_variables_moving_average  # type: ignore[attr-defined]  # a mixin
+        for variable, average in zip(self._trainable_variables, averages, strict=True):  # type: ignore[attr-defined]  # a mixin
+            value = variable.numpy()
+            variable.assign(average)
+            average.assign(value)
+
+    def finalize_variable_values(self, variables: list[Any]) -> None:
+        """Leaves the variables alone: a checkpoint holds the averages already."""
+
+
+class DarknetSGD(keras.optimizers.Optimizer):
+    """Stochastic gradient descent as Darknet does it.
+
+    `u <- momentum u + gradient + decay w`, then `w <- w - rate u`; decay on kernels
+    only.
+
+    Args:
+        learning_rate: a number or a schedule
+        momentum: how much of the last step stays
+        decay: pull of the kernels towards zero
+        **kwargs: of `keras.optimizers.Optimizer`
+
+    Source: paper section 2.2; Darknet convolutional_layer.c
+    """
+
+    fuses = False
+    """Whether TensorFlow reads and writes a variable only once a step."""
+
+    def __init__(
+        self, learning_rate: Any, momentum: float, decay: float, **kwargs: Any
+    ) -> None:
+        super().__init__(learning_rate=learning_rate, **kwargs)
+        self.momentum, self.decay = momentum, decay
+
+    def build(self, variables: list[Any]) -> None:
+        """Makes the velocities."""
+        if self.built:
+            return
+        super().build(variables)
+        self.velocities = self.add_optimizer_variables(variables, "velocity")
+        self.decays = [is_kernel(variable) for variable in variables]
+
+    def update_step(self, gradient: Array, variable: Any, learning_rate: Array) -> None:
+        """Moves one variable."""
+        index = self._get_variable_index(variable)
+        velocity = self.velocities[index]
+        gradient = ops.cast(gradient, variable.dtype)
+        if self.decays[index]:
+            gradient = gradient + self.decay * variable
+        if self.fuses:
+            import tensorflow as tf
+
+            tf.raw_ops.ResourceApplyMomentum(
+                var=_handle(variable),
+                accum=_handle(velocity),
+                lr=ops.cast(learning_rate, variable.dtype),
+                grad=gradient,
+                momentum=self.momentum,
+            )
+            return
+        moved = self.momentum * ops.convert_to_tensor(velocity) + gradient
+        self.assign(velocity, moved)
+        self.assign_sub(variable, ops.cast(learning_rate, variable.dtype) * moved)
+
+
+class _AdamW(keras.optimizers.AdamW):
+    """Keras' AdamW."""
+
+    fuses = False
+    """Whether TensorFlow reads and writes a variable only once a step."""
+
+    def update_step(self, gradient: Array, variable: Any, learning_rate: Array) -> None:
+        """Moves one variable."""
+        if not self.fuses:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        import tensorflow as tf
+
+        index, dtype = self._get_variable_index(variable), variable.dtype
+        step = ops.cast(self.iterations + 1, dtype)
+        tf.raw_ops.ResourceApplyAdam(
+            var=_handle(variable),
+            m=_handle(self._momentums[index]),
+            v=_handle(self._velocities[index]),
+            beta1_power=ops.power(ops.cast(self.beta_1, dtype), step),
+            beta2_power=ops.power(ops.cast(self.beta_2, dtype), step),
+            lr=ops.cast(learning_rate, dtype),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=ops.cast(gradient, dtype),
+        )
+
+
+class SGD(_Trainer, DarknetSGD):
+    """Darknet's update, with a slow trunk."""
+
+
+class Adam(_Trainer, _AdamW):
+    """Keras' AdamW, with a slow trunk; decay on kernels only."""
+
+
+def _handle(variable: Any) -> Any:
+    """Returns what TensorFlow's fused updates take of a variable."""
+    inner = variable.value if isinstance(variable, keras.Variable) else variable
+    return inner.handle
+
+
+def is_kernel(variable: Any) -> bool:
+    """Returns whether a variable decays: kernels do, biases and scales do not."""
+    return variable.path.rsplit("/", 1)[-1] == "kernel"
+
+
+def build(
+    config: TrainConfig,
+    steps_per_epoch: int,
+    variables: list[Any],
+    slow: Collection[str] = (),
+    replicas: int = 1,
+) -> keras.optimizers.Optimizer:
+    """Returns the optimizer that the settings ask for, built on all its variables.
+
+    Args:
+        config: optimizer, its rates, decay and clipping, precision
+        steps_per_epoch: steps in an epoch
+        variables: all that may ever be trained, frozen ones included
+        slow (none): paths of the variables that move by `trunk_rate`
+        replicas (1): whose gradients Keras adds up after it has clipped them
+    """
+    half = config.precision == "mixed_float16"
+    common: dict[str, Any] = {
+        "learning_rate": Schedule(config, steps_per_epoch),
+        "global_clipnorm": config.clip_norm / replicas or None,
+        "shares": replicas > 1 and config.clip_norm > 0 and not half,
+        "alone": replicas == 1,
+        "use_ema": config.ema > 0,
+        "ema_momentum": config.ema or 0.99,
+        "slow": slow,
+        "slow_rate": config.trunk_rate,
+    }
+    if config.optimizer == "sgd":
+        optimizer = SGD(momentum=config.momentum, decay=config.weight_decay, **common)
+    else:
+        optimizer = Adam(weight_decay=config.weight_decay, **common)
+        optimizer.exclude_from_weight_decay([v for v in variables if not is_kernel(v)])
+    # Replicas' variables are no TensorFlow resources of their own.
+    optimizer.fuses = replicas == 1 and keras.backend.backend() == "tensorflow"
+    if half:
+        scale = SharedLossScale if replicas > 1 else keras.optimizers.LossScaleOptimizer
+        optimizer = scale(optimizer)
+    optimizer.build(variables)
+    return optimizer
+
+
+class SharedLossScale(keras.optimizers.LossScaleOptimizer):
+    """Keras' scaling of the loss, which all replicas agree on.
+
+    Keras looks for what is not finite in the gradients of the first replica alone.
+    """
+
+    def apply(self, grads: list[Any], trainable_variables: Any = None) -> None:
+        """Moves all variables, unless a gradient is not finite in any replica."""
+        super().apply(averaged(grads), trainable_variables)

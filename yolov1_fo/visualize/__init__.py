@@ -1,0 +1,1 @@
+"""Boxes, shades and grid cells drawn on an image."""
