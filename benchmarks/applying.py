@@ -18,8 +18,8 @@ from yolov1_fo.pipeline import image_loading
 
 BATCH, FOUND = 16, 10
 CASES: dict[str, dict[str, Any]] = {
-    "fast-yolov1": {"side": 448},
-    "micro": {"side": 64, "S": 2},
+    "fast-yolov1": {"image_size": 448},
+    "micro": {"image_size": 64, "S": 2},
 }
 
 
@@ -41,14 +41,17 @@ def _case(
             {"settings": {"network": name, **settings}, "classes": list("abcde")}
         )
     )
-    seen = [one.image for one in image_loading.read_all(paths[: 2 * BATCH], model.side)]
+    seen = [
+        one.image
+        for one in image_loading.read_all(paths[: 2 * BATCH], model.image_size)
+    ]
     mean = _speak_up(model, np.stack(seen))
     dataset = fo.Dataset()
     dataset.add_samples([fo.Sample(filepath=path) for path in paths], progress=False)
 
     def read_and_forward() -> None:
         batch = []
-        for one in image_loading.read_all(paths, model.side):
+        for one in image_loading.read_all(paths, model.image_size):
             batch.append(one.image)
             if len(batch) == BATCH:
                 model.forward(np.stack(batch))

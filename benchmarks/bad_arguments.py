@@ -13,7 +13,7 @@ from benchmarks import sandbox
 from benchmarks.bad_files import Bad, Call, net_config
 from benchmarks.mutating import ODD, bad_list, bad_name, mutate_json, pick
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.networks import graph
+from yolov1_fo.networks import build
 from yolov1_fo.runs import checkpoint, registry
 from yolov1_fo.training import loop
 
@@ -80,7 +80,7 @@ def _calls(dataset: fo.Dataset, model: Any, source: Any, name: Any) -> list[Call
         lambda: _train(one, gt_field=name, batch_size=1),
         lambda: _train(one, network=name, batch_size=1),
         lambda: _train(one, resume=name or "_", batch_size=1),
-        lambda: _train(one, trunk=name or "_", batch_size=1),
+        lambda: _train(one, weights=name or "_", batch_size=1),
         lambda: ours.load_model(name, dataset),
         lambda: ours.load_model(name),
         lambda: registry.delete(dataset, name),
@@ -96,7 +96,7 @@ def _labelled() -> Iterator[tuple[fo.Dataset, Any, Any]]:
     source = sandbox.home() / "fuzz" / "named"
     card = {"classes": GOOD, "settings": net_config().__dict__}
     with checkpoint.writing(source, 1, best=True) as folder:
-        checkpoint.write(folder, graph.build(net_config()), card)
+        checkpoint.write(folder, build.detector(net_config()), card)
     model = yolov1_fo.load_model(source, confidence_thresh=0.0)
     yolov1_fo.apply(dataset, model, "predictions", progress=False)
     dataset.set_values("notes", [f"note {n}" for n in range(len(dataset))])
@@ -128,9 +128,9 @@ def settings() -> Iterator[Bad]:
     del good["C"], good["progress"]
     with _labelled() as (dataset, model, source):
         of_load = _own(model.config.serialize())
-        of_apply = {"batch_size": 16, "skip_existing": False, "workers": 0}
+        of_apply = {"batch_size": 16, "skip_existing": False, "num_workers": 0}
         of_evaluate = {"iou_thresh": 0.5, "inclusive_corners": False, "similar": None}
-        of_inspect = {"S": 7, "side": 448, "tiny_px": 8.0, "workers": 0}
+        of_inspect = {"S": 7, "image_size": 448, "tiny_px": 8.0, "num_workers": 0}
         one = dataset.limit(1)
 
         def evaluate(**given: Any) -> None:
@@ -162,7 +162,7 @@ def settings() -> Iterator[Bad]:
 
 def _own(config: dict[str, Any]) -> dict[str, Any]:
     """Returns those settings of a model that `load_model` takes."""
-    from yolov1_fo.model.model_config import SETTINGS
+    from yolov1_fo.model.settings import SETTINGS
 
     return {name: config[name] for name in SETTINGS}
 
@@ -184,7 +184,7 @@ def class_lists() -> Iterator[Bad]:
             lambda some: ours.evaluate(
                 one, "predictions", similar=some, progress=False
             ),
-            lambda some: ours.to_tf_dataset(dataset, classes=some, side=32),
+            lambda some: ours.to_tf_dataset(dataset, classes=some, image_size=32),
         ]
 
         def bad(rng: np.random.Generator) -> Call:

@@ -15,7 +15,7 @@ from benchmarks import sandbox
 from benchmarks.mutating import mutate_bytes, mutate_json, pick
 from yolov1_fo import images
 from yolov1_fo.config import NetworkConfig
-from yolov1_fo.networks import darknet_weights, graph, terminal
+from yolov1_fo.networks import build, darknet_weights, terminal
 from yolov1_fo.pipeline import image_loading
 
 Call = Callable[[], Any]
@@ -25,13 +25,13 @@ Bad = Callable[[np.random.Generator], Call]
 
 def net_config() -> NetworkConfig:
     """Returns the settings of the network that all files are of."""
-    return NetworkConfig(network="micro", side=32, S=2, C=2, dropout=0.0)
+    return NetworkConfig(network="micro", image_size=32, S=2, C=2, dropout=0.0)
 
 
 @contextlib.contextmanager
 def weights() -> Iterator[Bad]:
     """Gives what makes bad `.weights` files."""
-    net = graph.build(net_config())
+    net = build.detector(net_config())
     path = folder() / "bad.weights"
     darknet_weights.write(path, net)
     good = path.read_bytes()
@@ -52,7 +52,7 @@ def weights() -> Iterator[Bad]:
 def networks() -> Iterator[Bad]:
     """Gives what makes bad `.keras` files."""
     path = folder() / "bad.keras"
-    graph.build(net_config()).save(path)
+    build.detector(net_config()).save(path)
     good = path.read_bytes()
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
@@ -63,7 +63,7 @@ def networks() -> Iterator[Bad]:
         else:
             name = pick(rng, list(parts))
             _zip(path, {**parts, name: mutate_file(rng, name, parts[name])})
-        return lambda: graph.load(path)
+        return lambda: build.load(path)
 
     yield bad
 

@@ -18,8 +18,8 @@ from benchmarks import attempts, sandbox
 from benchmarks.bad_files import Bad, Call, folder, mutate_file, net_config
 from benchmarks.mutating import ODD, mutate_json, pick
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.jobs import overview
-from yolov1_fo.networks import graph
+from yolov1_fo.jobs import status
+from yolov1_fo.networks import build
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import checkpoint
 from yolov1_fo.training import loop, resume
@@ -48,7 +48,7 @@ def run_folders() -> Iterator[Bad]:
 
     calls: list[Call] = [
         functools.partial(_used, root),
-        *(publish, go_on, go_on, lambda: overview.rows(dataset)),
+        *(publish, go_on, go_on, lambda: status.rows(dataset)),
     ]
 
     def bad(rng: np.random.Generator) -> Call:
@@ -110,7 +110,7 @@ def _spoil(rng: np.random.Generator, root: Path) -> None:
 def manifests() -> Iterator[Bad]:
     """Gives what makes bad published models, and what looks at them."""
     source = folder() / "checkpoint"
-    net = graph.build(net_config())
+    net = build.detector(net_config())
     card = {"classes": ["blue", "red"], "settings": asdict(net_config())}
     with checkpoint.writing(source, 1, best=True) as made:
         checkpoint.write(made, net, card)
@@ -156,7 +156,7 @@ def _load_with_fiftyone() -> None:
 def model_configs() -> Iterator[Bad]:
     """Gives what makes bad configs of models, as a manifest or a database has them."""
     good = {
-        "settings": {"network": "micro", "side": 32, "S": 2, "dropout": 0.0},
+        "settings": {"network": "micro", "image_size": 32, "S": 2, "dropout": 0.0},
         "classes": ["blue", "red"],
         "confidence_thresh": 0.01,
         "iou_thresh": 0.5,

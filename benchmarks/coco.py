@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from yolov1_fo.pipeline import batching
+from yolov1_fo.pipeline import batches
 from yolov1_fo.pipeline.objects import Dropped, Objects
 
 
 class Photographs(NamedTuple):
     """A split of a COCO folder: where the images are, and what is in them."""
 
-    listing: batching.Listing
+    listing: batches.Listing
     classes: list[str]
 
 
@@ -39,5 +39,5 @@ def read_coco(folder: Path) -> Photographs:
     )
     none = Objects(objects.boxes[:0], objects.class_ids[:0], 0 * np.array(offsets))
     paths = [str(folder / "data" / image["file_name"]) for image in said["images"]]
-    listing = batching.Listing(paths, paths, objects, none, Dropped())
+    listing = batches.Listing(paths, paths, objects, none, Dropped())
     return Photographs(listing, [kind["name"] for kind in kinds])

@@ -20,16 +20,21 @@ from yolov1_fo.runs import estimate
 
 IMAGES, VAL_IMAGES, EPOCHS = 48, 16, 3
 CASES: tuple[dict[str, Any], ...] = (
-    {**RECOMMENDED, "side": 128, "S": 8},
-    {**RECOMMENDED, "side": 320, "S": 20},
-    {**RECOMMENDED, "side": 320, "S": 10, "frozen_stride": 16},
-    {**RECOMMENDED, "side": 256, "S": 16, "batch_size": 4},
-    {"network": "yolov1-mobilenetv2", "side": 224, "S": 7, "pretrained": False},
-    {"network": "yolov1-resnet50v2", "side": 224, "S": 7, "pretrained": False},
-    {"network": "fast-yolov1", "side": 448, "batch_size": 8, "dropout": 0.0},
-    {"network": "fast-yolov1", "side": 224, "batch_size": 16, "optimizer": "adam"},
-    {"network": "darknet-yolov1-tiny", "side": 448, "batch_size": 8},
-    {"network": "yolov1", "side": 448, "batch_size": 8, "learning_rate": 1e-4},
+    {**RECOMMENDED, "image_size": 128, "S": 8},
+    {**RECOMMENDED, "image_size": 320, "S": 20},
+    {**RECOMMENDED, "image_size": 320, "S": 10, "freeze_to_stride": 16},
+    {**RECOMMENDED, "image_size": 256, "S": 16, "batch_size": 4},
+    {"network": "yolov1-mobilenetv2", "image_size": 224, "S": 7, "pretrained": False},
+    {"network": "yolov1-resnet50v2", "image_size": 224, "S": 7, "pretrained": False},
+    {"network": "fast-yolov1", "image_size": 448, "batch_size": 8, "dropout": 0.0},
+    {
+        "network": "fast-yolov1",
+        "image_size": 224,
+        "batch_size": 16,
+        "optimizer": "adam",
+    },
+    {"network": "darknet-yolov1-tiny", "image_size": 448, "batch_size": 8},
+    {"network": "yolov1", "image_size": 448, "batch_size": 8, "learning_rate": 1e-4},
 )
 
 
@@ -77,8 +82,8 @@ def main() -> None:
         row = json.loads(said.stdout.splitlines()[-1])
         rows.append(row)
         print(
-            f"{case['network']}, {case['side']} px: {row['epoch_seconds']:.1f} s an "
-            f"epoch, {row['foreseen_epoch_seconds']:.1f} foreseen; "
+            f"{case['network']}, {case['image_size']} px: {row['epoch_seconds']:.1f} s "
+            f"an epoch, {row['foreseen_epoch_seconds']:.1f} foreseen; "
             f"{row['peak_gb']:.1f} GB, {row['foreseen_gb']:.1f} foreseen",
             flush=True,
         )

@@ -20,7 +20,7 @@ from yolov1_fo import images
 SEEDS = (0, 1, 2)
 SETTINGS: dict[str, Any] = {
     "network": "yolov1-efficientnet-lite0",
-    "side": 320,
+    "image_size": 320,
     "S": 10,
     "epochs": 40,
     "batch_size": 8,
@@ -30,9 +30,9 @@ SETTINGS: dict[str, Any] = {
     "learning_rate": 1e-3,
     "schedule": "cosine",
     "warmup_epochs": 1.0,
-    "frozen_stride": 16,
-    "ema": 0.99,
-    "validate_every": 2,
+    "freeze_to_stride": 16,
+    "ema_momentum": 0.99,
+    "validation_freq": 2,
 }
 
 

@@ -29,7 +29,7 @@ from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.datasets import error_lines
 from yolov1_fo.networks.predictor import Forward
-from yolov1_fo.pipeline import batching, image_cache
+from yolov1_fo.pipeline import batches, image_cache
 from yolov1_fo.training import callbacks, learner
 
 NETWORKS = ("fast-yolov1", "yolov1")
@@ -44,7 +44,7 @@ TRAINING: dict[str, Any] = {
     "learning_rate": 5e-4,
     "schedule": "cosine",
     "dropout": 0.2,
-    "ema": 0.999,
+    "ema_momentum": 0.999,
     "precision": "mixed_bfloat16",
 }
 
@@ -77,24 +77,24 @@ def flops(config: TrainConfig) -> float:
     """Returns the operations of one image's forward pass."""
     table = architectures.NETWORKS[config.network].layers
     _, count = architectures.count(
-        table, config.side, grid.outputs(config), batch_norm=False
+        table, config.image_size, grid.outputs(config), batch_norm=False
     )
     return count
 
 
-def synthetic(n: int, side: int) -> dict[str, Array]:
+def synthetic(n: int, image_size: int) -> dict[str, Array]:
     """Returns a batch of noise with four objects an image."""
     rng = np.random.default_rng(0)
     corners = np.sort(rng.uniform(size=(n, 4, 2, 2)), axis=2).astype(np.float32)
     return {
-        "images": rng.integers(0, 256, (n, side, side, 3), np.uint8),
+        "images": rng.integers(0, 256, (n, image_size, image_size, 3), np.uint8),
         "boxes": corners.reshape(n, 4, 4),
         "class_ids": rng.integers(0, CLASSES, (n, 4)).astype(np.int32),
     }
 
 
 def speeds(
-    networks: list[str], batches: list[int], side: int, size: int, repeats: int
+    networks: list[str], batches: list[int], image_size: int, size: int, repeats: int
 ) -> Iterator[dict[str, Any]]:
     """Yields images a second, training and inference."""
     for precision, policy in PRECISIONS.items():
@@ -104,7 +104,7 @@ def speeds(
             config = TrainConfig(
                 network=network,
                 C=CLASSES,
-                side=side,
+                image_size=image_size,
                 batch_size=batch,
                 precision=policy,
             )
@@ -130,17 +130,17 @@ def speeds(
 
 
 def _inference(config: TrainConfig, repeats: int) -> float:
-    network = learner.build(replace(config, precision="float32")).network
+    network = learner.make(replace(config, precision="float32")).network
     run = Forward(network, config.precision.removeprefix("mixed_"))
-    seen = synthetic(config.batch_size, config.side)["images"]
+    seen = synthetic(config.batch_size, config.image_size)["images"]
     return seconds(lambda: run(seen), repeats)
 
 
 def _training(config: TrainConfig, repeats: int) -> float:
     """Returns seconds a step, of batches that are rows of images on the device."""
-    learns = learner.build(config)
+    learns = learner.make(config)
     learns.prepare(1000)
-    learns.hold(synthetic(config.batch_size, config.side))
+    learns.hold(synthetic(config.batch_size, config.image_size))
     rows = {"rows": np.arange(config.batch_size, dtype=np.int32)}
     steps = 5
 
@@ -162,10 +162,10 @@ class Resident(NamedTuple):
 
 def resident(split: Photographs, config: TrainConfig) -> Resident:
     """Returns what trains on a split, its images on the device."""
-    kept, _ = image_cache.load(split.listing.filepaths, config.side)
+    kept, _ = image_cache.load(split.listing.filepaths, config.image_size)
     objects, width = split.listing.objects, split.listing.objects.most()
-    learns = learner.build(config)
-    learns.prepare(batching.steps_per_epoch(len(kept), config.batch_size))
+    learns = learner.make(config)
+    learns.prepare(batches.steps_per_epoch(len(kept), config.batch_size))
     boxes, class_ids = objects.padded(np.arange(len(kept)), width)
     learns.hold({"images": kept, "boxes": boxes, "class_ids": class_ids})
     options = {"batch_size": config.batch_size, "seed": 0, "width": width}
@@ -173,18 +173,18 @@ def resident(split: Photographs, config: TrainConfig) -> Resident:
 
 
 def feeding(
-    split: Photographs, batch: int, side: int, steps: int
+    split: Photographs, batch: int, image_size: int, steps: int
 ) -> Iterator[dict[str, Any]]:
     """Yields images a second of one network, fed from the device and from the host."""
-    settings = {**TRAINING, "batch_size": batch, "side": side}
+    settings = {**TRAINING, "batch_size": batch, "image_size": image_size}
     config = TrainConfig(**settings, C=len(split.classes))
     learns, kept, options = resident(split, config)
-    for kind in (batching.DeviceBatches, batching.HostBatches) * 2:
-        batches = kind(kept, **options).endless()
+    for kind in (batches.DeviceBatches, batches.HostBatches) * 2:
+        endless = kind(kept, **options).endless()
         times = []
         for turn in range(3):
             start = time.perf_counter()
-            learns.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
+            learns.fit(endless, steps_per_epoch=steps, shuffle=False, verbose=0)
             if turn:  # the first compiles
                 times.append(time.perf_counter() - start)
         yield {
@@ -197,12 +197,14 @@ def feeding(
 
 
 def train(
-    split: Photographs, val: Photographs, side: int, epochs: int
+    split: Photographs, val: Photographs, image_size: int, epochs: int
 ) -> dict[str, Any]:
     """Trains on the device; returns the curves."""
-    config = TrainConfig(**TRAINING, side=side, C=len(split.classes), epochs=epochs)
+    config = TrainConfig(
+        **TRAINING, image_size=image_size, C=len(split.classes), epochs=epochs
+    )
     learns, kept, options = resident(split, config)
-    seen, _ = image_cache.load(val.listing.filepaths, side)
+    seen, _ = image_cache.load(val.listing.filepaths, image_size)
     measure = callbacks.Validator(val.listing, config, seen)
     measured = []
 
@@ -214,15 +216,15 @@ def train(
 
     start = time.perf_counter()
     history = learns.fit(
-        batching.DeviceBatches(kept, **options).endless(),
-        steps_per_epoch=batching.steps_per_epoch(len(kept), config.batch_size),
+        batches.DeviceBatches(kept, **options).endless(),
+        steps_per_epoch=batches.steps_per_epoch(len(kept), config.batch_size),
         epochs=epochs,
         shuffle=False,
         verbose=0,
         callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=after)],
     ).history
     return {
-        "settings": {**TRAINING, "epochs": epochs, "side": side},
+        "settings": {**TRAINING, "epochs": epochs, "image_size": image_size},
         "images": len(kept),
         "minutes": (time.perf_counter() - start) / 60,
         "loss": history["loss"],
@@ -266,7 +268,9 @@ def main() -> None:
     parser.add_argument("--photographs", type=Path, help="a folder with train and val")
     parser.add_argument("--networks", nargs="+", default=NETWORKS)
     parser.add_argument("--batches", nargs="+", type=int, default=BATCHES)
-    parser.add_argument("--side", type=int, default=448, help="of images, in pixels")
+    parser.add_argument(
+        "--image-size", type=int, default=448, help="of images, in pixels"
+    )
     parser.add_argument("--matrix", type=int, default=8192, help="side of the product")
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--epochs", type=int, default=100, help="of the real training")
@@ -281,7 +285,7 @@ def main() -> None:
     rows: Iterator[dict[str, Any]] = speeds(
         arguments.networks,
         arguments.batches,
-        arguments.side,
+        arguments.image_size,
         arguments.matrix,
         arguments.repeats,
     )
@@ -294,14 +298,15 @@ def main() -> None:
             ]
         steps = max(arguments.repeats, 2)
         rows = itertools.chain(
-            rows, feeding(splits[0], max(arguments.batches), arguments.side, steps)
+            rows,
+            feeding(splits[0], max(arguments.batches), arguments.image_size, steps),
         )
     for row in rows:
         figures["rows"].append(row)
         print(line(row), flush=True)
         keep()
     if arguments.photographs:
-        figures["training"] = train(*splits, arguments.side, arguments.epochs)
+        figures["training"] = train(*splits, arguments.image_size, arguments.epochs)
         keep()
 
 

@@ -9,8 +9,8 @@ import yolov1_fo
 from benchmarks import fruit, measuring
 from benchmarks.measuring import Figure
 
-SETTINGS = {**fruit.SETTINGS, "epochs": 16, "validate_every": 4}
-SMALL = {**SETTINGS, "epochs": 1, "validate_every": 1, "side": 64, "S": 2}
+SETTINGS = {**fruit.SETTINGS, "epochs": 16, "validation_freq": 4}
+SMALL = {**SETTINGS, "epochs": 1, "validation_freq": 1, "image_size": 64, "S": 2}
 
 
 def figures(photographs: Path, quick: bool) -> Iterator[Figure]:

@@ -2,8 +2,8 @@
 
 1831 and 245 road photographs of five kinds of vehicles and persons, as COCO. What
 stands in both splits is left out of training; epoch and threshold are chosen on a tenth
-of `train`; `val` is read once. The baseline trains the head alone, on the frozen trunk
-at 224 px, without augmentation.
+of `train`; `val` is read once. The baseline trains the head alone, on the frozen
+backbone at 224 px, without augmentation.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from benchmarks import measuring
 IOU_THRESHS = (0.3, 0.4, 0.5, 0.6)
 SETTINGS: dict[str, Any] = {
     "network": "yolov1-efficientnet-lite0",
-    "side": 320,
+    "image_size": 320,
     "S": 20,
     "head_filters": 128,
     "epochs": 24,
@@ -30,16 +30,16 @@ SETTINGS: dict[str, Any] = {
     "learning_rate": 1.5e-3,
     "schedule": "cosine",
     "warmup_epochs": 1.0,
-    "frozen_stride": 8,
-    "ema": 0.999,
-    "validate_every": 4,
+    "freeze_to_stride": 8,
+    "ema_momentum": 0.999,
+    "validation_freq": 4,
 }
 BASELINE: dict[str, Any] = {
     **SETTINGS,
-    "side": 224,
+    "image_size": 224,
     "S": 7,
-    "frozen_stride": 32,
-    "ema": 0.0,
+    "freeze_to_stride": 32,
+    "ema_momentum": 0.0,
     "jitter": 0.0,
     "flip": 0.0,
     "exposure": 1.0,

@@ -6,7 +6,7 @@ import fiftyone as fo
 
 import yolov1_fo
 from benchmarks import sandbox
-from yolov1_fo.datasets import outputs
+from yolov1_fo.datasets import output_fields
 from yolov1_fo.runs import registry
 
 DATASET, KEY, KEPT = "kills", "doomed", "kept"
@@ -16,8 +16,8 @@ LEARNING: dict[str, Any] = {
     "epochs": 4,
     "dropout": 0.5,
     "optimizer": "adam",
-    "ema": 0.9,
-    "validate_every": 2,
+    "ema_momentum": 0.9,
+    "validation_freq": 2,
 }
 CACHE_GB = 1e-3
 """A run keeps its decoded images in a file."""
@@ -55,7 +55,7 @@ def resume(mode: str) -> None:
 
 def apply(field: str) -> None:
     """Predicts into a field, in several writes."""
-    outputs.WRITE_EVERY = 8
+    output_fields.WRITE_EVERY = 8
     model = yolov1_fo.load_model(KEPT, confidence_thresh=0.0)
     yolov1_fo.apply(dataset(), model, field, progress=False)
 

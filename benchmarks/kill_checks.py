@@ -25,8 +25,8 @@ from benchmarks.kill_calls import (
     train,
 )
 from yolov1_fo import files
-from yolov1_fo.jobs import overview
-from yolov1_fo.networks import graph
+from yolov1_fo.jobs import status
+from yolov1_fo.networks import build
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import checkpoint, registry
 
@@ -117,7 +117,7 @@ def weights(key: str) -> list[Any]:
         raise FileNotFoundError(f"run '{key}' has no last checkpoint")
     history = dataset().load_run_results(key).history
     return [
-        *graph.load(last / checkpoint.NETWORK).get_weights(),
+        *build.load(last / checkpoint.NETWORK).get_weights(),
         [np.float64(v) for k, v in history.items() if k != "seconds"],
     ]
 
@@ -129,7 +129,7 @@ def after_training(mode: str) -> Iterator[str]:
         registry.exists(samples, KEY)
         and registry.info(samples, KEY).status == "running"
     ):
-        rows = {row.run_key: row.status for row in overview.rows(samples)}
+        rows = {row.run_key: row.status for row in status.rows(samples)}
         if rows[KEY] == "running":
             yield "its run says that it is still running"
     resume(mode)

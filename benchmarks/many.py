@@ -26,7 +26,7 @@ from yolov1_fo.inference import prediction
 CLASSES = list("abcde")
 SETTINGS: dict[str, Any] = {
     "network": "micro",
-    "side": 64,
+    "image_size": 64,
     "S": 2,
     "epochs": 1,
     "batch_size": 16,

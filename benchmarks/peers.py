@@ -53,12 +53,12 @@ def write(folder: Path, name: str, batch: int, *, onnx: bool) -> None:
         onnx: whether a contestant reads ONNX
     """
     from yolov1_fo.config import NetworkConfig
-    from yolov1_fo.networks import graph
+    from yolov1_fo.networks import build
 
     config = NetworkConfig(network=name, C=CLASSES)
-    built = graph.build(config)
+    built = build.detector(config)
     built.save(folder / WEIGHTS)
-    shape = (batch, config.side, config.side, 3)
+    shape = (batch, config.image_size, config.image_size, 3)
     np.save(folder / IMAGES, np.random.default_rng(0).integers(0, 256, shape, np.uint8))
     if onnx:
         _write_onnx(folder, name)

@@ -48,36 +48,36 @@ def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
     import yolov1_fo
 
     dataset = yolov1_fo.load_quickstart()
-    side, images = (64, 32) if quick else (224, 96)
+    image_size, images = (64, 32) if quick else (224, 96)
     alone: dict[str, Any] = {}
-    for backend, devices, workers in CASES:
-        curves = _train(backend, workers, dataset.name, devices, side, images)
+    for backend, devices, num_workers in CASES:
+        curves = _train(backend, num_workers, dataset.name, devices, image_size, images)
         seconds = np.array(curves["seconds"])
         rate = images * (EPOCHS - 1) / (seconds[-1] - seconds[0])
-        what = f"{backend}, {devices} devices, {workers} workers"
-        yield Figure(f"sharing fast-yolov1, {side} px: {what}", rate, "images/s")
-        if devices == workers == 1:
+        what = f"{backend}, {devices} devices, {num_workers} workers"
+        yield Figure(f"sharing fast-yolov1, {image_size} px: {what}", rate, "images/s")
+        if devices == num_workers == 1:
             alone[backend] = curves
             continue
         apart = np.subtract(curves["loss"], alone[backend]["loss"])
         yield Figure(
-            f"sharing fast-yolov1, {side} px: {what}: losses from one device's",
+            f"sharing fast-yolov1, {image_size} px: {what}: losses from one device's",
             float(np.abs(apart).max()),
             target=1e-4,
             at_most=True,
         )
 
 
-def _train(backend: str, workers: int, *arguments: Any) -> dict[str, Any]:
+def _train(backend: str, num_workers: int, *arguments: Any) -> dict[str, Any]:
     """Returns the curves of a training in processes of its own."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     environment = {**os.environ, "KERAS_BACKEND": backend}
-    if workers > 1:
+    if num_workers > 1:
         environment |= {
             "KERAS_DISTRIBUTION_JOB_ADDRESSES": address,
-            "KERAS_DISTRIBUTION_NUM_PROCESSES": str(workers),
+            "KERAS_DISTRIBUTION_NUM_PROCESSES": str(num_workers),
         }
     processes = [
         subprocess.Popen(
@@ -87,7 +87,7 @@ def _train(backend: str, workers: int, *arguments: Any) -> dict[str, Any]:
             stderr=subprocess.PIPE,
             text=True,
         )
-        for worker in range(workers)
+        for worker in range(num_workers)
     ]
     said = [process.communicate() for process in processes]
     out, error = said[0]
@@ -98,7 +98,7 @@ def _train(backend: str, workers: int, *arguments: Any) -> dict[str, Any]:
 
 
 def main() -> None:
-    name, devices, side, images = sys.argv[1:]
+    name, devices, image_size, images = sys.argv[1:]
     import fiftyone as fo
 
     import yolov1_fo
@@ -111,7 +111,7 @@ def main() -> None:
             runs_dir=runs_dir,
             run_key=key,
             devices=int(devices),
-            side=int(side),
+            image_size=int(image_size),
             epochs=EPOCHS,
             batch_size=BATCH,
             progress=False,

@@ -103,7 +103,7 @@ def _train(dataset: Any, run_key: str) -> Any:
         val_samples=dataset.match_tags("val"),
         run_key=run_key,
         epochs=2,
-        **{**sandbox.SETTINGS, "side": SIDE},
+        **{**sandbox.SETTINGS, "image_size": SIDE},
     )
 
 

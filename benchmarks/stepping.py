@@ -11,13 +11,13 @@ from benchmarks import measuring
 from benchmarks.coco import read_coco
 from benchmarks.measuring import Figure
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.pipeline import batching, image_cache
+from yolov1_fo.pipeline import batches, image_cache
 from yolov1_fo.training import learner
 
 TARGETS = {"host": 1.05, "device": 1.05, "stream": 1.15}
 
 
-class Repeated(batching.HostBatches):
+class Repeated(batches.HostBatches):
     """The first batch again and again."""
 
     @functools.cached_property
@@ -31,35 +31,38 @@ class Repeated(batching.HostBatches):
 
 def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
     """Yields what a step of Fast YOLO takes, fed in each way."""
-    side, size, steps = (64, 4, 3) if quick else (448, 16, 5)
+    image_size, size, steps = (64, 4, 3) if quick else (448, 16, 5)
     split = read_coco(photographs / "highway" / "train")
     listing = split.listing.take(range(40 if quick else 640))
     config = TrainConfig(
-        network="fast-yolov1", side=side, batch_size=size, C=len(split.classes)
+        network="fast-yolov1",
+        image_size=image_size,
+        batch_size=size,
+        C=len(split.classes),
     )
-    kept, _ = image_cache.load(listing.filepaths, side)
+    kept, _ = image_cache.load(listing.filepaths, image_size)
     width = listing.objects.most()
     boxes, class_ids = listing.objects.padded(np.arange(len(kept)), width)
     options = {"batch_size": size, "seed": 0, "width": width}
-    learns = {name: learner.build(config) for name in ("fed", "held")}
+    learns = {name: learner.make(config) for name in ("fed", "held")}
     for one in learns.values():
         one.prepare(100)
     learns["held"].hold({"images": kept, "boxes": boxes, "class_ids": class_ids})
     n = len(kept)
 
-    def kept_by(kind: type[batching.HostBatches]) -> Any:
+    def kept_by(kind: type[batches.HostBatches]) -> Any:
         return kind(kept, listing.objects, **options).endless()
 
     feeds = {
         "synthetic": ("fed", kept_by(Repeated)),
-        "host": ("fed", kept_by(batching.HostBatches)),
-        "device": ("held", kept_by(batching.DeviceBatches)),
+        "host": ("fed", kept_by(batches.HostBatches)),
+        "device": ("held", kept_by(batches.DeviceBatches)),
         "stream": (
             "fed",
-            batching.stream(
+            batches.stream(
                 listing,
-                lambda: batching.rows_from(0, n, size, 0),
-                side=side,
+                lambda: batches.rows_from(0, n, size, 0),
+                image_size=image_size,
                 batch_size=size,
                 width=width,
             ),
@@ -74,7 +77,7 @@ def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
         rounds=2 if quick else 9,
         warm=2,
     )
-    what = f"training step of fast-yolov1, {side} px, batch {size}"
+    what = f"training step of fast-yolov1, {image_size} px, batch {size}"
     for name, taken in times.items():
         yield measuring.figure(f"{what}, {name}", steps * size / taken, "images/s")
     for name, target in TARGETS.items():

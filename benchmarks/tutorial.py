@@ -23,8 +23,8 @@ from benchmarks.measuring import Contestant, Figure
 from yolov1_fo import grid, hardware, loss
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.networks import graph
-from yolov1_fo.pipeline import batching, image_cache
+from yolov1_fo.networks import build
+from yolov1_fo.pipeline import batches, image_cache
 from yolov1_fo.training import learner
 
 THEIRS, OURS, HALF = "tutorial", "ours float32", "ours mixed_bfloat16"
@@ -35,21 +35,25 @@ def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
     """Yields images a second of each way, and their ratios."""
     has_half = hardware.fastest_precision() == "bfloat16"
     ways = [THEIRS, OURS, HALF] if has_half else [THEIRS, OURS]
-    name, side = ("fast-yolov1", 64) if quick else ("yolov1", 448)
+    name, image_size = ("fast-yolov1", 64) if quick else ("yolov1", 448)
     times: dict[str, Array] = {}
     peaks: dict[str, float] = {}
     for way in ways[1:]:  # three full networks with Adam's moments are too many
         rival = [THEIRS, way]
         with (
-            Contestant("benchmarks.tutorial", THEIRS, photographs, name, side) as first,
-            Contestant("benchmarks.tutorial", way, photographs, name, side) as second,
+            Contestant(
+                "benchmarks.tutorial", THEIRS, photographs, name, image_size
+            ) as first,
+            Contestant(
+                "benchmarks.tutorial", way, photographs, name, image_size
+            ) as second,
         ):
             pair = dict(zip(rival, (first, second), strict=True))
             asked = measuring.asked_in_turns(pair, 2 if quick else 5)
             peaks |= {one: contestant.peak_gb for one, contestant in pair.items()}
         times |= {f"{one} beside {way}": taken for one, taken in asked.items()}
     for way in ways[1:]:
-        what = f"training {name}, {side} px"
+        what = f"training {name}, {image_size} px"
         theirs = times[f"{THEIRS} beside {way}"] / STEPS[THEIRS]
         ours = times[f"{way} beside {way}"] / (STEPS[way] * BATCH)
         for one, taken in ((THEIRS, theirs), (way, ours)):
@@ -62,10 +66,10 @@ def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
         )
 
 
-def theirs(split: Photographs, name: str, side: int) -> Any:
+def theirs(split: Photographs, name: str, image_size: int) -> Any:
     """Returns what trains a few steps as the tutorial does."""
-    config = TrainConfig(network=name, side=side, C=len(split.classes))
-    built = graph.build(config)
+    config = TrainConfig(network=name, image_size=image_size, C=len(split.classes))
+    built = build.detector(config)
 
     def summed(y_true: Array, y_pred: Array) -> Array:
         terms = loss.weighted(loss.terms(y_true, y_pred, config, config), config)
@@ -77,7 +81,7 @@ def theirs(split: Photographs, name: str, side: int) -> Any:
         while True:
             for row, path in enumerate(split.listing.filepaths):
                 with Image.open(path) as file:
-                    image = file.convert("RGB").resize((side, side))
+                    image = file.convert("RGB").resize((image_size, image_size))
                 boxes, class_ids = split.listing.objects.padded(np.array([row]), 64)
                 scaled = np.asarray(image, np.float32)[None] / 255
                 yield scaled, grid.encode(boxes, class_ids, config)
@@ -86,11 +90,11 @@ def theirs(split: Photographs, name: str, side: int) -> Any:
     return lambda: steps(built, endless, steps_per_epoch=STEPS[THEIRS])
 
 
-def ours(split: Photographs, name: str, side: int, precision: str) -> Any:
+def ours(split: Photographs, name: str, image_size: int, precision: str) -> Any:
     """Returns what trains a few steps as we do."""
     config = TrainConfig(
         network=name,
-        side=side,
+        image_size=image_size,
         C=len(split.classes),
         batch_size=BATCH,
         optimizer="adam",
@@ -99,18 +103,18 @@ def ours(split: Photographs, name: str, side: int, precision: str) -> Any:
         schedule="constant",
         precision=precision,
     )
-    learns = learner.build(config)
-    learns.prepare(batching.steps_per_epoch(IMAGES, BATCH))
-    kept, _ = image_cache.load(split.listing.filepaths, side)
+    learns = learner.make(config)
+    learns.prepare(batches.steps_per_epoch(IMAGES, BATCH))
+    kept, _ = image_cache.load(split.listing.filepaths, image_size)
     objects = split.listing.objects
-    batches = batching.HostBatches(
+    made = batches.HostBatches(
         kept, objects, batch_size=BATCH, seed=0, width=objects.most()
     )
-    fed = batches.endless()
+    fed = made.endless()
     return lambda: steps(learns, fed, steps_per_epoch=STEPS[OURS], shuffle=False)
 
 
-def steps(model: keras.Model, batches: Any, **options: Any) -> float:
+def steps(model: keras.Model, fed: Any, **options: Any) -> float:
     """Returns the seconds of a `fit` until its last step is done.
 
     Where Keras makes the dataset, TensorFlow may hold up the end of `fit` by as much
@@ -122,18 +126,18 @@ def steps(model: keras.Model, batches: Any, **options: Any) -> float:
         marks.append(time.perf_counter())
 
     watch = keras.callbacks.LambdaCallback(on_train_begin=mark, on_train_end=mark)
-    model.fit(batches, verbose=0, callbacks=[watch], **options)
+    model.fit(fed, verbose=0, callbacks=[watch], **options)
     return marks[1] - marks[0]
 
 
 def main() -> None:
-    way, photographs, name, side = sys.argv[1:]
+    way, photographs, name, image_size = sys.argv[1:]
     split = read_coco(Path(photographs) / "highway" / "train")
     split = split._replace(listing=split.listing.take(range(IMAGES)))
     if way == THEIRS:
-        measuring.answer(theirs(split, name, int(side)))
+        measuring.answer(theirs(split, name, int(image_size)))
     else:
-        measuring.answer(ours(split, name, int(side), way.removeprefix("ours ")))
+        measuring.answer(ours(split, name, int(image_size), way.removeprefix("ours ")))
 
 
 if __name__ == "__main__":

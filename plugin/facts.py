@@ -4,7 +4,8 @@ import json
 from collections import OrderedDict
 from typing import Any
 
-from yolov1_fo.datasets import class_lists, collection
+from yolov1_fo.datasets import class_lists
+from yolov1_fo.datasets import samples as fo_samples
 
 MOST = 64
 """So many answers are kept."""
@@ -30,7 +31,7 @@ def classes(samples: Any, field: str) -> list[str]:
 def distinct(samples: Any, path: str) -> list[str]:
     """Returns the sorted values of a field of a dataset or view."""
     dataset = samples._root_dataset
-    stages = json.dumps(collection.stages(samples), sort_keys=True)
+    stages = json.dumps(fo_samples.stages(samples), sort_keys=True)
     stamp = (len(dataset), dataset.max("last_modified_at") if len(dataset) else None)
     key = (dataset.name, samples._dataset.name, stages, path, stamp)
     if key not in _known:

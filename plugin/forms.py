@@ -8,6 +8,7 @@ import fiftyone.core.fields as fof
 import fiftyone.core.labels as fol
 import fiftyone.operators.types as types
 
+from yolov1_fo.datasets import checks
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.publishing.model_card import plain
 from yolov1_fo.runs import registry
@@ -17,7 +18,7 @@ def target(
     ctx: Any,
     form: types.Object,
     action: str,
-    look: Callable[[Any], Any] = fo_samples.check_images,
+    look: Callable[[Any], Any] = checks.check_images,
 ) -> Any:
     """Asks for the samples; returns them, or None if they do not fit.
 

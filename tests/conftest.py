@@ -122,14 +122,14 @@ def checkpoint_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from yolov1_fo import grid
     from yolov1_fo.architectures import Architecture, Connected, Conv, Pool
     from yolov1_fo.config import NetworkConfig
-    from yolov1_fo.networks import graph
+    from yolov1_fo.networks import build
     from yolov1_fo.runs import checkpoint
 
     with pytest.MonkeyPatch.context() as patch:
         layers = (Conv(8, 3, 2), Pool(), Conv(16, 3), Pool(), Connected(32))
         patch.setitem(NETWORKS, "micro", Architecture(layers))
-        config = NetworkConfig(network="micro", side=32, S=3, C=2)
-        net = graph.build(config)
+        config = NetworkConfig(network="micro", image_size=32, S=3, C=2)
+        net = build.detector(config)
     kernel, bias = net.layers[-1].get_weights()
     bias = np.full(grid.outputs(config), 0.6, bias.dtype)
     net.layers[-1].set_weights([kernel * 0.2, bias])

@@ -23,7 +23,7 @@ MICRO = Architecture(
 
 SETTINGS: dict[str, Any] = {
     "network": "micro",
-    "side": 32,
+    "image_size": 32,
     "S": 2,
     "dropout": 0.0,
     "batch_size": 2,

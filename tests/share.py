@@ -56,7 +56,7 @@ def notice() -> list[int]:
     from yolov1_fo.training import loop
     from yolov1_fo.training.distribution import share
 
-    config = TrainConfig(network="micro", side=32, S=2, C=2, batch_size=2)
+    config = TrainConfig(network="micro", image_size=32, S=2, C=2, batch_size=2)
     with share(2) as devices:
         learner = loop.build_learner(config, 2, devices=devices)
 

@@ -18,21 +18,21 @@ def parameters(window=(0, 0, 1, 1), flip=0, saturation=1, exposure=1, hue=None, 
     )
 
 
-def apply(images, boxes, class_ids, some, side=None, **settings):
-    side = side or images.shape[1]
+def apply(images, boxes, class_ids, some, image_size=None, **settings):
+    image_size = image_size or images.shape[1]
     result = augment.apply(
         ops.convert_to_tensor(images),
         ops.convert_to_tensor(np.float32(boxes)),
         ops.convert_to_tensor(np.int32(class_ids)),
         some,
-        side,
+        image_size,
         **settings,
     )
     return [ops.convert_to_numpy(part) for part in result]
 
 
-def picture(rng, side=16, n=1):
-    return rng.integers(0, 256, (n, side, side, 3)).astype(np.uint8)
+def picture(rng, image_size=16, n=1):
+    return rng.integers(0, 256, (n, image_size, image_size, 3)).astype(np.uint8)
 
 
 BOX = [[[0.25, 0.125, 0.5, 0.75]]]
@@ -62,16 +62,16 @@ def test_flipping_twice_is_nothing(rng):
 
 
 def test_window_of_whole_pixels_is_a_crop(rng):
-    image = picture(rng, side=16)
+    image = picture(rng, image_size=16)
     some = parameters(window=(0.25, 0.5, 0.75, 1.0))
-    pixels, boxes, _ = apply(image, BOX, [[0]], some, side=8)
+    pixels, boxes, _ = apply(image, BOX, [[0]], some, image_size=8)
     np.testing.assert_allclose(pixels, image[:, 8:16, 4:12] / 255, atol=1e-5)
     # x: (0.25 - 0.25) / 0.5 and (0.5 - 0.25) / 0.5; y: cut off and (0.75 - 0.5) / 0.5
     np.testing.assert_allclose(boxes, [[[0, 0, 0.5, 0.5]]])
 
 
 def test_outside_repeats_the_edge(rng):
-    image = picture(rng, side=16)
+    image = picture(rng, image_size=16)
     some = parameters(window=(-0.5, 0, 0.5, 1))
     pixels, *_ = apply(image, BOX, [[0]], some)
     np.testing.assert_allclose(pixels[:, :, 0], image[:, :, 0] / 255, atol=1e-6)
@@ -85,7 +85,7 @@ def test_boxes_follow_a_painted_square_exactly(rng):
     for window in rng.uniform(-0.1, 0.1, (20, 4)) + np.array([0, 0, 1, 1]):
         flip = int(rng.integers(2))
         pixels, boxes, _ = apply(
-            image, box, [[0]], parameters(window=window, flip=flip), side=256
+            image, box, [[0]], parameters(window=window, flip=flip), image_size=256
         )
         rows, columns = np.nonzero(pixels[0, :, :, 0] > 0.5)
         seen = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
@@ -100,7 +100,7 @@ def test_boxes_follow_where_corners_meet(rng):
         some = parameters(window=window)
         whole = parameters(window=np.round(window * 64) / 64)
         drawn, meant = (
-            apply(image, box, [[0]], one, side=256, align_corners=True)
+            apply(image, box, [[0]], one, image_size=256, align_corners=True)
             for one in (some, whole)
         )
         for a, b in zip(drawn, meant, strict=True):
@@ -127,7 +127,7 @@ def test_objects_that_leave_are_none(rng, box, class_id):
 @pytest.mark.parametrize("exposure", [0.7, 1.0, 1.4])
 @pytest.mark.parametrize("hue", [None, -0.3, 0.1])
 def test_colours_change_as_in_hsv(rng, saturation, exposure, hue):
-    image = picture(rng, side=8)
+    image = picture(rng, image_size=8)
     image[0, 0, :3] = [[0, 0, 0], [255, 255, 255], [90, 90, 90]]
     some = parameters(saturation=saturation, exposure=exposure, hue=hue)
     pixels, *_ = apply(image, BOX, [[0]], some)

@@ -50,7 +50,7 @@ def test_accelerators_are_measured_without_tensorflow_and_fiftyone(
     for name in ("tensorflow", "fiftyone"):
         (tmp_path / f"{name}.py").write_text("raise ImportError")
     path = tmp_path / "gpu.json"
-    small = "--networks fast-yolov1 --batches 2 --side 64 --matrix 64 --repeats 1"
+    small = "--networks fast-yolov1 --batches 2 --image-size 64 --matrix 64 --repeats 1"
     few = "--epochs 1 --images 32 --photographs"
     run(
         *("benchmarks.gpu", *small.split(), *few.split(), photographs / "highway"),

@@ -15,9 +15,8 @@ import pytest
 import yolov1_fo
 from yolov1_fo.cli import main
 from yolov1_fo.model import darknet_releases, yolov1_model
-from yolov1_fo.model.model_config import YOLOv1ModelConfig
-from yolov1_fo.networks import graph
-from yolov1_fo.publishing import local_zoo, lookup, manifest, model_card
+from yolov1_fo.model.settings import YOLOv1ModelConfig
+from yolov1_fo.publishing import local_zoo, manifest, model_card, resolve
 from yolov1_fo.runs import checkpoint, registry
 
 REFUSALS = (ValueError, TypeError, OSError)
@@ -31,7 +30,7 @@ CARD = {
     "classes": ["a", "b"],
     "settings": {
         "network": "yolov1",
-        "side": 32,
+        "image_size": 32,
         "S": 3,
         "B": 2,
         "C": 2,
@@ -52,12 +51,12 @@ CARD = {
     "gt_field": "g",
     "run_key": "r",
     "device": "c",
-    "trunk": None,
+    "weights": None,
 }
 CONFIGS = (
     {"released": "darknet-yolov1-tiny-voc", "darknet": True},
     {
-        "settings": {"network": "yolov1-efficientnet-lite0", "side": 64, "S": 2},
+        "settings": {"network": "yolov1-efficientnet-lite0", "image_size": 64, "S": 2},
         "classes": ["a", "b"],
         "filter_classes": ["a"],
         "confidence_thresh": 0.1,
@@ -144,7 +143,10 @@ def test_spoiled_cards_are_refused_in_one_line(folder):
         (b'{"a":' * 50_000 + b"1" + b"}" * 50_000, "it is too deep"),
         (b"1" * 5000, "is not valid JSON"),
         (b"null", "must be a JSON object, got NoneType"),
-        (b'{"format": true, "classes": [], "settings": {}}', "must have format 1"),
+        (
+            b'{"format": true, "classes": [], "settings": {}}',
+            "must have a format of at most 2",
+        ),
         (b'{"format": 1, "classes": ["\\ud800"], "settings": {}}', "half a character"),
         (b'{"format": 1, "classes": ["a", "a"], "settings": {}}', "different names as"),
         (b'{"format": 1, "classes": ["a"], "settings": []}', "settings by name as"),
@@ -217,7 +219,7 @@ def test_names_of_any_kind_are_taken_or_refused_in_one_line(zoo_dir, painted):
     drawn = ["".join(rng.choices(alphabet, k=rng.randint(1, 9))) for _ in range(100)]
     for name in (*NAMES, *drawn):
         for dataset in (None, painted, "dataset", 5):
-            assert refused(lookup.find, name, dataset)
+            assert refused(resolve.find, name, dataset)
             assert refused(local_zoo.publish, name, "other", dataset)
         assert refused(yolov1_fo.load_model, name)
         refused(local_zoo.check_name, name)
@@ -235,7 +237,7 @@ def test_spoiled_entries_of_a_zoo_are_refused_in_one_line(zoo_dir, monkeypatch):
     def build(*_, **__):
         raise Built
 
-    monkeypatch.setattr(graph, "build", build)
+    monkeypatch.setattr(yolov1_model.build, "detector", build)
     monkeypatch.setattr(darknet_releases, "SITE", "http://127.0.0.1:9/")
     rng, built = random.Random(16), 0
     for _ in range(400):

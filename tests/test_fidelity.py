@@ -17,7 +17,7 @@ from yolov1_fo import augment, decode, grid, images, loss
 from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.boxes import cxcywh_to_xyxy
 from yolov1_fo.config import GridConfig, LossConfig, NetworkConfig, TrainConfig
-from yolov1_fo.networks import darknet_weights, graph, layers
+from yolov1_fo.networks import build, darknet_weights, layers
 from yolov1_fo.training.optimizers import DarknetSGD, Schedule
 
 
@@ -33,8 +33,8 @@ class Golden(NamedTuple):
 def known(request, monkeypatch) -> Golden:
     name = request.param
     monkeypatch.setitem(NETWORKS, name, GOLDEN[name])
-    config = NetworkConfig(network=name, side=56, S=7, B=2, C=3)
-    net = graph.build(config, blank=True)
+    config = NetworkConfig(network=name, image_size=56, S=7, B=2, C=3)
+    net = build.detector(config, blank=True)
     darknet_weights.read(golden.DARKNET / f"{name}.weights", net)
     return Golden(name, config, net)
 
@@ -295,11 +295,11 @@ def test_the_settings_of_the_docs_are_settings():
     ]
     assert len(said) > 20
     for name in said:
-        assert name in (*TrainConfig.names(), "trunk")
+        assert name in (*TrainConfig.names(), "weights")
 
 
 def test_first_weights_are_as_the_docs_say():
-    net = graph.build(NetworkConfig(network="fast-yolov1", side=64, S=1, C=2))
+    net = build.detector(NetworkConfig(network="fast-yolov1", image_size=64, S=1, C=2))
     kernel = net.get_layer("conv_14").get_weights()[0]  # 3 x 3 x 1024 inputs
     deviation = (2 / (9 * 1024)) ** 0.5
     assert kernel.std() == pytest.approx(deviation, rel=1e-2)
@@ -316,7 +316,7 @@ def test_first_weights_are_as_the_docs_say():
 
 
 def test_transfer_networks_normalise_as_keras_and_others_as_darknet(monkeypatch):
-    settings = {"side": 32, "S": 1, "C": 2, "batch_norm": True, "head_filters": 8}
+    settings = {"image_size": 32, "S": 1, "C": 2, "batch_norm": True, "head_filters": 8}
     transfer = NetworkConfig(
         network="yolov1-efficientnet-lite0", pretrained=False, **settings
     )
@@ -328,8 +328,8 @@ def test_transfer_networks_normalise_as_keras_and_others_as_darknet(monkeypatch)
             if layer.name.endswith(("_norm", "_bn1"))
         }
         for name, net in {
-            "transfer": graph.build(transfer),
-            "table": graph.build(NetworkConfig(network="micro", **settings)),
+            "transfer": build.detector(transfer),
+            "table": build.detector(NetworkConfig(network="micro", **settings)),
         }.items()
     }
     assert kinds == {

@@ -13,14 +13,16 @@ from pathlib import Path
 
 import numpy as np
 from tests.micro import GOLDEN
-from yolov1_fo.networks import darknet_weights, graph, predictor
+from yolov1_fo.networks import build, darknet_weights, predictor
 from yolov1_fo.training import loop
 from yolov1_fo.architectures import NETWORKS, Architecture, Connected, Conv, Pool
 from yolov1_fo.config import TrainConfig
 
 layers = (Conv(8, 3, 2), Pool(), Conv(16, 3), Pool(), Connected(32))
 NETWORKS["micro"] = Architecture(layers)
-config = TrainConfig(network="micro", side=32, S=2, C=2, ema=0.5, learning_rate=1e-3)
+config = TrainConfig(
+    network="micro", image_size=32, S=2, C=2, ema_momentum=0.5, learning_rate=1e-3
+)
 rng = np.random.default_rng(0)
 batch = {
     "images": rng.integers(0, 256, (4, 32, 32, 3), np.uint8),
@@ -55,15 +57,15 @@ assert said.shape == (3, 48) and said.dtype == np.float32
 
 NETWORKS["darknet"] = GOLDEN["micro"]  # every kind of layer of Darknet's
 config = TrainConfig(
-    network="darknet", side=32, S=2, C=2, hue=0.1, align_corners=True, softmax=True,
-    rmse_fallback=True, schedule="darknet-tiny",
+    network="darknet", image_size=32, S=2, C=2, hue=0.1, align_corners=True,
+    softmax=True, rmse_fallback=True, schedule="darknet-tiny",
 )
 learner = loop.build_learner(config, 2)
 assert_learns(learner)
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder) / "a.weights"
     darknet_weights.write(path, learner.network)
-    again = graph.build(config, seed=9)
+    again = build.detector(config, seed=9)
     darknet_weights.read(path, again)
     for a, b in zip(again.get_weights(), learner.network.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)

@@ -132,7 +132,7 @@ def test_demo_does_the_whole_job(tmp_path, capsys, monkeypatch):
 
     from yolov1_fo.cli import demo
 
-    small = {"side": 64, "S": 2, "head_filters": 8, "pretrained": False}
+    small = {"image_size": 64, "S": 2, "head_filters": 8, "pretrained": False}
     monkeypatch.setattr(demo, "SETTINGS", {**demo.SETTINGS, **small, "progress": False})
     monkeypatch.setattr(demo.os, "access", lambda *_: False)
     assert main.main(["demo", "--output", str(tmp_path)]) == 2

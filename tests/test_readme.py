@@ -10,7 +10,7 @@ import pytest
 import yolov1_fo
 
 README = Path(__file__).parent.parent / "README.md"
-SMALL = {"side": 64, "S": 2, "epochs": 1, "head_filters": 8, "pretrained": False}
+SMALL = {"image_size": 64, "S": 2, "epochs": 1, "head_filters": 8, "pretrained": False}
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """What an earlier version left in a user's database and folders works today."""
 
 import contextlib
+import json
 
 import fiftyone as fo
 import fiftyone.zoo as foz
@@ -64,7 +65,7 @@ def test_a_stopped_run_goes_on(dataset, caplog):
 def test_a_classifier_starts_a_training(dataset):
     run = yolov1_fo.train(
         dataset.match_tags("train"),
-        trunk="classifier",
+        weights="classifier",
         epochs=1,
         **SETTINGS,
     )
@@ -129,5 +130,7 @@ def test_layers_are_found_by_their_registered_names(home):
 def test_a_checkpoint_is_read_as_it_was_written(dataset):
     folder = checkpoint.resolve(registry.checkpoint_dir(dataset, "finished"))
     card = checkpoint.read_card(folder)
-    assert card["format"] == 1
+    assert json.loads((folder / "run.json").read_text())["format"] == 1
+    assert card["settings"]["image_size"] == SETTINGS["image_size"]
+    assert "side" not in card["settings"]
     assert card["classes"] == ["blue", "red"]

@@ -28,8 +28,8 @@ TUTORIAL = DOCS / "tutorial.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.S | re.M)
 SMALL = {
     "network": "micro",
-    "frozen_stride": 0,
-    "side": 32,
+    "freeze_to_stride": 0,
+    "image_size": 32,
     "S": 2,
     "epochs": 3,
     "batch_size": 8,

@@ -45,11 +45,11 @@ Layer = Conv | Pool | Local | Connected | Dropout
 
 
 class Architecture(NamedTuple):
-    """A network: a table of layers before the output layer, or the name of a trunk.
+    """A network: a table of layers before the output layer, or the name of a backbone.
 
     Attributes:
         layers: before the output layer
-        trunk: name of a pretrained classifier, in the place of layers
+        backbone: name of a pretrained classifier, in the place of layers
         description: in a line
         B: boxes a cell, unless a setting says it
         pixels: what black and white are for the first layer
@@ -57,7 +57,7 @@ class Architecture(NamedTuple):
     """
 
     layers: tuple[Layer, ...] = ()
-    trunk: str = ""
+    backbone: str = ""
     description: str = ""
     B: int = 2
     pixels: tuple[float, float] = (-1.0, 1.0)
@@ -134,27 +134,27 @@ NETWORKS = {
         classified=7,
     ),
     "yolov1-efficientnet-lite0": Architecture(
-        trunk="efficientnet-lite0",
-        description="ImageNet trunk from PyPI, small detection layers; trains on a CPU",
+        backbone="efficientnet-lite0",
+        description="ImageNet backbone from PyPI; trains on a CPU",
     ),
     "yolov1-mobilenetv2": Architecture(
-        trunk="mobilenetv2", description="trunk of keras.applications"
+        backbone="mobilenetv2", description="backbone of keras.applications"
     ),
     "yolov1-mobilenetv3-large": Architecture(
-        trunk="mobilenetv3-large", description="trunk of keras.applications"
+        backbone="mobilenetv3-large", description="backbone of keras.applications"
     ),
     "yolov1-efficientnetv2-b0": Architecture(
-        trunk="efficientnetv2-b0", description="trunk of keras.applications"
+        backbone="efficientnetv2-b0", description="backbone of keras.applications"
     ),
     "yolov1-resnet50v2": Architecture(
-        trunk="resnet50v2", description="trunk of keras.applications"
+        backbone="resnet50v2", description="backbone of keras.applications"
     ),
 }
 """Every network by its name; `network.build` makes it."""
 
 
 class Trunk(NamedTuple):
-    """What a pretrained trunk costs, up to one of its strides.
+    """What a pretrained backbone costs, up to one of its strides.
 
     Attributes:
         parameters: of all its layers
@@ -191,12 +191,14 @@ TRUNKS = {
         16: Trunk(7_452_160, 1024, 105824, 572.8),
     },
 }
-"""Costs of the trunks by their strides; a test holds them against Keras."""
+"""Costs of the backbones by their strides; a test holds them against Keras."""
 
 
 def tables() -> list[str]:
     """Returns the names of the networks that are layer tables."""
-    return [name for name, architecture in NETWORKS.items() if not architecture.trunk]
+    return [
+        name for name, architecture in NETWORKS.items() if not architecture.backbone
+    ]
 
 
 class Shape(NamedTuple):
@@ -210,7 +212,7 @@ class Shape(NamedTuple):
     flops: int
 
 
-def trunk(architecture: Architecture) -> tuple[Layer, ...]:
+def backbone(architecture: Architecture) -> tuple[Layer, ...]:
     """Returns the layers that a classifier shares: up to its last convolution."""
     layers, left = [], architecture.classified
     for layer in architecture.layers:
@@ -237,20 +239,20 @@ def stride(layers: tuple[Layer, ...]) -> int:
 
 
 def shapes(
-    layers: tuple[Layer, ...], side: int, *, batch_norm: bool = False
+    layers: tuple[Layer, ...], image_size: int, *, batch_norm: bool = False
 ) -> Iterator[Shape]:
     """Yields the output of each layer for an RGB input.
 
     Args:
         layers: a table as in `NETWORKS`
-        side: the input's side, in pixels
+        image_size: the input's side, in pixels
         batch_norm: counts scale and shift in the place of each convolution's bias,
             where the table does not say
 
     Yields:
         height, width, channels; trained parameters; FLOP (two a multiply-add) an image
     """
-    height = width = side
+    height = width = image_size
     channels = 3
     for layer in layers:
         parameters = flops = 0
@@ -275,7 +277,11 @@ def shapes(
 
 
 def count(
-    layers: tuple[Layer, ...], side: int, outputs: int, *, batch_norm: bool = False
+    layers: tuple[Layer, ...],
+    image_size: int,
+    outputs: int,
+    *,
+    batch_norm: bool = False,
 ) -> tuple[int, int]:
     """Returns trained parameters and FLOP an image, the output layer included.
 
@@ -285,5 +291,5 @@ def count(
         (271.7, 40.57)
     """
     table = (*layers, Connected(outputs, leaky=False))
-    made = list(shapes(table, side, batch_norm=batch_norm))
+    made = list(shapes(table, image_size, batch_norm=batch_norm))
     return sum(shape.parameters for shape in made), sum(shape.flops for shape in made)

@@ -59,10 +59,10 @@ def draw(
     )
 
 
-def _factor(size: Array, side: Array, most: float) -> Array:
+def _factor(size: Array, image_size: Array, most: float) -> Array:
     """Returns a factor in [1, most], or, as often, its inverse."""
     factor = 1 + (most - 1) * size
-    return ops.where(side < 0.5, factor, 1 / factor)
+    return ops.where(image_size < 0.5, factor, 1 / factor)
 
 
 def identity(n: int) -> Parameters:
@@ -77,7 +77,7 @@ def apply(
     boxes: Array,
     class_ids: Array,
     parameters: Parameters,
-    side: int,
+    image_size: int,
     *,
     align_corners: bool = AugmentConfig.align_corners,
 ) -> tuple[Array, Array, Array]:
@@ -88,12 +88,12 @@ def apply(
         boxes: (N, M, 4) xyxy, relative
         class_ids: (N, M) ints; -1 where there is no object
         parameters: from `draw`
-        side: of the new images, in pixels
+        image_size: of the new images, in pixels
         align_corners (False): the window, rounded to whole pixels, gives its corner
             pixels to the new image, as Darknet resizes; else its edges
 
     Returns:
-        images (N, side, side, 3) float32 in [0, 1]; boxes (N, M, 4) inside the new
+        images (N, H, W, 3) float32 in [0, 1]; boxes (N, M, 4) inside the new
         image; class ids (N, M), -1 also for objects that have left it
 
     Source: Darknet data.c, image.c
@@ -101,7 +101,7 @@ def apply(
     if align_corners:
         parameters = _whole(parameters, *images.shape[1:3])
     pixels = ops.cast(images, "float32") / 255.0
-    pixels = _cut_out(pixels, parameters, side, align_corners)
+    pixels = _cut_out(pixels, parameters, image_size, align_corners)
     pixels = _recolour(pixels, parameters)
     boxes, class_ids = _follow(boxes, class_ids, parameters)
     return pixels, boxes, class_ids
@@ -114,13 +114,13 @@ def _whole(parameters: Parameters, height: int, width: int) -> Parameters:
 
 
 def _cut_out(
-    pixels: Array, parameters: Parameters, side: int, align_corners: bool
+    pixels: Array, parameters: Parameters, image_size: int, align_corners: bool
 ) -> Array:
     """Resamples the window bilinearly: one matrix for the rows, one for the columns."""
     left, top, right, bottom = ops.unstack(parameters.window, 4, axis=-1)
     height, width = pixels.shape[1:3]
-    rows = _bilinear(top, bottom, height, side, align_corners)  # (N, side, H)
-    columns = _bilinear(left, right, width, side, align_corners)  # (N, side, W)
+    rows = _bilinear(top, bottom, height, image_size, align_corners)  # (N, side, H)
+    columns = _bilinear(left, right, width, image_size, align_corners)  # (N, side, W)
     flipped = parameters.flip[:, None, None] > 0.5
     columns = ops.where(flipped, ops.flip(columns, axis=1), columns)
     pixels = ops.einsum("nyh,nhwc->nywc", rows, pixels)
@@ -128,18 +128,18 @@ def _cut_out(
 
 
 def _bilinear(
-    start: Array, end: Array, size: int, side: int, align_corners: bool
+    start: Array, end: Array, size: int, image_size: int, align_corners: bool
 ) -> Array:
     """Returns the weights (N, side, size) of the old pixels in each new one."""
     start, extent = size * start[:, None], size * (end - start)[:, None]
-    new = ops.arange(side, dtype="float32")
+    new = ops.arange(image_size, dtype="float32")
     old = ops.arange(size, dtype="float32")
     # Where they are, in old pixels from the window's start: (N, side), (N, size).
     if align_corners:
         start, extent = ops.round(start), ops.round(extent)  # whole again, to the bit
-        new, old = new * ((extent - 1) / max(side - 1, 1)), old - start
+        new, old = new * ((extent - 1) / max(image_size - 1, 1)), old - start
     else:
-        new, old = extent * (new + 0.5) / side, old + 0.5 - start
+        new, old = extent * (new + 0.5) / image_size, old + 0.5 - start
     new = ops.clip(new, old[:, :1], old[:, -1:])  # outside, the edge is repeated
     distance = ops.abs(new[..., None] - old[:, None])
     return ops.maximum(1 - distance, 0)

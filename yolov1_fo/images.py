@@ -45,7 +45,7 @@ class Read(NamedTuple):
 
 def read(
     path: str | os.PathLike[str],
-    side: int | None = None,
+    image_size: int | None = None,
     *,
     align_corners: bool = False,
     max_pixels: int = MAX_IMAGE_PIXELS,
@@ -57,7 +57,7 @@ def read(
 
     Args:
         path: a file of one of `headers.KINDS`, by its content
-        side (as stored): resizes to side x side, in pixels
+        image_size (as stored): resizes to side x side, in pixels
         align_corners (False): with Darknet's `resize_aligned`, to float32 in [0, 1]
         max_pixels (200 million): an image of more is refused before it is decoded
 
@@ -69,7 +69,7 @@ def read(
         ValueError: if it is not an image
     """
     image, fault = decode(
-        path, side, align_corners=align_corners, max_pixels=max_pixels
+        path, image_size, align_corners=align_corners, max_pixels=max_pixels
     )
     if image is None:
         kind = FileNotFoundError if fault == MISSING else ValueError
@@ -91,7 +91,7 @@ def told(path: str | os.PathLike[str], fault: str | None) -> str:
 
 def decode(
     path: str | os.PathLike[str],
-    side: int | None = None,
+    image_size: int | None = None,
     *,
     align_corners: bool = False,
     max_pixels: int = MAX_IMAGE_PIXELS,
@@ -100,7 +100,7 @@ def decode(
 
     Args:
         path: an image file
-        side (as stored): as in `read`
+        image_size (as stored): as in `read`
         align_corners (False): as in `read`
         max_pixels (200 million): as in `read`
     """
@@ -115,8 +115,12 @@ def decode(
     if bgr is None:
         return Read(None, "can't be decoded")
     fault = None if whole is not None and _holds_all(header, data, bgr) else CUT
-    if side is not None:
-        bgr = resize_aligned(bgr, side) if align_corners else resize(bgr, side)
+    if image_size is not None:
+        bgr = (
+            resize_aligned(bgr, image_size)
+            if align_corners
+            else resize(bgr, image_size)
+        )
     return Read(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), fault)
 
 
@@ -306,7 +310,7 @@ def shown(path: str | os.PathLike[str], image: Array) -> Array:
     return image if found is None else found
 
 
-def resize(image: Array, side: int) -> Array:
+def resize(image: Array, image_size: int) -> Array:
     """Returns the image squashed to a square; proportions are not kept, as in Darknet.
 
     An axis that shrinks to less than half averages areas, so that small things do not
@@ -314,54 +318,56 @@ def resize(image: Array, side: int) -> Array:
 
     Args:
         image: (H, W, 3) uint8
-        side: in pixels
+        image_size: in pixels
 
     Returns:
-        (side, side, 3) uint8
+        (H, W, 3) uint8
     """
     height, width = image.shape[:2]
-    if (height, width) == (side, side):
+    if (height, width) == (image_size, image_size):
         return image
     image = np.ascontiguousarray(image)
-    if min(height, width) >= 2 * side:
-        return cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+    if min(height, width) >= 2 * image_size:
+        return cv2.resize(image, (image_size, image_size), interpolation=cv2.INTER_AREA)
     longer, is_wide = max(height, width), width > height
-    if longer >= 4 * side:
-        size = (side, height) if is_wide else (width, side)
+    if longer >= 4 * image_size:
+        size = (image_size, height) if is_wide else (width, image_size)
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    elif longer > 2 * side:  # of twice the size, bilinear is the mean; and it is fast
-        size = (2 * side, side) if is_wide else (side, 2 * side)
+    elif (
+        longer > 2 * image_size
+    ):  # of twice the size, bilinear is the mean; and it is fast
+        size = (2 * image_size, image_size) if is_wide else (image_size, 2 * image_size)
         image = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
-    return cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(image, (image_size, image_size), interpolation=cv2.INTER_LINEAR)
 
 
-def resize_aligned(image: Array, side: int) -> Array:
+def resize_aligned(image: Array, image_size: int) -> Array:
     """Returns the image squashed to a square as Darknet does it.
 
     Bilinear at any scale, in floats; the corner pixels stay the corner pixels.
 
     Args:
         image: (H, W, 3) uint8
-        side: in pixels
+        image_size: in pixels
 
     Returns:
-        (side, side, 3) float32 in [0, 1]
+        (H, W, 3) float32 in [0, 1]
 
     Source: Darknet image.c
     """
     height, width = image.shape[:2]
-    top, bottom, down = _neighbours(height, side)
-    left, right, across = _neighbours(width, side)
+    top, bottom, down = _neighbours(height, image_size)
+    left, right, across = _neighbours(width, image_size)
     above, below = (image[rows].astype(np.float32) / 255 for rows in (top, bottom))
     above = (1 - across) * above[:, left] + across * above[:, right]
     below = (1 - across) * below[:, left] + across * below[:, right]
     return (1 - down[:, None]) * above + down[:, None] * below
 
 
-def _neighbours(size: int, side: int) -> tuple[Array, Array, Array]:
+def _neighbours(size: int, image_size: int) -> tuple[Array, Array, Array]:
     """Returns between which two old pixels each new one lies, and how far on."""
-    scale = np.float32((size - 1) / max(side - 1, 1))
-    places = np.arange(side, dtype=np.float32) * scale
+    scale = np.float32((size - 1) / max(image_size - 1, 1))
+    places = np.arange(image_size, dtype=np.float32) * scale
     first = np.minimum(places.astype(int), size - 1)
     second = np.minimum(first + 1, size - 1)
     return first, second, (places - first)[:, None].astype(np.float32)

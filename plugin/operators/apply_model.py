@@ -6,8 +6,7 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from yolov1_fo.config import PREDICTION_PRECISIONS
-from yolov1_fo.datasets import outputs
-from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.datasets import checks, output_fields
 from yolov1_fo.jobs import launch
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import registry
@@ -105,7 +104,7 @@ class ApplyModel(foo.Operator):
             form.bool("skip_existing", label="Leave samples that have the field")
         if fits:
             field = ctx.params.get("label_field", FIELD)
-            known = outputs.detections(samples, field, replaces=False).exists
+            known = output_fields.detections(samples, field, replaces=False).exists
             does = "replaces what stands in" if known else "makes"
             kind = "images" if is_image else "videos"
             forms.say(form, "what", f"{does} '{field}' of {len(samples)} {kind}")
@@ -156,9 +155,9 @@ class ApplyModel(foo.Operator):
 
 def _check_samples(samples: Any) -> None:
     if samples.media_type == "video":
-        fo_samples.check_videos(samples)
+        checks.check_videos(samples)
     else:
-        fo_samples.check_images(samples)
+        checks.check_images(samples)
 
 
 def _models(dataset: Any) -> dict[str, str]:

@@ -44,7 +44,12 @@ class InspectDataset(foo.Operator):
             form, "gt_field", fields, label="Ground truth", default="ground_truth"
         )
         form.int("S", label="Cells a side", default=RECOMMENDED["S"], min=1)
-        form.int("side", label="Side, in pixels", default=RECOMMENDED["side"], min=32)
+        form.int(
+            "image_size",
+            label="Side, in pixels",
+            default=RECOMMENDED["image_size"],
+            min=32,
+        )
         shown = {NOTHING: "stay here", **{kind: kind for kind in inspection.KINDS}}
         forms.dropdown(form, "show", shown, label="Then show the samples of")
         form.bool("tag", label="Tag the samples of each finding", default=False)
@@ -57,7 +62,7 @@ class InspectDataset(foo.Operator):
             ctx.target_view(require_flat=True),
             params.get("gt_field", "ground_truth"),
             S=params.get("S", RECOMMENDED["S"]),
-            side=params.get("side", RECOMMENDED["side"]),
+            image_size=params.get("image_size", RECOMMENDED["image_size"]),
         )
         if params.get("tag"):
             report.tag()

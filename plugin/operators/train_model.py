@@ -7,23 +7,16 @@ import fiftyone.operators.types as types
 import psutil
 
 from yolov1_fo import architectures
-from yolov1_fo.checks import units
-from yolov1_fo.config import (
-    DATA_MODES,
-    OPTIMIZERS,
-    PRECISIONS,
-    RECOMMENDED,
-    SCHEDULES,
-    TrainConfig,
-)
-from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.config import RECOMMENDED, TrainConfig, units
+from yolov1_fo.config.train import DATA_MODES, OPTIMIZERS, PRECISIONS, SCHEDULES
+from yolov1_fo.datasets import checks
 from yolov1_fo.jobs import control, launch
 from yolov1_fo.runs import registry
 
 from .. import facts, following, forms, splits
 
 TRUTH = "ground_truth"
-FIRST = ("network", "epochs", "side", "batch_size")
+FIRST = ("network", "epochs", "image_size", "batch_size")
 ADVANCED = (
     *("S", "batch_norm", "optimizer", "learning_rate", "schedule", "head_filters"),
     *("dropout", "jitter", "flip", "patience", "precision", "data", "seed"),
@@ -149,10 +142,10 @@ def _settings(params: dict[str, Any]) -> dict[str, Any]:
     names = (*FIRST, *ADVANCED)
     given = {name: params[name] for name in names if params.get(name) is not None}
     network = given.get("network", RECOMMENDED["network"])
-    if not architectures.NETWORKS.get(network, architectures.Architecture()).trunk:
+    if not architectures.NETWORKS.get(network, architectures.Architecture()).backbone:
         return {"network": network, **given}
-    side = given.get("side", RECOMMENDED["side"])
-    return {**RECOMMENDED, "S": max(side // 16, 1), **given}
+    image_size = given.get("image_size", RECOMMENDED["image_size"])
+    return {**RECOMMENDED, "S": max(image_size // 16, 1), **given}
 
 
 def _add(form: types.Object, name: str, text: str, chosen: dict[str, Any]) -> None:
@@ -183,7 +176,7 @@ def _tell(form: types.Object, samples: Any, params: dict[str, Any]) -> None:
         ValueError: if something is missing or does not fit
     """
     dataset, field = samples._root_dataset, params["gt_field"]
-    fo_samples.check_detections(samples, field, "gt_field")
+    checks.check_detections(samples, field, "gt_field")
     train, val, images, measured = splits.foresee(samples, params)
     classes = facts.classes(train, field)
     config = launch.check(train, field, val, _settings(params), classes)

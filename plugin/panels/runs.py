@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from yolov1_fo.jobs import control, overview
-from yolov1_fo.jobs.overview import Row
+from yolov1_fo.jobs import control, status
+from yolov1_fo.jobs.status import Row
 from yolov1_fo.publishing.model_card import plain
 
 from .. import following
@@ -58,7 +58,7 @@ class RunsPanel(foo.Panel):
 
     def refresh(self, ctx: Any) -> None:
         """Reads the runs again; the timer calls it while one goes on."""
-        rows = overview.rows(ctx.dataset)
+        rows = status.rows(ctx.dataset)
         ctx.panel.set_data("table", [_cells(row) for row in rows])
         going_on = _going_on(ctx.dataset, rows)
         for one in going_on:
@@ -100,7 +100,7 @@ class RunsPanel(foo.Panel):
     def render(self, ctx: Any) -> types.Property:
         """Lays it out."""
         panel = types.Object()
-        rows = overview.rows(ctx.dataset)
+        rows = status.rows(ctx.dataset)
         if not rows:
             panel.md(EMPTY, name="empty")
         self._buttons(panel, rows)

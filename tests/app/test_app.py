@@ -53,7 +53,7 @@ def test_the_whole_way(highway, app, chromium, pictures, for_people):
 
     from yolov1_fo.publishing import local_zoo
 
-    epochs, side = (20, "160") if for_people else (24, "96")
+    epochs, image_size = (20, "160") if for_people else (24, "96")
     person = Person(chromium, app.url, pictures)
 
     # 1. Nothing is there yet; the panel says how to begin.
@@ -72,7 +72,7 @@ def test_the_whole_way(highway, app, chromium, pictures, for_people):
     person.picture("3-mistake")
     person.fill("Name of the run", "trucks")
     person.fill("Epochs", str(epochs))
-    person.fill("Side", side)
+    person.fill("Side", image_size)
     person.says("on this CPU, by the network's size")
     person.execute()
 

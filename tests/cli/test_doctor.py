@@ -139,12 +139,8 @@ def test_help_of_settings_is_there_without_docstrings(tmp_path):
     assert "boxes a cell" in said.stdout
 
 
-def test_descriptions_are_those_of_the_source(monkeypatch):
-    told = TrainConfig.describe()
-    assert all(told.values())
-    flags = type("Flags", (), {"optimize": 2})
-    monkeypatch.setattr("yolov1_fo.config.sys.flags", flags, raising=False)
-    assert TrainConfig.describe() == told
+def test_every_setting_is_described():
+    assert all(TrainConfig.describe().values())
 
 
 def test_nothing_of_ours_hangs_on_assert():

@@ -65,14 +65,17 @@ def test_help_says_every_setting_with_its_default(capsys):
     for name in TrainConfig.names():
         if name != "C":
             assert f"--{name.replace('_', '-')}" in words
-    assert "--learning-rate FLOAT the highest rate of the schedule (0.01)" in words
+    assert (
+        "--learning-rate FLOAT the highest learning rate of the schedule (0.01)"
+        in words
+    )
     assert "one of yolov1, fast-yolov1" in words
 
 
 def test_settings_are_described():
     said = TrainConfig.describe()
     assert list(said) == TrainConfig.names()
-    assert said["S"] == "cells a side"
+    assert said["S"] == "grid cells a side"
     assert said["lambda_coord"] == "weight of the errors in position and size"
 
 
@@ -105,7 +108,10 @@ MISTAKES = [
         "must be EPOCH:RATE, got '0=1'",
     ),
     (["train", "DATA", "--resume", "mine"], "run 'mine' is not on dataset .*: none"),
-    (["train", "DATA", "--trunk", "mine"], "trunk 'mine' is no file, no folder and no"),
+    (
+        ["train", "DATA", "--weights", "mine"],
+        "weights 'mine' is no file, no folder and no",
+    ),
     (["pretrain", "DATA"], "label_field 'ground_truth' on .* must hold Classificati"),
     (["apply", "DATA"], "the following arguments are required: MODEL"),
     (["apply", "DATA", "mine"], "run 'mine' is not on dataset .* training runs: none"),
@@ -193,7 +199,7 @@ def test_a_saved_view_is_found(capsys, named):
 
 @pytest.mark.slow
 def test_train_stands_on_the_dataset_and_resumes(capsys, named, micro, monkeypatch):
-    words = ["train", named, "--network", "micro", "--side", 32, "--S", 2]
+    words = ["train", named, "--network", "micro", "--image-size", 32, "--S", 2]
     words += ["--epochs", 2, "--batch-size", 2, "--run-key", "mine", "--no-flip"]
     assert called(capsys, *words)[0] == 2  # flip is a number
     words[-1:] = ["--flip", 0, "--batch-norm", "--rate-steps", "0:1e-3", "1:1e-4"]

@@ -15,7 +15,7 @@ from yolov1_fo.cli import main
 
 architectures.NETWORKS["micro"] = MICRO
 name, folder = sys.argv[1:]
-small = "--network micro --side 32 --S 2 --batch-size 2 --epochs 1 --run-key one"
+small = "--network micro --image-size 32 --S 2 --batch-size 2 --epochs 1 --run-key one"
 for line in (
     f"inspect {name} --S 2 --decode",
     f"train {name} {small}",

@@ -257,7 +257,7 @@ class Perfect:
 def test_a_training_measures_what_evaluate_measures(painted, others, mark):
     from yolov1_fo import decode
 
-    config = TrainConfig(network="fast-yolov1", side=32, S=4, C=1, batch_size=3)
+    config = TrainConfig(network="fast-yolov1", image_size=32, S=4, C=1, batch_size=3)
     plain = {"label": "cat", "bounding_box": SQUARE}
     rows = [[plain, *({**plain, **mark} for _ in others)] for _ in range(len(painted))]
     truth = [

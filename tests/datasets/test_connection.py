@@ -104,19 +104,19 @@ from yolov1_fo.training import callbacks
 from yolov1_fo.cli import main
 from yolov1_fo.datasets import connection
 from yolov1_fo.evaluation import evaluator
-from yolov1_fo.datasets import outputs
+from yolov1_fo.datasets import output_fields
 from yolov1_fo.runs import registry
 
 folder, port = Path(sys.argv[1]), int(sys.argv[2])
 server = [mongod.start(folder, port)]
 architectures.NETWORKS["micro"] = MICRO
-outputs.WRITE_EVERY, connection.BRIEF = 1, 0.5
+output_fields.WRITE_EVERY, connection.BRIEF = 1, 0.5
 dataset = fo.Dataset("data", persistent=True)
 box = fo.Detection(label="thing", bounding_box=[0.2, 0.2, 0.5, 0.5])
 for file in sys.argv[3:]:
     truth = fo.Detections(detections=[box.copy()])
     dataset.add_sample(fo.Sample(file, ground_truth=truth))
-SETTINGS = "--network micro --side 32 --S 2 --batch-size 2 --epochs 2"
+SETTINGS = "--network micro --image-size 32 --S 2 --batch-size 2 --epochs 2"
 
 
 def dying(owner, name, before=False):
@@ -148,7 +148,7 @@ trained = called(f"train data --all --no-val --run-key one {SETTINGS}")
 last = (registry.folder(dataset, "one") / "last").read_text()
 resumed = called("train data --all --no-val --resume one")
 status = registry.info(dataset, "one").status
-dying(outputs.Output, "flush")
+dying(output_fields.Output, "flush")
 applied = called("apply data one --batch-size 1")
 dataset.reload()
 count = len(dataset.exists("predictions"))

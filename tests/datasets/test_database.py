@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 SETTINGS = {
     "network": "yolov1-efficientnet-lite0",
     "pretrained": False,
-    "side": 32,
+    "image_size": 32,
     "S": 2,
     "head_filters": 8,
     "batch_size": 2,

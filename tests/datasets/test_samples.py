@@ -1,177 +1,196 @@
+import logging
+
 import fiftyone as fo
-import numpy as np
 import pytest
+from bson import ObjectId
+from fiftyone import ViewField as F
 
 import yolov1_fo
-from yolov1_fo.datasets import annotations, class_lists
 from yolov1_fo.datasets import samples as fo_samples
-from yolov1_fo.training import examples
+
+LEFT, RIGHT, CLOUD = "left", "right", "cloud"
 
 
-def with_marks(**marks):
-    return fo.Detection(label="a", bounding_box=[0, 0, 1, 1], **marks)
+@pytest.fixture
+def model(checkpoint_dir):
+    return yolov1_fo.load_model(checkpoint_dir)
 
 
-def test_read_gives_what_stands_there(painted, painted_files):
-    records = annotations.read(painted, "ground_truth")
-    assert records.filepaths == [str(one["path"]) for one in painted_files]
-    assert records.labels[1] == [label for label, _ in painted_files[1]["objects"]]
-    assert records.bounding_boxes[0] == [painted_files[0]["objects"][0][1]]
-    assert records.labels[5] == records.ignored[5] == []
-    assert records.confidences[0] == [None]
+@pytest.fixture
+def grouped(painted_files):
+    """Four groups: a picture left and one right, with boxes, and a point cloud."""
+    dataset = fo.Dataset()
+    dataset.add_group_field("group", default=LEFT)
+    samples = []
+    for number in range(4):
+        group = fo.Group()
+        for name, one in ((LEFT, number), (RIGHT, 7 - number)):
+            boxes = [
+                fo.Detection(label=label, bounding_box=box)
+                for label, box in painted_files[one]["objects"]
+            ]
+            samples.append(
+                fo.Sample(
+                    str(painted_files[one]["path"]),
+                    group=group.element(name),
+                    tags=["train" if number else "val"],
+                    ground_truth=fo.Detections(detections=boxes),
+                )
+            )
+        samples.append(fo.Sample(f"{number}.pcd", group=group.element(CLOUD)))
+    dataset.add_samples(samples, progress=False)
+    yield dataset
+    dataset.delete()
 
 
-def test_names_that_are_known_as_its_own_are_there():
-    assert fo_samples.read is annotations.read
-    assert fo_samples.classes_of is class_lists.classes_of
-    with pytest.raises(AttributeError, match="has no attribute 'raed'"):
-        fo_samples.raed  # noqa: B018  # the access is the test
+def choose(grouped, how):
+    """Returns the right slice, chosen in one of FiftyOne's ways."""
+    if how == "named":
+        return grouped.select_group_slices(RIGHT)
+    if how == "view":
+        return grouped.match_tags(["train", "val"])
+    return grouped
 
 
-def test_read_takes_a_sample_without_the_field_for_empty(painted):
-    painted.add_sample(fo.Sample(filepath="more.png"))
-    assert annotations.read(painted, "ground_truth").labels[-1] == []
+def count(grouped, name, field):
+    return grouped.select_group_slices(name).count(field)
 
 
-def test_read_keeps_the_views_order(painted):
-    view = painted.sort_by("filepath", reverse=True)
-    assert annotations.read(view, "ground_truth").ids == view.values("id")
+@pytest.mark.parametrize("how", ["active", "named", "view"])
+def test_a_slice_gets_what_is_written(grouped, model, how, caplog):
+    if how != "named":
+        grouped.group_slice = RIGHT
+    samples = choose(grouped, how)
+    with caplog.at_level(logging.INFO, logger="yolov1_fo"):
+        assert not yolov1_fo.apply(samples, model, "found", progress=False)
+    assert ("the slice 'right' is taken" in caplog.text) == (how != "named")
+    yolov1_fo.write_objectness(samples, model, progress=False)
+    yolov1_fo.write_losses(samples, model, progress=False)
+    for field in ("found", "objectness", "loss"):
+        assert count(grouped, RIGHT, field) == 4
+        assert count(grouped, LEFT, field) == 0
+    again = {"skip_existing": True, "progress": False}
+    assert not yolov1_fo.apply(samples, model, "found", **again)
+    report = yolov1_fo.inspect(samples, S=2, tiny_px=500)
+    assert report.images == 4
+    report.tag()
+    report.save_views()
+    assert grouped.load_saved_view("inspect:tiny").values("group.name")[0] == RIGHT
+    tags = grouped.select_group_slices(LEFT).count_sample_tags()
+    assert not any(tag.startswith("inspect") for tag in tags)
+    batch = next(iter(yolov1_fo.to_tf_dataset(samples, image_size=32)))
+    assert len(batch["images"]) == 4
+
+
+def test_several_slices_are_one_collection(grouped, model):
+    both = grouped.select_group_slices([LEFT, RIGHT])
+    yolov1_fo.apply(both, model, "found", progress=False)
+    assert count(grouped, LEFT, "found") == count(grouped, RIGHT, "found") == 4
+
+
+def test_a_slice_is_trained_on_and_measured(grouped, micro):
+    grouped.group_slice = RIGHT
+    result = yolov1_fo.train(
+        grouped.match_tags("train"),
+        val_samples=grouped.match_tags("val"),
+        epochs=1,
+        run_key="grouped",
+        classes=["blue", "red"],
+        **micro,
+    )
+    run = grouped.get_run_info("grouped").config
+    assert (run.images, run.val_images) == (3, 1)
+    model = yolov1_fo.load_model("grouped", grouped, confidence_thresh=0.0)
+    assert model.classes == ["blue", "red"]
+    assert result.history["val_voc07"]
 
 
 @pytest.mark.parametrize(
-    ("marks", "ignored"),
+    "call",
     [
-        ({}, False),
-        ({"difficult": True}, True),
-        ({"difficult": "1"}, True),  # as VOC's importer may leave it
-        ({"difficult": 0}, False),
-        ({"iscrowd": 1}, True),
-        ({"IsGroupOf": True}, True),
-        ({"IsGroupOf": False, "iscrowd": "0"}, False),
-        ({"iscrowd": "0.0"}, False),  # as CVAT's importer leaves them
-        ({"iscrowd": "false"}, False),
-        ({"iscrowd": "true"}, True),
-        ({"iscrowd": " True "}, True),
-        ({"iscrowd": 1.0}, True),
-        ({"iscrowd": float("nan")}, False),
-        ({"iscrowd": None}, False),
-        ({"attributes": {"iscrowd": fo.NumericAttribute(value=1.0)}}, True),
-        ({"attributes": {"iscrowd": fo.NumericAttribute(value=0.0)}}, False),
-        ({"attributes": {"difficult": fo.BooleanAttribute(value=True)}}, True),
-        ({"attributes": {"IsGroupOf": fo.CategoricalAttribute(value="true")}}, True),
-        ({"attributes": {"IsGroupOf": fo.CategoricalAttribute(value="0")}}, False),
-        ({"attributes": {"iscrowd": fo.Attribute(value=1)}, "iscrowd": 0}, True),
-        ({"attributes": {"truncated": fo.BooleanAttribute(value=True)}}, False),
+        lambda samples, model: yolov1_fo.apply(samples, model),
+        lambda samples, model: yolov1_fo.train(samples),
+        lambda samples, model: yolov1_fo.inspect(samples),
+        lambda samples, model: yolov1_fo.write_objectness(samples, model),
     ],
 )
-def test_every_reader_honours_every_mark(painted, marks, ignored):
-    sample = painted.first()
-    sample["ground_truth"] = fo.Detections(detections=[with_marks(**marks)])
-    sample.save()
-    assert annotations.read(painted, "ground_truth").ignored[0] == [ignored]
-    assert annotations.is_ignored(painted.first().ground_truth.detections[0]) is ignored
-    listing = examples.load(painted.limit(1), "ground_truth", ["a"])
-    assert listing.dropped.ignored == int(ignored)
-    assert yolov1_fo.inspect(painted.limit(1)).ignored == int(ignored)
-
-
-@pytest.mark.parametrize(
-    ("view", "line"),
-    [
-        (lambda d: d.limit(0), "a view on dataset '.*' has no samples"),
-        (lambda d: d.to_patches("ground_truth"), "shows patches; pass the samples"),
-        (lambda d: fo.Dataset(), "dataset '.*' has no samples"),
-    ],
-)
-def test_unfit_views_are_one_clear_line(painted, view, line):
-    with pytest.raises(ValueError, match=line):
-        fo_samples.check_images(view(painted))
-
-
-def test_grouped_and_video_are_one_clear_line():
-    group = fo.Group()
-    grouped = fo.Dataset()
-    grouped.add_group_field("group")
-    grouped.add_sample(fo.Sample(filepath="a.png", group=group.element("left")))
-    with pytest.raises(ValueError, match=r"is grouped; .*select_group_slices"):
-        fo_samples.check_images(grouped)
-    video = fo.Dataset()
-    video.add_sample(fo.Sample(filepath="a.mp4"))
-    with pytest.raises(ValueError, match=r"holds videos; .*to_frames"):
-        fo_samples.check_images(video)
-
-
-def test_wrong_fields_are_one_clear_line(painted):
+def test_a_slice_without_images_is_one_clear_line(grouped, model, call):
     with pytest.raises(
-        ValueError, match=r"gt_field 'truth' is not on dataset .*: ground_truth"
+        ValueError, match=r"got point-cloud; slices that hold images: left, right$"
     ):
-        fo_samples.check_detections(painted, "truth", "gt_field")
-    with pytest.raises(ValueError, match="must hold Detections, got ListField"):
-        fo_samples.check_detections(painted, "tags", "gt_field")
-    painted.add_sample_field(
-        "kind", fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification
-    )
-    with pytest.raises(ValueError, match="must hold Detections, got Classification"):
-        fo_samples.check_detections(painted, "kind", "gt_field")
+        call(grouped.select_group_slices(CLOUD), model)
+    grouped.group_slice = CLOUD
+    with pytest.raises(
+        ValueError,
+        match=r"'cloud' holds point-cloud; slices that hold .*: left, right; choose "
+        r"one: samples.select_group_slices\('left'\)",
+    ):
+        call(grouped, model)
 
 
-def test_classes_come_from_the_nearest_place(painted):
-    def classes(given=None):
-        return class_lists.classes_of(painted, "ground_truth", given)
-
-    assert classes() == ["blue", "red"]
-    painted.default_classes = ["z", "red", "blue"]
-    assert classes() == ["z", "red", "blue"]
-    painted.classes = {"ground_truth": ["red", "blue"]}
-    assert classes() == ["red", "blue"]
-    assert classes(["blue"]) == ["blue"]
-    with pytest.raises(ValueError, match="classes must differ, got a twice"):
-        classes(["a", "b", "a"])
+def test_groups_of_a_view_are_flattened_by_the_caller(painted, model):
+    groups = painted.group_by("tags")
+    with pytest.raises(ValueError, match=r"shows groups; .*: samples\.flatten\(\)"):
+        yolov1_fo.apply(groups, model)
 
 
-def test_no_objects_have_no_classes(painted):
-    painted.add_sample_field(
-        "empty", fo.EmbeddedDocumentField, embedded_doc_type=fo.Detections
-    )
-    with pytest.raises(ValueError, match=r"'empty' on dataset .* has no objects"):
-        class_lists.classes_of(painted, "empty")
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ("fruit", r"got 'fruit'; fo\.load_dataset\('fruit'\) loads one"),
+        ([fo.Sample("a.png")], r"got a list; dataset\.select\(ids\) makes a view"),
+        (None, "got a NoneType"),
+        (3, "got a int"),
+    ],
+)
+def test_what_is_no_collection_is_one_clear_line(painted, model, given, line):
+    line = f"^samples must be a FiftyOne dataset or view, {line}"
+    for call in (
+        lambda: yolov1_fo.train(given),
+        lambda: yolov1_fo.train(given, resume="run"),
+        lambda: yolov1_fo.pretrain(given),
+        lambda: yolov1_fo.inspect(given),
+        lambda: yolov1_fo.to_tf_dataset(given),
+        lambda: yolov1_fo.apply(given, model),
+        lambda: yolov1_fo.write_losses(given, model),
+        lambda: yolov1_fo.write_objectness(given, model),
+    ):
+        with pytest.raises(TypeError, match=line):
+            call()
+    if given is not None:
+        for learn in (yolov1_fo.train, yolov1_fo.inspect):
+            with pytest.raises(TypeError, match=f"^val_{line[1:]}"):
+                learn(painted, val_samples=given)
 
 
-def test_digest_tells_sets_apart():
-    assert fo_samples.digest(["a", "b"]) == fo_samples.digest(["b", "a"])
-    assert fo_samples.digest(["a", "b"]) != fo_samples.digest(["ab"])
+@pytest.mark.parametrize("write", ["apply", "write_losses", "write_objectness"])
+def test_a_models_name_is_no_model(painted, write):
+    line = r"model must be a YOLOv1Model, got 'run'; yolov1_fo\.load_model\('run'\)"
+    with pytest.raises(TypeError, match=line):
+        getattr(yolov1_fo, write)(painted, "run")
 
 
-def test_parts_are_the_whole(painted, monkeypatch):
-    whole = annotations.read(painted, "ground_truth")
-    listed = examples.load(painted, "ground_truth", ["red", "blue"])
-    monkeypatch.setattr(annotations, "PART", 3)
-    parts = list(annotations.read_parts(painted, "ground_truth"))
-    assert [len(part.ids) for part in parts] == [3, 3, 2]
-    for name, values in whole._asdict().items():
-        assert [row for part in parts for row in getattr(part, name)] == values
-    again = examples.load(painted, "ground_truth", ["red", "blue"])
-    assert (again.ids, again.filepaths) == (listed.ids, listed.filepaths)
-    assert again.dropped == listed.dropped
-    for ours, theirs in zip(again.objects, listed.objects, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    none = painted.limit(0)
-    assert [part.ids for part in annotations.read_parts(none, "ground_truth")] == [[]]
+def test_every_view_comes_back_from_its_json(painted):
+    first = painted.first()
+    for view in (
+        painted,
+        painted.match(F("_id") == ObjectId(first.id)),
+        painted.match({"_id": {"$in": [ObjectId(first.id)]}}),
+        painted.select(first.id).match_tags("train"),
+        painted.match(F("created_at") == first.created_at),
+    ):
+        said = fo_samples.stages(view)
+        assert said == fo_samples.stages(view.view())
+        again = fo_samples.view_of(painted, said)
+        assert again.values("id") == view.values("id")
 
 
-@pytest.mark.parametrize("estimate", [0, 5])
-def test_all_samples_are_read_when_the_database_estimates_fewer(
-    painted, monkeypatch, estimate
-):
-    monkeypatch.setattr(
-        painted._sample_collection.__class__,
-        "estimated_document_count",
-        lambda *_: estimate,
-    )
-    monkeypatch.setattr(annotations, "PART", 4)
-    assert len(painted) == estimate
-    fo_samples.check_images(painted)
-    parts = list(annotations.read_parts(painted, "ground_truth"))
-    assert [len(part.ids) for part in parts] == [4, 4]
-    with pytest.raises(ValueError, match="has no samples"):
-        fo_samples.check_images(painted.match_tags("none"))
+def test_the_json_of_a_slice_is_of_the_same_samples(grouped):
+    right = grouped.select_group_slices(RIGHT).first()
+    right.tags.append("mine")
+    right.save()
+    grouped.group_slice = RIGHT
+    view = fo_samples.flat(grouped.match_tags("mine"))
+    said = fo_samples.stages(view)
+    grouped.group_slice = LEFT
+    assert fo_samples.view_of(grouped, said).values("id") == [right.id]

@@ -174,7 +174,7 @@ def test_bad_input_is_one_clear_line(predicted, arguments, line):
 def test_training_and_evaluation_measure_the_same(painted, checkpoint_dir, seed):
     """`Validator`, on arrays, agrees with `evaluate`, on the database."""
     from yolov1_fo.config import TrainConfig
-    from yolov1_fo.networks import graph
+    from yolov1_fo.networks import build
     from yolov1_fo.training import callbacks, examples
 
     model = yolov1_fo.load_model(checkpoint_dir)
@@ -185,10 +185,15 @@ def test_training_and_evaluation_measure_the_same(painted, checkpoint_dir, seed)
     marked.save()
     listing = examples.load(view, "ground_truth", model.classes)
     config = TrainConfig(
-        network="fast-yolov1", side=32, S=3, C=2, batch_size=2, confidence_thresh=0.01
+        network="fast-yolov1",
+        image_size=32,
+        S=3,
+        C=2,
+        batch_size=2,
+        confidence_thresh=0.01,
     )
     measured = callbacks.Validator(listing, config)(
-        graph.load(checkpoint_dir / "network.keras")
+        build.load(checkpoint_dir / "network.keras")
     )
     yolov1_fo.apply(view, model, "found", progress=False)
     report = yolov1_fo.evaluate(view, "found", classes=model.classes)

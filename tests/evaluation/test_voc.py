@@ -5,7 +5,7 @@ import pytest
 
 import yolov1_fo
 from tests import golden
-from yolov1_fo.evaluation import error_analysis, reports
+from yolov1_fo.evaluation import error_analysis, report
 from yolov1_fo.evaluation.voc import VOCEvaluationConfig
 
 SIDE = 200  # of padilla's images, in pixels
@@ -198,7 +198,7 @@ def test_pictures_show_what_was_measured(every_kind):
 
 def test_shares_of_nothing_are_unknown():
     empty = {"cat": dict.fromkeys(error_analysis.KINDS, 0)}
-    assert "nan" in reports.said(empty)
+    assert "nan" in report.said(empty)
 
 
 @pytest.mark.parametrize(

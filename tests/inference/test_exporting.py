@@ -20,21 +20,21 @@ from yolov1_fo.config import GridConfig, NetworkConfig
 from yolov1_fo.datasets import labels
 from yolov1_fo.inference import exporting, formats
 from yolov1_fo.model.yolov1_model import YOLOv1Model, YOLOv1ModelConfig
-from yolov1_fo.networks import graph
+from yolov1_fo.networks import build
 
 ROOT = Path(__file__).parents[2]
 FORMATS = ("saved_model", "onnx", "litert")
 
-MICRO_SETTINGS = {"network": "micro", "side": 32, "S": 2}
+MICRO_SETTINGS = {"network": "micro", "image_size": 32, "S": 2}
 CASES = {
     "normalised": (MICRO, {**MICRO_SETTINGS, "batch_norm": True}),
     "plain": (MICRO, MICRO_SETTINGS),
     "local": (GOLDEN["micro"], MICRO_SETTINGS),  # Darknet's normalisation, too
-    "trunk": (
+    "weights": (
         None,
         {
             "network": "yolov1-efficientnet-lite0",
-            "side": 64,
+            "image_size": 64,
             "S": 4,
             "pretrained": False,
             "head_filters": 8,
@@ -125,7 +125,7 @@ def test_half_precision_is_exported_as_float32(monkeypatch, tmp_path, format):
     full = untrained(settings)
     half = untrained(settings)
     config = NetworkConfig.pick(half.card["settings"])
-    half.network = graph.build(config, precision="mixed_bfloat16")
+    half.network = build.detector(config, precision="mixed_bfloat16")
     half.network.set_weights(full.network.get_weights())
     run = served(yolov1_fo.export(half, tmp_path / "it", format), format)
     pixels = np.random.default_rng(1).random((2, 32, 32, 3), np.float32)
@@ -154,7 +154,7 @@ def test_the_card_says_what_serving_needs(checkpoint_dir, tmp_path):
         "network": "yolov1",
         "input": "image: (N, 32, 32, 3) float32 RGB in [0, 1]",
         "output": "(N, 108) float32, for decode.decode",  # 9 (2 + 5 2)
-        "side": 32,
+        "image_size": 32,
         "grid": {"S": 3, "B": 2, "C": 2, "sqrt": True, "softmax": False},
         "classes": ["blue", "red"],
     }
@@ -172,7 +172,9 @@ def test_the_examples_of_the_docs_serve(checkpoint_dir, painted_files, tmp_path)
     picture = tmp_path / "photograph.jpg"
     picture.write_bytes(painted_files[0]["path"].read_bytes())
     model = yolov1_fo.load_model(checkpoint_dir, confidence_thresh=0.2)
-    (found,) = model.detected(model.forward(images.read(picture, model.side)[None]))
+    (found,) = model.detected(
+        model.forward(images.read(picture, model.image_size)[None])
+    )
     for code in examples:
         assert len(ast.parse(code).body) <= 11
         result = subprocess.run(
@@ -198,7 +200,7 @@ def test_the_examples_of_the_docs_serve(checkpoint_dir, painted_files, tmp_path)
 def test_photographs_show_the_same_from_every_runtime(photographs, tmp_path):
     files = sorted((photographs / "fruit" / "images" / "test").glob("*.jpg"))[:50]
     assert len(files) == 50
-    settings = {"network": "yolov1-efficientnet-lite0", "side": 224, "S": 7}
+    settings = {"network": "yolov1-efficientnet-lite0", "image_size": 224, "S": 7}
     config = {"settings": settings, "classes": ["apple", "banana", "orange"]}
     model = YOLOv1Model(YOLOv1ModelConfig(config))
     for name in ("class_probs", "confidence", "boxes"):  # untrained they say little
@@ -206,7 +208,7 @@ def test_photographs_show_the_same_from_every_runtime(photographs, tmp_path):
         kernel, bias = layer.get_weights()
         layer.set_weights([kernel * 5, bias])
     thresh = model.config.confidence_thresh = 0.1
-    pixels = np.stack([images.read(file, model.side) for file in files])
+    pixels = np.stack([images.read(file, model.image_size) for file in files])
     expected = model.predict_pixels(pixels)
     assert sum(len(one.detections) for one in expected) > 500
     pixels = pixels / np.float32(255)

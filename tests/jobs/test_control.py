@@ -14,7 +14,7 @@ import pytest
 
 import yolov1_fo
 from yolov1_fo import files
-from yolov1_fo.jobs import control, platform, worker
+from yolov1_fo.jobs import child_process, control, worker
 from yolov1_fo.runs import registry
 
 pytestmark = pytest.mark.slow
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 SETTINGS = {
     "network": "yolov1-efficientnet-lite0",
     "pretrained": False,
-    "side": 32,
+    "image_size": 32,
     "S": 2,
     "head_filters": 8,
     "batch_size": 2,
@@ -295,12 +295,12 @@ def test_a_folder_that_is_no_job(tmp_path, text):
 
 def test_without_process_groups_a_file_interrupts(tmp_path, monkeypatch):
     """As on Windows."""
-    monkeypatch.setattr(platform, "HAS_GROUPS", False)
-    monkeypatch.setattr(platform, "LOOK_EVERY", 0.01)
-    assert platform.apart() == {"creationflags": 0}
+    monkeypatch.setattr(child_process, "HAS_GROUPS", False)
+    monkeypatch.setattr(child_process, "LOOK_EVERY", 0.01)
+    assert child_process.apart() == {"creationflags": 0}
     stopping = tmp_path / control.STOPPING
-    platform.end(os.getpid())  # leaves it to the file
-    platform.interrupt_when(stopping)
+    child_process.end(os.getpid())  # leaves it to the file
+    child_process.interrupt_when(stopping)
     stopping.touch()
 
     def work():

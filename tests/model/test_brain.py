@@ -24,7 +24,7 @@ def test_photographs_of_a_kind_stand_together(photographs, monkeypatch):
     dataset = fruit.load(photographs / "fruit")
     try:
         keras.utils.set_random_seed(0)
-        settings = {"network": "yolov1-efficientnet-lite0", "side": 224, "S": 7}
+        settings = {"network": "yolov1-efficientnet-lite0", "image_size": 224, "S": 7}
         model = YOLOv1Model(YOLOv1ModelConfig({"settings": settings}))
         view = dataset.take(200, seed=1)
         view.compute_embeddings(

@@ -10,7 +10,7 @@ import pytest
 
 import yolov1_fo
 from yolov1_fo.model.keras_image_model import KerasImageModel
-from yolov1_fo.networks import graph as networks
+from yolov1_fo.networks import build
 
 SIDE, CHANNELS = 16, 6
 NAMES = ("dark", "light")
@@ -41,7 +41,7 @@ def model(checkpoint_dir):
 
 
 def pictures(rng):
-    return [rng.integers(0, 256, (*side, 3), np.uint8) for side in ((9, 30), (16, 16))]
+    return [rng.integers(0, 256, (*size, 3), np.uint8) for size in ((9, 30), (16, 16))]
 
 
 def test_any_network_is_applied_and_embedded(classifier, painted):
@@ -88,7 +88,7 @@ def test_yolov1_embeds_images_and_patches(model, painted):
     together = painted.compute_embeddings(model, batch_size=4)
     single = painted.compute_embeddings(model)
     np.testing.assert_allclose(together, single, atol=1e-5)
-    channels = networks.features_of(model.network).shape[-1]
+    channels = build.features_of(model.network).shape[-1]
     assert together.shape == (8, channels)
     patches = painted.compute_patch_embeddings(model, "ground_truth", batch_size=4)
     for sample in painted:
@@ -151,7 +151,7 @@ def _two_outputs():
         (
             lambda: _network(keras.Input((3, 8, 8)), keras.layers.Flatten()),
             ValueError,
-            r"must take images \(None, side, side, 3\), channels last, got \(None, 3",
+            r"must take images \(None, H, W, 3\), channels last, got \(None, 3",
         ),
         (
             lambda: _network(keras.Input((None, None, 3)), keras.layers.ReLU()),

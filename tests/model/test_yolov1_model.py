@@ -13,7 +13,7 @@ from tests.same import assert_same
 from tests.test_images import turned
 from yolov1_fo import boxes, grid
 from yolov1_fo.datasets import labels
-from yolov1_fo.model.model_config import YOLOv1ModelConfig
+from yolov1_fo.model.settings import YOLOv1ModelConfig
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def model(checkpoint_dir):
 
 def pictures(rng):
     sides = [(40, 60), (33, 20), (32, 32), (90, 10), (64, 64)]
-    return [rng.integers(0, 256, (*side, 3), np.uint8) for side in sides]
+    return [rng.integers(0, 256, (*size, 3), np.uint8) for size in sides]
 
 
 def test_single_and_batched_predictions_are_the_same(model, rng):
@@ -35,7 +35,7 @@ def test_single_and_batched_predictions_are_the_same(model, rng):
 
 
 def test_precision_may_change_between_predictions(model, rng):
-    pixels = rng.integers(0, 256, (3, model.side, model.side, 3), np.uint8)
+    pixels = rng.integers(0, 256, (3, model.image_size, model.image_size, 3), np.uint8)
     before = model.forward(pixels)
     model.config.precision = "bfloat16"
     half = model.forward(pixels)

@@ -90,7 +90,7 @@ def test_missing_package_is_one_clear_line(monkeypatch):
 
 
 def test_lite0_has_the_published_weights():
-    trunk = backbones.build("efficientnet-lite0", 64)
+    backbone = backbones.build("efficientnet-lite0", 64)
     tensors = backbones.read_legacy_torch(
         backbones.lite0_file(), backbones.LITE0_SHA256
     )
@@ -100,19 +100,26 @@ def test_lite0_has_the_published_weights():
         for name in tensors
         if not name.startswith(head) and not name.endswith("num_batches_tracked")
     ]
-    assert len(trunk.weights) == len(used)
-    stem = trunk.get_layer("_conv_stem").get_weights()[0]
+    assert len(backbone.weights) == len(used)
+    stem = backbone.get_layer("_conv_stem").get_weights()[0]
     np.testing.assert_array_equal(
         stem, tensors["_conv_stem.weight"].transpose(2, 3, 1, 0)
     )
 
 
 @pytest.mark.parametrize(("stride", "channels"), [(32, 320), (16, 112)])
-@pytest.mark.parametrize("side", [64, 96])
-def test_trunk_ends_where_it_is_told(side, stride, channels):
-    trunk = backbones.build("efficientnet-lite0", side, pretrained=False, stride=stride)
-    assert trunk.output_shape == (None, side // stride, side // stride, channels)
-    assert trunk.name == "trunk"
+@pytest.mark.parametrize("image_size", [64, 96])
+def test_backbone_ends_where_it_is_told(image_size, stride, channels):
+    backbone = backbones.build(
+        "efficientnet-lite0", image_size, pretrained=False, stride=stride
+    )
+    assert backbone.output_shape == (
+        None,
+        image_size // stride,
+        image_size // stride,
+        channels,
+    )
+    assert backbone.name == "backbone"
 
 
 def test_lite0_tells_photographs_apart(photographs):
@@ -124,8 +131,10 @@ def test_lite0_tells_photographs_apart(photographs):
     paths = [folder / f"{name}.jpg" for name in names]
     pixels = np.stack([images.read(path, 224) for path in paths if path.is_file()])
     assert len(pixels) == len(names)
-    trunk = backbones.build("efficientnet-lite0", 224)
-    features = trunk.predict_on_batch(pixels.astype(np.float32) / 255).mean(axis=(1, 2))
+    backbone = backbones.build("efficientnet-lite0", 224)
+    features = backbone.predict_on_batch(pixels.astype(np.float32) / 255).mean(
+        axis=(1, 2)
+    )
     features /= np.linalg.norm(features, axis=1, keepdims=True)
     likeness = features @ features.T
     within = [likeness[i, j] for i in range(6) for j in range(i) if i // 3 == j // 3]
@@ -137,8 +146,8 @@ def test_lite0_tells_photographs_apart(photographs):
 @pytest.mark.parametrize("name", backbones.APPLICATIONS)
 def test_applications_build_without_weights(name):
     for stride in (32, 16):
-        trunk = backbones.build(name, 64, pretrained=False, stride=stride)
-        assert trunk.output_shape[1:3] == (64 // stride, 64 // stride)
+        backbone = backbones.build(name, 64, pretrained=False, stride=stride)
+        assert backbone.output_shape[1:3] == (64 // stride, 64 // stride)
 
 
 def test_weights_that_cannot_be_fetched_are_one_clear_line(monkeypatch):

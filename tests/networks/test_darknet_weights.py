@@ -14,19 +14,19 @@ from tests import golden
 from tests.micro import GOLDEN
 from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.config import NetworkConfig
-from yolov1_fo.networks import darknet_weights, graph
+from yolov1_fo.networks import build, darknet_weights
 
 
-def build(name="micro", **changed):
+def made(name="micro", **changed):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(NETWORKS, name, GOLDEN[name])
-        settings = {"network": name, "side": 56, "S": 7, "C": 3} | changed
-        return graph.build(NetworkConfig(**settings), blank=True)
+        settings = {"network": name, "image_size": 56, "S": 7, "C": 3} | changed
+        return build.detector(NetworkConfig(**settings), blank=True)
 
 
 @pytest.fixture(scope="module")
 def net():
-    return build()
+    return made()
 
 
 MICRO = golden.DARKNET / "micro.weights"
@@ -42,7 +42,7 @@ HEADERS = {
 @pytest.mark.parametrize("name", GOLDEN)
 def test_what_was_read_is_written_byte_for_byte(name, tmp_path):
     source = golden.DARKNET / f"{name}.weights"
-    net = build(name)
+    net = made(name)
     header = darknet_weights.read(source, net)
     darknet_weights.write(tmp_path / "again.weights", net, header)
     assert (tmp_path / "again.weights").read_bytes() == source.read_bytes()
@@ -62,13 +62,13 @@ def test_every_header_comes_back(version, net, tmp_path):
 def test_connected_weights_of_2015_stand_transposed(tmp_path):
     new, old = tmp_path / "new.weights", tmp_path / "old.weights"
     new.write_bytes(HEADERS["0.2"] + NUMBERS)
-    first = build()
+    first = made()
     darknet_weights.read(new, first)
     darknet_weights.write(
         old, first, darknet_weights.read_header(_written(tmp_path, "2015"))
     )
     assert old.read_bytes()[16:] != NUMBERS
-    again = build()
+    again = made()
     darknet_weights.read(old, again)
     for a, b in zip(first.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -81,7 +81,7 @@ def _written(folder: Path, version: str) -> Path:
 
 
 def test_pieces_make_the_whole(monkeypatch):
-    whole, pieced = build(), build()
+    whole, pieced = made(), made()
     darknet_weights.read(MICRO, whole)
     monkeypatch.setattr(darknet_weights, "PIECE", 7)
     darknet_weights.read(MICRO, pieced)
@@ -99,11 +99,11 @@ def _parts(net):
 
 
 def test_the_layers_of_a_classifier_are_enough_where_they_may(tmp_path):
-    layers = list(darknet_weights._layers(build(), False))
+    layers = list(darknet_weights._layers(made(), False))
     floats = sum(part.size for layer in layers[:3] for part in layer)
     path = tmp_path / "conv.weights"
     path.write_bytes(HEADERS["0.1"] + NUMBERS[: 4 * floats])
-    whole, net = build(), build()
+    whole, net = made(), made()
     darknet_weights.read(MICRO, whole)
     darknet_weights.read(path, net, partial=True)
     for name in ("conv_01", "conv_03", "conv_04"):
@@ -119,8 +119,8 @@ def test_the_layers_of_a_classifier_are_enough_where_they_may(tmp_path):
 
 
 def test_darknets_published_classifier_is_the_first_20_convolutions():
-    config = NetworkConfig(network="darknet-yolov1", side=64, S=1, C=1)
-    layers = list(darknet_weights._layers(graph.build(config, blank=True), False))
+    config = NetworkConfig(network="darknet-yolov1", image_size=64, S=1, C=1)
+    layers = list(darknet_weights._layers(build.detector(config, blank=True), False))
     numbers = sum(part.size for layer in layers[:20] for part in layer)
     assert 16 + 4 * numbers == 89_721_616  # bytes of extraction.conv.weights
 
@@ -161,7 +161,7 @@ def test_a_file_of_another_network_names_both_sizes():
     with pytest.raises(
         ValueError, match=r"must have 188468 bytes for micro-nobn .* got 188756"
     ):
-        darknet_weights.read(MICRO, build("micro_nobn"))
+        darknet_weights.read(MICRO, made("micro_nobn"))
 
 
 def test_a_missing_file_is_named(net):
@@ -227,12 +227,12 @@ def test_a_folder_is_no_file(net, tmp_path):
 
 MEASURE = """
 import resource, sys
-from yolov1_fo.networks import darknet_weights, graph
+from yolov1_fo.networks import build, darknet_weights
 from yolov1_fo.config import NetworkConfig
-graph.build(NetworkConfig(network="darknet-yolov1-tiny"))  # loads it all
+build.detector(NetworkConfig(network="darknet-yolov1-tiny"))  # loads it all
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 before = peak()
-net = graph.build(NetworkConfig(network="darknet-yolov1"), blank=True)
+net = build.detector(NetworkConfig(network="darknet-yolov1"), blank=True)
 darknet_weights.write(sys.argv[1], net)
 darknet_weights.read(sys.argv[1], net)
 print((peak() - before) * 1024)

@@ -17,7 +17,7 @@ from keras import tree
 
 import yolov1_fo
 from yolov1_fo.config import NetworkConfig, TrainConfig
-from yolov1_fo.networks import graph, predictor
+from yolov1_fo.networks import build, predictor
 from yolov1_fo.networks.keras_settings import pinned
 from yolov1_fo.runs import checkpoint
 from yolov1_fo.training import learner
@@ -67,11 +67,11 @@ def made(net):
     ],
 )
 def test_a_network_is_the_same_under_any_settings(name, micro, user):
-    config = NetworkConfig(network=name, side=64, S=2, C=2, pretrained=False)
-    blank = not config.has_trunk  # random numbers take their time
-    expected = made(graph.build(config, blank=blank))
+    config = NetworkConfig(network=name, image_size=64, S=2, C=2, pretrained=False)
+    blank = not config.has_backbone  # random numbers take their time
+    expected = made(build.detector(config, blank=blank))
     user(HALF)
-    assert made(graph.build(config, blank=blank)) == expected
+    assert made(build.detector(config, blank=blank)) == expected
     assert said() == HALF
 
 
@@ -95,7 +95,7 @@ def learned(config, rng):
         "boxes": np.tile(np.float32([0.1, 0.2, 0.6, 0.7]), (4, 3, 1)),
         "class_ids": rng.integers(-1, 2, (4, 3)).astype(np.int32),
     }
-    built = learner.build(config)
+    built = learner.make(config)
     built.prepare(2)
     fed = tf.data.Dataset.from_tensor_slices(batch).batch(2)
     kept = {metric.dtype for metric in built.metrics}
@@ -106,7 +106,7 @@ def learned(config, rng):
 
 def test_the_same_steps_are_taken_under_any_settings(micro, user):
     config = TrainConfig(
-        **{key: micro[key] for key in ("network", "side", "S", "batch_size")},
+        **{key: micro[key] for key in ("network", "image_size", "S", "batch_size")},
         C=2,
         optimizer="adam",
         hue=0.1,
@@ -137,15 +137,15 @@ def test_a_checkpoint_says_the_same_under_any_settings(checkpoint_dir, user, rng
 
 def test_a_transfer_network_is_saved_whole_under_any_settings(user, tmp_path, rng):
     config = NetworkConfig(
-        network="yolov1-efficientnet-lite0", side=64, S=2, C=2, pretrained=False
+        network="yolov1-efficientnet-lite0", image_size=64, S=2, C=2, pretrained=False
     )
     pixels = rng.integers(0, 256, (2, 64, 64, 3), np.uint8)
     user(DOUBLE)
-    net = graph.build(config)
+    net = build.detector(config)
     card = {"classes": ["a", "b"], "settings": asdict(config)}
     (tmp_path / "kept").mkdir()
     checkpoint.write(tmp_path / "kept", net, card)
-    loaded = graph.load(tmp_path / "kept" / checkpoint.NETWORK)
+    loaded = build.load(tmp_path / "kept" / checkpoint.NETWORK)
     assert made(loaded) == made(net)
     np.testing.assert_array_equal(
         predictor.Forward(loaded)(pixels), predictor.Forward(net)(pixels)
@@ -168,7 +168,7 @@ def test_a_backend_that_can_not_train_is_one_clear_line(
     environment.pop("KERAS_BACKEND", None)
     if backend:
         environment["KERAS_BACKEND"] = backend
-    code = "import yolov1_fo; yolov1_fo._load('yolov1_fo.networks.graph')"
+    code = "import yolov1_fo; yolov1_fo._load('yolov1_fo.networks.build')"
     result = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -190,7 +190,7 @@ def test_an_absent_backend_is_one_clear_line(monkeypatch, backend):
 
     monkeypatch.setattr(yolov1_fo.importlib, "import_module", absent)
     with pytest.raises(ImportError, match=f"backend {backend} is not installed; set"):
-        yolov1_fo._load("yolov1_fo.networks.graph")
+        yolov1_fo._load("yolov1_fo.networks.build")
 
 
 @pytest.mark.slow

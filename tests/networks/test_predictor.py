@@ -6,24 +6,26 @@ from keras import ops
 from tests.micro import GOLDEN, MICRO, lived_in
 from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.config import NetworkConfig
-from yolov1_fo.networks import graph, predictor
+from yolov1_fo.networks import build, predictor
 
 CASES = {
-    "ours": (MICRO, {"network": "micro", "side": 32, "S": 2, "batch_norm": True}),
-    "darknet": (GOLDEN["micro"], {"network": "micro", "side": 32, "S": 2}),
-    "plain": (MICRO, {"network": "micro", "side": 32, "S": 2}),
+    "ours": (MICRO, {"network": "micro", "image_size": 32, "S": 2, "batch_norm": True}),
+    "darknet": (GOLDEN["micro"], {"network": "micro", "image_size": 32, "S": 2}),
+    "plain": (MICRO, {"network": "micro", "image_size": 32, "S": 2}),
 }
 
 
-def pixels(n: int, side: int = 32) -> np.ndarray:
-    return np.random.default_rng(n).integers(0, 256, (n, side, side, 3), np.uint8)
+def pixels(n: int, image_size: int = 32) -> np.ndarray:
+    return np.random.default_rng(n).integers(
+        0, 256, (n, image_size, image_size, 3), np.uint8
+    )
 
 
 @pytest.fixture(params=CASES)
 def net(request, monkeypatch):
     architecture, settings = CASES[request.param]
     monkeypatch.setitem(NETWORKS, "micro", architecture)
-    return lived_in(graph.build(NetworkConfig(**settings), seed=4))
+    return lived_in(build.detector(NetworkConfig(**settings), seed=4))
 
 
 def test_it_says_what_the_network_says(net):
@@ -56,7 +58,7 @@ def test_the_network_stays_as_it_is(net):
 def test_a_plain_network_is_not_copied(monkeypatch):
     architecture, settings = CASES["plain"]
     monkeypatch.setitem(NETWORKS, "micro", architecture)
-    net = graph.build(NetworkConfig(**settings))
+    net = build.detector(NetworkConfig(**settings))
     assert predictor.predicting(net) is net
     half = predictor.predicting(net, "bfloat16")
     assert half.get_layer("conv_01").kernel.dtype == "bfloat16"
@@ -66,20 +68,25 @@ def test_a_plain_network_is_not_copied(monkeypatch):
 def test_normalisation_is_gone(monkeypatch):
     architecture, settings = CASES["ours"]
     monkeypatch.setitem(NETWORKS, "micro", architecture)
-    net = graph.build(NetworkConfig(**settings))
+    net = build.detector(NetworkConfig(**settings))
     kinds = {type(layer) for layer in predictor.predicting(net).layers}
     assert keras.layers.BatchNormalization not in kinds
 
 
 @pytest.mark.parametrize(
-    "trunk", ["efficientnet-lite0", "resnet50v2", "mobilenetv3-large"]
+    "backbone", ["efficientnet-lite0", "resnet50v2", "mobilenetv3-large"]
 )
 @pytest.mark.slow
-def test_a_trunk_is_folded_too(trunk):
+def test_a_backbone_is_folded_too(backbone):
     config = NetworkConfig(
-        network=f"yolov1-{trunk}", side=64, S=2, C=3, pretrained=False, batch_norm=True
+        network=f"yolov1-{backbone}",
+        image_size=64,
+        S=2,
+        C=3,
+        pretrained=False,
+        batch_norm=True,
     )
-    net = lived_in(graph.build(config))
+    net = lived_in(build.detector(config))
     norms = predictor._norms_behind(net)
     assert len(norms) > 30
     seen = pixels(3, 64)

@@ -15,7 +15,7 @@ NAME = "@yolov1-fo/yolov1"
 
 SETTINGS = {
     "network": "yolov1-efficientnet-lite0",
-    "side": 32,
+    "image_size": 32,
     "S": 2,
     "head_filters": 8,
     "batch_size": 2,

@@ -13,7 +13,7 @@ import pytest
 
 from tests.plugin.conftest import NAME, ROOT
 from yolov1_fo import files
-from yolov1_fo.cli import installing, main
+from yolov1_fo.cli import main, plugin_links
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_what_is_installed_is_found_and_goes_again(plugins, capsys, words):
 
 def test_a_link_becomes_a_copy_and_a_copy_a_link(plugins):
     for copy in (False, True, False):
-        assert installing.install(copy=copy).is_link is (not copy)
+        assert plugin_links.install(copy=copy).is_link is (not copy)
         assert (plugins / "yolov1-fo").is_symlink() is (not copy)
         assert [path.name for path in plugins.iterdir()] == ["yolov1-fo"]
 
@@ -62,9 +62,9 @@ def test_where_links_cannot_be_made_it_is_a_copy(plugins, monkeypatch):
     def refuse(*_):
         raise OSError("a required privilege is not held by the client")
 
-    installing.install(copy=True)
+    plugin_links.install(copy=True)
     monkeypatch.setattr(files, "link", refuse)
-    assert not installing.install().is_link
+    assert not plugin_links.install().is_link
     assert (plugins / "yolov1-fo" / "fiftyone.yml").is_file()
 
 
@@ -73,32 +73,32 @@ def test_what_others_put_there_is_left_alone(plugins, tmp_path):
     target.mkdir(parents=True)
     (target / "mine").touch()
     with pytest.raises(ValueError, match="and not put there by install-plugin; move"):
-        installing.install()
+        plugin_links.install()
     with pytest.raises(ValueError, match="and not put there by install-plugin; move"):
-        installing.uninstall()
+        plugin_links.uninstall()
     assert (target / "mine").exists()
     shutil.rmtree(target)
     (tmp_path / "other").mkdir()
     target.symlink_to(tmp_path / "other")
     with pytest.raises(ValueError, match=r"is a link to '.*other'; move it away"):
-        installing.install()
+        plugin_links.install()
     assert target.is_symlink()
 
 
 def test_a_copy_that_was_changed_is_left_alone(plugins):
-    target = installing.install(copy=True).place
+    target = plugin_links.install(copy=True).place
     (target / "plugin" / "facts.py").write_text("mine = True\n")
     with pytest.raises(ValueError, match="is a copy that was changed; move it away"):
-        installing.install(copy=True)
+        plugin_links.install(copy=True)
     with pytest.raises(ValueError, match="is a copy that was changed"):
-        installing.uninstall()
+        plugin_links.uninstall()
     assert (target / "plugin" / "facts.py").read_text() == "mine = True\n"
 
 
 def test_a_link_to_a_package_that_is_gone_is_replaced(plugins, tmp_path):
     plugins.mkdir(parents=True)
     (plugins / "yolov1-fo").symlink_to(tmp_path / "gone" / "yolov1_fo" / "_plugin")
-    assert installing.install().is_link
+    assert plugin_links.install().is_link
     assert found() == [str(plugins / "yolov1-fo")]
 
 
@@ -106,21 +106,21 @@ def test_a_second_copy_of_the_plugin_is_refused(plugins):
     plugins.mkdir(parents=True)
     (plugins / "by-hand").symlink_to(ROOT)
     with pytest.raises(ValueError, match=r"has the plugin .* already, in '.*by-hand'"):
-        installing.install()
+        plugin_links.install()
     assert [path.name for path in plugins.iterdir()] == ["by-hand"]
 
 
 def test_a_package_without_its_plugin_says_so(plugins, tmp_path, monkeypatch):
-    monkeypatch.setattr(installing, "__file__", str(tmp_path / "a" / "installing.py"))
+    monkeypatch.setattr(plugin_links, "__file__", str(tmp_path / "a" / "installing.py"))
     with pytest.raises(FileNotFoundError, match="came without its plugin; install it"):
-        installing.install()
+        plugin_links.install()
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setattr(fo.config, "plugins_dir", str(tmp_path / "file" / "plugins"))
     with pytest.raises(OSError, match="plugins' can't be made: "):
-        installing.install()
+        plugin_links.install()
 
 
 def built():
@@ -132,10 +132,10 @@ def built():
 OPERATORS = """
 import json, sys
 import fiftyone.operators as foo
-from yolov1_fo.cli import installing
+from yolov1_fo.cli import plugin_links
 
 print(json.dumps([
-    str(installing.source()),
+    str(plugin_links.source()),
     sorted(one.name for one in foo.list_operators(builtin=False)),
 ]))
 """
@@ -151,7 +151,7 @@ def test_a_wheel_brings_the_plugin_along(tmp_path):
             ignore=shutil.ignore_patterns("__pycache__"),
         )
     for origin, target in wheel["force-include"].items():
-        installing._copy(ROOT / origin, _made(tmp_path / "site" / target))
+        plugin_links._copy(ROOT / origin, _made(tmp_path / "site" / target))
     environment = {
         **os.environ,
         "PYTHONPATH": str(tmp_path / "site"),

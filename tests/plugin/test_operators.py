@@ -11,7 +11,7 @@ import yaml
 
 from tests.plugin.conftest import NAME, ROOT, SETTINGS, call, ended, error
 from yolov1_fo import __version__
-from yolov1_fo.jobs import control, overview
+from yolov1_fo.jobs import control, status
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import registry
 
@@ -58,7 +58,7 @@ def test_train_form_is_filled_from_the_dataset(dataset, form):
     ("params", "line"),
     [
         ({"epochs": 0}, "epochs must be a whole number of at least 1, got 0"),
-        ({"side": 100}, "side must be a multiple of 32 pixels, got 100"),
+        ({"image_size": 100}, "image_size must be a multiple of 32 pixels, got 100"),
         ({"batch_size": 64}, "batch_size 64 must be at most the number of training"),
         ({"split": "tags", "train_tag": "trian"}, "train_tag 'trian' has no samples"),
         ({"split": "halves"}, "split must be one of tags, views, percent, none"),
@@ -185,11 +185,11 @@ def test_train_stop_resume_apply_delete(dataset, form):
     assert line.startswith("'from-the-app' is published already")
     local_zoo.unpublish("from-the-app")
 
-    [row] = overview.rows(dataset)
+    [row] = status.rows(dataset)
     assert (row.run_key, row.status, row.epoch > run.epoch) == ("one", "stopped", True)
     assert row.history == dataset.load_run_results("one").history
     call("delete_run", dataset, run_key="one")
-    assert overview.rows(dataset) == []
+    assert status.rows(dataset) == []
     assert dataset.list_runs() == []
     assert not registry.folder(dataset, "one").exists()
 
@@ -262,11 +262,16 @@ def test_metrics_stand_in_fiftyones_own_evaluation(found):
 
 def test_inspect_tells_and_shows(dataset, form):
     assert form("inspect_dataset", dataset)["show"]["type"]["values"][0] == "nothing"
-    done = call("inspect_dataset", dataset, gt_field="ground_truth", S=1, side=64)
+    done = call("inspect_dataset", dataset, gt_field="ground_truth", S=1, image_size=64)
     assert done.result["findings"]["lost"] == 3  # three images have two objects
     assert "lost" in done.result["report"]
     done = call(
-        "inspect_dataset", dataset, gt_field="ground_truth", S=1, side=64, show="lost"
+        "inspect_dataset",
+        dataset,
+        gt_field="ground_truth",
+        S=1,
+        image_size=64,
+        show="lost",
     )
     assert [one.operator_uri for one in done.executor._requests] == ["set_view"]
 
@@ -299,7 +304,7 @@ def test_each_operator_is_a_function(dataset):
     with pytest.raises(Exception, match=r"'kind' on a view .* got Classification"):
         function("apply_model")(dataset.select_fields(), "one", "kind")
     assert 0 <= said.result["voc07"] <= 1
-    assert function("inspect_dataset")(train, S=2, side=32).result["findings"]
+    assert function("inspect_dataset")(train, S=2, image_size=32).result["findings"]
     function("publish_model")(dataset, "one", "called")
     local_zoo.unpublish("called")
     function("delete_run")(dataset, "one")

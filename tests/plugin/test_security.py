@@ -13,7 +13,7 @@ import pytest
 from tests.plugin.conftest import SETTINGS, call, ended, error
 from tests.plugin.watching import watching
 from yolov1_fo import files
-from yolov1_fo.cli import installing
+from yolov1_fo.cli import plugin_links
 from yolov1_fo.jobs import control, launch
 from yolov1_fo.pipeline import image_cache
 from yolov1_fo.publishing import local_zoo
@@ -145,7 +145,7 @@ def inspect_and_publish(dataset):
     lost.filepath = "/nowhere.png"
     lost.save()
     marks = {"tag": True, "save_views": True}
-    asked = {"gt_field": "ground_truth", "S": 2, "side": 32}
+    asked = {"gt_field": "ground_truth", "S": 2, "image_size": 32}
     report = call("inspect_dataset", dataset, **asked)
     assert report.result["report"].startswith("```\n")
     assert not dataset.list_saved_views()
@@ -237,9 +237,9 @@ def test_files_of_the_plugins_folder_are_served_through_links(dataset):
 
 def test_a_copy_of_the_plugin_holds_no_more_than_the_plugin(tmp_path, monkeypatch):
     monkeypatch.setattr(fo.config, "plugins_dir", str(tmp_path))
-    copied = installing.install(copy=True).place
+    copied = plugin_links.install(copy=True).place
     assert {path.name for path in copied.iterdir()} == {
-        *("fiftyone.yml", "requirements.txt", "plugin", installing.MARK)
+        *("fiftyone.yml", "requirements.txt", "plugin", plugin_links.MARK)
     }
     held = [path for path in (copied / "plugin").rglob("*") if not path.is_dir()]
     assert {path.suffix for path in held} == {".py"}

@@ -127,7 +127,7 @@ def test_a_dataset_that_is_deleted_while_it_is_trained_on(dataset):
 def test_a_run_that_lost_its_folder(dataset, form):
     import shutil
 
-    from yolov1_fo.jobs import overview
+    from yolov1_fo.jobs import status
     from yolov1_fo.runs import registry
 
     given = {"gt_field": "ground_truth", "split": "none", "run_key": "one"}
@@ -142,7 +142,7 @@ def test_a_run_that_lost_its_folder(dataset, form):
     assert error(asked) == lost
     with pytest.raises(Exception, match="lost its folder"):
         call("apply_model", dataset, model="one", label_field="found")
-    [row] = overview.rows(dataset)
+    [row] = status.rows(dataset)
     assert (row.status, row.says) == ("failed", "its folder is gone")
     assert row.history == {}
     call("delete_run", dataset, run_key="one")

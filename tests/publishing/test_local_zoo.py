@@ -116,8 +116,8 @@ def test_a_manifest_edited_by_hand_spoils_only_itself(zoo_dir, checkpoint_dir, c
     assert set(foz.list_zoo_models()) & {"squares", "others"} == {"others"}
     assert yolov1_fo.load_model("squares").classes == ["blue", "red"]
     card = json.loads((folder / "run.json").read_text())
-    (folder / "run.json").write_text(json.dumps({**card, "format": 2}))
-    with pytest.raises(ValueError, match="must have format 1, got 2"):
+    (folder / "run.json").write_text(json.dumps({**card, "format": 3}))
+    with pytest.raises(ValueError, match="must have a format of at most 2, got 3"):
         yolov1_fo.load_model("squares")
     yolov1_fo.unpublish("squares")
     assert not folder.exists()

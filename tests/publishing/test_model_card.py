@@ -6,7 +6,7 @@ from yolov1_fo.publishing import model_card
 
 
 def card(**known):
-    settings = json.loads(json.dumps(asdict(TrainConfig(C=2, epochs=3, side=96))))
+    settings = json.loads(json.dumps(asdict(TrainConfig(C=2, epochs=3, image_size=96))))
     return {
         "run_key": "mine",
         "classes": ["car", "bus"],
@@ -40,7 +40,7 @@ def test_a_card_tells_what_the_run_was():
         "- 1 images left out: they could not be read",
         "- run 'mine', epoch 2 of 3",
         "- on GPU; keras 3.15",
-        "| side | 96 | 448 |",
+        "| image_size | 96 | 448 |",
         "| epochs | 3 | 135 |",
         "| val_voc07 | 0.5 | VOC07 mAP at IoU 0.5, on the images to measure on |",
         "| loss | 1.25 | loss on the images to learn from |",

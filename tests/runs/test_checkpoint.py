@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from yolov1_fo.config import NetworkConfig
-from yolov1_fo.networks import graph
+from yolov1_fo.networks import build
 from yolov1_fo.runs import checkpoint
 
 CARD = {"classes": ["a"], "settings": {}}
@@ -13,7 +13,7 @@ CARD = {"classes": ["a"], "settings": {}}
 
 @pytest.fixture
 def net(micro):
-    return graph.build(NetworkConfig(network="micro", side=32, S=2))
+    return build.detector(NetworkConfig(network="micro", image_size=32, S=2))
 
 
 def save(root, epoch, net, best=True):
@@ -25,8 +25,8 @@ def save(root, epoch, net, best=True):
 def test_round_trip_predicts_the_same(tmp_path, net, rng):
     folder = save(tmp_path, 1, net)
     x = rng.uniform(0, 1, (2, 32, 32, 3)).astype(np.float32)
-    np.testing.assert_array_equal(graph.load(folder / "network.keras")(x), net(x))
-    assert checkpoint.read_card(folder) == {"format": 1, **CARD, "epoch": 1}
+    np.testing.assert_array_equal(build.load(folder / "network.keras")(x), net(x))
+    assert checkpoint.read_card(folder) == {"format": 2, **CARD, "epoch": 1}
 
 
 def test_old_folders_go_and_the_best_stays(tmp_path, net):
@@ -88,7 +88,7 @@ def test_a_missing_checkpoint_is_one_clear_line(tmp_path, net):
     [
         ("{", "is not valid JSON"),
         ("[]", "must be a JSON object, got list"),
-        (json.dumps({"format": 2}), "must have format 1, got 2"),
+        (json.dumps({"format": 3}), "must have a format of at most 2, got 3"),
         (json.dumps({"format": 1, "classes": []}), "lacks settings"),
     ],
 )
@@ -103,5 +103,5 @@ def test_a_broken_network_is_one_clear_line(tmp_path, net):
     folder = save(tmp_path, 1, net)
     (folder / "network.keras").write_bytes(b"PK\x03\x04 no more")
     with pytest.raises(ValueError, match=r"network\.keras' can't be read") as caught:
-        graph.load(folder / "network.keras")
+        build.load(folder / "network.keras")
     assert "\n" not in str(caught.value)

@@ -8,21 +8,23 @@ import pytest
 
 from yolov1_fo import architectures
 from yolov1_fo.config import RECOMMENDED, TrainConfig
-from yolov1_fo.networks import backbones, graph
+from yolov1_fo.networks import backbones, build
 from yolov1_fo.runs import estimate
 
 
 @pytest.mark.parametrize(
-    ("name", "side", "S"),
+    ("name", "image_size", "S"),
     [
         ("fast-yolov1", 64, 2),
         ("yolov1-efficientnet-lite0", 224, 7),
         ("yolov1-efficientnet-lite0", 224, 14),
     ],
 )
-def test_parameters_are_those_of_the_network(name, side, S):
-    config = TrainConfig(network=name, side=side, S=S, C=3, pretrained=False)
-    net = graph.build(config, blank=True)
+def test_parameters_are_those_of_the_network(name, image_size, S):
+    config = TrainConfig(
+        network=name, image_size=image_size, S=S, C=3, pretrained=False
+    )
+    net = build.detector(config, blank=True)
     parameters = estimate.cost(config).parameters
     assert parameters == pytest.approx(net.count_params(), rel=0.01)
 
@@ -31,9 +33,9 @@ def test_parameters_are_those_of_the_network(name, side, S):
 @pytest.mark.parametrize("name", architectures.TRUNKS)
 @pytest.mark.parametrize("stride", [16, 32])
 def test_costs_of_trunks_are_those_of_keras(name, stride):
-    trunk = backbones.build(name, 224, pretrained=False, stride=stride)
+    weights = backbones.build(name, 224, pretrained=False, stride=stride)
     flops = numbers = 0
-    for layer in trunk.layers:
+    for layer in weights.layers:
         shape = layer.output.shape[1:]
         numbers += math.prod(shape)
         if isinstance(layer, keras.layers.DepthwiseConv2D):
@@ -43,8 +45,8 @@ def test_costs_of_trunks_are_those_of_keras(name, stride):
         elif isinstance(layer, keras.layers.Dense):
             flops += 2 * math.prod(layer.kernel.shape)
     said = architectures.TRUNKS[name][stride]
-    assert said.parameters == trunk.count_params()
-    assert said.channels == trunk.output_shape[-1]
+    assert said.parameters == weights.count_params()
+    assert said.channels == weights.output_shape[-1]
     assert said.flops == pytest.approx(flops / 224**2, rel=1e-3)
     assert said.numbers == pytest.approx(numbers / 224**2, rel=1e-3)
 
@@ -54,7 +56,7 @@ def test_more_of_everything_takes_longer():
     base = estimate.of(config, 1000, 100)
     assert base.seconds > 60
     assert base.memory > 1e9
-    for more in ({"epochs": 90}, {"side": 640, "S": 40}):
+    for more in ({"epochs": 90}, {"image_size": 640, "S": 40}):
         other = TrainConfig(**{**RECOMMENDED, "C": 5, **more})
         assert estimate.of(other, 1000, 100).seconds > base.seconds * 1.5
     assert estimate.of(config, 4000, 100).seconds > base.seconds * 1.5

@@ -14,7 +14,7 @@ import yolov1_fo
 from yolov1_fo import files
 from yolov1_fo.cli import doctor, main
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.jobs import overview
+from yolov1_fo.jobs import status
 from yolov1_fo.runs import checkpoint, ownership, registry
 from yolov1_fo.training import callbacks, loop
 from yolov1_fo.training import plan as planning
@@ -431,11 +431,11 @@ def test_runs_are_listed_shown_and_deleted_on_the_command_line(painted, copy, ca
 def test_a_record_that_is_not_ours_is_one_row(painted):
     folder = made(painted)
     (folder / "log.csv").write_text("epoch,loss\n1,many\n")
-    [row] = overview.rows(painted)
+    [row] = status.rows(painted)
     assert (row.status, row.history) == ("finished", {})
     for changed in ({"settings": 7}, {"settings": {}}, {"epoch": "x"}, {"folder": 7}):
         registry.update(painted, "one", **changed)
-        [row] = overview.rows(painted)
+        [row] = status.rows(painted)
         assert row.says.startswith("its record can't be read: ")
 
 
@@ -446,7 +446,16 @@ def test_interrupted_on_the_command_line_it_says_how_it_goes_on(
         os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(callbacks.EndOfEpoch, "on_epoch_end", interrupted)
-    words = ["--network", "micro", "--side", "32", "--S", "2", "--batch-size", "2"]
+    words = [
+        "--network",
+        "micro",
+        "--image-size",
+        "32",
+        "--S",
+        "2",
+        "--batch-size",
+        "2",
+    ]
     code = main.main(["train", painted.name, "--run-key", "one", *words])
     assert code == 143
     assert capsys.readouterr().err.startswith(

@@ -32,7 +32,7 @@ def _fill(home: Path) -> None:
     from yolov1_fo import architectures
     from yolov1_fo.config import NetworkConfig
     from yolov1_fo.jobs import control, launch
-    from yolov1_fo.networks import graph
+    from yolov1_fo.networks import build
 
     architectures.NETWORKS.update(NETWORKS)
     dataset = fo.Dataset(DATASET, persistent=True)
@@ -105,7 +105,7 @@ def _fill(home: Path) -> None:
     yolov1_fo.publish(run.checkpoint_dir, "stored-model")
     model = yolov1_fo.load_model("stored-model")
     yolov1_fo.apply(dataset, model, label_field="found", progress=False)
-    net = graph.build(NetworkConfig(network="stored-local", side=64, S=3, C=2))
+    net = build.detector(NetworkConfig(network="stored-local", image_size=64, S=3, C=2))
     net.save(home / "layers.keras")
     pixels = np.random.default_rng(5).random((1, 64, 64, 3), np.float32)
     np.savez_compressed(home / "layers.npz", pixels=pixels, output=net(pixels))

@@ -7,9 +7,9 @@ import pytest
 import yolov1_fo
 from tests import golden
 from tests.micro import GOLDEN
-from yolov1_fo.architectures import NETWORKS, trunk
+from yolov1_fo.architectures import NETWORKS, backbone
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.networks import graph
+from yolov1_fo.networks import build
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import checkpoint
 from yolov1_fo.training import callbacks, examples, loop
@@ -44,10 +44,10 @@ def pretrain(dataset, small, label_field="colour", **settings):
 
 
 def test_the_papers_classifier_is_its_first_20_convolutions():
-    layers = trunk(NETWORKS["yolov1"])
+    layers = backbone(NETWORKS["yolov1"])
     assert sum(type(layer).__name__ == "Conv" for layer in layers) == 20
     assert layers == NETWORKS["yolov1"].layers[: len(layers)]
-    net = graph.build_classifier(TrainConfig(network="fast-yolov1", side=224, C=5))
+    net = build.classifier(TrainConfig(network="fast-yolov1", image_size=224, C=5))
     assert net.output_shape == (None, 5)
     assert net.get_layer("average").input.shape == (None, 4, 4, 1024)
 
@@ -56,7 +56,7 @@ def test_the_papers_classifier_is_its_first_20_convolutions():
 @pytest.mark.parametrize("label_field", ["colour", "colours"])
 def test_it_learns_what_images_show(labelled, small, label_field):
     rates = {"optimizer": "adam", "schedule": "constant", "learning_rate": 3e-3}
-    still = {"jitter": 0.0, "exposure": 1.0, "saturation": 1.0, "validate_every": 40}
+    still = {"jitter": 0.0, "exposure": 1.0, "saturation": 1.0, "validation_freq": 40}
     run = pretrain(labelled, small, label_field, epochs=40, **rates, **still)
     assert run.history["loss"][-1] < 0.5 * run.history["loss"][0]
     assert run.history["val_top1"][-1] == 1
@@ -71,19 +71,19 @@ def test_it_learns_what_images_show(labelled, small, label_field):
 
 
 @pytest.mark.slow
-def test_its_trunk_starts_a_training(labelled, micro, small):
+def test_its_backbone_starts_a_training(labelled, micro, small):
     classifier = pretrain(labelled, small, run_key="classifier", epochs=1)
-    learned = graph.load(
+    learned = build.load(
         checkpoint.resolve(classifier.checkpoint_dir) / "network.keras"
     )
     for source in ("classifier", classifier.checkpoint_dir):
         run = yolov1_fo.train(
             labelled,
-            trunk=source,
+            weights=source,
             epochs=1,
             **{**micro, "learning_rate": 0.0, "weight_decay": 0.0},
         )
-        started = graph.load(checkpoint.resolve(run.checkpoint_dir) / "network.keras")
+        started = build.load(checkpoint.resolve(run.checkpoint_dir) / "network.keras")
         for name in ("conv_01", "conv_03"):
             for a, b in zip(
                 started.get_layer(name).get_weights(),
@@ -91,11 +91,11 @@ def test_its_trunk_starts_a_training(labelled, micro, small):
                 strict=True,
             ):
                 np.testing.assert_array_equal(a, b)
-        assert labelled.get_run_info(run.run_key).config.trunk
+        assert labelled.get_run_info(run.run_key).config.weights
 
 
 @pytest.mark.slow
-def test_stopped_before_its_first_checkpoint_it_begins_with_its_trunk(
+def test_stopped_before_its_first_checkpoint_it_begins_with_its_backbone(
     labelled, micro, small
 ):
     pretrain(labelled, small, run_key="classifier", epochs=1)
@@ -104,15 +104,15 @@ def test_stopped_before_its_first_checkpoint_it_begins_with_its_trunk(
     def stop(*_):
         raise KeyboardInterrupt
 
-    whole = yolov1_fo.train(labelled, trunk="classifier", **still)
+    whole = yolov1_fo.train(labelled, weights="classifier", **still)
     with pytest.raises(KeyboardInterrupt):
         yolov1_fo.train(
-            labelled, trunk="classifier", run_key="cut", on_step=stop, **still
+            labelled, weights="classifier", run_key="cut", on_step=stop, **still
         )
     again = yolov1_fo.train(labelled, resume="cut", progress=False)
     for name in ("conv_01", "conv_03"):
         ours, theirs = (
-            graph.load(checkpoint.resolve(run.checkpoint_dir) / "network.keras")
+            build.load(checkpoint.resolve(run.checkpoint_dir) / "network.keras")
             .get_layer(name)
             .get_weights()
             for run in (again, whole)
@@ -121,18 +121,18 @@ def test_stopped_before_its_first_checkpoint_it_begins_with_its_trunk(
 
 
 @pytest.mark.slow
-def test_a_trunk_of_other_layers_is_one_line(labelled, micro, small, monkeypatch):
+def test_a_backbone_of_other_layers_is_one_line(labelled, micro, small, monkeypatch):
     pretrain(labelled, small, run_key="plain", epochs=1)
     line = (
         "was pretrained as micro with batch_norm=False; it fits networks that begin "
         "with the same layers, got micro with batch_norm=True"
     )
     with pytest.raises(ValueError, match=line):
-        yolov1_fo.train(labelled, trunk="plain", **{**micro, "batch_norm": True})
+        yolov1_fo.train(labelled, weights="plain", **{**micro, "batch_norm": True})
     dark = NETWORKS["micro"]._replace(pixels=(0.0, 1.0))
     monkeypatch.setitem(NETWORKS, "dark", dark)
     with pytest.raises(ValueError, match="got dark with batch_norm=False"):
-        yolov1_fo.train(labelled, trunk="plain", **{**micro, "network": "dark"})
+        yolov1_fo.train(labelled, weights="plain", **{**micro, "network": "dark"})
 
 
 @pytest.mark.slow
@@ -140,8 +140,8 @@ def test_darknets_classifier_starts_a_training(monkeypatch, tmp_path):
     content = (golden.DARKNET / "micro.weights").read_bytes()
     (tmp_path / "conv.weights").write_bytes(content[: 20 + 4 * 1208])  # 2 convolutions
     monkeypatch.setitem(NETWORKS, "golden", GOLDEN["micro"])
-    config = TrainConfig(network="golden", side=56, C=3, batch_size=2)
-    started = loop.build_learner(config, 2, trunk=tmp_path / "conv.weights")
+    config = TrainConfig(network="golden", image_size=56, C=3, batch_size=2)
+    started = loop.build_learner(config, 2, weights=tmp_path / "conv.weights")
     theirs = np.frombuffer(content[20:], "<f4")
     beta = started.network.get_layer("conv_01_norm").beta
     np.testing.assert_array_equal(beta.numpy(), theirs[:8])
@@ -198,7 +198,7 @@ def test_accuracies_worked_by_hand(labelled, small):
         sample["six"] = fo.Classification(label=names[number % 6])
         sample.save()
     listing = examples.load(labelled, "six", names)
-    config = TrainConfig(network="micro", side=32, C=6, batch_size=3)
+    config = TrainConfig(network="micro", image_size=32, C=6, batch_size=3)
     # Class 2 always first, class 5 always last.
     logits = np.float32([0.4, 0.3, 0.5, 0.2, 0.1, 0.0])
     said = type(
@@ -225,7 +225,7 @@ def test_accuracies_worked_by_hand(labelled, small):
         ),
         (
             {"network": "yolov1-efficientnet-lite0"},
-            "has the trunk of a classifier; .* among yolov1, fast-yolov1",
+            "has a pretrained backbone; .* among yolov1, fast-yolov1",
         ),
         ({"classes": ["blue"]}, "classes lack labels of 'colour' .*: red"),
         ({"epochs": 0}, "epochs must be a whole number"),
@@ -239,12 +239,12 @@ def test_what_does_not_fit_is_one_line(labelled, small, arguments, line):
 
 
 @pytest.mark.parametrize(
-    ("trunk", "error", "line"),
+    ("weights", "error", "line"),
     [
         (
             "nothing",
             FileNotFoundError,
-            "trunk 'nothing' is no file, no folder and no run",
+            "weights 'nothing' is no file, no folder and no run",
         ),
         ("DETECTOR", ValueError, "must be one of pretrain, got one of train"),
         ("PICTURE", ValueError, "is none of Darknet's"),
@@ -255,8 +255,8 @@ def test_what_does_not_fit_is_one_line(labelled, small, arguments, line):
         ),
     ],
 )
-def test_a_trunk_that_does_not_fit_is_one_line(
-    labelled, micro, checkpoint_dir, trunk, error, line
+def test_a_backbone_that_does_not_fit_is_one_line(
+    labelled, micro, checkpoint_dir, weights, error, line
 ):
     places = {
         "DETECTOR": checkpoint_dir,
@@ -264,5 +264,5 @@ def test_a_trunk_that_does_not_fit_is_one_line(
         "WEIGHTS": golden.DARKNET / "micro.weights",
     }
     with pytest.raises(error, match=line):
-        yolov1_fo.train(labelled, trunk=places.get(trunk, trunk), **micro)
+        yolov1_fo.train(labelled, weights=places.get(weights, weights), **micro)
     assert labelled.list_runs() == []

@@ -16,8 +16,8 @@ from tests.same import assert_same
 from yolov1_fo import decode, images
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.datasets import labels
-from yolov1_fo.networks import graph
-from yolov1_fo.pipeline import batching, image_loading
+from yolov1_fo.networks import build
+from yolov1_fo.pipeline import batches, image_loading
 from yolov1_fo.runs import checkpoint, registry
 from yolov1_fo.training import callbacks, examples, loop, plan, resume
 
@@ -86,7 +86,7 @@ def test_same_seed_gives_the_same_run(painted, micro, mode):
     )
     assert first.history["loss"] == second.history["loss"]
     a, b = (
-        graph.load(Path(run.checkpoint_dir) / "network.keras").get_weights()
+        build.load(Path(run.checkpoint_dir) / "network.keras").get_weights()
         for run in (first, second)
     )
     for x, y in zip(a, b, strict=True):
@@ -194,7 +194,7 @@ def test_loss_that_is_not_finite_stops_and_names_the_step(painted, micro):
     assert ".png" in str(got.value)
     assert painted.get_run_info("nan").config.status == "failed"
     for card in registry.folder(painted, "nan").glob("*/run.json"):
-        net = graph.load(card.parent / "network.keras")
+        net = build.load(card.parent / "network.keras")
         assert all(np.isfinite(w).all() for w in net.get_weights())
 
 
@@ -221,7 +221,7 @@ def test_patience_stops_early(painted, micro, monkeypatch):
 
 
 def test_validation_may_be_rare(painted, micro):
-    run = train(painted, micro, run_key="rare", epochs=5, validate_every=2)
+    run = train(painted, micro, run_key="rare", epochs=5, validation_freq=2)
     measured = [value is not None for value in run.history["val_voc07"]]
     assert measured == [False, True, False, True, True]  # the last one always is
     assert run.best["epoch"] in (2, 4, 5)
@@ -230,7 +230,7 @@ def test_validation_may_be_rare(painted, micro):
 
 
 def test_patience_waits_for_a_measurement(painted, micro):
-    run = train(painted, micro, epochs=6, validate_every=4, patience=1)
+    run = train(painted, micro, epochs=6, validation_freq=4, patience=1)
     assert len(run.history["loss"]) >= 4
 
 
@@ -270,14 +270,16 @@ def test_tensorboard_is_written_if_asked(painted, micro):
 TRANSFER = {
     "network": "yolov1-efficientnet-lite0",
     "pretrained": False,
-    "side": 64,
+    "image_size": 64,
     "head_filters": 8,
     "batch_norm": True,
 }
 
 
-def test_trunk_stands_still_until_its_epoch(painted, micro):
-    before = graph.build(TrainConfig(**{**TRANSFER, "C": 2, "S": 2})).get_layer("trunk")
+def test_backbone_stands_still_until_its_epoch(painted, micro):
+    before = build.detector(TrainConfig(**{**TRANSFER, "C": 2, "S": 2})).get_layer(
+        "weights"
+    )
     seen = {}
 
     def look(epoch, metrics):
@@ -285,7 +287,7 @@ def test_trunk_stands_still_until_its_epoch(painted, micro):
             registry.folder(painted, "frozen") / f"epoch_{epoch:04d}"
         )
         seen[epoch] = (
-            graph.load(folder / "network.keras").get_layer("trunk").get_weights()
+            build.load(folder / "network.keras").get_layer("weights").get_weights()
         )
 
     train(
@@ -294,9 +296,9 @@ def test_trunk_stands_still_until_its_epoch(painted, micro):
         run_key="frozen",
         **TRANSFER,
         freeze_epochs=1,
-        frozen_stride=16,
+        freeze_to_stride=16,
         epochs=2,
-        ema=0.5,
+        ema_momentum=0.5,
         on_epoch=look,
     )
     fine = len(before.get_layer("_conv_stem").get_weights())
@@ -314,14 +316,14 @@ def test_a_tiny_network_overfits_eight_images(painted, micro):
         val_samples=painted,
         **{
             **micro,
-            "side": 64,
+            "image_size": 64,
             "S": 4,
             "epochs": 150,
             "batch_size": 8,
             "optimizer": "adam",
             "learning_rate": 3e-3,
             "schedule": "cosine",
-            "validate_every": 50,
+            "validation_freq": 50,
             "jitter": 0.0,
             "flip": 0.0,
         },
@@ -352,15 +354,15 @@ def test_the_papers_network_trains_on_photographs(photographs, tmp_path):
         ["apple", "banana", "orange"],
     )
     config = TrainConfig(
-        C=3, batch_size=2, schedule="constant", learning_rate=1e-3, clip_norm=10.0
+        C=3, batch_size=2, schedule="constant", learning_rate=1e-3, global_clipnorm=10.0
     )
     learner = loop.build_learner(config, 2)
-    pixels, _ = image_loading.read_into_memory(listing.filepaths, config.side)
-    batches = batching.HostBatches(
+    pixels, _ = image_loading.read_into_memory(listing.filepaths, config.image_size)
+    fed = batches.HostBatches(
         pixels, listing.objects, batch_size=2, seed=0, width=listing.objects.most()
     )
     losses = learner.fit(
-        batches, steps_per_epoch=2, epochs=3, shuffle=False, verbose=0
+        fed, steps_per_epoch=2, epochs=3, shuffle=False, verbose=0
     ).history["loss"]
     assert all(math.isfinite(loss) for loss in losses)
     assert losses[-1] < losses[0]

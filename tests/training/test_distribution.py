@@ -39,19 +39,19 @@ def said(process):
     return [json.loads(line[5:]) for line in lines], error
 
 
-def on_jax(arguments, workers=1):
+def on_jax(arguments, num_workers=1):
     """Returns what each worker says, and its exit code."""
     address = f"127.0.0.1:{mongod.free_port()}"
     environment = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    if workers > 1:
+    if num_workers > 1:
         environment |= {
             "KERAS_DISTRIBUTION_JOB_ADDRESSES": address,
-            "KERAS_DISTRIBUTION_NUM_PROCESSES": str(workers),
+            "KERAS_DISTRIBUTION_NUM_PROCESSES": str(num_workers),
             "JAX_COORDINATOR_BIND_ADDRESS": address,
         }
     processes = [
         start(arguments, **environment, KERAS_DISTRIBUTION_PROCESS_ID=str(worker))
-        for worker in range(workers)
+        for worker in range(num_workers)
     ]
     return [said(process) for process in processes]
 
@@ -69,7 +69,12 @@ def test_two_devices_take_the_steps_of_one(painted, micro):
         {**settings, "data": "stream"},
         {**settings, "data": "device"},
         # What Keras would do to the gradients of each replica; averages of the weights.
-        {**settings, "clip_norm": 0.5, "learning_rate": 1e-2, "ema": 0.5},
+        {
+            **settings,
+            "global_clipnorm": 0.5,
+            "learning_rate": 1e-2,
+            "ema_momentum": 0.5,
+        },
     ]
     more = [
         {"run_key": "cut", "deed": "stop"},
@@ -120,7 +125,7 @@ def test_two_workers_take_the_steps_of_one(painted, micro):
     failing = {**settings, "run_key": "failing", "deed": "fail"}
     early = {"resume": "failing", "tag": "val", "progress": False}
     arguments = {"dataset": painted.name, "trainings": [shared, failing, early]}
-    (first, error), (second, _) = on_jax(arguments, workers=2)
+    (first, error), (second, _) = on_jax(arguments, num_workers=2)
     assert len(first) == len(second) == 3, error
     assert_same_curves(first[0], alone["history"])
     assert second[0] == first[0]
@@ -130,7 +135,7 @@ def test_two_workers_take_the_steps_of_one(painted, micro):
         assert heard["error"] == "worker 0 has failed; its own output says why"
     painted.reload()
     run = registry.info(painted, "shared")
-    assert (run.status, run.devices, run.workers, run.data) == (
+    assert (run.status, run.devices, run.num_workers, run.data) == (
         "finished",
         2,
         2,
@@ -144,7 +149,7 @@ def test_a_worker_does_not_outlive_the_first(painted, micro):
     pytest.importorskip("jax", reason="needs the extra jax")
     dies = {**micro, "epochs": 2, "run_key": "dies", "deed": "die"}
     (first, _), (second, error) = on_jax(
-        {"dataset": painted.name, "trainings": [dies]}, workers=2
+        {"dataset": painted.name, "trainings": [dies]}, num_workers=2
     )
     assert first == []
     assert "CUT OFF" not in error
@@ -153,7 +158,7 @@ def test_a_worker_does_not_outlive_the_first(painted, micro):
 
 
 def test_each_worker_reads_its_part():
-    parts = [Devices(count=3, worker=one, workers=3).part(12) for one in range(3)]
+    parts = [Devices(count=3, worker=one, processes=3).part(12) for one in range(3)]
     assert [list(range(12))[part] for part in parts] == [
         [0, 1, 2, 3],
         [4, 5, 6, 7],

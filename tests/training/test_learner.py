@@ -19,7 +19,9 @@ def config(micro):
 def batch(rng, config, n=4):
     corners = np.sort(rng.uniform(0, 1, (n, 3, 2, 2)), axis=2).astype(np.float32)
     return {
-        "images": rng.integers(0, 256, (n, config.side, config.side, 3), np.uint8),
+        "images": rng.integers(
+            0, 256, (n, config.image_size, config.image_size, 3), np.uint8
+        ),
         "boxes": corners.reshape(n, 3, 4),
         "class_ids": rng.integers(-1, config.C, (n, 3)).astype(np.int32),
     }

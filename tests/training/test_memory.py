@@ -8,7 +8,7 @@ import numpy as np
 import psutil
 import pytest
 
-from yolov1_fo.pipeline import batching
+from yolov1_fo.pipeline import batches
 from yolov1_fo.training import detector, examples, learner, loop
 
 
@@ -43,16 +43,14 @@ def test_trainings_leave_no_file_and_no_memory(painted, micro):
 
 def of_memory(listing):
     pixels = np.zeros((len(listing.ids), 32, 32, 3), np.uint8)
-    batches = batching.HostBatches(
-        pixels, listing.objects, batch_size=2, seed=1, width=4
-    )
-    return batches.endless(), weakref.ref(pixels)
+    made = batches.HostBatches(pixels, listing.objects, batch_size=2, seed=1, width=4)
+    return made.endless(), weakref.ref(pixels)
 
 
 def of_files(listing):
-    rows = functools.partial(batching.rows_from, 0, len(listing.ids), 2, seed=1)
-    batches = batching.stream(listing, rows, side=32, batch_size=2, width=4)
-    return batches, weakref.ref(listing.objects.boxes)
+    rows = functools.partial(batches.rows_from, 0, len(listing.ids), 2, seed=1)
+    made = batches.stream(listing, rows, image_size=32, batch_size=2, width=4)
+    return made, weakref.ref(listing.objects.boxes)
 
 
 @pytest.mark.parametrize("make", [of_memory, of_files])

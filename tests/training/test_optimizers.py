@@ -73,12 +73,12 @@ def test_slow_variables_take_smaller_steps(name):
         optimizer=name,
         schedule="constant",
         weight_decay=0.0,
-        trunk_rate=0.1,
+        backbone_lr_multiplier=0.1,
     )
-    trunk, head = variable("kernel", 1.0), variable("kernel_of_head", 1.0)
-    optimizer = optimizers.build(config, 1, [trunk, head], slow=[trunk.path])
+    weights, head = variable("kernel", 1.0), variable("kernel_of_head", 1.0)
+    optimizer = optimizers.build(config, 1, [weights, head], slow=[weights.path])
     optimizer.apply([np.float32([1.0])] * 2)
-    moved, whole = 1 - float(trunk[0]), 1 - float(head[0])
+    moved, whole = 1 - float(weights[0]), 1 - float(head[0])
     assert moved == pytest.approx(0.1 * whole, rel=1e-3)
 
 
@@ -94,7 +94,7 @@ def test_only_kernels_decay(name):
 
 def test_clipping_bounds_the_step():
     config = TrainConfig(
-        schedule="constant", learning_rate=1.0, weight_decay=0.0, clip_norm=0.5
+        schedule="constant", learning_rate=1.0, weight_decay=0.0, global_clipnorm=0.5
     )
     weight = variable("kernel", 0.0)
     optimizers.build(config, 1, [weight]).apply([np.float32([100.0])])
@@ -102,7 +102,7 @@ def test_clipping_bounds_the_step():
 
 
 def test_averages_swap_in_and_out():
-    config = TrainConfig(schedule="constant", learning_rate=1.0, ema=0.5)
+    config = TrainConfig(schedule="constant", learning_rate=1.0, ema_momentum=0.5)
     weight = variable("bias", 0.0)
     optimizer = optimizers.build(config, 1, [weight])
     for _ in range(2):  # values -1, then -2.9; average -1, then -1.95

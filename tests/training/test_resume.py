@@ -15,8 +15,8 @@ import yolov1_fo
 from tests.test_images import damaged
 from yolov1_fo import files
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.networks import graph
-from yolov1_fo.pipeline import batching
+from yolov1_fo.networks import build
+from yolov1_fo.pipeline import batches
 from yolov1_fo.runs import checkpoint, registry
 from yolov1_fo.training import callbacks
 from yolov1_fo.training.resume import Progress
@@ -25,9 +25,9 @@ SETTINGS = {
     "epochs": 6,
     "dropout": 0.5,
     "optimizer": "adam",
-    "ema": 0.9,
+    "ema_momentum": 0.9,
     "patience": 3,
-    "validate_every": 2,
+    "validation_freq": 2,
 }
 
 
@@ -61,7 +61,7 @@ def assert_same_run(run, whole):
 
 def last_weights(run):
     folder = Path(run.checkpoint_dir).parent
-    return graph.load(
+    return build.load(
         checkpoint.pointed(folder, "last") / "network.keras"
     ).get_weights()
 
@@ -164,19 +164,24 @@ def test_killed_before_its_first_checkpoint_it_begins_again(painted, micro):
     assert_same_run(train(painted, resume="cut", progress=False), whole)
 
 
-def test_a_trunk_that_has_thawed_learns_after_a_resume(monkeypatch):
+def test_a_backbone_that_has_thawed_learns_after_a_resume(monkeypatch):
     thawed = []
     monkeypatch.setattr(callbacks, "let_learn", lambda *given: thawed.append(given))
     config = TrainConfig(
-        network="yolov1-efficientnet-lite0", epochs=9, freeze_epochs=2, frozen_stride=4
+        network="yolov1-efficientnet-lite0",
+        epochs=9,
+        freeze_epochs=2,
+        freeze_to_stride=4,
     )
     for first, expected in ((0, 2), (2, 2), (5, 5)):
         end = callbacks.EndOfEpoch(config, Path(), {}, None, Progress(), print)
-        end.set_model(SimpleNamespace(trunk="trunk", make_train_function=lambda **_: 0))
+        end.set_model(
+            SimpleNamespace(backbone="backbone", make_train_function=lambda **_: 0)
+        )
         for epoch in range(first, 9):
             end.on_epoch_begin(epoch)
             assert len(thawed) == (epoch >= expected)
-        assert thawed == [("trunk", 4)]
+        assert thawed == [("backbone", 4)]
         thawed.clear()
 
 
@@ -244,11 +249,11 @@ def test_the_choice_of_auto_stays(painted, micro, monkeypatch, tmp_path, mode):
     sample = painted.match_tags("train").first().copy()
     sample.filepath = str(spoilt)
     painted.add_sample(sample)
-    choose = batching.choose
-    monkeypatch.setattr(batching, "choose", lambda asked, *_: mode)
+    choose = batches.choose
+    monkeypatch.setattr(batches, "choose", lambda asked, *_: mode)
     whole = train(painted, run_key="whole", epochs=2, **micro)
     cut(painted, 1, epochs=2, **micro)
-    monkeypatch.setattr(batching, "choose", choose)  # host, as there is room
+    monkeypatch.setattr(batches, "choose", choose)  # host, as there is room
     assert_same_run(train(painted, resume="cut", progress=False), whole)
 
 
@@ -266,7 +271,7 @@ def test_a_run_of_an_older_version_goes_on(painted, micro):
     with pytest.raises(KeyboardInterrupt):
         yolov1_fo.train(painted, run_key="old", epochs=2, on_epoch=stop, **micro)
     record = painted._doc.runs["old"]
-    older = {k: v for k, v in record.config.items() if k not in ("task", "trunk")}
+    older = {k: v for k, v in record.config.items() if k not in ("task", "weights")}
     for name in ("sqrt", "softmax", "hue", "align_corners", "rescore", "rmse_fallback"):
         del older["settings"][name]
     record.config = older

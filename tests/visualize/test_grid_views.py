@@ -14,8 +14,8 @@ NONE = np.zeros((0, 4), np.float32)
 
 def is_shaded(picture, row, column, S):
     """Returns whether the middle of a cell is another than that of a black image."""
-    side = SIDE / S
-    place = int((row + 0.5) * side) + 8, int((column + 0.5) * side) + 8
+    image_size = SIDE / S
+    place = int((row + 0.5) * image_size) + 8, int((column + 0.5) * image_size) + 8
     return bool(np.asarray(picture)[place].any())
 
 

@@ -21,7 +21,7 @@ from yolov1_fo import zoo
 from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.config import NetworkConfig
 from yolov1_fo.model import darknet_releases
-from yolov1_fo.networks import darknet_weights, graph
+from yolov1_fo.networks import build, darknet_weights
 
 TINY = "darknet-yolov1-tiny-voc"
 SIZE = 108_399_816
@@ -116,7 +116,7 @@ def test_a_network_of_the_zoo_has_the_classes_it_is_given(zoo_dir, painted):
         "yolov1-efficientnet-lite0-imagenet", classes=["red", "blue"], cache=False
     )
     assert model.classes == ["red", "blue"]
-    assert (model.side, model.grid.S, model.grid.C) == (448, 14, 2)
+    assert (model.image_size, model.grid.S, model.grid.C) == (448, 14, 2)
     painted.limit(2).apply_model(model, label_field="zoo", batch_size=2)
     assert painted.has_field("zoo")
 
@@ -132,7 +132,7 @@ def test_releases_are_of_our_networks():
     for release in darknet_releases.RELEASES.values():
         for numbers, B in release.numbers.items():
             config = NetworkConfig(network=release.network, B=B)
-            assert graph.build(config, blank=True).count_params() == numbers
+            assert build.detector(config, blank=True).count_params() == numbers
     entry = zoo.entries()[TINY]
     assert entry["size_bytes"] == SIZE
     assert entry["base_filename"] == darknet_releases.place(TINY).name
@@ -152,7 +152,7 @@ def test_a_fresh_process_loads_from_a_remote_source(zoo_dir, site):
     folder, address = site
     archive(folder / "yolov1.zip")
     config = NetworkConfig(network="darknet-yolov1-tiny")
-    net = graph.build(config)
+    net = build.detector(config)
     kernel, bias = net.layers[-1].get_weights()
     net.layers[-1].set_weights([kernel, np.full_like(bias, 0.5)])
     weights = folder / "tiny-yolov1.weights"

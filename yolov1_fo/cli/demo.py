@@ -15,7 +15,7 @@ from yolov1_fo.boxes import Array
 from yolov1_fo.datasets import class_lists, labels, quickstart
 from yolov1_fo.evaluation import evaluation_keys, evaluator
 from yolov1_fo.inference import prediction
-from yolov1_fo.model import sources
+from yolov1_fo.model import load
 from yolov1_fo.training import detector
 from yolov1_fo.visualize import drawing
 
@@ -23,27 +23,27 @@ logger = logging.getLogger(__name__)
 
 SETTINGS: dict[str, Any] = {
     "network": "yolov1-efficientnet-lite0",
-    "side": 256,
+    "image_size": 256,
     "S": 16,
     "head_filters": 128,
     "epochs": 16,
     "batch_size": 4,
     "batch_norm": True,
     "dropout": 0.0,
-    "frozen_stride": 8,
+    "freeze_to_stride": 8,
     "optimizer": "adam",
     "learning_rate": 1.5e-3,
     "schedule": "cosine",
     "warmup_epochs": 1.0,
-    "ema": 0.99,
+    "ema_momentum": 0.99,
     "jitter": 0.15,
     "exposure": 1.2,
     "saturation": 1.2,
     "flip": 0.0,  # a mirrored digit is another sign
-    "validate_every": 4,
+    "validation_freq": 4,
     "iou_thresh": 0.4,  # as Darknet shows its detections
 }
-"""What serves a newcomer: a pretrained trunk, small enough for a laptop."""
+"""What serves a newcomer: a pretrained backbone, small enough for a laptop."""
 
 EVAL_KEY = "yolov1_demo"
 PICTURED = 4
@@ -75,9 +75,7 @@ def run(
     say(str(result))
 
     say("3/4 apply: predictions go into the field 'yolov1'")
-    yolov1 = sources.load_model(
-        result.checkpoint_dir, iou_thresh=settings["iou_thresh"]
-    )
+    yolov1 = load.load_model(result.checkpoint_dir, iou_thresh=settings["iou_thresh"])
     prediction.apply(dataset, yolov1, label_field="yolov1", batch_size=16)
 
     say("4/4 evaluate")
@@ -93,17 +91,17 @@ def run(
     return report
 
 
-def picture(samples: Any, pred_field: str, side: int = PICTURE_SIDE) -> Image:
+def picture(samples: Any, pred_field: str, image_size: int = PICTURE_SIDE) -> Image:
     """Returns a sheet of samples: truth above, predictions below.
 
     Args:
         samples: a FiftyOne dataset or view of images
         pred_field: field of Detections; those of at least `SHOWN_ABOVE` are drawn
-        side (`PICTURE_SIDE`): of each, in pixels
+        image_size (`PICTURE_SIDE`): of each, in pixels
     """
     classes = class_lists.classes_of(samples, "ground_truth")
     tiles = [
-        _drawn(images.read(sample.filepath, side), sample[field], classes)
+        _drawn(images.read(sample.filepath, image_size), sample[field], classes)
         for field in ("ground_truth", pred_field)
         for sample in samples
     ]

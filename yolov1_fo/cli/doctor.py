@@ -13,7 +13,7 @@ from typing import NamedTuple
 from packaging.requirements import Requirement
 
 from yolov1_fo import __version__
-from yolov1_fo.checks import units
+from yolov1_fo.config import units
 from yolov1_fo.datasets import database
 from yolov1_fo.networks.loading import load_tensorflow
 
@@ -260,14 +260,14 @@ def _videos() -> Iterator[Check]:
 def _plugin() -> Iterator[Check]:
     import fiftyone.plugins as fop
 
-    from yolov1_fo.cli import installing
+    from yolov1_fo.cli import plugin_links
 
-    if installing.NAME in fop.list_enabled_plugins():
-        yield Check(GOOD, "App plugin", installing.NAME)
+    if plugin_links.NAME in fop.list_enabled_plugins():
+        yield Check(GOOD, "App plugin", plugin_links.NAME)
         return
-    found = f"{installing.NAME} is not enabled"
-    if installing.NAME in fop.list_downloaded_plugins():
-        remedy = f"fiftyone plugins enable {installing.NAME}"
+    found = f"{plugin_links.NAME} is not enabled"
+    if plugin_links.NAME in fop.list_downloaded_plugins():
+        remedy = f"fiftyone plugins enable {plugin_links.NAME}"
     else:
         remedy = "yolov1-fo install-plugin, to train from within the App"
     yield Check(FAIR, "App plugin", found, remedy)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from yolov1_fo import files
-from yolov1_fo.checks import units
+from yolov1_fo.config import units
 from yolov1_fo.model import darknet_releases
 from yolov1_fo.pipeline import image_cache
 from yolov1_fo.publishing import local_zoo

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from yolov1_fo import __version__
-from yolov1_fo.checks import spelling
 from yolov1_fo.cli.commands import (
     BUG,
     INTERRUPTED,
@@ -34,6 +33,7 @@ from yolov1_fo.cli.commands import (
     runs,
     train,
 )
+from yolov1_fo.config import spelling
 from yolov1_fo.datasets import database, error_lines
 
 

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from yolov1_fo.datasets import checks
 from yolov1_fo.datasets import samples as fo_samples
 
 PART = 10_000
@@ -42,7 +43,7 @@ def read(samples: fo_samples.Samples, field: str) -> Records:
         samples: a checked collection
         field: of Detections, Classification or Classifications
     """
-    if fo_samples.is_classified(samples, field):
+    if checks.is_classified(samples, field):
         return _read_classes(samples, field)
     marks_at = [
         path
@@ -88,7 +89,7 @@ def read_parts(samples: fo_samples.Samples, field: str) -> Iterator[Records]:
 
 def _read_classes(samples: fo_samples.Samples, field: str) -> Records:
     ids, filepaths, labels = samples.values(
-        ["id", "filepath", fo_samples.label_path(samples, field)]
+        ["id", "filepath", checks.label_path(samples, field)]
     )
     labels = [[row] if isinstance(row, str) else row or [] for row in labels]
     labels = [[label for label in row if label is not None] for row in labels]

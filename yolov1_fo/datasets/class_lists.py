@@ -3,7 +3,8 @@
 import logging
 from collections.abc import Collection, Sequence
 
-from yolov1_fo.checks import class_names, spelling
+from yolov1_fo.config import class_names, spelling
+from yolov1_fo.datasets import checks
 from yolov1_fo.datasets import samples as fo_samples
 
 logger = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ def classes_of(
     own, where = own_classes(samples, field)
     if own:
         return class_names.check(own, where)
-    there = samples.distinct(fo_samples.label_path(samples, field))
+    there = samples.distinct(checks.label_path(samples, field))
     there = sorted((label for label in there if label is not None), key=str)
     if not there:
         raise ValueError(f"'{field}' on {fo_samples.name(samples)} has no objects")

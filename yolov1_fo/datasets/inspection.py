@@ -8,9 +8,14 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-from yolov1_fo.checks import arguments, spelling
-from yolov1_fo.config import MAX_IMAGE_PIXELS, GridConfig, NetworkConfig
-from yolov1_fo.datasets import annotations, class_lists, collection, connection, tagging
+from yolov1_fo.config import (
+    MAX_IMAGE_PIXELS,
+    GridConfig,
+    NetworkConfig,
+    arguments,
+    spelling,
+)
+from yolov1_fo.datasets import annotations, checks, class_lists, connection, tags
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.issues import Finding, Objects, shared, unreadable
 
@@ -45,7 +50,7 @@ class InspectionReport:
         classes: objects of each class
         most: objects in the fullest image
         grid: the S x S cells that it was seen through
-        side: of the network's input, in pixels
+        image_size: of the network's input, in pixels
         tiny_px: what is smaller there is tiny, in pixels
         findings: what is wrong, under each of `KINDS`
         notes: what to say of boxes that are no boxes
@@ -59,7 +64,7 @@ class InspectionReport:
     classes: dict[str, int]
     most: int
     grid: GridConfig
-    side: int
+    image_size: int
     tiny_px: float
     findings: dict[str, list[Finding]]
     notes: tuple[str, ...] = ()
@@ -97,12 +102,12 @@ class InspectionReport:
         Raises:
             ValueError: if the tags are read-only
         """
-        tags = tagging.Tags(self.samples)
+        kept = tags.Tags(self.samples)
         for kind in KINDS:
-            tags.remove(f"{TAG}{kind}")
+            kept.remove(f"{TAG}{kind}")
         kinds = self._found()
         for kind in kinds:
-            tags.add(f"{TAG}{kind}", self.view(kind))
+            kept.add(f"{TAG}{kind}", self.view(kind))
         return [f"{TAG}{kind}" for kind in kinds]
 
     @connection.answering()
@@ -167,11 +172,11 @@ def inspect(
     *,
     val_samples: fo_samples.Samples | None = None,
     S: int = GridConfig.S,
-    side: int = NetworkConfig.side,
+    image_size: int = NetworkConfig.image_size,
     tiny_px: float = 8.0,
     classes: Sequence[str] | None = None,
     decode: bool = False,
-    workers: int = 0,
+    num_workers: int = 0,
     max_image_pixels: int = MAX_IMAGE_PIXELS,
 ) -> InspectionReport:
     """Returns what a training will lose of a FiftyOne dataset or view.
@@ -184,26 +189,26 @@ def inspect(
         gt_field ("ground_truth"): its field of Detections; None looks at files alone
         val_samples (None): files that stand in these too are found
         S (7): cells a side; of two objects in a cell one is lost
-        side (448): of the network's input, in pixels
+        image_size (448): of the network's input, in pixels
         tiny_px (8): a smaller object is tiny, in pixels of the network's input
         classes (None): as in `train`
         decode (False): decodes every file, which also finds those that are damaged in
             the middle; else no more than what tells whether every pixel is there
-        workers (0): threads; 0 takes one a core
+        num_workers (0): threads; 0 takes one a core
         max_image_pixels (200 million): an image of more pixels can't be read
 
     Raises:
         ValueError: if the collection, the field or a setting does not fit
     """
     # 1. Check and read.
-    samples = collection.flat(samples)
-    fo_samples.check_images(samples)
+    samples = fo_samples.flat(samples)
+    checks.check_images(samples)
     if gt_field is not None:
-        fo_samples.check_detections(samples, gt_field, "gt_field")
+        checks.check_detections(samples, gt_field, "gt_field")
     if val_samples is not None:
-        val_samples = collection.flat(val_samples, "val_samples")
-        fo_samples.check_images(val_samples)
-    config = NetworkConfig(S=S, side=side)
+        val_samples = fo_samples.flat(val_samples, "val_samples")
+        checks.check_images(val_samples)
+    config = NetworkConfig(S=S, image_size=image_size)
     arguments.check_number("tiny_px", tiny_px, 0)
     names: list[str] = []
     if gt_field is None:
@@ -220,11 +225,13 @@ def inspect(
     # 2. Look at each object and each file.
     findings = {
         "lost": objects.lost(config),
-        "tiny": objects.tiny(tiny_px / side),
+        "tiny": objects.tiny(tiny_px / image_size),
         "unknown": objects.unknown(),
         "degenerate": objects.degenerate(),
         "outside": objects.outside(),
-        "unreadable": unreadable(records, side, decode, workers, max_image_pixels),
+        "unreadable": unreadable(
+            records, image_size, decode, num_workers, max_image_pixels
+        ),
         "shared": shared(samples, val_samples),
     }
     counts = collections.Counter(objects.names[objects.learned].tolist())
@@ -238,7 +245,7 @@ def inspect(
         classes={name: counts.get(name, 0) for name in names},
         most=int(an_image.max(initial=0)),
         grid=GridConfig(S=S, C=max(len(names), 1)),
-        side=side,
+        image_size=image_size,
         tiny_px=tiny_px,
         findings=findings,
         notes=tuple(objects.faults().lines(str(gt_field), fo_samples.name(samples))),

@@ -127,25 +127,25 @@ class Objects:
 
 def unreadable(
     records: annotations.Records,
-    side: int,
+    image_size: int,
     decode: bool,
-    workers: int,
+    num_workers: int,
     max_pixels: int,
 ) -> list[Finding]:
     """Returns the files that are missing, cut short or no images.
 
     Args:
         records: of the collection
-        side: of the network's input, in pixels
+        image_size: of the network's input, in pixels
         decode: decodes each file; else looks at where it begins and ends
-        workers: threads; 0 takes one a core
+        num_workers: threads; 0 takes one a core
         max_pixels: an image of more is not decoded
     """
-    faults = image_loading.find_bad(records.filepaths, workers, max_pixels)
+    faults = image_loading.find_bad(records.filepaths, num_workers, max_pixels)
     if decode:
         rest = [path for path in records.filepaths if path not in faults]
         reads = image_loading.read_all(
-            rest, side, workers=workers, max_pixels=max_pixels
+            rest, image_size, num_workers=num_workers, max_pixels=max_pixels
         )
         faults |= {
             path: read.fault

@@ -12,7 +12,7 @@ import fiftyone.zoo as foz
 import numpy as np
 import pandas as pd
 
-from yolov1_fo.checks import arguments, class_names, spelling
+from yolov1_fo.config import arguments, class_names, spelling
 from yolov1_fo.datasets import connection
 
 VERSION = "v7"

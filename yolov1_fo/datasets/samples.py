@@ -1,15 +1,17 @@
-"""What a FiftyOne collection must offer, and the lines that say what it lacks."""
+"""What a caller passes as samples: its name, its slice, its view as JSON."""
 
 import hashlib
-import shutil
-from collections.abc import Iterable
+import json
+import logging
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-import fiftyone.core.fields as fof
-import fiftyone.core.labels as fol
+import fiftyone as fo
+import fiftyone.core.collections as foc
 import fiftyone.core.media as fomm
+from bson import json_util
 
-from yolov1_fo.checks import arguments
+logger = logging.getLogger(__name__)
 
 Samples = Any
 """A FiftyOne dataset or view."""
@@ -49,163 +51,89 @@ def is_empty(samples: Samples) -> bool:
     return not len(samples.limit(1))
 
 
-def check_images(samples: Samples) -> None:
-    """Raises a ValueError unless the collection holds images, and at least one."""
-    what = name(samples)
-    if samples.media_type == fomm.GROUP:
-        raise ValueError(
-            f"{what} is grouped; choose one slice: samples.select_group_slices(...)"
-        )
-    if samples._is_frames:
-        _check_sampled(samples, what)
-    if samples.media_type == fomm.VIDEO:
-        raise ValueError(
-            f"{what} holds videos; turn them into images: "
-            f"samples.to_frames(sample_frames=True){_slices(samples)}"
-        )
-    if getattr(samples, "_is_patches", False):
-        raise ValueError(f"{what} shows patches; pass the samples that they come from")
-    if is_empty(samples):
-        raise ValueError(f"{what} has no samples")
-    if samples.media_type != fomm.IMAGE:
-        raise ValueError(
-            f"{what} must hold images, got {samples.media_type}{_slices(samples)}"
-        )
+def flat(
+    samples: Any,
+    argument: str = "samples",
+    kinds: Sequence[str] = (fomm.IMAGE,),
+) -> Samples:
+    """Returns a dataset or view; of a grouped one, its active slice.
 
+    Another slice is chosen as FiftyOne has it: `dataset.group_slice = "left"`, or
+    `dataset.select_group_slices("left")`.
 
-def _slices(samples: Samples) -> str:
-    """Returns which slices of a grouped dataset hold images, as an error's end."""
-    root = samples._root_dataset
-    if root.media_type != fomm.GROUP:
-        return ""
-    kinds = root.group_media_types.items()
-    fit = [name for name, kind in kinds if kind == fomm.IMAGE]
-    return f"; slices that hold images: {', '.join(fit) or 'none'}"
-
-
-def _check_sampled(samples: Samples, what: str) -> None:
-    """Raises a ValueError unless frames of videos stand in files of their own."""
-    first = samples.limit(1).values("filepath")
-    if not first and not len(samples.view()._base_view):
-        raise ValueError(
-            f"{what} shows frames that are not sampled; sample them: "
-            "dataset.to_frames(sample_frames=True)"
-        )
-    if first and fomm.get_media_type(first[0]) != fomm.IMAGE:
-        raise ValueError(
-            f"{what} shows frames whose files are the videos; sample them: "
-            "dataset.to_frames(sample_frames=True)"
-        )
-
-
-def check_videos(samples: Samples) -> None:
-    """Raises an error unless the collection holds videos that can be read here.
+    Args:
+        samples: whatever a caller gave
+        argument ("samples"): how the caller calls it
+        kinds (images): of media that a slice may hold
 
     Raises:
-        ValueError: if it shows clips, or has no samples
-        OSError: if ffmpeg is missing
+        TypeError: if it is neither
+        ValueError: if the active slice holds media of another kind
     """
-    what = name(samples)
-    if getattr(samples, "_is_clips", False):
-        raise ValueError(f"{what} shows clips; pass the videos that they come from")
-    if is_empty(samples):
-        raise ValueError(f"{what} has no samples")
-    missing = [tool for tool in ("ffmpeg", "ffprobe") if not shutil.which(tool)]
-    if missing:
-        raise OSError(f"videos need {' and '.join(missing)}, not installed here")
-
-
-def check_detections(samples: Samples, field: str, argument: str) -> None:
-    """Raises a ValueError unless `field` holds Detections.
-
-    Args:
-        samples: a checked collection
-        field: its field
-        argument: how the caller calls the field
-    """
-    arguments.check_string(argument, field)
-    schema = _schema(samples)
-    detections = sorted(key for key, value in schema.items() if _is_detections(value))
-    if field in detections:
-        return
-    has = ", ".join(detections) or "none"
-    if field in schema:
-        kind = getattr(schema[field], "document_type", type(schema[field])).__name__
+    check(samples, argument)
+    if samples.media_type != fomm.GROUP:
+        return samples
+    what, active = name(samples), samples.group_slice
+    if samples._is_dynamic_groups:
         raise ValueError(
-            f"{argument} {field!r} on {name(samples)} must hold Detections, "
-            f"got {kind}; fields with Detections: {has}"
+            f"{what} shows groups; pass their samples: {argument}.flatten()"
         )
-    raise ValueError(
-        f"{argument} {field!r} is not on {name(samples)}; fields with Detections: {has}"
-    )
+    there = samples.group_media_types
+    if there.get(active) not in kinds:
+        fit = [name for name, kind in there.items() if kind in kinds]
+        raise ValueError(
+            f"{what} is grouped, and its active slice '{active}' holds "
+            f"{there.get(active)}; slices that hold {' or '.join(kinds)}: "
+            f"{', '.join(fit) or 'none'}; choose one: "
+            f"{argument}.select_group_slices({fit[0] if fit else '...'!r})"
+        )
+    logger.info("of %s the slice '%s' is taken", what, active)
+    return samples.select_group_slices(active)
 
 
-def _schema(samples: Samples) -> dict[str, Any]:
-    """Returns all fields by name, those of a video's frames as `frames.<name>`."""
-    frames = samples.get_frame_field_schema() or {}
-    of_frames = {f"frames.{name}": field for name, field in frames.items()}
-    return {**samples.get_field_schema(), **of_frames}
-
-
-def _is_detections(field: Any) -> bool:
-    return isinstance(field, fof.EmbeddedDocumentField) and issubclass(
-        field.document_type, fol.Detections
-    )
-
-
-def check_labelled(samples: Samples, field: str, argument: str) -> None:
-    """Raises a ValueError unless the collection holds images with Detections.
+def check(samples: Any, argument: str = "samples") -> None:
+    """Raises a TypeError unless a caller gave a FiftyOne dataset or view.
 
     Args:
-        samples: a dataset or view
-        field: its field
-        argument: how the caller calls the field
+        samples: whatever a caller gave
+        argument ("samples"): how the caller calls it
     """
-    check_images(samples)
-    check_detections(samples, field, argument)
+    if not isinstance(samples, foc.SampleCollection):
+        raise TypeError(_said(samples, argument))
 
 
-def check_classified(samples: Samples, field: str, argument: str) -> None:
-    """Raises a ValueError unless the collection holds images with classifications.
+def _said(samples: Any, argument: str) -> str:
+    wanted = f"{argument} must be a FiftyOne dataset or view, got"
+    if isinstance(samples, str):
+        return f"{wanted} {samples!r}; fo.load_dataset({samples!r}) loads one"
+    got = f"{wanted} a {type(samples).__name__}"
+    if isinstance(samples, list | tuple | set):
+        return f"{got}; dataset.select(ids) makes a view of some samples"
+    return got
+
+
+def stages(samples: Samples) -> list[dict[str, Any]]:
+    """Returns a collection as JSON: the stages of its view.
+
+    The same view gives the same; `view_of` makes the view again.
+    """
+    said = samples.view()._serialize(include_uuids=False)
+    return json.loads(json_util.dumps(said))
+
+
+def view_of(dataset: fo.Dataset, said: list[dict[str, Any]]) -> fo.DatasetView:
+    """Returns the view that `stages` gave; of groups the slice becomes the active one.
 
     Args:
-        samples: a dataset or view
-        field: its field
-        argument: how the caller calls the field
+        dataset: that it is of
+        said: from `stages`
     """
-    check_images(samples)
-    arguments.check_string(argument, field)
-    schema = _schema(samples)
-    fits = sorted(name for name, one in schema.items() if _kind(one) in _CLASSIFIED)
-    if field in fits:
-        return
-    has = ", ".join(fits) or "none"
-    what = "must hold Classifications" if field in schema else "is not there"
-    raise ValueError(
-        f"{argument} {field!r} on {name(samples)} {what}; fields with "
-        f"classifications: {has}"
-    )
-
-
-_CLASSIFIED = {
-    fol.Classification: "label",
-    fol.Classifications: "classifications.label",
-}
-
-
-def _kind(field: Any) -> Any:
-    return getattr(field, "document_type", None)
-
-
-def is_classified(samples: Samples, field: str) -> bool:
-    """Returns whether a checked field holds classifications, not Detections."""
-    return _kind(_schema(samples)[field]) in _CLASSIFIED
-
-
-def label_path(samples: Samples, field: str) -> str:
-    """Returns where the labels of a checked field stand."""
-    kind = _kind(_schema(samples)[field])
-    return f"{field}.{_CLASSIFIED.get(kind, 'detections.label')}"
+    loaded = json_util.loads(json.dumps(said))
+    for stage in loaded:
+        chosen = dict(stage.get("kwargs", ())).get("slices")
+        if stage["_cls"].endswith("SelectGroupSlices") and isinstance(chosen, str):
+            dataset.group_slice = chosen  # its earlier stages were of these samples
+    return fo.DatasetView._build(dataset, loaded)
 
 
 def digest(ids: Iterable[str]) -> str:

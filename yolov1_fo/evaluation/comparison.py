@@ -8,7 +8,7 @@ from tabulate import tabulate
 
 from yolov1_fo.datasets import connection
 from yolov1_fo.datasets import samples as fo_samples
-from yolov1_fo.evaluation import error_fields, evaluator, reports
+from yolov1_fo.evaluation import error_fields, evaluator, report
 from yolov1_fo.evaluation.error_analysis import KINDS
 from yolov1_fo.evaluation.error_fields import Counts
 
@@ -46,7 +46,7 @@ class Comparison:
 
         Source: paper figure 4
         """
-        return reports.error_shares(self.errors.get(eval_key, {}))
+        return report.error_shares(self.errors.get(eval_key, {}))
 
     def plot_errors(self) -> Any:
         """Returns a figure of plotly's: one bar an evaluation, one colour a kind."""

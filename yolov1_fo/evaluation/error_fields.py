@@ -8,8 +8,8 @@ import numpy as np
 from fiftyone import ViewField as F
 
 from yolov1_fo.boxes import Array
-from yolov1_fo.checks import spelling
-from yolov1_fo.datasets import class_lists
+from yolov1_fo.config import spelling
+from yolov1_fo.datasets import checks, class_lists
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.evaluation import error_analysis, evaluation_keys, pairs
 from yolov1_fo.evaluation.matching import Match, Matched, Progress
@@ -202,8 +202,8 @@ class WithErrors:
             ValueError: if the samples can't be measured, or the name is taken
         """
         config = self.config
-        fo_samples.check_labelled(samples, config.pred_field, "pred_field")
-        fo_samples.check_detections(samples, config.gt_field, "gt_field")
+        checks.check_labelled(samples, config.pred_field, "pred_field")
+        checks.check_detections(samples, config.gt_field, "gt_field")
         if eval_key is not None:
             evaluation_keys.check(
                 samples,

@@ -13,7 +13,7 @@ import fiftyone as fo
 import fiftyone.core.labels as fol
 import fiftyone.core.odm as foo
 
-from yolov1_fo.checks import arguments
+from yolov1_fo.config import arguments
 from yolov1_fo.datasets import connection
 from yolov1_fo.datasets import samples as fo_samples
 

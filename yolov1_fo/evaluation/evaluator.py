@@ -10,8 +10,8 @@ from fiftyone.utils.eval.coco import (
     COCOEvaluationConfig,
 )
 
-from yolov1_fo.checks import arguments, class_names
-from yolov1_fo.datasets import class_lists, collection, connection
+from yolov1_fo.config import arguments, class_names
+from yolov1_fo.datasets import checks, class_lists, connection
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.evaluation import (
     average_precision,
@@ -26,7 +26,7 @@ from yolov1_fo.evaluation import (
 from yolov1_fo.evaluation.coco import Sweep
 from yolov1_fo.evaluation.matching import Match, Matched, Progress
 from yolov1_fo.evaluation.pairs import Compared
-from yolov1_fo.evaluation.reports import MEANS, EvaluationReport
+from yolov1_fo.evaluation.report import MEANS, EvaluationReport
 
 
 class EvaluationConfig(COCOEvaluationConfig):
@@ -133,9 +133,9 @@ def evaluate(
     Source: paper sections 4.2 and 4.4 (errors)
     """
     # 1. Check and read.
-    samples = collection.flat(samples)
-    fo_samples.check_labelled(samples, pred_field, "pred_field")
-    fo_samples.check_detections(samples, gt_field, "gt_field")
+    samples = fo_samples.flat(samples)
+    checks.check_labelled(samples, pred_field, "pred_field")
+    checks.check_detections(samples, gt_field, "gt_field")
     arguments.check_number("iou_thresh", iou_thresh, 0, 1)
     if not iou_thresh:
         raise ValueError(f"iou_thresh must be in (0, 1], got {iou_thresh!r}")

@@ -82,9 +82,9 @@ class Matched(NamedTuple):
         marks = [self._marks(image) for image in images]
         both = self.compared
         sides = ((pred_field, both.found_field), (gt_field, both.object_field))
-        for side, (name, field) in enumerate(sides):
+        for image_size, (name, field) in enumerate(sides):
             for column, end in enumerate(("", "_id", "_iou")):
-                values = [marks[image][side][column] for image in images]
+                values = [marks[image][image_size][column] for image in images]
                 path = f"{name}.detections.{key}{end}"
                 samples.set_values(path, field.spread(values), progress=False)
         counted = [_count(some) for some in self.matches()]

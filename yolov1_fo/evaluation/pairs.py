@@ -81,9 +81,9 @@ class Compared(NamedTuple):
     whole: tuple[list[Array], list[Array]]
     border: float = 0.0
 
-    def labels_of(self, side: list[Detected] | list[Objects]) -> set[str]:
+    def labels_of(self, image_size: list[Detected] | list[Objects]) -> set[str]:
         """Returns the labels that `found` or `objects` have."""
-        return {self.labels[x] for one in side for x in one.class_ids.tolist()}
+        return {self.labels[x] for one in image_size for x in one.class_ids.tolist()}
 
     def curves(self, iou_thresh: float) -> list[Curve]:
         """Returns VOC's precision and recall of each class."""

@@ -17,7 +17,7 @@ from fiftyone.utils.eval.detection import (
     DetectionResults,
 )
 
-from yolov1_fo.checks import spelling
+from yolov1_fo.config import spelling
 from yolov1_fo.evaluation import average_precision, error_fields, matching
 from yolov1_fo.evaluation.average_precision import Curve
 from yolov1_fo.evaluation.error_fields import Counts

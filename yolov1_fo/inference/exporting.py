@@ -17,10 +17,10 @@ import keras
 import numpy as np
 
 from yolov1_fo import grid
-from yolov1_fo.checks import spelling, units
+from yolov1_fo.config import spelling, units
 from yolov1_fo.inference import formats
 from yolov1_fo.inference.formats import FORMATS
-from yolov1_fo.model.sources import load_model
+from yolov1_fo.model.load import load_model
 from yolov1_fo.model.yolov1_model import YOLOv1Model
 from yolov1_fo.networks import predictor
 from yolov1_fo.runs import checkpoint, metadata
@@ -40,7 +40,7 @@ def export(
 ) -> Path:
     """Writes a model for programs that serve it, and its card beside it.
 
-    The export takes `image` (N, side, side, 3) float32 RGB in [0, 1], for any N, and
+    The export takes `image` (N, H, W, 3) float32 RGB in [0, 1], for any N, and
     gives the raw output (N, outputs) float32, in whatever precision it was trained. The
     card, `<path>.json`, has grid, classes and side. Where the format's runtime is
     installed, the export is run and compared with Keras.
@@ -158,14 +158,15 @@ def _compare(network: keras.Model, path: Path, format: str, target: Path) -> Non
 
 
 def _card(model: YOLOv1Model, format: str) -> dict[str, Any]:
-    side = model.side
+    image_size = model.image_size
     return {
         "format": metadata.FORMAT,
         "exported": format,
         "network": model.card["settings"]["network"],
-        "input": f"{formats.INPUT}: (N, {side}, {side}, 3) float32 RGB in [0, 1]",
+        "input": f"{formats.INPUT}: (N, {image_size}, {image_size}, 3) float32 RGB "
+        "in [0, 1]",
         "output": f"(N, {grid.outputs(model.grid)}) float32, for decode.decode",
-        "side": side,
+        "image_size": image_size,
         "grid": asdict(model.grid),
         "classes": model.classes,
     }

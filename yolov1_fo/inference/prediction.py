@@ -14,8 +14,8 @@ import numpy as np
 
 from yolov1_fo import decode, images
 from yolov1_fo.boxes import Array
-from yolov1_fo.checks import arguments
-from yolov1_fo.datasets import collection, connection, labels, outputs
+from yolov1_fo.config import arguments
+from yolov1_fo.datasets import checks, connection, labels, output_fields
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.model.yolov1_model import YOLOv1Model
 from yolov1_fo.pipeline import image_loading
@@ -34,7 +34,7 @@ def apply(
     *,
     batch_size: int = 16,
     skip_existing: bool = False,
-    workers: int = 0,
+    num_workers: int = 0,
     progress: bool | Callable[..., Any] | None = None,
 ) -> dict[str, str]:
     """Writes what the model finds into a field of the samples.
@@ -58,7 +58,7 @@ def apply(
         label_field ("predictions"): is made if it does not exist
         batch_size (16): images a forward pass
         skip_existing (False): leaves samples alone that have the field
-        workers (0): threads that decode; 0 takes one a core
+        num_workers (0): threads that decode; 0 takes one a core
         progress (None): FiftyOne's: True, False, its default, or a callback
 
     Returns:
@@ -70,17 +70,17 @@ def apply(
             field holds anything but predictions
     """
     arguments.check_true_or_false("skip_existing", skip_existing)
-    samples = collection.flat(samples, kinds=(fomm.IMAGE, fomm.VIDEO))
+    samples = fo_samples.flat(samples, kinds=(fomm.IMAGE, fomm.VIDEO))
     check_model(model)
     if samples.media_type == fomm.VIDEO:
         return _apply_to_videos(
             samples, model, label_field, batch_size, skip_existing, progress
         )
-    fo_samples.check_images(samples)
-    output = outputs.detections(samples, label_field, replaces=not skip_existing)
+    checks.check_images(samples)
+    output = output_fields.detections(samples, label_field, replaces=not skip_existing)
     done = output.filled() if skip_existing else set()
     with (
-        Pass(samples, model, batch_size, workers, progress, skip=done) as said,
+        Pass(samples, model, batch_size, num_workers, progress, skip=done) as said,
         output,
     ):
         for ids, y_pred in said:
@@ -110,7 +110,7 @@ class Pass:
         samples: a checked collection of images
         model: from `load_model`
         batch_size: images a forward pass
-        workers: threads that decode; 0 takes one a core
+        num_workers: threads that decode; 0 takes one a core
         progress: FiftyOne's
         skip: ids of samples that are left out
 
@@ -123,12 +123,12 @@ class Pass:
         samples: fo_samples.Samples,
         model: YOLOv1Model,
         batch_size: int,
-        workers: int = 0,
+        num_workers: int = 0,
         progress: bool | Callable[..., Any] | None = None,
         skip: Collection[str] = (),
     ) -> None:
         arguments.check_whole("batch_size", batch_size, 1)
-        self.model, self.batch_size, self.workers = model, batch_size, workers
+        self.model, self.batch_size, self.num_workers = model, batch_size, num_workers
         ids, filepaths = samples.values(["id", "filepath"])
         rows = [row for row, sample_id in enumerate(ids) if sample_id not in skip]
         self.ids, self.filepaths = (
@@ -140,8 +140,8 @@ class Pass:
     def __iter__(self) -> Iterator[tuple[list[str], Array]]:
         reads = image_loading.read_all(
             self.filepaths,
-            self.model.side,
-            workers=self.workers,
+            self.model.image_size,
+            num_workers=self.num_workers,
             ahead=4 * self.batch_size,
             align_corners=self.model.config.darknet,
             max_pixels=self.model.config.max_image_pixels,
@@ -201,10 +201,10 @@ def _apply_to_videos(
     progress: bool | Callable[..., Any] | None,
 ) -> dict[str, str]:
     arguments.check_whole("batch_size", batch_size, 1)
-    fo_samples.check_videos(samples)
+    checks.check_videos(samples)
     if skip_existing:
         raise ValueError("skip_existing is for images; a video is predicted as a whole")
-    output = outputs.detections(samples, label_field)
+    output = output_fields.detections(samples, label_field)
     ids, filepaths = samples.values(["id", "filepath"])
     faults = {}
     with fou.ProgressBar(total=len(ids), progress=progress) as bar:

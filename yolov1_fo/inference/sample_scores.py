@@ -8,7 +8,7 @@ import numpy as np
 
 from yolov1_fo import grid, loss
 from yolov1_fo.config import LossConfig
-from yolov1_fo.datasets import annotations, collection, connection, labels, outputs
+from yolov1_fo.datasets import annotations, checks, connection, labels, output_fields
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.box_faults import BoxFaults
 from yolov1_fo.inference import prediction
@@ -46,10 +46,10 @@ def write_objectness(
     Raises:
         ValueError: if the collection or the field does not fit
     """
-    samples = collection.flat(samples)
+    samples = fo_samples.flat(samples)
     prediction.check_model(model)
-    fo_samples.check_images(samples)
-    output = outputs.Output(samples, field, fo.Heatmap, "field")
+    checks.check_images(samples)
+    output = output_fields.Output(samples, field, fo.Heatmap, "field")
     with prediction.Pass(samples, model, batch_size, progress=progress) as said, output:
         for ids, y_pred in said:
             confidence = grid.split(y_pred, model.grid).confidence  # (N, S, S, B)
@@ -92,11 +92,11 @@ def write_losses(
 
     Source: paper equation 3
     """
-    samples = collection.flat(samples)
+    samples = fo_samples.flat(samples)
     prediction.check_model(model)
-    fo_samples.check_images(samples)
-    fo_samples.check_detections(samples, gt_field, "gt_field")
-    output = outputs.Output(
+    checks.check_images(samples)
+    checks.check_detections(samples, gt_field, "gt_field")
+    output = output_fields.Output(
         samples, field, fo.DynamicEmbeddedDocument, "field", attributes=PARTS
     )
     records = annotations.read(samples, gt_field)

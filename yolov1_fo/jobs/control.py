@@ -21,7 +21,8 @@ from typing import Any
 import fiftyone as fo
 
 from yolov1_fo import files
-from yolov1_fo.jobs import platform
+from yolov1_fo.jobs import child_process
+from yolov1_fo.jobs.child_process import environment as environment
 from yolov1_fo.jobs.job_files import ACTIVE as ACTIVE
 from yolov1_fo.jobs.job_files import JOB as JOB
 from yolov1_fo.jobs.job_files import LEARNING as LEARNING
@@ -33,7 +34,6 @@ from yolov1_fo.jobs.job_files import arguments as arguments
 from yolov1_fo.jobs.job_files import read as _read
 from yolov1_fo.jobs.job_files import tell as tell
 from yolov1_fo.jobs.job_files import write as _write
-from yolov1_fo.jobs.platform import environment as environment
 from yolov1_fo.runs import registry
 
 START_WITHIN = 10.0
@@ -158,7 +158,7 @@ def _spawn(place: Path) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            **platform.apart(),
+            **child_process.apart(),
         )
     _sign(place, process.pid)
     return process
@@ -166,7 +166,7 @@ def _spawn(place: Path) -> subprocess.Popen[bytes]:
 
 def _sign(place: Path, pid: int) -> None:
     """Writes which process does a job."""
-    _write(place / PROCESS, {"pid": pid, "started": platform.started(pid)})
+    _write(place / PROCESS, {"pid": pid, "started": child_process.started(pid)})
 
 
 @contextlib.contextmanager
@@ -240,7 +240,7 @@ def _lives(place: Path, process: dict[str, Any], *, starts: bool) -> bool:
 def _is(process: dict[str, Any]) -> bool:
     """Returns whether a process of this machine is the one that was written down."""
     pid, started = process.get("pid"), process.get("started")
-    return isinstance(pid, int) and started == platform.started(pid) is not None
+    return isinstance(pid, int) and started == child_process.started(pid) is not None
 
 
 def _starting(place: Path) -> Path:
@@ -284,7 +284,7 @@ def stop(job: Job) -> None:
     if not _is(_read(job.folder / PROCESS) or {}):
         raise ValueError(f"the job of '{job.target}' goes on on another machine")
     (now.folder / STOPPING).touch()
-    platform.end(now.pid)
+    child_process.end(now.pid)
 
 
 def follow(job: Job, every: float = 0.5) -> Iterator[Job]:

@@ -7,14 +7,13 @@ from typing import Any
 import fiftyone as fo
 import fiftyone.core.media as fomm
 
-from yolov1_fo.checks import class_names
-from yolov1_fo.config import TrainConfig
-from yolov1_fo.datasets import class_lists, collection, outputs
+from yolov1_fo.config import TrainConfig, class_names
+from yolov1_fo.datasets import checks, class_lists, output_fields
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.evaluation import evaluation_keys
 from yolov1_fo.jobs import control
 from yolov1_fo.jobs.control import Job
-from yolov1_fo.publishing import lookup
+from yolov1_fo.publishing import resolve
 from yolov1_fo.runs import checkpoint, estimate, registry
 
 
@@ -41,16 +40,16 @@ def train(
         ValueError: if the samples, the field, the name or a setting does not fit
         OSError: if the job did not start
     """
-    samples = collection.flat(samples)
+    samples = fo_samples.flat(samples)
     if val_samples is not None:
-        val_samples = collection.flat(val_samples, "val_samples")
+        val_samples = fo_samples.flat(val_samples, "val_samples")
     config = check(samples, gt_field, val_samples, settings)
     dataset = samples._root_dataset
     run_key = run_key or registry.new_key(dataset, config.network, runs_dir)
     registry.check_key(dataset, run_key, registry.folder(dataset, run_key, runs_dir))
     said = {
-        "view": collection.stages(samples),
-        "val_view": None if val_samples is None else collection.stages(val_samples),
+        "view": fo_samples.stages(samples),
+        "val_view": None if val_samples is None else fo_samples.stages(val_samples),
         "field": gt_field,
         "settings": settings or {},
     }
@@ -76,10 +75,10 @@ def check(
     Raises:
         ValueError: if the samples, the field or a setting does not fit
     """
-    fo_samples.check_labelled(samples, gt_field, "gt_field")
+    checks.check_labelled(samples, gt_field, "gt_field")
     control.check_persistent(samples._root_dataset)
     if val_samples is not None:
-        fo_samples.check_labelled(val_samples, gt_field, "gt_field of val_samples")
+        checks.check_labelled(val_samples, gt_field, "gt_field of val_samples")
     classes = classes or class_lists.classes_of(samples, gt_field)
     settings = settings or {}
     TrainConfig.check_names(settings, "C")
@@ -160,10 +159,10 @@ def apply(
         FileNotFoundError: if there is no such model
         OSError: if the job did not start
     """
-    samples = collection.flat(samples, kinds=(fomm.IMAGE, fomm.VIDEO))
+    samples = fo_samples.flat(samples, kinds=(fomm.IMAGE, fomm.VIDEO))
     check_apply(samples, model, label_field, batch_size, skip_existing=skip_existing)
     said = {
-        "view": collection.stages(samples),
+        "view": fo_samples.stages(samples),
         "model": model,
         "settings": settings or {},
         "batch_size": batch_size,
@@ -196,15 +195,15 @@ def check_apply(
     """
     control.check_persistent(samples._root_dataset)
     if samples.media_type == fomm.VIDEO:
-        fo_samples.check_videos(samples)
+        checks.check_videos(samples)
         if skip_existing:
             raise ValueError("skip_existing is for images, not for videos")
     else:
-        fo_samples.check_images(samples)
-    outputs.detections(samples, label_field, replaces=not skip_existing)
+        checks.check_images(samples)
+    output_fields.detections(samples, label_field, replaces=not skip_existing)
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    found = lookup.find(model, samples._root_dataset)
+    found = resolve.find(model, samples._root_dataset)
     if "checkpoint_dir" not in found:
         return {}  # one of ours in the zoo
     return checkpoint.read_card(Path(found["checkpoint_dir"]), "detect")
@@ -233,15 +232,15 @@ def evaluate(
         ValueError: if the samples, a field or the name does not fit
         OSError: if the job did not start
     """
-    samples = collection.flat(samples)
-    fo_samples.check_labelled(samples, pred_field, "pred_field")
-    fo_samples.check_detections(samples, gt_field, "gt_field")
+    samples = fo_samples.flat(samples)
+    checks.check_labelled(samples, pred_field, "pred_field")
+    checks.check_detections(samples, gt_field, "gt_field")
     if classes is not None:
         class_names.check(classes)
     evaluation_keys.check(samples, pred_field, gt_field, eval_key)
     dataset = samples._root_dataset
     said = {
-        "view": collection.stages(samples),
+        "view": fo_samples.stages(samples),
         "pred_field": pred_field,
         "gt_field": gt_field,
         "classes": classes,

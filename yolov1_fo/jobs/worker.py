@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from yolov1_fo.datasets import connection, database, error_lines
-from yolov1_fo.jobs import control, platform
+from yolov1_fo.jobs import child_process, control
 from yolov1_fo.runs import estimate
 
 TELL_EVERY = 0.3
@@ -34,8 +34,8 @@ def main(place: Path) -> int:
     database.scrub_logs()
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if not platform.HAS_GROUPS:
-        platform.interrupt_when(place / control.STOPPING)
+    if not child_process.HAS_GROUPS:
+        child_process.interrupt_when(place / control.STOPPING)
     job = control.find(place)
     if job is None:
         print(f"'{place}' is no job", file=sys.stderr)
@@ -155,14 +155,14 @@ def _collections(
     """Returns the samples, and those to measure on."""
     import fiftyone as fo
 
-    from yolov1_fo.datasets import collection
+    from yolov1_fo.datasets import samples as fo_samples
 
     connection.check()
     if not fo.dataset_exists(job.dataset):
         raise ValueError(f"dataset '{job.dataset}' does not exist")
     dataset = fo.load_dataset(job.dataset)
     found = [
-        None if stages is None else collection.view_of(dataset, stages)
+        None if stages is None else fo_samples.view_of(dataset, stages)
         for stages in (said["view"], said.get("val_view"))
     ]
     tell(0.0, "connected", now=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 _HOMES = {
     "YOLOv1Model": "yolov1_model",
-    "YOLOv1ModelConfig": "model_config",
+    "YOLOv1ModelConfig": "settings",
 }
 """Classes under the names by which databases and files refer to them."""
 

@@ -16,7 +16,7 @@ import eta.core.web as etaw
 import fiftyone as fo
 
 from yolov1_fo import files
-from yolov1_fo.checks import spelling
+from yolov1_fo.config import spelling
 from yolov1_fo.networks import darknet_weights
 
 SOURCE = "yolov1-fo"

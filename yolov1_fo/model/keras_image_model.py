@@ -29,7 +29,7 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
     weights are those of the first call in a precision.
 
     Args:
-        network: a functional model with one output, from (N, side, side, 3) float32 RGB
+        network: a functional model with one output, from (N, H, W, 3) float32 RGB
             in [0, 1], channels last
         features (None): a tensor of the network, (N, height, width, channels) or
             (N, channels): its mean over the image is the embedding; without it the
@@ -37,7 +37,7 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
 
     Attributes:
         network: the Keras graph
-        side: of the input, in pixels
+        image_size: of the input, in pixels
 
     Raises:
         TypeError: if the network is no functional model, or `labels_of` is missing
@@ -60,7 +60,7 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
     def __init__(self, network: keras.Model, features: Any = None) -> None:
         _check(network)
         self.network = network
-        self.side: int = network.input_shape[1]
+        self.image_size: int = network.input_shape[1]
         self._features = features
         self._preprocess = True
         self._passes: dict[str, Forward] = {}
@@ -113,7 +113,7 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
 
     @property
     def preprocess(self) -> bool:
-        """Whether images are resized; False takes (side, side, 3) only."""
+        """Whether images are resized; False takes (H, W, 3) only."""
         return self._preprocess
 
     @preprocess.setter
@@ -145,7 +145,7 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
         """Returns what is found in images of the network's own size.
 
         Args:
-            pixels: (N, side, side, 3) RGB; uint8, or float32 in [0, 1]
+            pixels: (N, H, W, 3) RGB; uint8, or float32 in [0, 1]
         """
         self._seen = pixels
         return self.labels_of(self.forward(pixels))
@@ -196,7 +196,7 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
         A user is told once if it says something that is not a finite number.
 
         Args:
-            pixels: (N, side, side, 3) RGB; uint8, or float32 in [0, 1]
+            pixels: (N, H, W, 3) RGB; uint8, or float32 in [0, 1]
         """
         outputs = self._run("outputs", pixels)
         if not np.isfinite(outputs).all():
@@ -228,7 +228,7 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
         return keras.Model(self.network.inputs, x)
 
     def prepared(self, args: Sequence[Array]) -> Array:
-        """Returns images as the network takes them: (N, side, side, 3) uint8.
+        """Returns images as the network takes them: (N, H, W, 3) uint8.
 
         Raises:
             ValueError: if one is not what it must be
@@ -244,10 +244,10 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
             )
         if self._preprocess:
             return self.resized(image)
-        if image.shape != (self.side, self.side, 3):
+        if image.shape != (self.image_size, self.image_size, 3):
             raise ValueError(
                 f"without preprocessing an image must be "
-                f"({self.side}, {self.side}, 3), got {image.shape}"
+                f"({self.image_size}, {self.image_size}, 3), got {image.shape}"
             )
         return image
 
@@ -257,7 +257,7 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
         Args:
             image: (H, W, 3) uint8 RGB
         """
-        return images.resize(image, self.side)
+        return images.resize(image, self.image_size)
 
 
 def _check(network: keras.Model) -> None:
@@ -267,10 +267,10 @@ def _check(network: keras.Model) -> None:
             "make one with keras.Model(inputs, output)"
         )
     shapes = [tuple(image.shape) for image in network.inputs]
-    side = shapes[0][1] if len(shapes[0]) == 4 else None
-    if side is None or shapes != [(None, side, side, 3)]:
+    image_size = shapes[0][1] if len(shapes[0]) == 4 else None
+    if image_size is None or shapes != [(None, image_size, image_size, 3)]:
         raise ValueError(
-            f"network '{network.name}' must take images (None, side, side, 3), "
+            f"network '{network.name}' must take images (None, H, W, 3), "
             f"channels last, got {', '.join(map(str, shapes))}"
         )
     if len(network.outputs) != 1:

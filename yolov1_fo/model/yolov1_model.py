@@ -17,13 +17,12 @@ import keras
 from yolov1_fo import decode, files, images
 from yolov1_fo import grid as _grid
 from yolov1_fo.boxes import Array
-from yolov1_fo.checks import spelling
-from yolov1_fo.config import GridConfig, NetworkConfig
+from yolov1_fo.config import GridConfig, NetworkConfig, spelling
 from yolov1_fo.datasets import labels, schema
 from yolov1_fo.evaluation import average_precision
 from yolov1_fo.model.keras_image_model import KerasImageModel
-from yolov1_fo.model.model_config import YOLOv1ModelConfig
-from yolov1_fo.networks import darknet_weights, graph
+from yolov1_fo.model.settings import YOLOv1ModelConfig
+from yolov1_fo.networks import build, darknet_weights
 from yolov1_fo.runs import checkpoint
 
 
@@ -35,11 +34,11 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
 
     Attributes:
         config: may be changed between predictions
-        network: the Keras graph, from (N, side, side, 3) float32 RGB in [0, 1] to the
+        network: the Keras graph, from (N, H, W, 3) float32 RGB in [0, 1] to the
             raw output
         classes: names in the order of their ids
         grid: S, B and C, for `yolov1_fo.grid.split`
-        side: of the input, in pixels
+        image_size: of the input, in pixels
     """
 
     __module__ = "yolov1_fo.model"  # as databases and files name it
@@ -53,7 +52,7 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
         else:
             built = self._build(config.settings, config.classes)
         self.config.know(self.classes)
-        KerasImageModel.__init__(self, built, graph.features_of(built))
+        KerasImageModel.__init__(self, built, build.features_of(built))
 
     def _build(
         self, settings: dict[str, Any], classes: list[str] | None
@@ -70,14 +69,14 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
             "origin": origin,
         }
         if path is None:
-            return graph.build(known)
-        if known.has_trunk:
+            return build.detector(known)
+        if known.has_backbone:
             raise ValueError(
                 f"weights of Darknet's need a network of its layers, got "
                 f"{known.network}"
             )
         darknet_weights.read_header(path)  # before a gigabyte is laid out
-        built = graph.build(known, blank=True)
+        built = build.detector(known, blank=True)
         darknet_weights.read(path, built)
         return built
 
@@ -91,7 +90,7 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
                 "keep only some, set filter_classes"
             )
         self.grid = GridConfig.pick(card["settings"])
-        built = graph.load(folder / checkpoint.NETWORK)
+        built = build.load(folder / checkpoint.NETWORK)
         if len(self.classes) != self.grid.C:
             raise ValueError(
                 f"checkpoint '{folder}' must have {self.grid.C} classes, "
@@ -180,7 +179,7 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
             image: (H, W, 3) uint8 RGB
         """
         resize = images.resize_aligned if self.config.darknet else images.resize
-        return resize(image, self.side)
+        return resize(image, self.image_size)
 
     def detected(self, y_pred: Array) -> list[decode.Detected]:
         """Returns what is found in images of which the network says `y_pred`.

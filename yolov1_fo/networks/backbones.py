@@ -1,7 +1,7 @@
-"""Trunks of pretrained classifiers, for networks that stand on them.
+"""Backbones of pretrained classifiers, for networks that stand on them.
 
-A trunk takes float32 RGB in [0, 1], scales it as its classifier was trained, and gives
-features at a thirty-second or a sixteenth of the input's side.
+A backbone takes float32 RGB in [0, 1], scales it as its classifier was trained,
+and returns features at an output stride of 32 or 16.
 """
 
 import hashlib
@@ -40,19 +40,19 @@ APPLICATIONS = {
 
 
 def build(
-    name: str, side: int, *, pretrained: bool = True, stride: int = 32
+    name: str, image_size: int, *, pretrained: bool = True, stride: int = 32
 ) -> keras.Model:
-    """Returns a trunk.
+    """Returns a backbone.
 
     Args:
         name: efficientnet-lite0, or a key of `APPLICATIONS`
-        side: of the input, in pixels
+        image_size: of the input, in pixels
         pretrained (True): with its ImageNet weights
         stride (32): how many times smaller than the input the features are; 16 leaves
             out what comes after the last block of that size
 
     Returns:
-        a model from (N, side, side, 3) float32 RGB in [0, 1] to
+        a model from (N, H, W, 3) float32 RGB in [0, 1] to
         (N, side / stride, side / stride, channels)
 
     Raises:
@@ -60,12 +60,12 @@ def build(
         OSError: if the weights can't be fetched
     """
     if name == "efficientnet-lite0":
-        trunk = _lite0(side)
+        backbone = _lite0(image_size)
         if pretrained:
-            _load_lite0(trunk, read_legacy_torch(lite0_file(), LITE0_SHA256))
-        return _cut(trunk, stride)
+            _load_lite0(backbone, read_legacy_torch(lite0_file(), LITE0_SHA256))
+        return _cut(backbone, stride)
     constructor, scale, offset = APPLICATIONS[name]
-    image = keras.Input((side, side, 3), name="image")
+    image = keras.Input((image_size, image_size, 3), name="image")
     scaled = keras.layers.Rescaling(scale, offset, name="preprocess")(image)
     try:
         classifier = getattr(keras.applications, constructor)(
@@ -80,25 +80,25 @@ def build(
             f"the ImageNet weights of '{name}' can't be fetched; they need the "
             f"internet once, or take pretrained=False ({error})"
         ) from error
-    return _cut(keras.Model(image, classifier.output, name="trunk"), stride)
+    return _cut(keras.Model(image, classifier.output, name="backbone"), stride)
 
 
-def _cut(trunk: keras.Model, stride: int) -> keras.Model:
-    """Returns a trunk up to its last residual block of a stride."""
-    side = trunk.input_shape[1] // stride
-    if trunk.output_shape[1] == side:
-        return trunk
+def _cut(backbone: keras.Model, stride: int) -> keras.Model:
+    """Returns a backbone up to its last residual block of a stride."""
+    image_size = backbone.input_shape[1] // stride
+    if backbone.output_shape[1] == image_size:
+        return backbone
     blocks = [
         layer.output
-        for layer in trunk.layers
-        if isinstance(layer, keras.layers.Add) and layer.output.shape[1] == side
+        for layer in backbone.layers
+        if isinstance(layer, keras.layers.Add) and layer.output.shape[1] == image_size
     ]
-    return keras.Model(trunk.input, blocks[-1], name="trunk")
+    return keras.Model(backbone.input, blocks[-1], name="backbone")
 
 
-def _lite0(side: int) -> keras.Model:
+def _lite0(image_size: int) -> keras.Model:
     """Builds EfficientNet-Lite0 without its head; layers have torch's names."""
-    image = keras.Input((side, side, 3), name="image")
+    image = keras.Input((image_size, image_size, 3), name="image")
     x = keras.layers.Rescaling(255 / 128, -127 / 128, name="preprocess")(image)
     x = _conv(x, 32, 3, 2, "_conv_stem", "_bn0")
     index = 0
@@ -109,7 +109,7 @@ def _lite0(side: int) -> keras.Model:
                 x, filters, size, stride, expansion, f"_blocks.{index}."
             )
             index += 1
-    return keras.Model(image, x, name="trunk")
+    return keras.Model(image, x, name="backbone")
 
 
 def _inverted_residual(
@@ -160,8 +160,8 @@ def lite0_file() -> Path:
     return Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
 
 
-def _load_lite0(trunk: keras.Model, tensors: dict[str, Array]) -> None:
-    for layer in trunk.layers:
+def _load_lite0(backbone: keras.Model, tensors: dict[str, Array]) -> None:
+    for layer in backbone.layers:
         if isinstance(layer, keras.layers.DepthwiseConv2D):
             kernel = tensors[f"{layer.name}.weight"]  # (channels, 1, h, w)
             layer.set_weights([kernel.transpose(2, 3, 0, 1)])

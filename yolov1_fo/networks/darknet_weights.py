@@ -18,7 +18,7 @@ import numpy as np
 
 from yolov1_fo import files
 from yolov1_fo.boxes import Array
-from yolov1_fo.checks import arguments
+from yolov1_fo.config import arguments
 from yolov1_fo.networks import layers as _own
 
 PIECE = 1 << 22

@@ -46,7 +46,7 @@ class Forward:
         """Returns the raw output (N, outputs) float32.
 
         Args:
-            pixels: (N, side, side, 3) RGB; uint8, or float32 in [0, 1]
+            pixels: (N, H, W, 3) RGB; uint8, or float32 in [0, 1]
         """
         kind = pixels.dtype.name
         if kind not in self._compiled:

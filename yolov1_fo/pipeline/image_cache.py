@@ -20,8 +20,7 @@ import numpy as np
 
 from yolov1_fo import files, images
 from yolov1_fo.boxes import Array
-from yolov1_fo.checks import units
-from yolov1_fo.config import MAX_IMAGE_PIXELS
+from yolov1_fo.config import MAX_IMAGE_PIXELS, units
 from yolov1_fo.pipeline import image_loading
 
 logger = logging.getLogger(__name__)
@@ -37,61 +36,63 @@ FOREVER = -1.0
 
 def load(
     filepaths: Sequence[str],
-    side: int,
+    image_size: int,
     folder: Path | None = None,
     *,
     limit: float = 0.0,
-    workers: int = 0,
+    num_workers: int = 0,
     max_pixels: int = MAX_IMAGE_PIXELS,
 ) -> tuple[Array, dict[str, str]]:
     """Returns the pixels of those files that can be decoded, and what ails the others.
 
     Args:
         filepaths: image files
-        side: of the pixels
+        image_size: of the pixels
         folder (None): where they are kept; None keeps them in memory only
         limit (0): most bytes that all kept files may take; what killed processes left
             goes first, then those not used for the longest time. What takes more stays
             in memory, as it does where the disk is full
-        workers (0): threads that decode; 0 takes one a core
+        num_workers (0): threads that decode; 0 takes one a core
         max_pixels (200 million): an image of more is not decoded
 
     Returns:
-        (N, side, side, 3) uint8, in the files' order without the bad ones
+        (N, H, W, 3) uint8, in the files' order without the bad ones
     """
-    needed = len(filepaths) * side**2 * 3
+    needed = len(filepaths) * image_size**2 * 3
     if folder is None or needed > limit:
-        return _in_memory(filepaths, side, workers, max_pixels)
+        return _in_memory(filepaths, image_size, num_workers, max_pixels)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        name = _name(filepaths, side, workers, max_pixels)
+        name = _name(filepaths, image_size, num_workers, max_pixels)
         with files.locked(folder / f"{name}{LOCK}", patience=FOREVER):
             place = folder / name
             if not (place / CARD).is_file():
                 _make_room(folder, name, needed, limit)
-                _write(place, filepaths, side, workers, max_pixels)
-            return _open(place, filepaths, side)
+                _write(place, filepaths, image_size, num_workers, max_pixels)
+            return _open(place, filepaths, image_size)
     except OSError as error:
         logger.warning("images stay in memory, '%s' can't keep them: %s", folder, error)
-        return _in_memory(filepaths, side, workers, max_pixels)
+        return _in_memory(filepaths, image_size, num_workers, max_pixels)
 
 
 def _in_memory(
-    filepaths: Sequence[str], side: int, workers: int, max_pixels: int
+    filepaths: Sequence[str], image_size: int, num_workers: int, max_pixels: int
 ) -> tuple[Array, dict[str, str]]:
     pixels, bad = image_loading.read_into_memory(
-        filepaths, side, workers=workers, max_pixels=max_pixels
+        filepaths, image_size, num_workers=num_workers, max_pixels=max_pixels
     )
     if bad:
         pixels = pixels[[path not in bad for path in filepaths]]
     return pixels, bad
 
 
-def _name(filepaths: Sequence[str], side: int, workers: int, max_pixels: int) -> str:
+def _name(
+    filepaths: Sequence[str], image_size: int, num_workers: int, max_pixels: int
+) -> str:
     """Returns a name that depends on what is in the files and on what reads them."""
-    reader = f"{FORMAT} {side} {max_pixels} {cv2.__version__}"
+    reader = f"{FORMAT} {image_size} {max_pixels} {cv2.__version__}"
     whole = hashlib.sha256(reader.encode())
-    with ThreadPoolExecutor(image_loading.threads(workers)) as pool:
+    with ThreadPoolExecutor(image_loading.threads(num_workers)) as pool:
         for digest in pool.map(_digest, filepaths):
             whole.update(digest)
     return whole.hexdigest()[:32]
@@ -109,14 +110,18 @@ def _digest(path: str) -> bytes:
 
 
 def _write(
-    place: Path, filepaths: Sequence[str], side: int, workers: int, max_pixels: int
+    place: Path,
+    filepaths: Sequence[str],
+    image_size: int,
+    num_workers: int,
+    max_pixels: int,
 ) -> None:
     """Writes the pixels; nothing stands at `place` until all do."""
     bad = {}
     with files.whole_folder(place) as unfinished:
         with (unfinished / PIXELS).open("wb") as file:
             reads = image_loading.read_all(
-                filepaths, side, workers=workers, max_pixels=max_pixels
+                filepaths, image_size, num_workers=num_workers, max_pixels=max_pixels
             )
             for row, (image, fault) in enumerate(reads):
                 if image is None or fault is not None:
@@ -127,12 +132,12 @@ def _write(
 
 
 def _open(
-    place: Path, filepaths: Sequence[str], side: int
+    place: Path, filepaths: Sequence[str], image_size: int
 ) -> tuple[Array, dict[str, str]]:
     os.utime(place / CARD)  # used now
     found = json.loads((place / CARD).read_text(encoding="utf-8"))["bad"]
     bad = {filepaths[int(row)]: fault for row, fault in found.items()}
-    shape = (len(filepaths) - len(found), side, side, 3)
+    shape = (len(filepaths) - len(found), image_size, image_size, 3)
     if not shape[0]:
         return np.zeros(shape, np.uint8), bad
     return np.memmap(place / PIXELS, np.uint8, mode="r", shape=shape), bad

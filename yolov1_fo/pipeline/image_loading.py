@@ -11,8 +11,7 @@ import numpy as np
 
 from yolov1_fo import images
 from yolov1_fo.boxes import Array
-from yolov1_fo.checks import arguments
-from yolov1_fo.config import MAX_IMAGE_PIXELS
+from yolov1_fo.config import MAX_IMAGE_PIXELS, arguments
 from yolov1_fo.images import Read
 
 PART = 256
@@ -21,7 +20,7 @@ PART = 256
 
 def find_bad(
     filepaths: Sequence[str],
-    workers: int = 0,
+    num_workers: int = 0,
     max_pixels: int = MAX_IMAGE_PIXELS,
 ) -> dict[str, str]:
     """Returns the files that are missing, cut or no images, with what is wrong.
@@ -30,7 +29,7 @@ def find_bad(
 
     Args:
         filepaths: image files
-        workers (0): threads; 0 takes one a core
+        num_workers (0): threads; 0 takes one a core
         max_pixels (200 million): an image of more is refused
     """
     distinct = list(dict.fromkeys(filepaths))
@@ -39,22 +38,22 @@ def find_bad(
     def faults(part: list[str]) -> list[tuple[str, str | None]]:
         return [(path, images.fault_of(path, max_pixels)) for path in part]
 
-    with ThreadPoolExecutor(threads(workers)) as pool:
+    with ThreadPoolExecutor(threads(num_workers)) as pool:
         found = pool.map(faults, parts)
         return {path: fault for part in found for path, fault in part if fault}
 
 
-def threads(workers: int) -> int:
+def threads(num_workers: int) -> int:
     """Returns how many threads decode: as many as asked for, or one a core."""
-    arguments.check_whole("workers", workers, 0)
-    return workers or os.cpu_count() or 1
+    arguments.check_whole("num_workers", num_workers, 0)
+    return num_workers or os.cpu_count() or 1
 
 
 def read_all(
     filepaths: Iterable[str],
-    side: int,
+    image_size: int,
     *,
-    workers: int = 0,
+    num_workers: int = 0,
     ahead: int = 64,
     align_corners: bool = False,
     max_pixels: int = MAX_IMAGE_PIXELS,
@@ -63,23 +62,25 @@ def read_all(
 
     Args:
         filepaths: image files
-        side: of the pixels, (side, side, 3) uint8
-        workers (0): threads; 0 takes one a core
+        image_size: of the pixels, (H, W, 3) uint8
+        num_workers (0): threads; 0 takes one a core
         ahead (64): most images that wait in memory
         align_corners (False): as Darknet resizes, to float32 in [0, 1]
         max_pixels (200 million): an image of more is refused
     """
     _reuse_memory()
     paths = iter(filepaths)
-    with ThreadPoolExecutor(threads(workers)) as pool:
+    with ThreadPoolExecutor(threads(num_workers)) as pool:
         waiting = collections.deque(
-            pool.submit(read, path, side, align_corners, max_pixels)
+            pool.submit(read, path, image_size, align_corners, max_pixels)
             for path in itertools.islice(paths, ahead)
         )
         while waiting:
             yield waiting.popleft().result()
             for path in itertools.islice(paths, 1):
-                waiting.append(pool.submit(read, path, side, align_corners, max_pixels))
+                waiting.append(
+                    pool.submit(read, path, image_size, align_corners, max_pixels)
+                )
 
 
 @functools.cache
@@ -94,28 +95,32 @@ def _reuse_memory() -> None:
 
 def read(
     path: str,
-    side: int,
+    image_size: int,
     align_corners: bool = False,
     max_pixels: int = MAX_IMAGE_PIXELS,
 ) -> Read:
     """Returns an image, and what is wrong with its file."""
-    return images.decode(path, side, align_corners=align_corners, max_pixels=max_pixels)
+    return images.decode(
+        path, image_size, align_corners=align_corners, max_pixels=max_pixels
+    )
 
 
 def read_into_memory(
     filepaths: Sequence[str],
-    side: int,
+    image_size: int,
     *,
-    workers: int = 0,
+    num_workers: int = 0,
     max_pixels: int = MAX_IMAGE_PIXELS,
 ) -> tuple[Array, dict[str, str]]:
-    """Returns pixels (N, side, side, 3) uint8, and what is wrong with which file.
+    """Returns pixels (N, H, W, 3) uint8, and what is wrong with which file.
 
     The pixels of a file with a fault are zeros.
     """
-    pixels = np.zeros((len(filepaths), side, side, 3), np.uint8)
+    pixels = np.zeros((len(filepaths), image_size, image_size, 3), np.uint8)
     bad = {}
-    reads = read_all(filepaths, side, workers=workers, max_pixels=max_pixels)
+    reads = read_all(
+        filepaths, image_size, num_workers=num_workers, max_pixels=max_pixels
+    )
     for row, (image, fault) in enumerate(reads):
         if image is None or fault is not None:
             bad[filepaths[row]] = str(fault)

@@ -17,8 +17,9 @@ import fiftyone.zoo.models as fozm
 
 from yolov1_fo import files, zoo
 from yolov1_fo.architectures import NETWORKS
-from yolov1_fo.checks import arguments
-from yolov1_fo.datasets import collection, connection, database
+from yolov1_fo.config import arguments
+from yolov1_fo.datasets import connection, database
+from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.publishing import manifest, model_card
 from yolov1_fo.runs import checkpoint, registry
 
@@ -88,7 +89,7 @@ def publish(
 def _source(checkpoint_dir: str | os.PathLike[str], dataset: fo.Dataset | None) -> Path:
     key = arguments.path_or_name("checkpoint_dir", checkpoint_dir)
     if dataset is not None:
-        collection.check(dataset, "dataset")
+        fo_samples.check(dataset, "dataset")
     if dataset is not None and (
         registry.exists(dataset, key) or not files.is_folder(key)
     ):

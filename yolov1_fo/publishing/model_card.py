@@ -22,7 +22,7 @@ METRICS = {
 LEFT_OUT = {
     "data",
     "cache_gb",
-    "workers",
+    "num_workers",
     "max_image_pixels",
     "steps_per_execution",
     "tensorboard",
@@ -53,7 +53,7 @@ def sentence(card: dict[str, Any]) -> str:
     settings, metrics = card["settings"], card.get("metrics", {})
     text = (
         f"{settings['network']} for {len(card['classes'])} classes, "
-        f"{settings['side']} px, {settings['S']} x {settings['S']} cells, "
+        f"{settings['image_size']} px, {settings['S']} x {settings['S']} cells, "
     )
     text += card.get(
         "origin",
@@ -102,7 +102,7 @@ def _finds(card: dict[str, Any]) -> list[str]:
         f"- classes: {plain(', '.join(card['classes']))}",
         f"- grid: {S} x {S} cells, each with {B} boxes of one class; of objects whose "
         "centres share a cell it finds one, so small things in groups are lost",
-        f"- images of any shape are resized to {settings['side']} px a side",
+        f"- images of any shape are resized to {settings['image_size']} px a side",
         "- predictions go down to a confidence of 0.01, for a true mAP; to look at, "
         "show those from about 0.2 on",
     ]
@@ -136,8 +136,8 @@ def _training(card: dict[str, Any]) -> list[str]:
         f"{_said(settings, 'epochs')}",
         f"- on {_said(card, 'device')}; {versions}",
     ]
-    if card.get("trunk"):
-        lines.append(f"- its trunk from '{_said(card, 'trunk')}'")
+    if card.get("backbone"):
+        lines.append(f"- its backbone from '{_said(card, 'weights')}'")
     table = ["| setting | here | paper |", "|---|---|---|"]
     for key, value in changed.items():
         table.append(f"| {key} | {_cell(value)} | {_cell(paper[key])} |")

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from yolov1_fo import files
-from yolov1_fo.checks import arguments
+from yolov1_fo.config import arguments
 from yolov1_fo.runs import metadata
 
 logger = logging.getLogger(__name__)
@@ -167,5 +167,8 @@ def read_card(folder: Path, task: str | None = None) -> dict[str, Any]:
     """
     path = folder / CARD
     card = metadata.read_json(path)
+    metadata.check_format(path, card)
+    if card["format"] == 1:
+        card = {**metadata.renamed(card), "format": metadata.FORMAT}
     metadata.check(path, card, task)
     return card

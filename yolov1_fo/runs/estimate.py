@@ -21,8 +21,7 @@ import threadpoolctl
 
 from yolov1_fo import architectures, grid
 from yolov1_fo.architectures import Connected, Conv
-from yolov1_fo.checks import units
-from yolov1_fo.config import TrainConfig
+from yolov1_fo.config import TrainConfig, units
 
 # Fitted to `python -m benchmarks.estimate`: what else takes as long as so many FLOP of
 # a product of two matrices.
@@ -121,11 +120,13 @@ def device(*, accelerated: bool) -> str:
 def cost(config: TrainConfig) -> Cost:
     """Returns what the network of these settings asks for."""
     architecture = architectures.NETWORKS[config.network]
-    if architecture.trunk:
-        trunk = _trunk(config, 16 if _is_fine(config) else 32)
-        return Cost(*map(sum, zip(trunk, _head(config), strict=True)))
+    if architecture.backbone:
+        backbone = _backbone(config, 16 if _is_fine(config) else 32)
+        return Cost(*map(sum, zip(backbone, _head(config), strict=True)))
     table = (*architecture.layers, Connected(grid.outputs(config), leaky=False))
-    made = list(architectures.shapes(table, config.side, batch_norm=config.batch_norm))
+    made = list(
+        architectures.shapes(table, config.image_size, batch_norm=config.batch_norm)
+    )
     return Cost(
         sum(shape.parameters for shape in made),
         sum(shape.flops for shape in made),
@@ -139,14 +140,16 @@ def cost(config: TrainConfig) -> Cost:
 def learned(config: TrainConfig) -> Cost:
     """Returns the part of it that learns."""
     whole = cost(config)
-    if not config.frozen_stride:
+    if not config.freeze_to_stride:
         return whole
-    frozen = _trunk(config, 16 if _is_fine(config) or config.frozen_stride < 32 else 32)
+    frozen = _backbone(
+        config, 16 if _is_fine(config) or config.freeze_to_stride < 32 else 32
+    )
     return Cost(*(a - b for a, b in zip(whole, frozen, strict=True)))
 
 
 def _is_fine(config: TrainConfig) -> bool:
-    return config.side // 16 == config.S
+    return config.image_size // 16 == config.S
 
 
 def _times(layer: architectures.Layer, config: TrainConfig) -> int:
@@ -156,18 +159,18 @@ def _times(layer: architectures.Layer, config: TrainConfig) -> int:
     return 2 + bool(config.batch_norm if layer.batch_norm is None else layer.batch_norm)
 
 
-def _trunk(config: TrainConfig, stride: int) -> Cost:
-    trunks = architectures.TRUNKS[architectures.NETWORKS[config.network].trunk]
-    trunk, pixels = trunks[stride], config.side**2
-    return Cost(trunk.parameters, trunk.flops * pixels, trunk.numbers * pixels)
+def _backbone(config: TrainConfig, stride: int) -> Cost:
+    backbones = architectures.TRUNKS[architectures.NETWORKS[config.network].backbone]
+    backbone, pixels = backbones[stride], config.image_size**2
+    return Cost(backbone.parameters, backbone.flops * pixels, backbone.numbers * pixels)
 
 
 def _head(config: TrainConfig) -> Cost:
     stride = 16 if _is_fine(config) else 32
-    trunks = architectures.TRUNKS[architectures.NETWORKS[config.network].trunk]
-    places, cells = (config.side // stride) ** 2, config.S**2
+    backbones = architectures.TRUNKS[architectures.NETWORKS[config.network].backbone]
+    places, cells = (config.image_size // stride) ** 2, config.S**2
     width = config.head_filters
-    first, rest = 9 * trunks[stride].channels * width, 9 * width * width
+    first, rest = 9 * backbones[stride].channels * width, 9 * width * width
     last = width * (config.C + 5 * config.B)
     return Cost(
         first + 2 * rest + last,
@@ -234,7 +237,7 @@ def epoch_seconds(
     work = steps * config.batch_size * (predict + backward)
     work += steps * learns.parameters * FLOPS_AN_UPDATE
     work += whole.parameters * FLOPS_A_SAVE
-    work += val_images * predict / config.validate_every
+    work += val_images * predict / config.validation_freq
     return EPOCH + work / speed
 
 
@@ -247,7 +250,7 @@ def _memory(config: TrainConfig, images: int) -> float:
     whole, learns = cost(config), learned(config)
     kept = whole.parameters * PARAMETERS_KEPT
     kept += config.batch_size * learns.numbers * NUMBERS_KEPT
-    pixels = images * config.side**2 * 3  # if they are held
+    pixels = images * config.image_size**2 * 3  # if they are held
     free = psutil.virtual_memory().available
     return BASE_MEMORY + 4 * kept + (pixels if pixels < free / 2 else 0)
 

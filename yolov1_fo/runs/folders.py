@@ -11,7 +11,7 @@ import eta.core.utils as etau
 import fiftyone as fo
 
 from yolov1_fo import files
-from yolov1_fo.checks import arguments
+from yolov1_fo.config import arguments
 
 PIXELS = "pixels"
 JOB, JOB_LOCK = "job", ".job.lock"

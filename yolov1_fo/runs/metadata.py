@@ -1,6 +1,6 @@
-"""What `run.json` of a checkpoint says, and reading it when anyone may have written it.
+"""Reads and checks `run.json` of a checkpoint, which anyone may have written.
 
-Its format 1 is read for ever. It loads no Keras.
+Format 2 is written; format 1, which has other names, is read for ever. No Keras.
 """
 
 import json
@@ -8,15 +8,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from yolov1_fo.config import LARGEST, GridConfig
+from yolov1_fo.config import GridConfig
+from yolov1_fo.config.settings import LARGEST
 
-FORMAT = 1
+FORMAT = 2
+RENAMED_SETTINGS = {
+    "clip_norm": "global_clipnorm",
+    "ema": "ema_momentum",
+    "frozen_stride": "freeze_to_stride",
+    "side": "image_size",
+    "trunk_rate": "backbone_lr_multiplier",
+    "validate_every": "validation_freq",
+    "workers": "num_workers",
+}
+"""Settings of format 1, and what they are called now."""
+RENAMED_PARTS = {"trunk": "weights", "workers": "processes"}
+"""The same for what a run says beside its settings."""
 LONGEST = 64 * 2**20
 """Bytes of a file that are read at most."""
 LONGEST_WORD = 200
 """Characters of a value that an error shows."""
-TOLD = ("network", "side", "S", "B")
-"""Settings without which nobody can say what a detector is."""
+REQUIRED = ("network", "image_size", "S", "B")
+"""Settings that a detector can't be built without."""
 
 
 class _Part(NamedTuple):
@@ -51,7 +64,7 @@ def _are_settings(value: Any) -> bool:
     return (
         isinstance(value, dict)
         and isinstance(value.get("network", ""), str)
-        and _is_number(value.get("side"))
+        and _is_number(value.get("image_size"))
     )
 
 
@@ -70,11 +83,21 @@ PARTS = {
         _Part(_is_number, "a number"),
     ),
     **dict.fromkeys(
-        ("dataset", "gt_field", "run_key", "origin", "device", "trunk"),
+        ("dataset", "gt_field", "run_key", "origin", "device", "weights"),
         _Part(_is_text, "text"),
     ),
 }
 """What `run.json` may say; other parts are for people."""
+
+
+def renamed(stored: dict[str, Any]) -> dict[str, Any]:
+    """Returns what a run or checkpoint of format 1 says, under today's names."""
+    parts = {RENAMED_PARTS.get(name, name): value for name, value in stored.items()}
+    if isinstance(settings := parts.get("settings"), dict):
+        parts["settings"] = {
+            RENAMED_SETTINGS.get(name, name): value for name, value in settings.items()
+        }
+    return parts
 
 
 def check(path: Path, card: dict[str, Any], task: str | None = None) -> None:
@@ -85,9 +108,7 @@ def check(path: Path, card: dict[str, Any], task: str | None = None) -> None:
         card: what it says
         task (any): what the network must be for, detect or classify
     """
-    if card.get("format") != FORMAT or isinstance(card["format"], bool):
-        got = _short(card.get("format"))
-        raise ValueError(f"'{path}' must have format {FORMAT}, got {got}")
+    check_format(path, card)
     missing = [key for key in ("classes", "settings") if key not in card]
     if missing:
         raise ValueError(f"'{path}' lacks {', '.join(missing)}")
@@ -103,6 +124,15 @@ def check(path: Path, card: dict[str, Any], task: str | None = None) -> None:
         _check_detector(path, card["settings"])
 
 
+def check_format(path: Path, card: dict[str, Any]) -> None:
+    """Raises a ValueError unless a card has a format that can be read."""
+    number = card.get("format")
+    if number not in range(1, FORMAT + 1) or isinstance(number, bool):
+        raise ValueError(
+            f"'{path}' must have a format of at most {FORMAT}, got {_short(number)}"
+        )
+
+
 def _check_parts(path: Path, card: dict[str, Any]) -> None:
     for part, value in card.items():
         if part in PARTS and not PARTS[part].fits(value):
@@ -112,7 +142,7 @@ def _check_parts(path: Path, card: dict[str, Any]) -> None:
 
 
 def _check_detector(path: Path, settings: dict[str, Any]) -> None:
-    missing = [name for name in TOLD if name not in settings]
+    missing = [name for name in REQUIRED if name not in settings]
     if missing:
         raise ValueError(f"'{path}' lacks settings {', '.join(missing)}")
     try:

@@ -6,12 +6,21 @@ from typing import Any
 import fiftyone as fo
 
 from yolov1_fo.datasets import connection
-from yolov1_fo.runs import ownership
+from yolov1_fo.runs import metadata, ownership
 
 
 def info(dataset: fo.Dataset, run_key: str) -> Any:
-    """Returns what is known of a run, as attributes."""
-    return dataset.get_run_info(run_key).config
+    """Returns what is known of a run, as attributes.
+
+    Of runs of an earlier version under today's names; `update` then stores these.
+    """
+    config = dataset.get_run_info(run_key).config
+    for old, new in metadata.RENAMED_PARTS.items():
+        if hasattr(config, old):
+            setattr(config, new, vars(config).pop(old))
+    if isinstance(getattr(config, "settings", None), dict):
+        config.settings = metadata.renamed({"settings": config.settings})["settings"]
+    return config
 
 
 @connection.patient

@@ -10,7 +10,7 @@ from typing import Any
 import fiftyone as fo
 
 from yolov1_fo import files
-from yolov1_fo.checks import arguments
+from yolov1_fo.config import arguments
 from yolov1_fo.runs import ownership, records
 from yolov1_fo.runs.folders import JOB as JOB
 from yolov1_fo.runs.folders import JOB_LOCK as JOB_LOCK

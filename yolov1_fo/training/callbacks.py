@@ -16,8 +16,8 @@ from yolov1_fo import decode, grid, loss
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import DARKNET_SCHEDULES, TrainConfig
 from yolov1_fo.evaluation import average_precision
-from yolov1_fo.networks.graph import let_learn
-from yolov1_fo.pipeline import batching, image_loading
+from yolov1_fo.networks.build import let_learn
+from yolov1_fo.pipeline import batches, image_loading
 from yolov1_fo.runs import checkpoint
 from yolov1_fo.training import resume
 from yolov1_fo.training.distribution import ONE, Devices
@@ -35,7 +35,7 @@ class Validator:
     Args:
         listing: files and objects, all readable
         config: of the training
-        pixels (None): (N, side, side, 3) uint8; read from the files each time if None
+        pixels (None): (N, H, W, 3) uint8; read from the files each time if None
         failed (None): is told which files could not be decoded, and why
 
     Attributes:
@@ -46,7 +46,7 @@ class Validator:
 
     def __init__(
         self,
-        listing: batching.Listing,
+        listing: batches.Listing,
         config: TrainConfig,
         pixels: Array | None = None,
         failed: dict[str, str] | None = None,
@@ -100,8 +100,8 @@ class Validator:
             return
         reads = image_loading.read_all(
             paths,
-            self.config.side,
-            workers=self.config.workers,
+            self.config.image_size,
+            num_workers=self.config.num_workers,
             max_pixels=self.config.max_image_pixels,
         )
         pairs = enumerate(reads)
@@ -175,12 +175,12 @@ class EndOfEpoch(keras.callbacks.Callback):
         self.started = time.monotonic() - progress.seconds
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Lets the trunk learn when its time has come."""
+        """Lets the backbone learn when its time has come."""
         if self.frozen and epoch >= self.config.freeze_epochs:
             self.frozen = False
-            let_learn(self.model.trunk, self.config.frozen_stride)
+            let_learn(self.model.backbone, self.config.freeze_to_stride)
             self.model.make_train_function(force=True)
-            logger.info("the trunk learns from epoch %d on", epoch + 1)
+            logger.info("the backbone learns from epoch %d on", epoch + 1)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Does it all; what it measures joins the logs."""
@@ -247,7 +247,7 @@ class EndOfEpoch(keras.callbacks.Callback):
 
 def is_measured(epoch: int, config: TrainConfig) -> bool:
     """Returns whether mAP is measured after an epoch, counted from 1."""
-    return epoch == config.epochs or epoch % config.validate_every == 0
+    return epoch == config.epochs or epoch % config.validation_freq == 0
 
 
 def is_over(progress: resume.Progress, config: TrainConfig) -> bool:
@@ -331,13 +331,13 @@ class StopOnNaN(keras.callbacks.Callback):
             return
         n, size = len(self.filepaths), self.config.batch_size
         bad = self.model.first_bad_step
-        epoch, step = divmod(bad, batching.steps_per_epoch(n, size))
-        rows = batching.rows_of(bad, n, size, self.config.seed)
+        epoch, step = divmod(bad, batches.steps_per_epoch(n, size))
+        rows = batches.rows_of(bad, n, size, self.config.seed)
         names = ", ".join(self.filepaths[row] for row in rows)
         rate = f"a lower learning_rate than {self.config.learning_rate}"
         if self.config.schedule in DARKNET_SCHEDULES:  # it has rates of its own
             rate = f"another schedule than {self.config.schedule}"
         raise FloatingPointError(
             f"the loss is not finite at epoch {epoch + 1}, step {step + 1}; take "
-            f"{rate} or set clip_norm; images of that step: {names}"
+            f"{rate} or set global_clipnorm; images of that step: {names}"
         )

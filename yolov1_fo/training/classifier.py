@@ -1,10 +1,10 @@
-"""pretrain(samples, ...) -> TrainResult: the paper's classifier, whose trunk learns."""
+"""pretrain(samples, ...) -> TrainResult: the classifier that a detector starts from."""
 
 import os
 from collections.abc import Sequence
 from typing import Any
 
-from yolov1_fo.config import PRETRAIN_SIDE, TrainConfig
+from yolov1_fo.config import PRETRAIN_IMAGE_SIZE, TrainConfig
 from yolov1_fo.datasets import connection
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.training import loop
@@ -34,7 +34,7 @@ def pretrain(
     """Trains the first convolutions of a network to tell what an image shows.
 
     They are the paper's first 20, or what the network shares with a classifier; average
-    pooling and one connected layer stand on them. `train(..., trunk=run_key)` then
+    pooling and one connected layer stand on them. `train(..., weights=run_key)` then
     starts from them. It is a run like those of `train`, and goes on with `resume`.
 
     Args:
@@ -43,7 +43,7 @@ def pretrain(
             of several labels on an image each should get an equal share
         val_samples (None): images to measure top-1 and top-5 accuracy on after each
             epoch; without them the best checkpoint is the one of the lowest loss
-        network ("yolov1"): a name in `architectures.NETWORKS`, one without a trunk
+        network ("yolov1"): a name in `architectures.NETWORKS`, one without a backbone
         run_key (None): the run's name on the dataset; made up if None
         resume (None): key or folder of a run to go on with; its settings stay
         classes (None): names in the order of their ids; by default the field's classes
@@ -74,7 +74,7 @@ def pretrain(
             run_key,
             runs_dir,
             classes,
-            {"network": network, "side": PRETRAIN_SIDE, **settings},
+            {"network": network, "image_size": PRETRAIN_IMAGE_SIZE, **settings},
             task=planning.CLASSIFY,
         )
     else:

@@ -23,7 +23,7 @@ def train(
     run_key: str | None = None,
     *,
     resume: str | os.PathLike[str] | None = None,
-    trunk: str | os.PathLike[str] | None = None,
+    weights: str | os.PathLike[str] | None = None,
     classes: Sequence[str] | None = None,
     runs_dir: str | os.PathLike[str] | None = None,
     on_epoch: OnEpoch | None = None,
@@ -49,8 +49,8 @@ def train(
         network ("yolov1"): a name in `architectures.NETWORKS`
         run_key (None): the run's name on the dataset; made up if None
         resume (None): key or folder of a run to go on with; its settings stay
-        trunk (None): what the first convolutions come from: a run of `pretrain`, by its
-            key or folder, or Darknet's `.weights` of a classifier
+        weights (None): a classifier to start from: a run of `pretrain`, by its key or
+            folder, or a `.weights` file of Darknet
         classes (None): names in the order of their ids; by default the field's classes
             on the dataset, its default classes, or the labels found
         runs_dir (None): where checkpoints go, instead of FiftyOne's folder for datasets
@@ -79,14 +79,14 @@ def train(
             runs_dir,
             classes,
             {"network": network, **settings},
-            trunk=trunk,
+            weights=weights,
         )
     else:
         planning.check_bare(
             run_key=run_key,
             classes=classes,
             runs_dir=runs_dir,
-            trunk=trunk,
+            weights=weights,
             **settings,
             gt_field=None if gt_field == GT_FIELD else gt_field,
             network=None if network == TrainConfig.network else network,

@@ -39,7 +39,7 @@ class Devices:
     count: int = 1
     replicas: int = 1
     worker: int = 0
-    workers: int = 1
+    processes: int = 1
     strategy: Any = None
     distribution: Any = None
 
@@ -80,12 +80,12 @@ class Devices:
 
     def part(self, batch_size: int) -> slice:
         """Returns which images of a batch this process reads."""
-        size = batch_size // self.workers
+        size = batch_size // self.processes
         return slice(self.worker * size, (self.worker + 1) * size)
 
     def from_first(self, text: str) -> str:
         """Returns what the first worker says; all must ask, and wait for each other."""
-        if self.workers == 1:
+        if self.processes == 1:
             return text
         from jax.experimental import multihost_utils
 
@@ -174,21 +174,21 @@ def _spread(devices: int) -> Devices:
             jax.config.update("jax_num_cpu_devices", devices)
     here = jax.local_devices()
     _check_number(devices, len(here), here[0].platform.upper(), "JAX")
-    workers = jax.process_count()
-    if devices == workers == 1:
+    processes = jax.process_count()
+    if devices == processes == 1:
         return ONE
     names = [
         f"{device.platform}:{device.id}"
-        for worker in range(workers)
+        for worker in range(processes)
         for device in jax.local_devices(process_index=worker)[:devices]
     ]
     distribution = keras.distribution.DataParallel(
         devices=names, auto_shard_dataset=False
     )
     return Devices(
-        devices * workers,
+        devices * processes,
         worker=jax.process_index(),
-        workers=workers,
+        processes=processes,
         distribution=distribution,
     )
 

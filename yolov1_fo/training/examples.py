@@ -7,12 +7,11 @@ from typing import Any, NoReturn
 import numpy as np
 
 from yolov1_fo import images
-from yolov1_fo.checks import arguments
-from yolov1_fo.config import MAX_IMAGE_PIXELS
-from yolov1_fo.datasets import annotations, class_lists, collection, connection, labels
+from yolov1_fo.config import MAX_IMAGE_PIXELS, arguments
+from yolov1_fo.datasets import annotations, checks, class_lists, connection, labels
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.box_faults import BoxFaults
-from yolov1_fo.pipeline import batching
+from yolov1_fo.pipeline import batches
 from yolov1_fo.pipeline.objects import Dropped, Objects
 
 logger = logging.getLogger(__name__)
@@ -20,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 def load(
     samples: fo_samples.Samples, gt_field: str, classes: Sequence[str]
-) -> batching.Listing:
+) -> batches.Listing:
     """Returns the files and objects of a checked collection.
 
     Boxes that can't be learned are told of.
@@ -46,7 +45,7 @@ def load(
     faults.tell(gt_field, fo_samples.name(samples))
     objects, ignored, counts = zip(*parts, strict=True)
     dropped = Dropped(*(sum(count) for count in zip(*counts, strict=True)))
-    return batching.Listing(
+    return batches.Listing(
         ids, filepaths, Objects.join(objects), Objects.join(ignored), dropped
     )
 
@@ -74,7 +73,7 @@ def _refuse(
 
 
 def tell_unused(
-    listing: batching.Listing, classes: Sequence[str], gt_field: str
+    listing: batches.Listing, classes: Sequence[str], gt_field: str
 ) -> None:
     """Warns of classes that no object is of."""
     used = set(listing.objects.class_ids.tolist())
@@ -92,13 +91,13 @@ def to_tf_dataset(
     gt_field: str = "ground_truth",
     *,
     classes: Sequence[str] | None = None,
-    side: int = 448,
+    image_size: int = 448,
     batch_size: int = 16,
     shuffle: bool = False,
     seed: int = 0,
     epochs: int = 1,
     drop_remainder: bool = False,
-    workers: int = 0,
+    num_workers: int = 0,
     max_image_pixels: int = MAX_IMAGE_PIXELS,
 ) -> Any:
     """Returns a `tf.data.Dataset` of uint8 images with padded boxes, for your own loop.
@@ -109,46 +108,46 @@ def to_tf_dataset(
         samples: a FiftyOne dataset or view of images
         gt_field ("ground_truth"): its field of Detections
         classes (None): names in the order of their ids; by default the dataset's
-        side (448): images are squashed to side x side, in pixels
+        image_size (448): images are squashed to side x side, in pixels
         batch_size (16): images a batch
         shuffle (False): another order each epoch
         seed (0): of the order
         epochs (1): passes over the samples
         drop_remainder (False): leaves out a last batch that is not full
-        workers (0): threads that decode; 0 takes one a core
+        num_workers (0): threads that decode; 0 takes one a core
         max_image_pixels (200 million): an image of more pixels is left out
 
     Returns:
-        batches `{"images": (N, side, side, 3) uint8, "boxes": (N, M, 4) float32 xyxy
+        batches `{"images": (N, H, W, 3) uint8, "boxes": (N, M, 4) float32 xyxy
         relative, "class_ids": (N, M) int32, -1 = no object}`
 
     Raises:
         ValueError: if the collection, the field or a class does not fit
     """
-    samples = collection.flat(samples)
-    fo_samples.check_labelled(samples, gt_field, "gt_field")
-    for argument, value in (("side", side), ("batch_size", batch_size)):
+    samples = fo_samples.flat(samples)
+    checks.check_labelled(samples, gt_field, "gt_field")
+    for argument, value in (("image_size", image_size), ("batch_size", batch_size)):
         arguments.check_whole(argument, value, 1)
     names = class_lists.classes_of(samples, gt_field, classes)
     listing = load(samples, gt_field, names)
     tell_unused(listing, names, gt_field)
-    listing, bad = batching.readable(listing, workers, max_image_pixels)
+    listing, bad = batches.readable(listing, num_workers, max_image_pixels)
     for path, fault in bad.items():
         logger.warning("skipped: %s", images.told(path, fault))
     n = len(listing.filepaths)
 
     def rows() -> Iterator[int]:
         for epoch in range(epochs):
-            shown = batching.order(n, seed, epoch) if shuffle else np.arange(n)
+            shown = batches.order(n, seed, epoch) if shuffle else np.arange(n)
             yield from shown[: n // batch_size * batch_size if drop_remainder else n]
 
-    return batching.stream(
+    return batches.stream(
         listing,
         rows,
-        side=side,
+        image_size=image_size,
         batch_size=batch_size,
         width=max(listing.objects.most(), 1),
         drop_remainder=drop_remainder,
-        workers=workers,
+        num_workers=num_workers,
         max_pixels=max_image_pixels,
     )

@@ -9,8 +9,8 @@ from keras import ops
 from yolov1_fo import augment, grid, loss
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.networks import graph as networks
-from yolov1_fo.networks.graph import let_learn, trunk_of
+from yolov1_fo.networks import build
+from yolov1_fo.networks.build import backbone_of, let_learn
 from yolov1_fo.networks.keras_settings import pinned
 from yolov1_fo.training import optimizers
 
@@ -53,9 +53,9 @@ class Learner(keras.Model):
         self.held: dict[str, keras.Variable] = {}
 
     @property
-    def trunk(self) -> keras.Model | None:
+    def backbone(self) -> keras.Model | None:
         """The pretrained part of a transfer network, None for any other."""
-        return trunk_of(self.network)
+        return backbone_of(self.network)
 
     @property
     def first_bad_step(self) -> int:
@@ -82,9 +82,9 @@ class Learner(keras.Model):
             steps_per_epoch: for the schedule
         """
         config, slow = self.config, []
-        if self.trunk:
-            let_learn(self.trunk, config.frozen_stride)
-            slow = [variable.path for variable in self.trunk.trainable_variables]
+        if self.backbone:
+            let_learn(self.backbone, config.freeze_to_stride)
+            slow = [variable.path for variable in self.backbone.trainable_variables]
         optimizer = optimizers.build(
             config,
             steps_per_epoch,
@@ -92,8 +92,8 @@ class Learner(keras.Model):
             slow,
             self.replicas,
         )
-        if self.trunk and config.freeze_epochs:
-            self.trunk.trainable = False
+        if self.backbone and config.freeze_epochs:
+            self.backbone.trainable = False
         with pinned():
             self.compile(
                 optimizer=optimizer, steps_per_execution=config.steps_per_execution
@@ -128,7 +128,7 @@ class Learner(keras.Model):
                 boxes,
                 class_ids,
                 parameters,
-                self.config.side,
+                self.config.image_size,
                 align_corners=self.config.align_corners,
             )
         else:
@@ -234,7 +234,7 @@ class Classifier(Learner):
         return {"cross_entropy": -ops.sum(errors, axis=-1)}
 
 
-def build(
+def make(
     config: TrainConfig, *, classifies: bool = False, replicas: int = 1
 ) -> Learner:
     """Returns a learner around a new network, computing in its precision.
@@ -244,7 +244,7 @@ def build(
         classifies (False): makes the classifier of the paper's first stage
         replicas (1): that share each batch
     """
-    build_network = networks.build_classifier if classifies else networks.build
+    build_network = build.classifier if classifies else build.detector
     network = build_network(config, seed=config.seed, precision=config.precision)
     return (Classifier if classifies else Learner)(network, config, replicas)
 

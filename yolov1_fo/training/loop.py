@@ -17,8 +17,7 @@ import numpy as np
 from yolov1_fo import files, images
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.datasets import connection, database, error_lines
-from yolov1_fo.networks import darknet_weights
-from yolov1_fo.networks import graph as networks
+from yolov1_fo.networks import build, darknet_weights
 from yolov1_fo.networks.keras_settings import quiet_tracing
 from yolov1_fo.runs import checkpoint, registry
 from yolov1_fo.training import callbacks, coordination
@@ -26,7 +25,7 @@ from yolov1_fo.training import learner as learners
 from yolov1_fo.training import plan as planning
 from yolov1_fo.training import resume as resuming
 from yolov1_fo.training.distribution import ONE, Devices, share
-from yolov1_fo.training.feeding import Feed
+from yolov1_fo.training.input_pipeline import Feed
 from yolov1_fo.training.learner import Learner
 
 logger = logging.getLogger(__name__)
@@ -89,8 +88,8 @@ def run(
         devices (None): how many share each batch; 0 and None take one
 
     Raises:
-        ValueError: if too few images can be read, a trunk does not fit, or the devices
-            can't share a batch
+        ValueError: if too few images can be read, the weights do not fit, or the
+            devices can't share a batch
         FileNotFoundError: if a run to resume has lost a file
         OSError: if there is no space, or a checkpoint can't be written
         FloatingPointError: if the loss is not finite
@@ -111,7 +110,7 @@ def _run(
     show: bool,
 ) -> TrainResult:
     devices.check(plan.config)
-    if devices.workers > 1:  # each may have made up a name
+    if devices.processes > 1:  # each may have made up a name
         key, folder = map(devices.from_first, (plan.run_key, str(plan.folder)))
         plan = plan._replace(run_key=key, folder=Path(folder))
     tools = _Tools(plan, devices)
@@ -159,7 +158,7 @@ class _Tools:
             plan.config,
             self.feed.steps,
             task=plan.task,
-            trunk=plan.trunk,
+            weights=plan.weights,
             devices=self.devices,
         )
 
@@ -169,7 +168,7 @@ def build_learner(
     steps_per_epoch: int,
     *,
     task: str = planning.DETECT,
-    trunk: Path | None = None,
+    weights: Path | None = None,
     devices: Devices = ONE,
 ) -> Learner:
     """Returns a compiled `Learner` around a new network.
@@ -178,39 +177,39 @@ def build_learner(
         config: of the training
         steps_per_epoch: for the schedule
         task (detect): or classify
-        trunk (None): a classifier that gives the first convolutions: a checkpoint's
+        weights (None): a classifier that gives the first convolutions: a checkpoint's
             folder, or a `.weights` file of Darknet's
         devices (one): that share each batch
 
     Raises:
-        ValueError: if the trunk does not fit
+        ValueError: if the weights do not fit
     """
     if 0 < config.freeze_epochs < config.epochs and keras.backend.backend() == "jax":
         raise ValueError("freeze_epochs needs the TensorFlow backend, got jax")
     classifies = task == planning.CLASSIFY
     with devices.scope():
-        learner = learners.build(
+        learner = learners.make(
             config, classifies=classifies, replicas=devices.replicas
         )
-        if trunk is not None:
-            _start_from(trunk, learner.network, config)
+        if weights is not None:
+            _start_from(weights, learner.network, config)
         learner.prepare(steps_per_epoch)
     return learner
 
 
-def _start_from(trunk: Path, network: keras.Model, config: TrainConfig) -> None:
-    if trunk.is_file():
+def _start_from(weights: Path, network: keras.Model, config: TrainConfig) -> None:
+    if weights.is_file():
         try:
-            darknet_weights.read(trunk, network, partial=True)
+            darknet_weights.read(weights, network, partial=True)
         except ValueError as error:
             read_as = f"{config.network} with batch_norm={config.batch_norm}"
             raise ValueError(f"{error}; it was read as {read_as}") from None
         return
-    classifier = networks.load(trunk / checkpoint.NETWORK)
+    classifier = build.load(weights / checkpoint.NETWORK)
     try:
-        networks.take_trunk(classifier, network)
+        build.take_backbone(classifier, network)
     except ValueError as error:
-        raise ValueError(f"trunk '{trunk}' does not fit: {error}") from None
+        raise ValueError(f"weights '{weights}' does not fit: {error}") from None
 
 
 def _lead(
@@ -362,7 +361,7 @@ def _fit(
     )
     after = [
         callbacks.StopOnNaN(config, feed.listing.filepaths),
-        end if devices.workers == 1 else coordination.Lead(devices, end),
+        end if devices.processes == 1 else coordination.Lead(devices, end),
     ]
     if on_step:
         after.append(callbacks.Steps(on_step))

@@ -67,7 +67,7 @@ def _staircase(time: Array, steps: tuple[tuple[float, float], ...]) -> Array:
 
 
 class _Trainer:
-    """What both optimizers add to Keras': a slow trunk, and averages on demand.
+    """What both optimizers add to Keras': a slow backbone, and averages on demand.
 
     Args:
         slow: paths of variables that take smaller steps
@@ -221,11 +221,11 @@ class _AdamW(keras.optimizers.AdamW):
 
 
 class SGD(_Trainer, DarknetSGD):
-    """Darknet's update, with a slow trunk."""
+    """Darknet's update, with a slow backbone."""
 
 
 class Adam(_Trainer, _AdamW):
-    """Keras' AdamW, with a slow trunk; decay on kernels only."""
+    """Keras' AdamW, with a slow backbone; decay on kernels only."""
 
 
 def _handle(variable: Any) -> Any:
@@ -252,19 +252,19 @@ def build(
         config: optimizer, its rates, decay and clipping, precision
         steps_per_epoch: steps in an epoch
         variables: all that may ever be trained, frozen ones included
-        slow (none): paths of the variables that move by `trunk_rate`
+        slow (none): paths of the variables that move by `backbone_lr_multiplier`
         replicas (1): whose gradients Keras adds up after it has clipped them
     """
     half = config.precision == "mixed_float16"
     common: dict[str, Any] = {
         "learning_rate": Schedule(config, steps_per_epoch),
-        "global_clipnorm": config.clip_norm / replicas or None,
-        "shares": replicas > 1 and config.clip_norm > 0 and not half,
+        "global_clipnorm": config.global_clipnorm / replicas or None,
+        "shares": replicas > 1 and config.global_clipnorm > 0 and not half,
         "alone": replicas == 1,
-        "use_ema": config.ema > 0,
-        "ema_momentum": config.ema or 0.99,
+        "use_ema": config.ema_momentum > 0,
+        "ema_momentum": config.ema_momentum or 0.99,
         "slow": slow,
-        "slow_rate": config.trunk_rate,
+        "slow_rate": config.backbone_lr_multiplier,
     }
     if config.optimizer == "sgd":
         optimizer = SGD(momentum=config.momentum, decay=config.weight_decay, **common)

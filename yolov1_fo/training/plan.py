@@ -15,16 +15,15 @@ import fiftyone as fo
 import keras
 
 from yolov1_fo import __version__, architectures, files, hardware
-from yolov1_fo.checks import arguments
-from yolov1_fo.config import NetworkConfig, TrainConfig
-from yolov1_fo.datasets import class_lists, collection
+from yolov1_fo.config import NetworkConfig, TrainConfig, arguments
+from yolov1_fo.datasets import checks, class_lists
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.networks import darknet_weights
-from yolov1_fo.pipeline import batching
+from yolov1_fo.pipeline import batches
 from yolov1_fo.runs import checkpoint, estimate, registry
 from yolov1_fo.training import examples
 from yolov1_fo.training.distribution import ONE, Devices
-from yolov1_fo.training.feeding import Feed, check_batch_size
+from yolov1_fo.training.input_pipeline import Feed, check_batch_size
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +45,8 @@ class Plan(NamedTuple):
         validation: the same, to measure on; None without
         resumes: whether the run exists already
         task: detect, or classify
-        trunk: a classifier that gives the first convolutions: a checkpoint's folder, or
-            a `.weights` file of Darknet's; None without
+        weights: a classifier to start from: a checkpoint's folder, or a `.weights` file
+            of Darknet; None without
     """
 
     dataset: fo.Dataset
@@ -56,11 +55,11 @@ class Plan(NamedTuple):
     config: TrainConfig
     classes: list[str]
     gt_field: str
-    listing: batching.Listing
-    validation: batching.Listing | None
+    listing: batches.Listing
+    validation: batches.Listing | None
     resumes: bool
     task: str = DETECT
-    trunk: Path | None = None
+    weights: Path | None = None
 
 
 def new(
@@ -73,22 +72,22 @@ def new(
     settings: dict[str, Any],
     *,
     task: str = DETECT,
-    trunk: str | os.PathLike[str] | None = None,
+    weights: str | os.PathLike[str] | None = None,
 ) -> Plan:
     """Returns the plan of a new run; the arguments are those of `train`.
 
     Raises:
         ValueError: if the samples, the field, a class or a setting does not fit
-        FileNotFoundError: if there is no such trunk
+        FileNotFoundError: if there is no such weights
     """
     samples, val_samples = _flat(samples, val_samples)
     _check(samples, val_samples, gt_field, task)
     names = class_lists.classes_of(samples, gt_field, classes)
-    if trunk is not None or task == CLASSIFY:
+    if weights is not None or task == CLASSIFY:
         _check_table(settings["network"])
     config = _config(names, settings)
     dataset = samples._root_dataset
-    source = None if trunk is None else _trunk(dataset, trunk, config)
+    source = None if weights is None else _backbone(dataset, weights, config)
     run_key = run_key or registry.new_key(dataset, config.network, runs_dir)
     folder = registry.folder(dataset, run_key, runs_dir)
     registry.check_key(dataset, run_key, folder)
@@ -104,30 +103,30 @@ def new(
         *listings,
         resumes=False,
         task=task,
-        trunk=source,
+        weights=source,
     )
 
 
 def _check_table(network: str) -> None:
     known = architectures.NETWORKS.get(network)
-    if known and known.trunk:
+    if known and known.backbone:
         raise ValueError(
-            f"{network} has the trunk of a classifier; to make one, or to start from "
-            f"one, choose network= among {', '.join(architectures.tables())}"
+            f"{network} has a pretrained backbone; to pretrain a classifier, or to "
+            f"start from one, choose network= among {', '.join(architectures.tables())}"
         )
 
 
-def _trunk(
-    dataset: fo.Dataset, trunk: str | os.PathLike[str], config: TrainConfig
+def _backbone(
+    dataset: fo.Dataset, weights: str | os.PathLike[str], config: TrainConfig
 ) -> Path:
     """Returns where the first convolutions come from.
 
     Args:
         dataset: where to look up a run's key
-        trunk: a `.weights` file, a run's key or folder, or a checkpoint's folder
+        weights: a `.weights` file, a run's key or folder, or a checkpoint's folder
         config: of the training, whose network must have the same first layers
     """
-    name = arguments.path_or_name("trunk", trunk)
+    name = arguments.path_or_name("weights", weights)
     path = Path(name).absolute()
     if files.is_file(path):
         darknet_weights.read_header(path)
@@ -137,7 +136,7 @@ def _trunk(
     if not files.is_folder(path):
         has = ", ".join(registry.keys(dataset)) or "none"
         raise FileNotFoundError(
-            f"trunk {name!r} is no file, no folder and no run of dataset "
+            f"weights {name!r} is no file, no folder and no run of dataset "
             f"'{dataset.name}'; training runs: {has}"
         )
     folder = checkpoint.resolve(path)
@@ -145,7 +144,7 @@ def _trunk(
     theirs = NetworkConfig.pick(card["settings"])
     if _begins(theirs) != _begins(config):
         raise ValueError(
-            f"trunk '{folder}' was pretrained as {_says(theirs)}; it fits networks "
+            f"weights '{folder}' was pretrained as {_says(theirs)}; it fits networks "
             f"that begin with the same layers, got {_says(config)}"
         )
     return folder
@@ -154,7 +153,7 @@ def _trunk(
 def _begins(config: NetworkConfig) -> Any:
     """Returns what a network begins with: its pixels, and the classifier's layers."""
     architecture = architectures.NETWORKS[config.network]
-    layers = architectures.trunk(architecture)
+    layers = architectures.backbone(architecture)
     return architecture.pixels, architectures.normalised(
         layers, batch_norm=config.batch_norm
     )
@@ -190,10 +189,10 @@ def again(
 
     Raises:
         ValueError: if there is no such run, or it has finished, or is of the other task
-        FileNotFoundError: if its folder, or a trunk that it begins with, is gone
+        FileNotFoundError: if its folder, or the weights that it starts from, is gone
     """
     samples, val_samples = _flat(samples, val_samples)
-    fo_samples.check_images(samples)
+    checks.check_images(samples)
     dataset = samples._root_dataset
     run_key = registry.find(dataset, resume)
     run = registry.info(dataset, run_key)
@@ -220,7 +219,7 @@ def again(
         *listings,
         resumes=True,
         task=task,
-        trunk=_first_trunk(run, run_key, Path(folder)),
+        weights=_first_weights(run, run_key, Path(folder)),
     )
 
 
@@ -245,16 +244,16 @@ def _config_of(run: Any) -> TrainConfig:
     return TrainConfig(**{**run.settings, "data": run.data})
 
 
-def _first_trunk(run: Any, run_key: str, folder: Path) -> Path | None:
-    """Returns the trunk of a run that has no checkpoint yet, and so begins again."""
-    trunk = getattr(run, "trunk", None)
-    if trunk is None or checkpoint.pointed(folder, "last"):
+def _first_weights(run: Any, run_key: str, folder: Path) -> Path | None:
+    """Returns the weights of a run that has no checkpoint yet, and so begins again."""
+    weights = getattr(run, "weights", None)
+    if weights is None or checkpoint.pointed(folder, "last"):
         return None
-    if not Path(trunk).exists():
+    if not Path(weights).exists():
         raise FileNotFoundError(
-            f"run '{run_key}' begins with trunk '{trunk}', which is gone"
+            f"run '{run_key}' begins with weights '{weights}', which is gone"
         )
-    return Path(trunk)
+    return Path(weights)
 
 
 def _task(run: Any) -> str:
@@ -265,8 +264,8 @@ def _flat(
     samples: fo_samples.Samples, val_samples: fo_samples.Samples | None
 ) -> tuple[fo_samples.Samples, fo_samples.Samples | None]:
     if val_samples is not None:
-        val_samples = collection.flat(val_samples, "val_samples")
-    return collection.flat(samples), val_samples
+        val_samples = fo_samples.flat(val_samples, "val_samples")
+    return fo_samples.flat(samples), val_samples
 
 
 def _check(
@@ -276,9 +275,9 @@ def _check(
     task: str,
 ) -> None:
     if task == CLASSIFY:
-        check, argument = fo_samples.check_classified, "label_field"
+        check, argument = checks.check_classified, "label_field"
     else:
-        check, argument = fo_samples.check_labelled, "gt_field"
+        check, argument = checks.check_labelled, "gt_field"
     check(samples, gt_field, argument)
     if val_samples is not None:
         check(val_samples, gt_field, f"{argument} of val_samples")
@@ -298,7 +297,7 @@ def _listings(
     gt_field: str,
     classes: list[str],
     task: str,
-) -> tuple[batching.Listing, batching.Listing | None]:
+) -> tuple[batches.Listing, batches.Listing | None]:
     train = _listing(samples, gt_field, classes, task, "train")
     examples.tell_unused(train, classes, gt_field)
     if val_samples is None:
@@ -320,7 +319,7 @@ def _listing(
     classes: list[str],
     task: str,
     split: str,
-) -> batching.Listing:
+) -> batches.Listing:
     """Returns what to learn from, in an order that no view changes."""
     listing = examples.load(samples, gt_field, classes)
     if not len(listing.objects.class_ids):
@@ -355,12 +354,12 @@ def describe(plan: Plan, feed: Feed) -> dict[str, Any]:
         "classes": plan.classes,
         "gt_field": plan.gt_field,
         "task": plan.task,
-        "trunk": plan.trunk and str(plan.trunk),
+        "weights": plan.weights and str(plan.weights),
         "settings": asdict(plan.config),
         "data": feed.mode,
         "device": estimate.device(accelerated=hardware.has_accelerator()),
         "devices": feed.devices.count,
-        "workers": feed.devices.workers,
+        "num_workers": feed.devices.processes,
         "images": len(train.ids),
         "objects": len(train.objects.class_ids),
         "dropped": train.dropped._asdict(),
@@ -397,7 +396,7 @@ def smaller(plan: Plan, mode: str, devices: Devices = ONE) -> Plan | None:
     """
     config, count = plan.config, devices.count
     size = config.batch_size // (2 * count) * count
-    if devices.workers > 1:
+    if devices.processes > 1:
         return None
     if mode == "device":
         change: dict[str, Any] = {"data": "host"}

@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from yolov1_fo.cli.commands import command
-from yolov1_fo.cli.commands.samples import add_collection, collection
+from yolov1_fo.cli.commands.dataset_options import add_collection, collection
 from yolov1_fo.networks.loading import load_tensorflow
 
 
@@ -77,7 +77,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     samples = collection(arguments, arguments.tag)
     load_tensorflow()
-    from yolov1_fo.model.model_config import SETTINGS
+    from yolov1_fo.model.settings import SETTINGS
 
     given = {
         name: getattr(arguments, name)

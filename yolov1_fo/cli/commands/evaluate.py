@@ -4,7 +4,11 @@ import argparse
 from typing import Any
 
 from yolov1_fo.cli.commands import command
-from yolov1_fo.cli.commands.samples import add_collection, add_gt_field, collection
+from yolov1_fo.cli.commands.dataset_options import (
+    add_collection,
+    add_gt_field,
+    collection,
+)
 
 
 def add(commands: Any) -> None:

@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from yolov1_fo.cli.commands import command
-from yolov1_fo.cli.commands.samples import collection
+from yolov1_fo.cli.commands.dataset_options import collection
 from yolov1_fo.networks.loading import load_tensorflow
 
 

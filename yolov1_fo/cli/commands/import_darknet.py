@@ -7,12 +7,12 @@ from typing import Any
 from yolov1_fo import files
 from yolov1_fo.architectures import tables
 from yolov1_fo.cli.commands import command
-from yolov1_fo.cli.commands.settings import add_setting
+from yolov1_fo.cli.commands.setting_options import add_setting
 from yolov1_fo.config import NetworkConfig
 from yolov1_fo.networks.loading import load_tensorflow
 from yolov1_fo.runs import metadata
 
-SETTINGS = ("side", "S", "B", "batch_norm", "sqrt", "softmax")
+SETTINGS = ("image_size", "S", "B", "batch_norm", "sqrt", "softmax")
 
 
 def add(commands: Any) -> None:

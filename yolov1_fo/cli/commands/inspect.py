@@ -4,7 +4,11 @@ import argparse
 from typing import Any
 
 from yolov1_fo.cli.commands import command
-from yolov1_fo.cli.commands.samples import add_collection, add_gt_field, collection
+from yolov1_fo.cli.commands.dataset_options import (
+    add_collection,
+    add_gt_field,
+    collection,
+)
 from yolov1_fo.config import TrainConfig
 
 
@@ -21,7 +25,7 @@ def add(commands: Any) -> None:
     add_gt_field(parser)
     for name, default, text in (
         ("S", TrainConfig.S, "cells a side"),
-        ("side", TrainConfig.side, "of the network's input, in pixels"),
+        ("image_size", TrainConfig.image_size, "of the network's input, in pixels"),
     ):
         parser.add_argument(
             f"--{name}",
@@ -57,7 +61,7 @@ def _run(arguments: argparse.Namespace) -> int:
         collection(arguments, arguments.tag),
         None if arguments.files_only else arguments.gt_field,
         S=arguments.S,
-        side=arguments.side,
+        image_size=arguments.image_size,
         decode=arguments.decode,
     )
     print(report)

@@ -25,15 +25,15 @@ def add(commands: Any) -> None:
 
 
 def _install(arguments: argparse.Namespace) -> int:
-    from yolov1_fo.cli import installing
+    from yolov1_fo.cli import plugin_links
 
-    made = installing.install(copy=arguments.copy)
+    made = plugin_links.install(copy=arguments.copy)
     print(f"installed {made} of '{made.source}'; reload the App to see it")
     return 0
 
 
 def _uninstall(arguments: argparse.Namespace) -> int:
-    from yolov1_fo.cli import installing
+    from yolov1_fo.cli import plugin_links
 
-    print(f"removed {installing.uninstall()}")
+    print(f"removed {plugin_links.uninstall()}")
     return 0

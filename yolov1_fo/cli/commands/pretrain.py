@@ -4,8 +4,8 @@ import argparse
 from typing import Any
 
 from yolov1_fo.cli.commands import command
-from yolov1_fo.cli.commands.learning import add_learning, learn
-from yolov1_fo.config import PRETRAIN_SIDE
+from yolov1_fo.cli.commands.training_options import add_learning, learn
+from yolov1_fo.config import PRETRAIN_IMAGE_SIZE
 
 
 def add(commands: Any) -> None:
@@ -14,13 +14,13 @@ def add(commands: Any) -> None:
         commands,
         "pretrain",
         _run,
-        "Train the first convolutions on classifications. `train --trunk KEY` then "
+        "Train the first convolutions on classifications. `train --weights KEY` then "
         "starts from them.",
         example="yolov1-fo pretrain my-dataset --label-field scene "
         "--network fast-yolov1 --batch-norm --run-key classifier",
     )
     parser.usage = "yolov1-fo pretrain DATASET [options] [settings]"
-    add_learning(parser, _add_label_field, side=PRETRAIN_SIDE)
+    add_learning(parser, _add_label_field, image_size=PRETRAIN_IMAGE_SIZE)
 
 
 def _add_label_field(parser: argparse.ArgumentParser) -> None:

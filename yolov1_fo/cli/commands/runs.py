@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from yolov1_fo.cli.commands import command
-from yolov1_fo.cli.commands.samples import collection
+from yolov1_fo.cli.commands.dataset_options import collection
 
 
 def add(commands: Any) -> None:
@@ -41,10 +41,10 @@ def add(commands: Any) -> None:
 def _list(arguments: argparse.Namespace) -> int:
     from tabulate import tabulate
 
-    from yolov1_fo.jobs import overview
+    from yolov1_fo.jobs import status
 
     dataset = collection(arguments)
-    rows = overview.rows(dataset)
+    rows = status.rows(dataset)
     if not rows:
         print(f"dataset '{dataset.name}' has no training runs")
         return 0
@@ -69,19 +69,19 @@ def _cells(row: Any) -> dict[str, str]:
 def _show(arguments: argparse.Namespace) -> int:
     from tabulate import tabulate
 
-    from yolov1_fo.jobs import overview
+    from yolov1_fo.jobs import status
     from yolov1_fo.runs import registry
 
     dataset = collection(arguments)
     run_key = registry.find(dataset, arguments.run_key)
-    [row] = [row for row in overview.rows(dataset) if row.run_key == run_key]
-    size = overview.size(row.folder) if registry.is_own(dataset, run_key) else ""
+    [row] = [row for row in status.rows(dataset) if row.run_key == run_key]
+    size = status.size(row.folder) if registry.is_own(dataset, run_key) else ""
     said = {**_cells(row), "says": row.says, "files": size}
     print(tabulate([(name, value) for name, value in said.items() if value]))
     settings = getattr(registry.info(dataset, run_key), "settings", {})
     print("\nsettings")
     print(tabulate([(name, str(value)) for name, value in settings.items()]))
-    curves = overview.curves(row)
+    curves = status.curves(row)
     if curves:
         print("\ncurves")
         print(tabulate(curves, headers="keys", floatfmt=".4f"))

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 from yolov1_fo.architectures import NETWORKS
-from yolov1_fo.cli.commands.samples import add_collection, collection
-from yolov1_fo.cli.commands.settings import add_setting
+from yolov1_fo.cli.commands.dataset_options import add_collection, collection
+from yolov1_fo.cli.commands.setting_options import add_setting
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.networks.loading import load_tensorflow
 
 FIRST = (
-    *("network", "side", "S", "B", "epochs", "batch_size", "optimizer"),
+    *("network", "image_size", "S", "B", "epochs", "batch_size", "optimizer"),
     *("learning_rate", "schedule", "rate_steps", "warmup_epochs", "batch_norm"),
 )
 """Settings that a person decides first."""

@@ -9,7 +9,7 @@ import pytest
 
 import yolov1_fo
 from yolov1_fo import hardware
-from yolov1_fo.pipeline import batching, image_cache, image_loading
+from yolov1_fo.pipeline import batches, image_cache, image_loading
 from yolov1_fo.runs import checkpoint, registry
 from yolov1_fo.training import loop
 
@@ -152,6 +152,6 @@ def test_auto_says_what_it_takes_and_why(monkeypatch, caplog, device, host, chos
     monkeypatch.setattr(hardware, "free_memory", lambda: device)
     monkeypatch.setattr(hardware, "host_memory", lambda: host)
     with caplog.at_level(logging.INFO):
-        assert batching.choose("auto", 10_000, 448) == chosen  # 6 GB
+        assert batches.choose("auto", 10_000, 448) == chosen  # 6 GB
     assert f"data '{chosen}': 10000 images take 6.0 GB" in caplog.text
     assert f"{host / GB:.1f} GB (host)" in caplog.text

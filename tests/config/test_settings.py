@@ -12,8 +12,8 @@ def test_settings_survive_json():
 
 
 def test_pick_takes_what_it_knows():
-    settings = asdict(TrainConfig(C=3, side=224))
-    assert NetworkConfig.pick(settings).side == 224
+    settings = asdict(TrainConfig(C=3, image_size=224))
+    assert NetworkConfig.pick(settings).image_size == 224
     assert GridConfig.pick(settings) == GridConfig(C=3)
 
 
@@ -24,9 +24,9 @@ def test_pick_takes_what_it_knows():
         ({"epochs": 2.5}, "epochs must be a whole number of at least 1, got 2.5"),
         ({"epochs": True}, "epochs must be a whole number of at least 1, got True"),
         ({"batch_size": -1}, "batch_size must be a whole number of at least 1, got -1"),
-        ({"side": 10**30}, r"side must be at most 16384, got 1000.*"),
-        ({"side": 64, "S": 65}, "S must be at most side, 64, got 65"),
-        ({"B": 10**9}, "S=7, B=1000000000 and C=20 say too much; .* 16777216 outputs"),
+        ({"image_size": 10**30}, r"image_size must be at most 16384, got 1000.*"),
+        ({"image_size": 64, "S": 65}, "S must be at most image_size, 64, got 65"),
+        ({"B": 10**9}, "S=7, B=1000000000 and C=20 give too many outputs; .* 16777216"),
         ({"iou_thresh": 1.5}, r"iou_thresh must be in \[0, 1\], got 1.5"),
         ({"learning_rate": float("nan")}, "learning_rate must be at least 0, got nan"),
         ({"learning_rate": "fast"}, "learning_rate must be at least 0, got 'fast'"),
@@ -37,7 +37,7 @@ def test_pick_takes_what_it_knows():
         ),
         ({"schedule": ["paper"]}, "schedule must be one of paper, .*, got .'paper'."),
         ({"schedule": "linear"}, "schedule must be one of paper, .*, got 'linear'"),
-        ({"side": 100}, "side must be a multiple of 32 pixels, got 100"),
+        ({"image_size": 100}, "image_size must be a multiple of 32 pixels, got 100"),
         ({"batch_norm": 1}, "batch_norm must be True or False, got 1"),
         ({"saturation": 0.5}, "saturation must be at least 1, got 0.5"),
         (
@@ -47,18 +47,21 @@ def test_pick_takes_what_it_knows():
         ({"rate_steps": 5}, r"rate_steps must be pairs \(epoch, rate\) .* got 5"),
         ({"rate_steps": ((0, -1),)}, r"rate_steps must be pairs"),
         ({"rate_steps": ((0, 1, 2),)}, r"rate_steps must be pairs"),
-        ({"freeze_epochs": 2}, "freeze_epochs is for networks on a trunk, not for"),
         (
-            {"network": "yolov1-efficientnet-lite0", "side": 416, "S": 6},
-            "S must be 7, 13 or 26 .* at side 416, got 6",
+            {"freeze_epochs": 2},
+            "freeze_epochs is for networks with a pretrained backbone",
+        ),
+        (
+            {"network": "yolov1-efficientnet-lite0", "image_size": 416, "S": 6},
+            "S must be 7, 13 or 26 .* at image_size 416, got 6",
         ),
         (
             {"rate_steps": ((4, 0.1), (0, 0.2))},
             "rate_steps must rise by epoch",
         ),
         (
-            {"network": "yolov1-efficientnet-lite0", "side": 448, "S": 9},
-            "S must be 7, 14 or 28 for yolov1-efficientnet-lite0 at side 448, got 9",
+            {"network": "yolov1-efficientnet-lite0", "image_size": 448, "S": 9},
+            "S must be 7, 14 or 28 for yolov1-efficientnet-lite0 at image_size 448, got 9",
         ),
     ],
 )

@@ -24,7 +24,7 @@ from yolov1_fo.networks import backbones, layers
 from yolov1_fo.networks.keras_settings import pinned
 
 
-def build(
+def detector(
     config: NetworkConfig,
     *,
     seed: int = 0,
@@ -41,7 +41,7 @@ def build(
         precision (float32): Keras' dtype policy of all but the last layer
 
     Returns:
-        a model from (N, side, side, 3) float32 RGB in [0, 1] to the raw output
+        a model from (N, H, W, 3) float32 RGB in [0, 1] to the raw output
         (N, S * S * (C + 5 B)) float32, for `grid.split`
 
     Source: paper section 2.1, figure 3
@@ -49,12 +49,12 @@ def build(
     keras.utils.set_random_seed(seed)
     architecture = NETWORKS[config.network]
     with pinned(precision):
-        if architecture.trunk:
-            return _transfer(architecture.trunk, config, seed)
+        if architecture.backbone:
+            return _transfer(architecture.backbone, config, seed)
         return _from_table(architecture, config, seed, blank)
 
 
-def build_classifier(
+def classifier(
     config: NetworkConfig, *, seed: int = 0, precision: str = "float32"
 ) -> keras.Model:
     """Returns the classifier that gives a network its first convolutions.
@@ -65,23 +65,23 @@ def build_classifier(
         precision (float32): see `build`
 
     Returns:
-        a model from (N, side, side, 3) float32 RGB in [0, 1] to (N, C) float32, whose
+        a model from (N, H, W, 3) float32 RGB in [0, 1] to (N, C) float32, whose
         softmax is the probability of each class
 
     Source: paper section 2.2
     """
     keras.utils.set_random_seed(seed)
     architecture = NETWORKS[config.network]
-    trunk = architecture._replace(layers=architectures.trunk(architecture))
+    backbone = architecture._replace(layers=architectures.backbone(architecture))
     name = f"{config.network}_classifier".replace("-", "_")
     with pinned(precision):
-        image, x = _table(trunk, config, seed, blank=False)
+        image, x = _table(backbone, config, seed, blank=False)
         x = keras.layers.GlobalAveragePooling2D(name="average")(x)
         x = keras.layers.Dense(config.C, name="classes", dtype="float32")(x)
         return keras.Model(image, x, name=name)
 
 
-def take_trunk(classifier: keras.Model, network: keras.Model) -> None:
+def take_backbone(classifier: keras.Model, network: keras.Model) -> None:
     """Gives a network the convolutions that a classifier has learned.
 
     Args:
@@ -136,9 +136,10 @@ def _reason(error: Exception) -> str:
     return "it is damaged, or of another version of Keras"
 
 
-def trunk_of(network: keras.Model) -> keras.Model | None:
+def backbone_of(network: keras.Model) -> keras.Model | None:
     """Returns the pretrained part of a transfer network, None for any other."""
-    return next((layer for layer in network.layers if layer.name == "trunk"), None)
+    names = ("backbone", "trunk")  # "trunk" in checkpoints of format 1
+    return next((layer for layer in network.layers if layer.name in names), None)
 
 
 def features_of(network: keras.Model) -> Any:
@@ -151,18 +152,18 @@ def features_of(network: keras.Model) -> Any:
     return [x for x in leaky if len(x.shape) == 4][-1]
 
 
-def let_learn(trunk: keras.Model, frozen_stride: int = 0) -> None:
-    """Lets a trunk's layers learn whose stride is larger than `frozen_stride`.
+def let_learn(backbone: keras.Model, freeze_to_stride: int = 0) -> None:
+    """Lets a backbone's layers learn whose stride is larger than `freeze_to_stride`.
 
     A layer that looks at the whole image at once has the stride of the one before it.
     """
-    side, least = trunk.input_shape[1], trunk.output_shape[1]
+    image_size, least = backbone.input_shape[1], backbone.output_shape[1]
     stride = 1
-    for layer in trunk.layers:
+    for layer in backbone.layers:
         shape = layer.output.shape
         if len(shape) == 4 and shape[1] >= least:
-            stride = side // shape[1]
-        layer.trainable = stride > frozen_stride
+            stride = image_size // shape[1]
+        layer.trainable = stride > freeze_to_stride
 
 
 def _from_table(
@@ -183,7 +184,7 @@ def _table(
     Before a layer that strides, padding is the same on all sides; connected layers see
     channels first.
     """
-    image = keras.Input((config.side, config.side, 3), name="image")
+    image = keras.Input((config.image_size, config.image_size, 3), name="image")
     x, (black, white) = image, architecture.pixels
     if (black, white) != (0.0, 1.0):
         x = keras.layers.Rescaling(white - black, black, name="preprocess")(x)
@@ -257,20 +258,20 @@ def _connected(x: Any, units: int, name: str, blank: bool, dtype: Any = None) ->
     )(x)
 
 
-def _transfer(trunk_name: str, config: NetworkConfig, seed: int) -> keras.Model:
-    """Puts small detection layers on a classifier's trunk.
+def _transfer(backbone_name: str, config: NetworkConfig, seed: int) -> keras.Model:
+    """Puts small detection layers on a classifier's backbone.
 
-    They are the paper's last convolutions, narrower; and in the place of its connected
-    layers, which would be forty times the trunk, a convolution says each cell. A fine
-    grid stands on finer features. Where the trunk learns, its batch normalisation
-    follows the batch; where it is frozen, it keeps the classifier's statistics.
+    The head is the paper's last convolutions, narrower. Instead of its connected
+    layers, which would be forty times the backbone, a convolution predicts each cell.
+    A fine grid uses features of a smaller stride. Batch normalization follows the batch
+    in layers that learn, and keeps the classifier's statistics in frozen ones.
     """
-    stride = 16 if config.side // 16 == config.S else 32
-    trunk = backbones.build(
-        trunk_name, config.side, pretrained=config.pretrained, stride=stride
+    stride = 16 if config.image_size // 16 == config.S else 32
+    backbone = backbones.build(
+        backbone_name, config.image_size, pretrained=config.pretrained, stride=stride
     )
-    image = keras.Input((config.side, config.side, 3), name="image")
-    x = trunk(image)
+    image = keras.Input((config.image_size, config.image_size, 3), name="image")
+    x = backbone(image)
     width = config.head_filters
     x = keras.layers.SpatialDropout2D(config.dropout, seed=seed, name="dropout")(x)
     norm = keras.layers.BatchNormalization if config.batch_norm else None

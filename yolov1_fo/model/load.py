@@ -6,13 +6,12 @@ from typing import Any
 import fiftyone as fo
 
 from yolov1_fo import files
-from yolov1_fo.checks import arguments, class_names, spelling
-from yolov1_fo.config import NetworkConfig
+from yolov1_fo.config import NetworkConfig, arguments, class_names, spelling
 from yolov1_fo.datasets import connection
-from yolov1_fo.model.model_config import SETTINGS, YOLOv1ModelConfig
+from yolov1_fo.model.settings import SETTINGS, YOLOv1ModelConfig
 from yolov1_fo.model.yolov1_model import YOLOv1Model
 from yolov1_fo.networks import darknet_weights
-from yolov1_fo.publishing import lookup
+from yolov1_fo.publishing import resolve
 
 
 @connection.answering()
@@ -49,7 +48,7 @@ def load_model(
     if "classes" in settings:
         settings["classes"] = class_names.check(settings["classes"])
     if network is None:
-        found = lookup.find(source, dataset)
+        found = resolve.find(source, dataset)
     else:
         if files.is_folder(name):
             raise ValueError(

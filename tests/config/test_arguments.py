@@ -9,25 +9,24 @@ import pytest
 import yolov1_fo
 from benchmarks import attempts
 from yolov1_fo import zoo
-from yolov1_fo.checks import arguments
-from yolov1_fo.config import NetworkConfig
-from yolov1_fo.networks import graph
+from yolov1_fo.config import NetworkConfig, arguments
+from yolov1_fo.networks import build
 
 
 @pytest.mark.parametrize(
     ("value", "error", "line"),
     [
-        ("2", TypeError, "workers must be a whole number, got '2'"),
-        (True, TypeError, "workers must be a whole number, got True"),
-        (2.0, TypeError, "workers must be a whole number, got 2.0"),
-        (-1, ValueError, "workers must be at least 0, got -1"),
+        ("2", TypeError, "num_workers must be a whole number, got '2'"),
+        (True, TypeError, "num_workers must be a whole number, got True"),
+        (2.0, TypeError, "num_workers must be a whole number, got 2.0"),
+        (-1, ValueError, "num_workers must be at least 0, got -1"),
     ],
 )
 def test_whole_numbers_are_told_from_others(value, error, line):
     with pytest.raises(error) as raised:
-        arguments.check_whole("workers", value, 0)
+        arguments.check_whole("num_workers", value, 0)
     assert str(raised.value) == line
-    arguments.check_whole("workers", np.int64(3), 0)
+    arguments.check_whole("num_workers", np.int64(3), 0)
 
 
 @pytest.mark.parametrize(
@@ -63,8 +62,12 @@ def test_the_config_of_a_model_refuses_wrong_kinds_in_a_line_of_ours(config, lin
 
 
 def test_a_setting_of_a_network_that_nobody_knows_is_refused(micro):
-    config = yolov1_fo.YOLOv1ModelConfig({"settings": {"network": "micro", "sid": 32}})
-    with pytest.raises(ValueError, match=r"unknown setting sid \(did you mean side"):
+    config = yolov1_fo.YOLOv1ModelConfig(
+        {"settings": {"network": "micro", "image_siz": 32}}
+    )
+    with pytest.raises(
+        ValueError, match=r"unknown setting image_siz .did you mean image_size"
+    ):
         yolov1_fo.YOLOv1Model(config)
 
 
@@ -73,7 +76,7 @@ def test_a_damaged_network_file_is_refused_without_words_of_python(
     config, micro, tmp_path
 ):
     path = tmp_path / "network.keras"
-    graph.build(NetworkConfig(network="micro", side=32, S=2, C=2)).save(path)
+    build.detector(NetworkConfig(network="micro", image_size=32, S=2, C=2)).save(path)
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(path, "w") as archive:
@@ -81,7 +84,7 @@ def test_a_damaged_network_file_is_refused_without_words_of_python(
             archive.writestr(name, data)
     line = "can't be read as a network: it is damaged, or of another version of Keras"
     with pytest.raises(ValueError, match=f"{line}$"):
-        graph.load(path)
+        build.load(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a network", b"PK\3\4 cut"])
@@ -89,15 +92,15 @@ def test_a_file_that_is_no_network_is_not_called_missing(content, tmp_path):
     path = tmp_path / "network.keras"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"it is cut, or no file of Keras$"):
-        graph.load(path)
+        build.load(path)
 
 
 @pytest.mark.parametrize(
     ("given", "line"),
     [
         ({"tiny_px": "8"}, "tiny_px must be a number, got '8'"),
-        ({"workers": [2]}, r"workers must be a whole number, got \[2\]"),
-        ({"workers": -1}, "workers must be at least 0, got -1"),
+        ({"num_workers": [2]}, r"num_workers must be a whole number, got \[2\]"),
+        ({"num_workers": -1}, "num_workers must be at least 0, got -1"),
         ({"gt_field": ["truth"]}, r"gt_field must be a string, got \['truth'\]"),
         ({"gt_field": "a\nb"}, r"gt_field 'a\\nb' is not on .*; fields .*"),
     ],
@@ -112,7 +115,7 @@ def test_what_inspect_is_given_is_refused_in_a_line_of_ours(painted, given, line
     [
         ({"batch_size": "2"}, "batch_size must be a whole number, got '2'"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
-        ({"workers": None}, "workers must be a whole number, got None"),
+        ({"num_workers": None}, "num_workers must be a whole number, got None"),
         ({"skip_existing": "no"}, "skip_existing must be True or False, got 'no'"),
     ],
 )
@@ -128,7 +131,7 @@ def test_what_apply_is_given_is_refused_before_it_writes(
 @pytest.mark.parametrize("name", ["a" * 300, "\ud800", "a\0b", "", None, 3, b"x"])
 def test_what_is_no_path_is_told_in_a_line_of_ours(painted, name):
     for call in (
-        lambda: yolov1_fo.train(painted, trunk=name or 0, network="fast-yolov1"),
+        lambda: yolov1_fo.train(painted, weights=name or 0, network="fast-yolov1"),
         lambda: yolov1_fo.train(painted, resume=name or 0),
         lambda: yolov1_fo.load_model(name, network="fast-yolov1"),
     ):

@@ -1,6 +1,6 @@
 """Samples to batches: `stream` from the files, `host` from memory, `device` as rows.
 
-A batch is `{"images": (N, side, side, 3) uint8, "boxes": (N, M, 4) float32 xyxy,
+A batch is `{"images": (N, H, W, 3) uint8, "boxes": (N, M, 4) float32 xyxy,
 "class_ids": (N, M) int32, -1 = no object}`; M is fixed for a run.
 """
 
@@ -16,8 +16,7 @@ import numpy as np
 
 from yolov1_fo import hardware, images
 from yolov1_fo.boxes import Array
-from yolov1_fo.checks import units
-from yolov1_fo.config import MAX_IMAGE_PIXELS
+from yolov1_fo.config import MAX_IMAGE_PIXELS, units
 from yolov1_fo.pipeline import image_loading
 from yolov1_fo.pipeline.objects import Dropped, Objects
 
@@ -59,11 +58,11 @@ class Listing(NamedTuple):
 
 
 def readable(
-    listing: Listing, workers: int = 0, max_pixels: int = MAX_IMAGE_PIXELS
+    listing: Listing, num_workers: int = 0, max_pixels: int = MAX_IMAGE_PIXELS
 ) -> tuple[Listing, dict[str, str]]:
     """Returns what is left without bad files, and what is wrong with each of these."""
     paths = listing.filepaths
-    bad = image_loading.find_bad(paths, workers, max_pixels)
+    bad = image_loading.find_bad(paths, num_workers, max_pixels)
     good = [row for row, path in enumerate(paths) if path not in bad]
     return listing.take(good), bad
 
@@ -103,11 +102,11 @@ def rows_from(
         yield from rows_of(later, n, batch_size, seed)[part].tolist()
 
 
-def choose(mode: str, n: int, side: int) -> str:
+def choose(mode: str, n: int, image_size: int) -> str:
     """Returns device, host or stream; says why if it was asked to choose."""
     if mode != "auto":
         return mode
-    needed = n * side * side * 3
+    needed = n * image_size * image_size * 3
     places = {
         "device": hardware.free_memory(),
         "host": hardware.host_memory(),
@@ -135,7 +134,7 @@ class HostBatches(keras.utils.PyDataset):
     length of its own would let Keras begin an epoch before it says that one has ended.
 
     Args:
-        pixels: (N, side, side, 3) uint8
+        pixels: (N, H, W, 3) uint8
         objects: their objects
         batch_size: images a batch; a remainder is left out, another one each epoch
         seed: of the order
@@ -215,12 +214,12 @@ def stream(
     listing: Listing,
     rows: Callable[[], Iterator[int]],
     *,
-    side: int,
+    image_size: int,
     batch_size: int,
     width: int,
     replace: bool = False,
     drop_remainder: bool = True,
-    workers: int = 0,
+    num_workers: int = 0,
     failed: dict[str, str] | None = None,
     max_pixels: int = MAX_IMAGE_PIXELS,
 ) -> Any:
@@ -229,13 +228,13 @@ def stream(
     Args:
         listing: files and objects
         rows: begins to tell which rows of the listing to show
-        side: of the images, in pixels
+        image_size: of the images, in pixels
         batch_size: images a batch
         width: M of the batches' boxes
         replace (False): the next file that can be decoded stands in for one that can't,
             so that no batch shifts; else it is left out
         drop_remainder (True): leaves out what does not fill a batch
-        workers (0): threads that decode; 0 takes one a core
+        num_workers (0): threads that decode; 0 takes one a core
         failed (None): is told which files could not be decoded, and why
         max_pixels (200 million): an image of more is not decoded
     """
@@ -250,19 +249,19 @@ def stream(
             path = paths[candidate % len(paths)]
             if path in failed:
                 continue
-            image, fault = image_loading.read(path, side, max_pixels=max_pixels)
+            image, fault = image_loading.read(path, image_size, max_pixels=max_pixels)
             if image is not None and fault is None:
                 return candidate % len(paths), image, True
             logger.warning("skipped: %s", images.told(path, fault))
             failed[path] = str(fault)
         if replace:
             raise ValueError("none of the images can be decoded")
-        return row, np.zeros((side, side, 3), np.uint8), False
+        return row, np.zeros((image_size, image_size, 3), np.uint8), False
 
     def read(row: Any) -> tuple[Any, Any, Any]:
         types = (tf.int64, tf.uint8, tf.bool)
         row, image, ok = tf.numpy_function(_lent(pixels_of), [row], types)
-        image = tf.ensure_shape(image, (side, side, 3))
+        image = tf.ensure_shape(image, (image_size, image_size, 3))
         return tf.ensure_shape(row, ()), image, tf.ensure_shape(ok, ())
 
     def objects_of(rows: Array) -> tuple[Array, Array]:
@@ -281,7 +280,7 @@ def stream(
     signature = tf.TensorSpec((), tf.int64)
     batches = _untuned(
         tf.data.Dataset.from_generator(_lent(rows), output_signature=signature)
-        .map(read, num_parallel_calls=image_loading.threads(workers))
+        .map(read, num_parallel_calls=image_loading.threads(num_workers))
         .filter(lambda row, pixels, ok: ok)
         .map(lambda row, pixels, ok: (row, pixels))
         .batch(batch_size, drop_remainder=drop_remainder)

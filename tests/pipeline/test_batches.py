@@ -8,7 +8,7 @@ import pytest
 import yolov1_fo
 from tests.test_images import damaged, turned
 from yolov1_fo import images
-from yolov1_fo.pipeline import batching, image_loading, objects
+from yolov1_fo.pipeline import batches, image_loading, objects
 from yolov1_fo.training import examples
 
 
@@ -20,19 +20,19 @@ def listing(painted):
 def host(listing, **changes):
     pixels, _ = image_loading.read_into_memory(listing.filepaths, 32)
     options = {"batch_size": 3, "seed": 1, "width": 4, **changes}
-    return batching.HostBatches(pixels, listing.objects, **options)
+    return batches.HostBatches(pixels, listing.objects, **options)
 
 
 def test_order_is_a_permutation_of_its_own():
-    orders = [batching.order(50, 7, epoch).tolist() for epoch in range(3)]
+    orders = [batches.order(50, 7, epoch).tolist() for epoch in range(3)]
     assert all(sorted(order) == list(range(50)) for order in orders)
     assert orders[0] != orders[1] != orders[2]
-    assert batching.order(50, 7, 1).tolist() == orders[1]
-    assert batching.order(50, 8, 1).tolist() != orders[1]
+    assert batches.order(50, 7, 1).tolist() == orders[1]
+    assert batches.order(50, 8, 1).tolist() != orders[1]
 
 
 def test_an_epoch_shows_no_image_twice():
-    steps = [batching.rows_of(step, 8, 3, seed=1).tolist() for step in range(8)]
+    steps = [batches.rows_of(step, 8, 3, seed=1).tolist() for step in range(8)]
     epochs = [steps[i] + steps[i + 1] for i in range(0, 8, 2)]
     assert all(len(set(epoch)) == 6 for epoch in epochs)
     left_out = {tuple(set(range(8)) - set(epoch)) for epoch in epochs}
@@ -40,9 +40,9 @@ def test_an_epoch_shows_no_image_twice():
 
 
 def test_host_keeps_images_with_their_boxes(listing):
-    batches = host(listing)
-    rows = batching.rows_of(1, 8, 3, seed=1)
-    (batch,) = batches[1]
+    hosted = host(listing)
+    rows = batches.rows_of(1, 8, 3, seed=1)
+    (batch,) = hosted[1]
     for place, row in enumerate(rows):
         np.testing.assert_array_equal(
             batch["images"][place], images.read(listing.filepaths[row], 32)
@@ -54,32 +54,32 @@ def test_host_keeps_images_with_their_boxes(listing):
 
 def test_fit_takes_the_same_batches_without_their_tuning(listing):
     """Whoever drops a dataset that tunes itself waits for that, up to a minute."""
-    batches = host(listing, first_step=2)
-    fed = batches.endless()
+    hosted = host(listing, first_step=2)
+    fed = hosted.endless()
     for step, found in zip(range(12), fed, strict=False):  # more than an epoch
-        for key, values in batches[step][0].items():
+        for key, values in hosted[step][0].items():
             np.testing.assert_array_equal(values, found[key])
-    rows = functools.partial(batching.rows_from, 0, 8, 3, seed=1)
-    stream = batching.stream(listing, rows, side=32, batch_size=3, width=4)
+    rows = functools.partial(batches.rows_from, 0, 8, 3, seed=1)
+    stream = batches.stream(listing, rows, image_size=32, batch_size=3, width=4)
     assert fed.options().autotune.enabled is False
     assert stream.options().autotune.enabled is False
 
 
 @pytest.mark.parametrize("first", [0, 3])
 def test_stream_and_host_are_the_same_batches(listing, first):
-    rows = functools.partial(batching.rows_from, first, 8, 3, seed=1)
-    stream = iter(batching.stream(listing, rows, side=32, batch_size=3, width=4))
-    batches = host(listing)
+    rows = functools.partial(batches.rows_from, first, 8, 3, seed=1)
+    stream = iter(batches.stream(listing, rows, image_size=32, batch_size=3, width=4))
+    hosted = host(listing)
     for step in range(first, 6):
-        ours, theirs = batches[step][0], next(stream)
+        ours, theirs = hosted[step][0], next(stream)
         for key, values in ours.items():
             np.testing.assert_array_equal(values, theirs[key])
 
 
 def test_host_begins_where_it_is_told(listing):
-    batches, later = host(listing), host(listing, first_step=4)
+    whole, later = host(listing), host(listing, first_step=4)
     for key, values in later[1][0].items():
-        np.testing.assert_array_equal(values, batches[5][0][key])
+        np.testing.assert_array_equal(values, whole[5][0][key])
 
 
 @pytest.fixture
@@ -93,8 +93,14 @@ def broken(listing, tmp_path):
 
 def streamed(listing, **options):
     failed = {}
-    options = {"side": 32, "batch_size": 4, "width": 4, "failed": failed, **options}
-    return list(batching.stream(listing, lambda: iter(range(8)), **options)), failed
+    options = {
+        "image_size": 32,
+        "batch_size": 4,
+        "width": 4,
+        "failed": failed,
+        **options,
+    }
+    return list(batches.stream(listing, lambda: iter(range(8)), **options)), failed
 
 
 def test_stream_leaves_out_what_cannot_be_decoded(broken):
@@ -134,22 +140,22 @@ def test_find_bad_names_files_and_faults(listing, tmp_path):
 
 
 def test_auto_takes_memory_while_there_is_some(monkeypatch):
-    assert batching.choose("auto", 10, 32) == "host"
-    assert batching.choose("auto", 10**9, 448) == "stream"
-    assert batching.choose("stream", 10, 32) == "stream"
+    assert batches.choose("auto", 10, 32) == "host"
+    assert batches.choose("auto", 10**9, 448) == "stream"
+    assert batches.choose("stream", 10, 32) == "stream"
 
 
 def test_read_all_keeps_the_order_however_far_it_reads_ahead(listing):
     paths = listing.filepaths * 3
     for ahead in (1, 4, 100):
-        reads = list(image_loading.read_all(paths, 16, workers=3, ahead=ahead))
+        reads = list(image_loading.read_all(paths, 16, num_workers=3, ahead=ahead))
         assert len(reads) == len(paths)
         for path, read in zip(paths, reads, strict=True):
             np.testing.assert_array_equal(read.image, images.read(path, 16))
 
 
 def test_to_tf_dataset_feeds_your_own_loop(painted):
-    batches = list(yolov1_fo.to_tf_dataset(painted, side=64, batch_size=3))
+    batches = list(yolov1_fo.to_tf_dataset(painted, image_size=64, batch_size=3))
     assert [len(batch["images"]) for batch in batches] == [3, 3, 2]
     assert batches[0]["images"].dtype == "uint8"
     assert batches[0]["boxes"].shape == (3, 2, 4)
@@ -158,7 +164,7 @@ def test_to_tf_dataset_feeds_your_own_loop(painted):
 
 def test_to_tf_dataset_shuffles_by_its_seed(painted):
     def first(**options):
-        return next(iter(yolov1_fo.to_tf_dataset(painted, side=32, **options)))
+        return next(iter(yolov1_fo.to_tf_dataset(painted, image_size=32, **options)))
 
     plain, shuffled = first(), first(shuffle=True, seed=3)
     assert not np.array_equal(plain["images"], shuffled["images"])
@@ -180,7 +186,7 @@ def test_training_sees_every_orientation_upright(tmp_path, rng, mode):
         pixels, _ = image_loading.read_into_memory(paths, 32)
     else:
         none = objects.Objects(np.zeros((0, 4)), np.zeros(0, int), np.zeros(9, int))
-        listing = batching.Listing(paths, paths, none, none, objects.Dropped())
+        listing = batches.Listing(paths, paths, none, none, objects.Dropped())
         (batch,), _ = streamed(listing, batch_size=8, width=1)
         pixels = batch["images"].numpy()
     for turned_pixels in pixels:
@@ -194,7 +200,7 @@ def test_to_tf_dataset_skips_and_names_bad_files(painted, tmp_path, caplog):
     sample.filepath = str(tmp_path / "cut.png")
     painted.add_sample(sample)
     with caplog.at_level("WARNING", logger="yolov1_fo"):
-        made = yolov1_fo.to_tf_dataset(painted, side=32, batch_size=16)
+        made = yolov1_fo.to_tf_dataset(painted, image_size=32, batch_size=16)
     assert [len(batch["images"]) for batch in made] == [8]
     assert "cut.png' is cut short or damaged" in caplog.text
 

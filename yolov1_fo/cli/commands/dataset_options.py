@@ -41,7 +41,7 @@ def collection(arguments: argparse.Namespace, tag: str | None = None) -> Any:
     """
     import fiftyone as fo
 
-    from yolov1_fo.checks import spelling
+    from yolov1_fo.config import spelling
     from yolov1_fo.datasets import connection
     from yolov1_fo.datasets import samples as fo_samples
 

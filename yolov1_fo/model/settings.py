@@ -8,8 +8,13 @@ from typing import Any
 import fiftyone.core.config as foc
 import fiftyone.zoo.models as fozm
 
-from yolov1_fo.checks import arguments, class_names, spelling
-from yolov1_fo.config import MAX_IMAGE_PIXELS, PREDICTION_PRECISIONS
+from yolov1_fo.config import (
+    MAX_IMAGE_PIXELS,
+    PREDICTION_PRECISIONS,
+    arguments,
+    class_names,
+    spelling,
+)
 from yolov1_fo.model import darknet_releases
 
 SETTINGS = (

@@ -7,8 +7,8 @@ import fiftyone as fo
 
 from yolov1_fo import files, zoo
 from yolov1_fo.architectures import tables
-from yolov1_fo.checks import arguments
-from yolov1_fo.datasets import collection
+from yolov1_fo.config import arguments
+from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import checkpoint, registry
 
@@ -28,7 +28,7 @@ def find(source: str | os.PathLike[str], dataset: fo.Dataset | None) -> dict[str
     """
     name = arguments.path_or_name("source", source)
     if dataset is not None:
-        collection.check(dataset, "dataset")
+        fo_samples.check(dataset, "dataset")
     if dataset is not None and registry.exists(dataset, name):
         return _stands_in(registry.checkpoint_dir(dataset, name))
     if files.is_folder(name):

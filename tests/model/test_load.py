@@ -15,7 +15,7 @@ from yolov1_fo.runs import checkpoint
 
 WEIGHTS = golden.DARKNET / "micro.weights"
 CLASSES = ["cat", "dog", "tree"]
-CFG = {"network": "micro", "side": 56, "classes": CLASSES}
+CFG = {"network": "micro", "image_size": 56, "classes": CLASSES}
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +95,7 @@ def test_a_model_of_weights_is_described_by_its_config():
 
 def test_imported_weights_are_a_checkpoint(tmp_path, capsys):
     folder, names = tmp_path / "imported", tmp_path / "classes.names"
-    words = f"import-darknet {WEIGHTS} --network micro --side 56 --names {names}"
+    words = f"import-darknet {WEIGHTS} --network micro --image-size 56 --names {names}"
     names.write_text("\n")
     assert main.main([*words.split(), "--out", str(folder)]) == 2
     assert f"names file '{names}' names no class" in capsys.readouterr().err
@@ -141,7 +141,7 @@ def test_a_checkpoint_does_not_replace_what_is_there(tmp_path):
         ({"classes": [1, 2, 3]}, "classes must be strings, got 1, 2, 3"),
         ({"threshold": 1}, "unknown setting threshold; there are: confidence_thresh"),
         (
-            {"network": "yolov1-efficientnet-lite0", "side": 224},
+            {"network": "yolov1-efficientnet-lite0", "image_size": 224},
             "need a network of its layers, got yolov1-efficientnet-lite0",
         ),
     ],

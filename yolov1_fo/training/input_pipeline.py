@@ -7,7 +7,8 @@ import numpy as np
 
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.pipeline import batching, image_cache
+from yolov1_fo.pipeline import batches as batching
+from yolov1_fo.pipeline import image_cache
 from yolov1_fo.training import callbacks
 from yolov1_fo.training.distribution import ONE, Devices
 from yolov1_fo.training.learner import Learner
@@ -48,9 +49,9 @@ class Feed:
         self.skipped: dict[str, str] = {}
         images = len(listing.filepaths) + (len(val.filepaths) if val else 0)
         mode = config.data
-        if mode == "auto" and devices.workers > 1:  # each decodes its part only
+        if mode == "auto" and devices.processes > 1:  # each decodes its part only
             mode = "stream"
-        self.mode = batching.choose(mode, images, config.side)
+        self.mode = batching.choose(mode, images, config.image_size)
         self.listing, self.pixels = self._readable(listing)
         check_batch_size(config, len(self.listing.filepaths))
         n = len(self.listing.filepaths)
@@ -111,11 +112,11 @@ class Feed:
         stream = batching.stream(
             listing,
             lambda: batching.rows_from(first_step, n, size, config.seed, part),
-            side=config.side,
-            batch_size=size // self.devices.workers,
+            image_size=config.image_size,
+            batch_size=size // self.devices.processes,
             width=width,
             replace=True,
-            workers=config.workers,
+            num_workers=config.num_workers,
             failed=self.skipped,
             max_pixels=config.max_image_pixels,
         )
@@ -130,16 +131,16 @@ class Feed:
         config = self.config
         if self.mode == "stream":
             listing, bad = batching.readable(
-                listing, config.workers, config.max_image_pixels
+                listing, config.num_workers, config.max_image_pixels
             )
             self.skipped |= bad
             return listing, None
         kept, bad = image_cache.load(
             listing.filepaths,
-            config.side,
+            config.image_size,
             self.folder,
             limit=1e9 * config.cache_gb,
-            workers=config.workers,
+            num_workers=config.num_workers,
             max_pixels=config.max_image_pixels,
         )
         paths = enumerate(listing.filepaths)

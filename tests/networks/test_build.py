@@ -4,21 +4,21 @@ from keras import ops
 
 from yolov1_fo import architectures, grid
 from yolov1_fo.config import NetworkConfig
-from yolov1_fo.networks import graph
-from yolov1_fo.networks.graph import let_learn, trunk_of
+from yolov1_fo.networks import build
+from yolov1_fo.networks.build import backbone_of, let_learn
 
 
 def test_output_is_one_vector_an_image(micro):
-    config = NetworkConfig(network="micro", side=64, S=3, B=3, C=5)
-    net = graph.build(config)
+    config = NetworkConfig(network="micro", image_size=64, S=3, B=3, C=5)
+    net = build.detector(config)
     y = net(np.zeros((2, 64, 64, 3), np.float32))
     assert y.shape == (2, grid.outputs(config))
     assert grid.split(y, config).boxes.shape == (2, 3, 3, 3, 4)
 
 
 def test_same_seed_gives_the_same_network(micro):
-    config = NetworkConfig(network="micro", side=32, S=2)
-    one, same, other = (graph.build(config, seed=seed) for seed in (1, 1, 2))
+    config = NetworkConfig(network="micro", image_size=32, S=2)
+    one, same, other = (build.detector(config, seed=seed) for seed in (1, 1, 2))
     for a, b in zip(one.get_weights(), same.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert not np.array_equal(one.get_weights()[0], other.get_weights()[0])
@@ -27,19 +27,19 @@ def test_same_seed_gives_the_same_network(micro):
 @pytest.mark.parametrize("name", ["fast-yolov1", "micro"])
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_parameters_are_those_of_the_table(micro, name, batch_norm):
-    config = NetworkConfig(network=name, side=64, S=2, C=2, batch_norm=batch_norm)
+    config = NetworkConfig(network=name, image_size=64, S=2, C=2, batch_norm=batch_norm)
     expected, _ = architectures.count(
         architectures.NETWORKS[name].layers,
         64,
         grid.outputs(config),
         batch_norm=batch_norm,
     )
-    net = graph.build(config)
+    net = build.detector(config)
     assert sum(int(np.prod(v.shape)) for v in net.trainable_variables) == expected
 
 
 def test_strided_convolution_pads_all_sides_alike(micro):
-    net = graph.build(NetworkConfig(network="micro", side=64, S=2))
+    net = build.detector(NetworkConfig(network="micro", image_size=64, S=2))
     first = next(layer for layer in net.layers if layer.name == "conv_01")
     pad = next(layer for layer in net.layers if layer.name == "conv_01_pad")
     assert pad.padding == ((1, 1), (1, 1))
@@ -47,7 +47,7 @@ def test_strided_convolution_pads_all_sides_alike(micro):
 
 
 def test_connected_layers_see_channels_first(micro):
-    net = graph.build(NetworkConfig(network="micro", side=64, S=2))
+    net = build.detector(NetworkConfig(network="micro", image_size=64, S=2))
     x = np.random.default_rng(0).normal(size=(1, 64, 64, 3)).astype(np.float32)
     for layer in net.layers[1:]:
         if "channels_first" in layer.name:
@@ -59,7 +59,7 @@ def test_connected_layers_see_channels_first(micro):
 
 
 def test_leaky_slope_and_linear_output():
-    net = graph.build(NetworkConfig(network="fast-yolov1", side=64, S=1, C=1))
+    net = build.detector(NetworkConfig(network="fast-yolov1", image_size=64, S=1, C=1))
     leaky = [layer for layer in net.layers if layer.name.endswith("_leaky")]
     assert len(leaky) == 9
     assert [layer.negative_slope for layer in leaky] == pytest.approx([0.1] * 9)
@@ -68,50 +68,60 @@ def test_leaky_slope_and_linear_output():
 
 
 def test_dropout_stands_behind_the_large_connected_layer(micro):
-    net = graph.build(NetworkConfig(network="micro", side=32, S=2, dropout=0.25))
+    net = build.detector(
+        NetworkConfig(network="micro", image_size=32, S=2, dropout=0.25)
+    )
     names = [layer.name for layer in net.layers]
     assert names[-2:] == ["dropout_07", "output"]
     assert net.layers[-2].rate == 0.25
 
 
-@pytest.mark.parametrize(("side", "S"), [(64, 2), (128, 2), (96, 2), (32, 1), (96, 6)])
-def test_transfer_network_says_each_cell(side, S):
+@pytest.mark.parametrize(
+    ("image_size", "S"), [(64, 2), (128, 2), (96, 2), (32, 1), (96, 6)]
+)
+def test_transfer_network_says_each_cell(image_size, S):
     config = NetworkConfig(
-        network="yolov1-efficientnet-lite0", pretrained=False, side=side, S=S, C=4
+        network="yolov1-efficientnet-lite0",
+        pretrained=False,
+        image_size=image_size,
+        S=S,
+        C=4,
     )
-    net = graph.build(config)
+    net = build.detector(config)
     assert net.output_shape == (None, grid.outputs(config))
-    assert trunk_of(net) is not None
+    assert backbone_of(net) is not None
 
 
 def test_let_learn_freezes_the_fine_layers():
     config = NetworkConfig(
-        network="yolov1-efficientnet-lite0", pretrained=False, side=64, S=2
+        network="yolov1-efficientnet-lite0", pretrained=False, image_size=64, S=2
     )
-    trunk = trunk_of(graph.build(config))
-    everything = len(trunk.trainable_variables)
-    let_learn(trunk, 16)
-    learns = {64 // layer.output.shape[1] for layer in trunk.layers if layer.trainable}
+    weights = backbone_of(build.detector(config))
+    everything = len(weights.trainable_variables)
+    let_learn(weights, 16)
+    learns = {
+        64 // layer.output.shape[1] for layer in weights.layers if layer.trainable
+    }
     assert learns == {32}
-    let_learn(trunk, 32)
-    assert not trunk.trainable_variables
-    let_learn(trunk, 0)
-    assert len(trunk.trainable_variables) == everything
+    let_learn(weights, 32)
+    assert not weights.trainable_variables
+    let_learn(weights, 0)
+    assert len(weights.trainable_variables) == everything
 
 
 def test_output_is_float32_under_every_policy(micro):
-    config = NetworkConfig(network="micro", side=32, S=2)
+    config = NetworkConfig(network="micro", image_size=32, S=2)
     for policy in ("mixed_bfloat16", "mixed_float16", "float32"):
-        net = graph.build(config, precision=policy)
+        net = build.detector(config, precision=policy)
         assert net.output.dtype == "float32"
         assert net.get_layer("conv_01").dtype_policy.name == policy
 
 
 @pytest.mark.slow
-def test_a_trunk_that_looks_at_the_whole_image_freezes_whole():
+def test_a_backbone_that_looks_at_the_whole_image_freezes_whole():
     config = NetworkConfig(
-        network="yolov1-mobilenetv3-large", pretrained=False, side=64, S=2
+        network="yolov1-mobilenetv3-large", pretrained=False, image_size=64, S=2
     )
-    trunk = trunk_of(graph.build(config))
-    let_learn(trunk, 32)
-    assert not trunk.trainable_variables
+    weights = backbone_of(build.detector(config))
+    let_learn(weights, 32)
+    assert not weights.trainable_variables

@@ -5,7 +5,7 @@ import fiftyone.core.odm as foo
 import pytest
 
 import yolov1_fo
-from yolov1_fo.datasets import outputs
+from yolov1_fo.datasets import output_fields
 
 WRITES = ("apply", "write_objectness", "write_losses")
 OTHERS = {
@@ -199,4 +199,4 @@ def test_what_was_done_is_kept_when_a_later_batch_fails(
 def test_a_deleted_dataset_is_one_clear_line(painted, model):
     foo.get_db_conn().datasets.delete_one({"_id": painted._doc.id})
     with pytest.raises(ValueError, match=r"dataset '.*' was deleted"):
-        outputs.detections(painted, "yolov1")
+        output_fields.detections(painted, "yolov1")

@@ -1,8 +1,15 @@
 import pytest
 
-from yolov1_fo.checks import spelling
+from yolov1_fo.config import spelling
 
-KNOWN = ("sgd", "adam", "learning_rate", "trunk_rate", "Traffic light", "Traffic sign")
+KNOWN = (
+    "sgd",
+    "adam",
+    "learning_rate",
+    "backbone_lr_multiplier",
+    "Traffic light",
+    "Traffic sign",
+)
 
 
 @pytest.mark.parametrize(
@@ -29,9 +36,9 @@ def test_known_names_are_no_error():
 
 def test_each_unknown_name_is_told_with_what_was_meant():
     with pytest.raises(ValueError, match="unknown") as caught:
-        spelling.check("setting", ["adam", "Trunk_rate", "sdg"], KNOWN)
+        spelling.check("setting", ["adam", "Backbone_lr", "sdg"], KNOWN)
     assert str(caught.value) == (
-        "unknown setting Trunk_rate (did you mean trunk_rate?), "
+        "unknown setting Backbone_lr (did you mean backbone_lr_multiplier?), "
         f"sdg (did you mean sgd?); there are: {', '.join(KNOWN)}"
     )
 

@@ -6,7 +6,7 @@ import pytest
 from fiftyone import ViewField as F
 
 import yolov1_fo
-from yolov1_fo.checks import class_names
+from yolov1_fo.config import class_names
 from yolov1_fo.datasets import class_lists
 from yolov1_fo.training import examples
 

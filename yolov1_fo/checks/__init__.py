@@ -1,1 +1,0 @@
-"""Checks of what a caller gives: numbers, names, and their spelling."""
