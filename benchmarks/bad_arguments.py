@@ -94,9 +94,9 @@ def _labelled() -> Iterator[tuple[fo.Dataset, Any, Any]]:
     """Gives a dataset with predictions and more, a model, and its checkpoint."""
     dataset = sandbox.make_dataset()
     source = sandbox.home() / "fuzz" / "named"
-    card = {"classes": GOOD, "settings": net_config().__dict__}
+    metadata = {"classes": GOOD, "settings": net_config().__dict__}
     with checkpoint.writing(source, 1, best=True) as folder:
-        checkpoint.write(folder, build.detector(net_config()), card)
+        checkpoint.write(folder, build.detector(net_config()), metadata)
     model = yolov1_fo.load_model(source, confidence_thresh=0.0)
     yolov1_fo.apply(dataset, model, "predictions", progress=False)
     dataset.set_values("notes", [f"note {n}" for n in range(len(dataset))])

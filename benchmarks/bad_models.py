@@ -111,9 +111,9 @@ def manifests() -> Iterator[Bad]:
     """Gives what makes bad published models, and what looks at them."""
     source = folder() / "checkpoint"
     net = build.detector(net_config())
-    card = {"classes": ["blue", "red"], "settings": asdict(net_config())}
+    metadata = {"classes": ["blue", "red"], "settings": asdict(net_config())}
     with checkpoint.writing(source, 1, best=True) as made:
-        checkpoint.write(made, net, card)
+        checkpoint.write(made, net, metadata)
     root = yolov1_fo.publish(source, NAME)
     good = folder() / "published"
     shutil.copytree(root, good)

@@ -133,11 +133,11 @@ def checkpoint_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     kernel, bias = net.layers[-1].get_weights()
     bias = np.full(grid.outputs(config), 0.6, bias.dtype)
     net.layers[-1].set_weights([kernel * 0.2, bias])
-    card = {
+    metadata = {
         "classes": ["blue", "red"],
         "settings": {**asdict(config), "network": "yolov1"},
     }
     root = tmp_path_factory.mktemp("run")
     with checkpoint.writing(root, 1, best=True) as folder:
-        checkpoint.write(folder, net, card)
+        checkpoint.write(folder, net, metadata)
     return checkpoint.resolve(root)

@@ -25,7 +25,7 @@ JUNK = (
     *("", "x", "\0", "é", "a\nb", "\ud800", "../../etc", "9" * 400, "x" * 1000),
     *([], [None], [[]], ["a", "a"], [1, 2], {}, {"a": {}}, {"S": 7}),
 )
-CARD = {
+METADATA = {
     "format": 1,
     "classes": ["a", "b"],
     "settings": {
@@ -120,16 +120,16 @@ def folder(tmp_path):
 
 
 def told(folder):
-    card = checkpoint.read_card(folder, "detect")
-    model_card.text("name", card).encode()
-    json.dumps(manifest._manifest("name", card, 1)).encode()
+    metadata = checkpoint.read_metadata(folder, "detect")
+    model_card.text("name", metadata).encode()
+    json.dumps(manifest._manifest("name", metadata, 1)).encode()
 
 
 def test_spoiled_cards_are_refused_in_one_line(folder):
     rng = random.Random(16)
     refusals = 0
     for _ in range(1000):
-        (folder / "run.json").write_text(json.dumps(spoiled(CARD, rng)))
+        (folder / "run.json").write_text(json.dumps(spoiled(METADATA, rng)))
         refusals += refused(told, folder)
     assert 300 < refusals < 900
 
@@ -156,14 +156,14 @@ def test_spoiled_cards_are_refused_in_one_line(folder):
 def test_a_card_that_is_none_is_said(folder, content, line):
     (folder / "run.json").write_bytes(content)
     with pytest.raises(ValueError, match=line):
-        checkpoint.read_card(folder, "detect")
+        checkpoint.read_metadata(folder, "detect")
 
 
 def test_a_card_of_gigabytes_is_not_read(folder):
     with (folder / "run.json").open("wb") as file:
         file.truncate(2**40)
     with pytest.raises(ValueError, match="is too long: it may have 67108864 bytes"):
-        checkpoint.read_card(folder)
+        checkpoint.read_metadata(folder)
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "device", "link to nowhere"])
@@ -177,7 +177,7 @@ def test_what_is_no_file_in_place_of_a_card_keeps_nobody_waiting(folder, kind):
     for name in ("run.json", "best", "last"):
         make[kind](folder / name)
     with pytest.raises(FileNotFoundError, match=r"run\.json' is not there, or is no f"):
-        checkpoint.read_card(folder)
+        checkpoint.read_metadata(folder)
     with pytest.raises(FileNotFoundError, match=r"has no run\.json"):
         checkpoint.resolve(folder)
 

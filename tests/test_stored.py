@@ -129,8 +129,8 @@ def test_layers_are_found_by_their_registered_names(home):
 
 def test_a_checkpoint_is_read_as_it_was_written(dataset):
     folder = checkpoint.resolve(registry.checkpoint_dir(dataset, "finished"))
-    card = checkpoint.read_card(folder)
+    metadata = checkpoint.read_metadata(folder)
     assert json.loads((folder / "run.json").read_text())["format"] == 1
-    assert card["settings"]["image_size"] == SETTINGS["image_size"]
-    assert "side" not in card["settings"]
-    assert card["classes"] == ["blue", "red"]
+    assert metadata["settings"]["image_size"] == SETTINGS["image_size"]
+    assert "side" not in metadata["settings"]
+    assert metadata["classes"] == ["blue", "red"]

@@ -56,7 +56,7 @@ class ApplyModel(foo.Operator):
         )
         form.str("label_field", label="Field", default=FIELD)
         name = ctx.params.get("model") or next(iter(models), "")
-        card: dict[str, Any] = {}
+        metadata: dict[str, Any] = {}
         if not name:
             forms.refuse(form, "there is no model yet; train one with Train YOLOv1")
             return
@@ -85,11 +85,11 @@ class ApplyModel(foo.Operator):
             checked = launch.check_apply(
                 samples, name, field, size, skip_existing=skips
             )
-            card.update(checked)
+            metadata.update(checked)
 
         fits = forms.check(form, look)
         forms.classes(
-            form, "filter_classes", card.get("classes", []), "all, if none is named"
+            form, "filter_classes", metadata.get("classes", []), "all, if none is named"
         )
         forms.dropdown(
             form,

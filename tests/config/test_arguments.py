@@ -65,7 +65,7 @@ def test_a_setting_of_a_network_that_nobody_knows_is_refused(micro):
     config = yolov1_fo.YOLOv1ModelConfig(
         {"settings": {"network": "micro", "image_siz": 32}}
     )
-    with pytest.raises(ValueError, match="image_siz .did you mean image_size"):
+    with pytest.raises(ValueError, match=r"image_siz [(]did you mean image_size"):
         yolov1_fo.YOLOv1Model(config)
 
 

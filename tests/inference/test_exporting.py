@@ -124,7 +124,7 @@ def test_half_precision_is_exported_as_float32(monkeypatch, tmp_path, format):
     settings = CASES["normalised"][1]
     full = untrained(settings)
     half = untrained(settings)
-    config = NetworkConfig.pick(half.card["settings"])
+    config = NetworkConfig.pick(half.metadata["settings"])
     half.network = build.detector(config, precision="mixed_bfloat16")
     half.network.set_weights(full.network.get_weights())
     run = served(yolov1_fo.export(half, tmp_path / "it", format), format)
@@ -147,8 +147,8 @@ def test_nothing_but_our_own_line_is_said(monkeypatch, tmp_path, capfd, format):
 @pytest.mark.slow
 def test_the_card_says_what_serving_needs(checkpoint_dir, tmp_path):
     path = yolov1_fo.export(checkpoint_dir, tmp_path / "yolov1.onnx", "onnx")
-    card = json.loads((tmp_path / "yolov1.onnx.json").read_text())
-    assert card == {
+    metadata = json.loads((tmp_path / "yolov1.onnx.json").read_text())
+    assert metadata == {
         "format": 1,
         "exported": "onnx",
         "network": "yolov1",
@@ -214,18 +214,18 @@ def test_photographs_show_the_same_from_every_runtime(photographs, tmp_path):
     pixels = pixels / np.float32(255)
     for format in FORMATS:
         path = yolov1_fo.export(model, tmp_path / format, format)
-        card = json.loads(exporting.card_path(path).read_text())
+        metadata = json.loads(exporting.card_path(path).read_text())
         run = served(path, format)
         y_pred = np.concatenate([run(pixels[i : i + 10]) for i in range(0, 50, 10)])
         found = decode.decode(
             y_pred,
-            GridConfig(**card["grid"]),
+            GridConfig(**metadata["grid"]),
             confidence_thresh=thresh,
             iou_thresh=model.config.iou_thresh,
             max_detections=model.config.max_detections,
         )
         for one, other in zip(found, expected, strict=True):
-            assert_same(labels.to_detections(*one, card["classes"]), other, thresh)
+            assert_same(labels.to_detections(*one, metadata["classes"]), other, thresh)
 
 
 @pytest.mark.parametrize(
@@ -357,5 +357,5 @@ def test_the_command_exports_a_run_by_its_key(painted, micro, tmp_path):
     path = tmp_path / "yolov1.tflite"
     words = ["export", "mine", "--dataset", painted.name, "--format", "litert"]
     assert main.main([*words, "--to", str(path)]) == 0
-    card = json.loads(exporting.card_path(path).read_text())
-    assert card["classes"] == ["blue", "red"]
+    metadata = json.loads(exporting.card_path(path).read_text())
+    assert metadata["classes"] == ["blue", "red"]

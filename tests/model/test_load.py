@@ -102,9 +102,9 @@ def test_imported_weights_are_a_checkpoint(tmp_path, capsys):
     names.write_text("cat\ndog\ntree\n\n")
     assert main.main([*words.split(), "--out", str(folder)]) == 0
     assert "micro for 3 classes" in capsys.readouterr().out
-    card = checkpoint.read_card(folder)
-    assert card["classes"] == CLASSES
-    assert card["origin"] == "weights of Darknet's, 'micro.weights'"
+    metadata = checkpoint.read_metadata(folder)
+    assert metadata["classes"] == CLASSES
+    assert metadata["origin"] == "weights of Darknet's, 'micro.weights'"
     model = yolov1_fo.load_model(folder)
     darknet_weights.write(tmp_path / "again.weights", model.network)
     assert (tmp_path / "again.weights").read_bytes()[20:] == WEIGHTS.read_bytes()[20:]

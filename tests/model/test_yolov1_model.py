@@ -167,15 +167,15 @@ def test_a_missing_checkpoint_says_what_to_do():
 def test_a_checkpoint_of_other_classes_is_refused(checkpoint_dir, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(checkpoint_dir, folder)
-    card = json.loads((folder / "run.json").read_text())
+    metadata = json.loads((folder / "run.json").read_text())
 
     def with_card(**changes):
-        (folder / "run.json").write_text(json.dumps({**card, **changes}))
+        (folder / "run.json").write_text(json.dumps({**metadata, **changes}))
         return folder
 
     with pytest.raises(ValueError, match="must have 2 classes, got 3"):
         yolov1_fo.load_model(with_card(classes=["a", "b", "c"]))
-    settings = {**card["settings"], "C": 3}
+    settings = {**metadata["settings"], "C": 3}
     with pytest.raises(ValueError, match="must have 117 outputs for its grid, got 108"):
         yolov1_fo.load_model(with_card(classes=["a", "b", "c"], settings=settings))
 

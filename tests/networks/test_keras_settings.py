@@ -142,9 +142,9 @@ def test_a_transfer_network_is_saved_whole_under_any_settings(user, tmp_path, rn
     pixels = rng.integers(0, 256, (2, 64, 64, 3), np.uint8)
     user(DOUBLE)
     net = build.detector(config)
-    card = {"classes": ["a", "b"], "settings": asdict(config)}
+    metadata = {"classes": ["a", "b"], "settings": asdict(config)}
     (tmp_path / "kept").mkdir()
-    checkpoint.write(tmp_path / "kept", net, card)
+    checkpoint.write(tmp_path / "kept", net, metadata)
     loaded = build.load(tmp_path / "kept" / checkpoint.NETWORK)
     assert made(loaded) == made(net)
     np.testing.assert_array_equal(

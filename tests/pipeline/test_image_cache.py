@@ -114,9 +114,11 @@ def test_what_was_not_used_for_long_goes_first(files, folder, decoded):
     first, second, third = files[:1], files[1:2], files[2:4]
     load(first, folder, limit)
     load(second, folder, limit)
-    cards = sorted(folder.glob("*/card.json"), key=lambda card: card.stat().st_mtime_ns)
-    for age, card in zip((200, 100), cards, strict=True):
-        os.utime(card, (age, age))
+    cards = sorted(
+        folder.glob("*/card.json"), key=lambda metadata: metadata.stat().st_mtime_ns
+    )
+    for age, metadata in zip((200, 100), cards, strict=True):
+        os.utime(metadata, (age, age))
     load(first, folder, limit)  # used again
     load(third, folder, limit)
     decoded.clear()
@@ -148,7 +150,7 @@ def test_an_error_while_writing_leaves_nothing(files, folder, monkeypatch):
 
 def test_what_killed_processes_left_goes_first(files, folder):
     load(files[:2], folder)
-    (kept,) = (card.parent for card in folder.glob("*/card.json"))
+    (kept,) = (metadata.parent for metadata in folder.glob("*/card.json"))
     left = [
         folder / f".{'0' * 32}.{'1' * 16}.unfinished",
         folder / ("2" * 32),  # as they were deleted
@@ -176,7 +178,7 @@ def test_what_killed_processes_left_goes_first(files, folder):
 
 def test_nothing_is_written_through_a_link(files, folder, tmp_path):
     load(files, folder)
-    (kept,) = (card.parent for card in folder.glob("*/card.json"))
+    (kept,) = (metadata.parent for metadata in folder.glob("*/card.json"))
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "a.txt").write_text("mine")

@@ -24,10 +24,10 @@ def test_card_and_register_name_the_same_operators():
         for operator in foo.list_operators(builtin=False)
         if operator.plugin_name == NAME
     }
-    card = yaml.safe_load((ROOT / "fiftyone.yml").read_text())
-    assert registered == {*card["operators"], *card["panels"]}
+    metadata = yaml.safe_load((ROOT / "fiftyone.yml").read_text())
+    assert registered == {*metadata["operators"], *metadata["panels"]}
     files = {path.stem for path in (ROOT / "plugin" / "operators").glob("*.py")}
-    assert set(card["operators"]) - {"voc07", "voc10", "ap50"} <= files
+    assert set(metadata["operators"]) - {"voc07", "voc10", "ap50"} <= files
 
 
 def test_train_form_is_filled_from_the_dataset(dataset, form):

@@ -31,9 +31,9 @@ def test_published_model_is_like_any_of_the_zoo(zoo_dir, checkpoint_dir, painted
     for sample in painted:
         assert_same(sample.zoo, sample.checkpoint, 0.2)
     assert yolov1_fo.load_model("squares").network.count_params()
-    card = (folder / "README.md").read_text()
-    assert card.startswith("# squares\n\nyolov1 for 2 classes, 32 px, 3 x 3 cells")
-    assert "classes: blue, red" in card
+    metadata = (folder / "README.md").read_text()
+    assert metadata.startswith("# squares\n\nyolov1 for 2 classes, 32 px, 3 x 3 cells")
+    assert "classes: blue, red" in metadata
 
     yolov1_fo.unpublish("squares")
     assert "squares" not in foz.list_zoo_models()
@@ -115,8 +115,8 @@ def test_a_manifest_edited_by_hand_spoils_only_itself(zoo_dir, checkpoint_dir, c
     (folder / "manifest.json").write_text("{ this is no JSON")
     assert set(foz.list_zoo_models()) & {"squares", "others"} == {"others"}
     assert yolov1_fo.load_model("squares").classes == ["blue", "red"]
-    card = json.loads((folder / "run.json").read_text())
-    (folder / "run.json").write_text(json.dumps({**card, "format": 3}))
+    metadata = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**metadata, "format": 3}))
     with pytest.raises(ValueError, match="must have a format of at most 2, got 3"):
         yolov1_fo.load_model("squares")
     yolov1_fo.unpublish("squares")
@@ -144,8 +144,8 @@ def other(checkpoint_dir, tmp_path):
     """Another checkpoint of the same network."""
     folder = tmp_path / "other"
     shutil.copytree(checkpoint_dir, folder)
-    card = json.loads((folder / "run.json").read_text())
-    (folder / "run.json").write_text(json.dumps({**card, "classes": CLASSES}))
+    metadata = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**metadata, "classes": CLASSES}))
     return folder
 
 

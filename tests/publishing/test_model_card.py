@@ -5,7 +5,7 @@ from yolov1_fo.config import NetworkConfig, TrainConfig
 from yolov1_fo.publishing import model_card
 
 
-def card(**known):
+def metadata(**known):
     settings = json.loads(json.dumps(asdict(TrainConfig(C=2, epochs=3, image_size=96))))
     return {
         "run_key": "mine",
@@ -27,7 +27,7 @@ def card(**known):
 
 
 def test_a_card_tells_what_the_run_was():
-    lines = model_card.text("streets", card()).splitlines()
+    lines = model_card.text("streets", metadata()).splitlines()
     for line in (
         "# streets",
         "yolov1 for 2 classes, 96 px, 7 x 7 cells, trained on 40 images of 'streets'; "
@@ -66,7 +66,7 @@ def test_a_network_that_was_not_trained_here_says_where_it_is_from():
 
 def test_names_of_others_make_no_markdown():
     names = ["![x](http://x)", "<img src=x>", "a\nb", "snake_case", "_it_", "# x"]
-    said = model_card.text("mine", card(classes=names, dataset="`rm`"))
+    said = model_card.text("mine", metadata(classes=names, dataset="`rm`"))
     assert (
         r"- classes: \!\[x\](http://x), \<img src=x\>, a b, snake_case, \_it\_, # x"
     ) in said.splitlines()

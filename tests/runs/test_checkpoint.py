@@ -8,7 +8,7 @@ from yolov1_fo.config import NetworkConfig
 from yolov1_fo.networks import build
 from yolov1_fo.runs import checkpoint
 
-CARD = {"classes": ["a"], "settings": {}}
+METADATA = {"classes": ["a"], "settings": {}}
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def net(micro):
 
 def save(root, epoch, net, best=True):
     with checkpoint.writing(root, epoch, best=best) as folder:
-        checkpoint.write(folder, net, {**CARD, "epoch": epoch})
+        checkpoint.write(folder, net, {**METADATA, "epoch": epoch})
     return root / checkpoint.epoch_name(epoch)
 
 
@@ -26,7 +26,7 @@ def test_round_trip_predicts_the_same(tmp_path, net, rng):
     folder = save(tmp_path, 1, net)
     x = rng.uniform(0, 1, (2, 32, 32, 3)).astype(np.float32)
     np.testing.assert_array_equal(build.load(folder / "network.keras")(x), net(x))
-    assert checkpoint.read_card(folder) == {"format": 2, **CARD, "epoch": 1}
+    assert checkpoint.read_metadata(folder) == {"format": 2, **METADATA, "epoch": 1}
 
 
 def test_old_folders_go_and_the_best_stays(tmp_path, net):
@@ -96,7 +96,7 @@ def test_a_card_that_does_not_fit_is_one_clear_line(tmp_path, net, text, line):
     folder = save(tmp_path, 1, net)
     (folder / "run.json").write_text(text)
     with pytest.raises(ValueError, match=line):
-        checkpoint.read_card(folder)
+        checkpoint.read_metadata(folder)
 
 
 def test_a_broken_network_is_one_clear_line(tmp_path, net):

@@ -32,8 +32,8 @@ def made(dataset, run_key="one", status="finished", folder=None):
     registry.register(dataset, run_key, **known)
     with checkpoint.writing(folder, 1, best=True) as unfinished:
         (unfinished / checkpoint.NETWORK).write_bytes(b"weights")
-        card = {"format": 1, "run_key": run_key, "classes": [], "settings": {}}
-        (unfinished / checkpoint.CARD).write_text(json.dumps(card))
+        metadata = {"format": 1, "run_key": run_key, "classes": [], "settings": {}}
+        (unfinished / checkpoint.METADATA).write_text(json.dumps(metadata))
     registry.update(dataset, run_key, status=status, epoch=1)
     return folder
 

@@ -51,11 +51,11 @@ def test_folder_explains_itself(painted, micro):
     run = train(painted, micro, run_key="one")
     folder = Path(run.checkpoint_dir)
     assert folder.parent == registry.folder(painted, "one")
-    card = json.loads((folder / "run.json").read_text())
-    assert card["format"] == 1
-    assert card["classes"] == ["blue", "red"]
-    assert card["epoch"] == run.best["epoch"]
-    assert card["versions"]["keras"]
+    metadata = json.loads((folder / "run.json").read_text())
+    assert metadata["format"] == 1
+    assert metadata["classes"] == ["blue", "red"]
+    assert metadata["epoch"] == run.best["epoch"]
+    assert metadata["versions"]["keras"]
     with (folder.parent / "log.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2"]
@@ -193,8 +193,8 @@ def test_loss_that_is_not_finite_stops_and_names_the_step(painted, micro):
         train(painted, micro, run_key="nan", learning_rate=1e30, schedule="constant")
     assert ".png" in str(got.value)
     assert painted.get_run_info("nan").config.status == "failed"
-    for card in registry.folder(painted, "nan").glob("*/run.json"):
-        net = build.load(card.parent / "network.keras")
+    for metadata in registry.folder(painted, "nan").glob("*/run.json"):
+        net = build.load(metadata.parent / "network.keras")
         assert all(np.isfinite(w).all() for w in net.get_weights())
 
 
@@ -367,9 +367,9 @@ def test_the_papers_network_trains_on_photographs(photographs, tmp_path):
     assert all(math.isfinite(loss) for loss in losses)
     assert losses[-1] < losses[0]
 
-    card = {"classes": ["apple", "banana", "orange"], "settings": asdict(config)}
+    metadata = {"classes": ["apple", "banana", "orange"], "settings": asdict(config)}
     with checkpoint.writing(tmp_path, 1, best=True) as folder:
-        checkpoint.write(folder, learner.network, card)
+        checkpoint.write(folder, learner.network, metadata)
     folder = checkpoint.resolve(tmp_path)
     y_pred = learner.network.predict_on_batch(pixels[:1].astype(np.float32) / 255)
     options = {"confidence_thresh": 0.001, "iou_thresh": 0.5, "max_detections": 100}

@@ -120,7 +120,10 @@ def test_a_batch_that_does_not_fit_is_halved(painted, micro, monkeypatch, caplog
     assert "it begins with batch_size 1" in caplog.text
     info = painted.get_run_info(run.run_key).config
     assert (info.status, info.settings["batch_size"]) == ("finished", 1)
-    assert checkpoint.read_card(Path(run.checkpoint_dir))["settings"]["batch_size"] == 1
+    assert (
+        checkpoint.read_metadata(Path(run.checkpoint_dir))["settings"]["batch_size"]
+        == 1
+    )
 
 
 def test_images_that_do_not_fit_stay_on_the_host(painted, micro, monkeypatch, caplog):

@@ -220,12 +220,12 @@ def test_what_does_not_fit_a_resume_is_one_clear_line(painted, micro, caplog):
     with pytest.raises(FileNotFoundError, match=r"epoch_0001' has no state/variables"):
         resumed()
     (state / "variables.npz").write_bytes(kept)
-    card = state.with_name("run.json")
-    text = card.read_text()
-    card.write_text(text.replace('"format": 1', '"format": 2'))
+    metadata = state.with_name("run.json")
+    text = metadata.read_text()
+    metadata.write_text(text.replace('"format": 1', '"format": 2'))
     with pytest.raises(ValueError, match=r"run.json' must have format 1, got 2"):
         resumed()
-    card.write_text(text)
+    metadata.write_text(text)
     assert registry.info(painted, "cut").status == "failed"
 
     sample = painted.match_tags("train").first()

@@ -189,7 +189,7 @@ def test_released_weights_come_once_or_from_a_file(zoo_dir, site, tmp_path):
     mine = sparse(tmp_path / "mine" / "my.weights", SIZE)
     model = foz.load_zoo_model(TINY, weights_path=str(mine), cache=False)
     assert (model.grid.B, len(model.classes), model.config.darknet) == (2, 20, True)
-    assert model.card["origin"] == "weights of Darknet's, 'my.weights'"
+    assert model.metadata["origin"] == "weights of Darknet's, 'my.weights'"
     assert not zoo_dir.exists()
     sparse(folder / "tiny-yolov1.weights", SIZE)
     yolov1_fo.load_model(TINY)

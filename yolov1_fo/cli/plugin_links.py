@@ -17,7 +17,7 @@ import fiftyone.plugins as fop
 import yaml
 
 from yolov1_fo import __version__, files
-from yolov1_fo.runs import metadata
+from yolov1_fo.runs import run_json
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ def _is_plugin(folder: Path) -> bool:
     if not (card.is_file() and (folder / "plugin" / "__init__.py").is_file()):
         return False
     try:
-        said = yaml.safe_load(metadata.read_text(card, metadata.LONGEST))
+        said = yaml.safe_load(run_json.read_text(card, run_json.LONGEST))
     except (OSError, ValueError, yaml.YAMLError):
         return False
     return isinstance(said, dict) and said.get("name") == NAME
@@ -140,7 +140,7 @@ def _check_ours(target: Path) -> None:
         what = f"'{target}' is a link to '{leads}'"
     else:
         try:
-            said = metadata.read_json(target / MARK)
+            said = run_json.read_json(target / MARK)
             if said.get("digest") == _digest(target):
                 return
             what = f"'{target}' is a copy that was changed"

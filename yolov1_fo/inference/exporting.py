@@ -23,7 +23,7 @@ from yolov1_fo.inference.formats import FORMATS
 from yolov1_fo.model.load import load_model
 from yolov1_fo.model.yolov1_model import YOLOv1Model
 from yolov1_fo.networks import predictor
-from yolov1_fo.runs import checkpoint, metadata
+from yolov1_fo.runs import checkpoint, run_json
 
 logger = logging.getLogger(__name__)
 
@@ -73,11 +73,11 @@ def export(
         with tempfile.TemporaryDirectory(
             prefix=".export-", dir=target.parent
         ) as folder:
-            unfinished, card = Path(folder) / "network", Path(folder) / "card"
+            unfinished, metadata = Path(folder) / "network", Path(folder) / "card"
             _write(network, unfinished, format)
             _compare(network, unfinished, format, target)
-            card.write_text(json.dumps(_card(model, format), indent=2) + "\n")
-            card.replace(card_path(target))
+            metadata.write_text(json.dumps(_card(model, format), indent=2) + "\n")
+            metadata.replace(card_path(target))
             unfinished.replace(target)
     except OSError as error:
         raise OSError(f"'{target}' can't be written: {error}") from error
@@ -160,9 +160,9 @@ def _compare(network: keras.Model, path: Path, format: str, target: Path) -> Non
 def _card(model: YOLOv1Model, format: str) -> dict[str, Any]:
     image_size = model.image_size
     return {
-        "format": metadata.FORMAT,
+        "format": run_json.FORMAT,
         "exported": format,
-        "network": model.card["settings"]["network"],
+        "network": model.metadata["settings"]["network"],
         "input": f"{formats.INPUT}: (N, {image_size}, {image_size}, 3) float32 RGB "
         "in [0, 1]",
         "output": f"(N, {grid.outputs(model.grid)}) float32, for decode.decode",

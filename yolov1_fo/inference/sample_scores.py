@@ -124,6 +124,6 @@ def _terms(
     """Returns the weighted terms of each image: (N,) each."""
     padded = objects.padded(rows, max(objects.most(), 1))
     y_true = grid.encode(*padded, model.grid)
-    rules = LossConfig.pick(model.card["settings"])
+    rules = LossConfig.pick(model.metadata["settings"])
     parts = loss.weighted(loss.terms(y_true, y_pred, model.grid, rules), rules)
     return {name: np.asarray(part) for name, part in parts._asdict().items()}

@@ -206,7 +206,7 @@ def check_apply(
     found = resolve.find(model, samples._root_dataset)
     if "checkpoint_dir" not in found:
         return {}  # one of ours in the zoo
-    return checkpoint.read_card(Path(found["checkpoint_dir"]), "detect")
+    return checkpoint.read_metadata(Path(found["checkpoint_dir"]), "detect")
 
 
 def evaluate(

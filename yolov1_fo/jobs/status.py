@@ -8,7 +8,7 @@ import eta.core.utils as etau
 import fiftyone as fo
 
 from yolov1_fo.jobs import control
-from yolov1_fo.runs import estimate, registry
+from yolov1_fo.runs import history, registry
 
 
 class Row(NamedTuple):
@@ -99,7 +99,7 @@ def _known(dataset: fo.Dataset, run_key: str, job: control.Job | None) -> Row:
         epochs,
         next((best[name] for name in scores if best.get(name) is not None), None),
         info.timestamp,
-        estimate.history(run.folder),
+        history.read(Path(run.folder)),
         run.folder,
     )
 

@@ -63,7 +63,7 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
         self.grid = GridConfig.pick(asdict(known))
         path = self.config.weights_path
         origin = f"weights of Darknet's, '{Path(path).name}'" if path else "untrained"
-        self.card: dict[str, Any] = {
+        self.metadata: dict[str, Any] = {
             "classes": self.classes,
             "settings": asdict(known),
             "origin": origin,
@@ -81,15 +81,15 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
         return built
 
     def _load(self, folder: Path) -> keras.Model:
-        card = checkpoint.read_card(folder, "detect")
-        self.card = card
-        self.classes = card["classes"]
+        metadata = checkpoint.read_metadata(folder, "detect")
+        self.metadata = metadata
+        self.classes = metadata["classes"]
         if self.config.classes not in (None, self.classes):
             raise ValueError(
                 f"classes of checkpoint '{folder}' are {', '.join(self.classes)}; to "
                 "keep only some, set filter_classes"
             )
-        self.grid = GridConfig.pick(card["settings"])
+        self.grid = GridConfig.pick(metadata["settings"])
         built = build.load(folder / checkpoint.NETWORK)
         if len(self.classes) != self.grid.C:
             raise ValueError(
@@ -118,7 +118,7 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
         if os.path.lexists(folder):  # a link to nowhere is the user's, too
             raise ValueError(f"'{folder}' exists; choose another, or delete it")
         with files.whole_folder(folder) as unfinished:
-            checkpoint.write(unfinished, self.network, self.card)
+            checkpoint.write(unfinished, self.network, self.metadata)
         return folder
 
     @property

@@ -25,7 +25,7 @@ from yolov1_fo.pipeline import image_loading
 
 logger = logging.getLogger(__name__)
 
-PIXELS, CARD = "pixels.bin", "card.json"
+PIXELS, METADATA = "pixels.bin", "card.json"
 LOCK = ".lock"
 FORMAT = 2
 """Of the files, and of how images become pixels."""
@@ -66,7 +66,7 @@ def load(
         name = _name(filepaths, image_size, num_workers, max_pixels)
         with files.locked(folder / f"{name}{LOCK}", patience=FOREVER):
             place = folder / name
-            if not (place / CARD).is_file():
+            if not (place / METADATA).is_file():
                 _make_room(folder, name, needed, limit)
                 _write(place, filepaths, image_size, num_workers, max_pixels)
             return _open(place, filepaths, image_size)
@@ -128,14 +128,14 @@ def _write(
                     bad[row] = fault
                 else:
                     file.write(image.tobytes())
-        (unfinished / CARD).write_text(json.dumps({"bad": bad}), encoding="utf-8")
+        (unfinished / METADATA).write_text(json.dumps({"bad": bad}), encoding="utf-8")
 
 
 def _open(
     place: Path, filepaths: Sequence[str], image_size: int
 ) -> tuple[Array, dict[str, str]]:
-    os.utime(place / CARD)  # used now
-    found = json.loads((place / CARD).read_text(encoding="utf-8"))["bad"]
+    os.utime(place / METADATA)  # used now
+    found = json.loads((place / METADATA).read_text(encoding="utf-8"))["bad"]
     bad = {filepaths[int(row)]: fault for row, fault in found.items()}
     shape = (len(filepaths) - len(found), image_size, image_size, 3)
     if not shape[0]:
@@ -185,7 +185,7 @@ def _places(folder: Path) -> list[Path]:
 
 
 def _is_kept(place: Path) -> bool:
-    return not place.name.endswith(files.UNFINISHED) and (place / CARD).is_file()
+    return not place.name.endswith(files.UNFINISHED) and (place / METADATA).is_file()
 
 
 def _name_of(place: Path) -> str:
@@ -200,7 +200,7 @@ def _is_busy(place: Path) -> bool:
 
 def _last_used(place: Path) -> float:
     try:
-        return (place / CARD).stat().st_mtime
+        return (place / METADATA).stat().st_mtime
     except OSError:  # another process has just deleted it
         return 0.0
 

@@ -23,7 +23,7 @@ from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.publishing import manifest, model_card
 from yolov1_fo.runs import checkpoint, registry
 
-CARD = "README.md"
+README = "README.md"
 NAME = "[A-Za-z0-9][A-Za-z0-9_.-]{0,199}"
 LOCK = ".lock"
 PATIENCE = 60.0
@@ -76,12 +76,12 @@ def publish(
         OSError: if it can't be written
     """
     source = _source(checkpoint_dir, dataset)
-    card = checkpoint.read_card(source, "detect")
+    metadata = checkpoint.read_metadata(source, "detect")
     check_name(name)
     with _alone():
         _check_free(name)  # another process may have taken it meanwhile
         with files.whole_folder(root() / name) as unfinished:
-            _fill(unfinished, source, name, card)
+            _fill(unfinished, source, name, metadata)
     _forget(name)
     return root() / name
 
@@ -104,11 +104,11 @@ def _source(checkpoint_dir: str | os.PathLike[str], dataset: fo.Dataset | None) 
         raise
 
 
-def _fill(folder: Path, source: Path, name: str, card: dict[str, Any]) -> None:
-    for part in (checkpoint.NETWORK, checkpoint.CARD):
+def _fill(folder: Path, source: Path, name: str, metadata: dict[str, Any]) -> None:
+    for part in (checkpoint.NETWORK, checkpoint.METADATA):
         shutil.copyfile(source / part, folder / part)
-    manifest.write(folder, name, card)
-    (folder / CARD).write_text(model_card.text(name, card), encoding="utf-8")
+    manifest.write(folder, name, metadata)
+    (folder / README).write_text(model_card.text(name, metadata), encoding="utf-8")
 
 
 @contextlib.contextmanager

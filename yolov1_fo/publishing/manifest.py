@@ -11,7 +11,7 @@ from typing import Any
 
 from yolov1_fo.datasets import database
 from yolov1_fo.publishing import model_card
-from yolov1_fo.runs import checkpoint, metadata
+from yolov1_fo.runs import checkpoint, run_json
 
 PUBLISHED = "yolov1-published"
 FILE = "manifest.json"
@@ -33,21 +33,21 @@ def load_model(model_name, model_path, **settings):
 '''
 
 
-def write(folder: Path, name: str, card: dict[str, Any]) -> None:
+def write(folder: Path, name: str, metadata: dict[str, Any]) -> None:
     """Writes the manifest beside the network of a published model.
 
     Args:
         folder: that is being filled
         name: in the zoo
-        card: what `run.json` of its checkpoint says
+        metadata: what `run.json` of its checkpoint says
     """
     size = (folder / checkpoint.NETWORK).stat().st_size
-    text = json.dumps(_manifest(name, card, size), indent=2)
+    text = json.dumps(_manifest(name, metadata, size), indent=2)
     (folder / FILE).write_text(text + "\n", encoding="utf-8")
     (folder / "__init__.py").write_text(LOST, encoding="utf-8")
 
 
-def _manifest(name: str, card: dict[str, Any], size: int) -> dict[str, Any]:
+def _manifest(name: str, metadata: dict[str, Any], size: int) -> dict[str, Any]:
     now = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
     return {
         "name": f"{PUBLISHED}/{name}",
@@ -55,11 +55,11 @@ def _manifest(name: str, card: dict[str, Any], size: int) -> dict[str, Any]:
             {
                 "base_name": name,
                 "base_filename": checkpoint.NETWORK,
-                "description": model_card.sentence(card),
+                "description": model_card.sentence(metadata),
                 "size_bytes": size,
                 "date_added": now,
                 "tags": ["detection", "tensorflow", "yolov1", "published"],
-                "training_data": [{"name": card.get("dataset", "unknown")}],
+                "training_data": [{"name": metadata.get("dataset", "unknown")}],
                 "requirements": {
                     "packages": [
                         "yolov1-fo",
@@ -80,8 +80,8 @@ def fault(folder: Path) -> str:
     if not (folder / FILE).is_file():
         return NO_FILE
     try:
-        checkpoint.read_card(checkpoint.resolve(folder), "detect")
-        models = metadata.read_json(folder / FILE).get("models")
+        checkpoint.read_metadata(checkpoint.resolve(folder), "detect")
+        models = run_json.read_json(folder / FILE).get("models")
     except (OSError, ValueError) as error:
         return database.line(error)
     return "" if _is_ours(models, folder.name) else f"its {FILE} was changed"

@@ -44,45 +44,43 @@ def plain(line: str) -> str:
     return _MARKDOWN.sub(r"\\\1", " ".join(line.split()))
 
 
-def sentence(card: dict[str, Any]) -> str:
+def sentence(metadata: dict[str, Any]) -> str:
     """Returns what a model is, in one line.
 
     Args:
-        card: what `run.json` of its checkpoint says
+        metadata: what `run.json` of its checkpoint says
     """
-    settings, metrics = card["settings"], card.get("metrics", {})
+    settings, metrics = metadata["settings"], metadata.get("metrics", {})
     text = (
-        f"{settings['network']} for {len(card['classes'])} classes, "
+        f"{settings['network']} for {len(metadata['classes'])} classes, "
         f"{settings['image_size']} px, {settings['S']} x {settings['S']} cells, "
     )
-    text += card.get(
-        "origin",
-        f"trained on {card.get('images', '?')} images of '{card.get('dataset', '?')}'",
-    )
+    images, dataset = (metadata.get(name, "?") for name in ("images", "dataset"))
+    text += metadata.get("origin", f"trained on {images} images of '{dataset}'")
     if metrics.get("val_voc07") is not None:
         text += f"; VOC07 mAP@0.5 {metrics['val_voc07']:.3f}"
     return text
 
 
-def text(name: str, card: dict[str, Any]) -> str:
+def text(name: str, metadata: dict[str, Any]) -> str:
     """Returns a model card.
 
     Args:
         name: of the model in the zoo
-        card: what `run.json` of its checkpoint says
+        metadata: what `run.json` of its checkpoint says
     """
-    parts = [_head(name, card), _finds(card)]
-    if "run_key" in card:
-        parts += [_data(card), _training(card), _measured(card)]
+    parts = [_head(name, metadata), _finds(metadata)]
+    if "run_key" in metadata:
+        parts += [_data(metadata), _training(metadata), _measured(metadata)]
     parts.append(["Every setting, and digests of images and labels: `run.json`."])
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
-def _head(name: str, card: dict[str, Any]) -> list[str]:
+def _head(name: str, metadata: dict[str, Any]) -> list[str]:
     return [
         f"# {name}",
         "",
-        f"{plain(sentence(card))}.",
+        f"{plain(sentence(metadata))}.",
         "",
         "```python",
         "import fiftyone.zoo as foz",
@@ -93,13 +91,13 @@ def _head(name: str, card: dict[str, Any]) -> list[str]:
     ]
 
 
-def _finds(card: dict[str, Any]) -> list[str]:
-    settings = card["settings"]
+def _finds(metadata: dict[str, Any]) -> list[str]:
+    settings = metadata["settings"]
     S, B = settings["S"], settings["B"]
     return [
         "## What it finds",
         "",
-        f"- classes: {plain(', '.join(card['classes']))}",
+        f"- classes: {plain(', '.join(metadata['classes']))}",
         f"- grid: {S} x {S} cells, each with {B} boxes of one class; of objects whose "
         "centres share a cell it finds one, so small things in groups are lost",
         f"- images of any shape are resized to {settings['image_size']} px a side",
@@ -108,61 +106,65 @@ def _finds(card: dict[str, Any]) -> list[str]:
     ]
 
 
-def _data(card: dict[str, Any]) -> list[str]:
+def _data(metadata: dict[str, Any]) -> list[str]:
     lines = [
-        f"- {_said(card, 'images')} images with {_said(card, 'objects')} objects: "
-        f"dataset '{_said(card, 'dataset')}', field '{_said(card, 'gt_field')}'",
-        f"- measured on {card.get('val_images') or 'no'} others",
+        f"- {_said(metadata, 'images')} images with {_said(metadata, 'objects')} "
+        f"objects: dataset '{_said(metadata, 'dataset')}', field "
+        f"'{_said(metadata, 'gt_field')}'",
+        f"- measured on {metadata.get('val_images') or 'no'} others",
     ]
-    for why, count in card.get("dropped", {}).items():
+    for why, count in metadata.get("dropped", {}).items():
         if count:
             lines.append(f"- {count} boxes left out: {why.replace('_', ' ')}")
-    if card.get("skipped"):
-        lines.append(f"- {card['skipped']} images left out: they could not be read")
+    if metadata.get("skipped"):
+        lines.append(f"- {metadata['skipped']} images left out: they could not be read")
     return ["## What it learned from", "", *lines]
 
 
-def _training(card: dict[str, Any]) -> list[str]:
-    settings = card["settings"]
+def _training(metadata: dict[str, Any]) -> list[str]:
+    settings = metadata["settings"]
     paper = json.loads(json.dumps(asdict(TrainConfig())))
     changed = {
         key: value
         for key, value in settings.items()
         if key in paper and key not in LEFT_OUT and value != paper[key]
     }
-    versions = ", ".join(f"{k} {v}" for k, v in card.get("versions", {}).items())
+    versions = ", ".join(f"{k} {v}" for k, v in metadata.get("versions", {}).items())
     lines = [
-        f"- run '{_said(card, 'run_key')}', epoch {_said(card, 'epoch')} of "
+        f"- run '{_said(metadata, 'run_key')}', epoch {_said(metadata, 'epoch')} of "
         f"{_said(settings, 'epochs')}",
-        f"- on {_said(card, 'device')}; {versions}",
+        f"- on {_said(metadata, 'device')}; {versions}",
     ]
-    if card.get("backbone"):
-        lines.append(f"- its backbone from '{_said(card, 'weights')}'")
+    if metadata.get("weights"):
+        lines.append(f"- its backbone from '{_said(metadata, 'weights')}'")
     table = ["| setting | here | paper |", "|---|---|---|"]
     for key, value in changed.items():
         table.append(f"| {key} | {_cell(value)} | {_cell(paper[key])} |")
     return ["## How it learned", "", *lines, "", *table]
 
 
-def _measured(card: dict[str, Any]) -> list[str]:
+def _measured(metadata: dict[str, Any]) -> list[str]:
     return [
         "## Figures of this epoch",
         "",
         "| metric | value | |",
         "|---|---|---|",
-        *(f"| {key} | {value:.4g} | {said} |" for key, value, said in _figures(card)),
+        *(
+            f"| {key} | {value:.4g} | {said} |"
+            for key, value, said in _figures(metadata)
+        ),
     ]
 
 
-def _figures(card: dict[str, Any]) -> Iterator[tuple[str, float, str]]:
-    metrics = card.get("metrics", {})
+def _figures(metadata: dict[str, Any]) -> Iterator[tuple[str, float, str]]:
+    metrics = metadata.get("metrics", {})
     for key in [*METRICS, *(key for key in metrics if key not in METRICS)]:
         if isinstance(metrics.get(key), int | float):
             yield key, metrics[key], METRICS.get(key, "")
 
 
-def _said(card: dict[str, Any], key: str) -> str:
-    return plain(str(card.get(key, "?")))
+def _said(metadata: dict[str, Any], key: str) -> str:
+    return plain(str(metadata.get(key, "?")))
 
 
 def _cell(value: Any) -> str:

@@ -18,11 +18,11 @@ import numpy as np
 
 from yolov1_fo import files
 from yolov1_fo.config import arguments
-from yolov1_fo.runs import metadata
+from yolov1_fo.runs import run_json
 
 logger = logging.getLogger(__name__)
 
-NETWORK, CARD, STATE = "network.keras", "run.json", "state"
+NETWORK, METADATA, STATE = "network.keras", "run.json", "state"
 LONGEST_NAME = 1000
 """Bytes of `last` and `best` that are read at most."""
 
@@ -57,21 +57,21 @@ def epoch_name(epoch: float) -> str:
     return f"epoch_{int(epoch):04d}"
 
 
-def write(folder: Path, network: Any, card: dict[str, Any]) -> None:
+def write(folder: Path, network: Any, metadata: dict[str, Any]) -> None:
     """Fills a checkpoint.
 
     Args:
         folder: from `writing`
         network: the Keras model that is saved
-        card: what `run.json` says of it, beside its format
+        metadata: what `run.json` says of it, beside its format
 
     Raises:
         ValueError: if a weight is not finite
     """
     check_finite(network)
     network.save(folder / NETWORK)
-    text = json.dumps({"format": metadata.FORMAT, **card}, indent=2)
-    (folder / CARD).write_text(text + "\n", encoding="utf-8")
+    text = json.dumps({"format": run_json.FORMAT, **metadata}, indent=2)
+    (folder / METADATA).write_text(text + "\n", encoding="utf-8")
 
 
 def _tidy(root: Path) -> None:
@@ -124,7 +124,7 @@ def pointed(root: Path, name: str) -> Path | None:
     file = root / name
     if not file.is_file():
         return None
-    said = metadata.read_text(file, LONGEST_NAME).strip()
+    said = run_json.read_text(file, LONGEST_NAME).strip()
     if not re.fullmatch(r"[^/\\:\x00-\x1f]+", said) or not said.strip("."):
         raise ValueError(
             f"'{file}' must name a checkpoint beside it, as epoch_0012, got {said!r}"
@@ -146,13 +146,13 @@ def resolve(source: str | os.PathLike[str]) -> Path:
     folder = Path(name)
     if not (folder / NETWORK).is_file():  # a run's folder has a `run.json` too
         folder = pointed(folder, "best") or pointed(folder, "last") or folder
-    for part in (CARD, NETWORK):
+    for part in (METADATA, NETWORK):
         if not (folder / part).is_file():
             raise FileNotFoundError(f"checkpoint '{folder}' has no {part}")
     return folder
 
 
-def read_card(folder: Path, task: str | None = None) -> dict[str, Any]:
+def read_metadata(folder: Path, task: str | None = None) -> dict[str, Any]:
     """Returns what `run.json` says, checked; see `metadata.check`.
 
     Args:
@@ -165,10 +165,10 @@ def read_card(folder: Path, task: str | None = None) -> dict[str, Any]:
         FileNotFoundError: if there is none
         OSError: if it may not be read
     """
-    path = folder / CARD
-    card = metadata.read_json(path)
-    metadata.check_format(path, card)
-    if card["format"] == 1:
-        card = {**metadata.renamed(card), "format": metadata.FORMAT}
-    metadata.check(path, card, task)
-    return card
+    path = folder / METADATA
+    metadata = run_json.read_json(path)
+    run_json.check_format(path, metadata)
+    if metadata["format"] == 1:
+        metadata = {**run_json.renamed(metadata), "format": run_json.FORMAT}
+    run_json.check(path, metadata, task)
+    return metadata

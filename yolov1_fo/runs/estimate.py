@@ -5,7 +5,6 @@ the last training of the same network on the same device. It loads no Keras.
 """
 
 import contextlib
-import csv
 import functools
 import math
 import os
@@ -22,6 +21,7 @@ import threadpoolctl
 from yolov1_fo import architectures, grid
 from yolov1_fo.architectures import Connected, Conv
 from yolov1_fo.config import TrainConfig, units
+from yolov1_fo.runs import history
 
 # Fitted to `python -m benchmarks.estimate`: what else takes as long as so many FLOP of
 # a product of two matrices.
@@ -269,33 +269,11 @@ def processor_speed() -> float:
     return (psutil.cpu_count() or 1) * 2 * size**3 / best
 
 
-def history(folder: str) -> dict[str, list[float | None]]:
-    """Returns the curves of a run so far, from a file that is always whole.
-
-    Args:
-        folder: of the run
-
-    Returns:
-        a list of numbers, one an epoch, under each name; nothing where no such file is
-    """
-    try:
-        path = Path(folder) / "log.csv"
-        if not path.is_file():  # or a pipe, which would be waited for
-            return {}
-        with path.open(newline="") as file:
-            lines = list(csv.DictReader(file))
-        names = [name for name in (lines[0] if lines else {}) if name != "epoch"]
-        return {
-            name: [float(line[name]) if line[name] else None for line in lines]
-            for name in names
-        }
-    except (OSError, ValueError, TypeError, csv.Error):  # not ours
-        return {}
-
-
 def _epoch_took(folder: str) -> float | None:
     """Returns how long an epoch of a run took, in seconds; None if it has none."""
-    seconds = [one for one in history(folder).get("seconds", []) if one is not None]
+    seconds = [
+        one for one in history.read(Path(folder)).get("seconds", []) if one is not None
+    ]
     if len(seconds) < 2:
         return None  # the first compiles
     return max(seconds[-1] - seconds[0], 0.0) / (len(seconds) - 1) or None

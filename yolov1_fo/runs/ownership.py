@@ -17,9 +17,9 @@ import fiftyone as fo
 import fiftyone.core.odm as foo
 
 from yolov1_fo import files
-from yolov1_fo.runs import checkpoint, metadata
+from yolov1_fo.runs import checkpoint, run_json
 
-OWNER = checkpoint.CARD
+OWNER = checkpoint.METADATA
 OURS = (
     *(OWNER, ".lock", ".job.lock", "job", "log.csv", "last", "best", "epoch_*"),
     *("tensorboard", f".*{files.UNFINISHED}"),
@@ -59,7 +59,7 @@ def claim(folder: Path, dataset: fo.Dataset, run_key: str) -> None:
         OSError: if it can't be written
     """
     said = {
-        "format": metadata.FORMAT,
+        "format": run_json.FORMAT,
         "dataset_id": str(dataset._doc.id),
         "dataset": dataset.name,
         "run_key": run_key,
@@ -93,7 +93,7 @@ def foreign(dataset: fo.Dataset, run_key: str, folder: Path) -> str | None:
 def owner(folder: Path) -> dict[str, Any] | None:
     """Returns what a run's folder says of whose it is; None if it says nothing."""
     try:
-        return metadata.read_json(folder / OWNER)
+        return run_json.read_json(folder / OWNER)
     except (OSError, ValueError):
         return None
 
@@ -175,5 +175,5 @@ def orphans(top: Path) -> list[Path]:
         for place in _listed(root)
         if not place.name.startswith(".")
         and str(place.resolve()) not in known
-        and any(place.glob(f"epoch_*/{checkpoint.CARD}"))
+        and any(place.glob(f"epoch_*/{checkpoint.METADATA}"))
     ]

@@ -6,7 +6,7 @@ from typing import Any
 import fiftyone as fo
 
 from yolov1_fo.datasets import connection
-from yolov1_fo.runs import metadata, ownership
+from yolov1_fo.runs import ownership, run_json
 
 
 def info(dataset: fo.Dataset, run_key: str) -> Any:
@@ -15,11 +15,11 @@ def info(dataset: fo.Dataset, run_key: str) -> Any:
     Of runs of an earlier version under today's names; `update` then stores these.
     """
     config = dataset.get_run_info(run_key).config
-    for old, new in metadata.RENAMED_PARTS.items():
+    for old, new in run_json.RENAMED_PARTS.items():
         if hasattr(config, old):
             setattr(config, new, vars(config).pop(old))
     if isinstance(getattr(config, "settings", None), dict):
-        config.settings = metadata.renamed({"settings": config.settings})["settings"]
+        config.settings = run_json.renamed({"settings": config.settings})["settings"]
     return config
 
 

@@ -149,7 +149,7 @@ class EndOfEpoch(keras.callbacks.Callback):
     Args:
         config: of the training
         root: the run's folder
-        card: what `run.json` says beside epoch and metrics
+        metadata: what `run.json` says beside epoch and metrics
         validator: measures mAP; None trains without
         progress: of the epochs before; is kept up to date
         report: is told `(epoch, logs)`, the epoch counted from 1, when all is saved
@@ -160,7 +160,7 @@ class EndOfEpoch(keras.callbacks.Callback):
         self,
         config: TrainConfig,
         root: Path,
-        card: dict[str, Any],
+        metadata: dict[str, Any],
         validator: Validator | None,
         progress: resume.Progress,
         report: Callable[[int, dict[str, float]], None],
@@ -169,7 +169,7 @@ class EndOfEpoch(keras.callbacks.Callback):
         super().__init__()
         self.devices = devices
         self.twin: keras.Model | None = None
-        self.config, self.root, self.card = config, root, card
+        self.config, self.root, self.metadata = config, root, metadata
         self.validator, self.progress, self.report = validator, progress, report
         self.frozen = 0 < config.freeze_epochs < config.epochs
         self.started = time.monotonic() - progress.seconds
@@ -218,10 +218,10 @@ class EndOfEpoch(keras.callbacks.Callback):
         return is_better
 
     def _save(self, number: int, metrics: dict[str, float], is_better: bool) -> None:
-        card = {**self.card, "epoch": number, "metrics": resume.finite(metrics)}
+        metadata = {**self.metadata, "epoch": number, "metrics": resume.finite(metrics)}
         with checkpoint.writing(self.root, number, best=is_better) as folder:
             with self._network() as network:
-                checkpoint.write(folder, network, card)
+                checkpoint.write(folder, network, metadata)
             resume.save(folder, self.model, self.progress)
 
     @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """A planned training, run to its end: feed, learner, the run on the dataset."""
 
 import contextlib
-import csv
 import gc
 import logging
 import math
@@ -14,12 +13,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from yolov1_fo import files, images
+from yolov1_fo import images
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.datasets import connection, database, error_lines
 from yolov1_fo.networks import build, darknet_weights
 from yolov1_fo.networks.keras_settings import quiet_tracing
 from yolov1_fo.runs import checkpoint, registry
+from yolov1_fo.runs import history as log
 from yolov1_fo.training import callbacks, coordination
 from yolov1_fo.training import learner as learners
 from yolov1_fo.training import plan as planning
@@ -354,10 +354,10 @@ def _fit(
         _tell(plan, progress)  # it may have been killed before it could
     if callbacks.is_over(progress, config):
         return progress
-    card = {"run_key": run_key, "dataset": dataset.name, **info}
+    metadata = {"run_key": run_key, "dataset": dataset.name, **info}
     devices = feed.devices
     end = callbacks.EndOfEpoch(
-        config, plan.folder, card, feed.validator, progress, report, devices
+        config, plan.folder, metadata, feed.validator, progress, report, devices
     )
     after = [
         callbacks.StopOnNaN(config, feed.listing.filepaths),
@@ -399,7 +399,7 @@ def _progress(plan: planning.Plan, feed: Feed, learner: Learner) -> resuming.Pro
         if plan.resumes and registry.info(plan.dataset, plan.run_key).epoch:
             raise FileNotFoundError(f"run folder '{plan.folder}' has lost 'last'")
         return resuming.Progress()
-    checkpoint.read_card(last)  # of a format that is known
+    checkpoint.read_metadata(last)  # of a format that is known
     progress = resuming.load(last, learner)
     if feed.devices.is_first:
         checkpoint.point_to_best(plan.folder, progress.best["epoch"])
@@ -410,14 +410,7 @@ def _progress(plan: planning.Plan, feed: Feed, learner: Learner) -> resuming.Pro
 def _tell(plan: planning.Plan, progress: resuming.Progress) -> None:
     """Writes the curves so far, into the run and as a CSV file."""
     history = progress.history
-    epochs = range(1, progress.epoch + 1)
-    with (
-        files.whole_file(plan.folder / "log.csv") as unfinished,
-        unfinished.open("w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.writer(file)
-        writer.writerow(["epoch", *history])
-        writer.writerows(zip(epochs, *history.values(), strict=True))
+    log.write(plan.folder, history)
     registry.save_curves(plan.dataset, plan.run_key, history)
     best = resuming.finite(progress.best)
     registry.update(plan.dataset, plan.run_key, epoch=progress.epoch, best=best)

@@ -140,8 +140,8 @@ def _backbone(
             f"'{dataset.name}'; training runs: {has}"
         )
     folder = checkpoint.resolve(path)
-    card = checkpoint.read_card(folder, CLASSIFY)
-    theirs = NetworkConfig.pick(card["settings"])
+    metadata = checkpoint.read_metadata(folder, CLASSIFY)
+    theirs = NetworkConfig.pick(metadata["settings"])
     if _begins(theirs) != _begins(config):
         raise ValueError(
             f"weights '{folder}' was pretrained as {_says(theirs)}; it fits networks "

@@ -10,7 +10,7 @@ from yolov1_fo.cli.commands import command
 from yolov1_fo.cli.commands.setting_options import add_setting
 from yolov1_fo.config import NetworkConfig
 from yolov1_fo.networks.loading import load_tensorflow
-from yolov1_fo.runs import metadata
+from yolov1_fo.runs import run_json
 
 SETTINGS = ("image_size", "S", "B", "batch_norm", "sqrt", "softmax")
 
@@ -58,7 +58,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.names:
         if not files.is_file(arguments.names):
             raise FileNotFoundError(f"names file '{arguments.names}' does not exist")
-        text = metadata.read_text(Path(arguments.names), metadata.LONGEST)
+        text = run_json.read_text(Path(arguments.names), run_json.LONGEST)
         classes = [line.strip() for line in text.split("\n") if line.strip()]
         if not classes:
             raise ValueError(f"names file '{arguments.names}' names no class")

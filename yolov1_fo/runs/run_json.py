@@ -100,20 +100,20 @@ def renamed(stored: dict[str, Any]) -> dict[str, Any]:
     return parts
 
 
-def check(path: Path, card: dict[str, Any], task: str | None = None) -> None:
+def check(path: Path, metadata: dict[str, Any], task: str | None = None) -> None:
     """Raises a ValueError unless a card is as we write it.
 
     Args:
         path: it was read from
-        card: what it says
+        metadata: as read from it
         task (any): what the network must be for, detect or classify
     """
-    check_format(path, card)
-    missing = [key for key in ("classes", "settings") if key not in card]
+    check_format(path, metadata)
+    missing = [key for key in ("classes", "settings") if key not in metadata]
     if missing:
         raise ValueError(f"'{path}' lacks {', '.join(missing)}")
-    _check_parts(path, card)
-    is_for = card.get("task", "detect")
+    _check_parts(path, metadata)
+    is_for = metadata.get("task", "detect")
     if task not in (None, is_for):
         makes = {"detect": "train", "classify": "pretrain"}
         raise ValueError(
@@ -121,20 +121,20 @@ def check(path: Path, card: dict[str, Any], task: str | None = None) -> None:
             f"got one of {makes[is_for]}"
         )
     if task == "detect":
-        _check_detector(path, card["settings"])
+        _check_detector(path, metadata["settings"])
 
 
-def check_format(path: Path, card: dict[str, Any]) -> None:
+def check_format(path: Path, metadata: dict[str, Any]) -> None:
     """Raises a ValueError unless a card has a format that can be read."""
-    number = card.get("format")
+    number = metadata.get("format")
     if number not in range(1, FORMAT + 1) or isinstance(number, bool):
         raise ValueError(
             f"'{path}' must have a format of at most {FORMAT}, got {_short(number)}"
         )
 
 
-def _check_parts(path: Path, card: dict[str, Any]) -> None:
-    for part, value in card.items():
+def _check_parts(path: Path, metadata: dict[str, Any]) -> None:
+    for part, value in metadata.items():
         if part in PARTS and not PARTS[part].fits(value):
             raise ValueError(
                 f"'{path}' must have {PARTS[part].words} as {part}, got {_short(value)}"
