@@ -98,7 +98,7 @@ def _speak_up(model: YOLOv1Model, seen: np.ndarray) -> float:
         detections an image
     """
     y_pred = model.network.predict_on_batch(seen / np.float32(255))
-    _, scores = decode.candidates(y_pred, model.grid)
+    _, scores = decode.boxes_and_scores(y_pred, model.grid)
     reached = np.sort(scores[scores > 0])[-FOUND * len(seen) :][0]
     output = model.network.get_layer("output")
     kernel, bias = output.get_weights()

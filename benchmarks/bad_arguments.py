@@ -14,7 +14,7 @@ from benchmarks.bad_files import Bad, Call, net_config
 from benchmarks.mutating import ODD, bad_list, bad_name, mutate_json, pick
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.networks import build
-from yolov1_fo.runs import checkpoint, registry
+from yolov1_fo.runs import checkpoint, deletion
 from yolov1_fo.training import loop
 
 GOOD = ["blue", "red"]
@@ -83,7 +83,7 @@ def _calls(dataset: fo.Dataset, model: Any, source: Any, name: Any) -> list[Call
         lambda: _train(one, weights=name or "_", batch_size=1),
         lambda: ours.load_model(name, dataset),
         lambda: ours.load_model(name),
-        lambda: registry.delete(dataset, name),
+        lambda: deletion.delete_run(dataset, name),
         lambda: ours.unpublish(name),
         publish,
     ]
@@ -162,7 +162,7 @@ def settings() -> Iterator[Bad]:
 
 def _own(config: dict[str, Any]) -> dict[str, Any]:
     """Returns those settings of a model that `load_model` takes."""
-    from yolov1_fo.model.settings import SETTINGS
+    from yolov1_fo.model.model_config import SETTINGS
 
     return {name: config[name] for name in SETTINGS}
 

@@ -15,7 +15,12 @@ from benchmarks import sandbox
 from benchmarks.mutating import mutate_bytes, mutate_json, pick
 from yolov1_fo import images
 from yolov1_fo.config import NetworkConfig
-from yolov1_fo.networks import build, darknet_weights, terminal
+from yolov1_fo.networks import (
+    build,
+    darknet_weights,
+    keras_file,
+    tensorflow_startup,
+)
 from yolov1_fo.pipeline import image_loading
 
 Call = Callable[[], Any]
@@ -63,7 +68,7 @@ def networks() -> Iterator[Bad]:
         else:
             name = pick(rng, list(parts))
             _zip(path, {**parts, name: mutate_file(rng, name, parts[name])})
-        return lambda: build.load(path)
+        return lambda: keras_file.load(path)
 
     yield bad
 
@@ -97,13 +102,13 @@ def pictures() -> Iterator[Bad]:
         path.write_bytes(mutate_bytes(rng, good[pick(rng, (kind, kind, "jpg"))]))
         return functools.partial(_look, path)
 
-    with terminal.unheard():
+    with tensorflow_startup.hidden_stderr():
         yield bad
 
 
 def _look(path: Path) -> None:
     """Reads a file as prediction and training do."""
-    for fault in image_loading.find_bad([str(path)]).values():
+    for fault in image_loading.find_unreadable([str(path)]).values():
         raise ValueError(fault)
     images.read(path, 32)
 

@@ -23,6 +23,7 @@ from yolov1_fo.networks import build
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import checkpoint
 from yolov1_fo.training import loop, resume
+from yolov1_fo.training.learner import build_learner
 
 NAME = "fuzzed"
 """Of a published model."""
@@ -35,7 +36,7 @@ def run_folders() -> Iterator[Bad]:
     _stop_after_an_epoch(dataset)
     root = Path(dataset.get_run_info("stopped").config.folder)
     config = dataset.get_run_info("stopped").config.settings
-    learner = loop.build_learner(TrainConfig(**config), 3)
+    learner = build_learner(TrainConfig(**config), 3)
     good = root.with_name("good")
     shutil.copytree(root, good)
 
@@ -44,7 +45,7 @@ def run_folders() -> Iterator[Bad]:
         yolov1_fo.unpublish(NAME)
 
     def go_on() -> None:
-        resume.load(checkpoint.pointed(root, "last") or root, learner)
+        resume.load(checkpoint.read_pointer(root, "last") or root, learner)
 
     calls: list[Call] = [
         functools.partial(_used, root),

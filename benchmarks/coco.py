@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from yolov1_fo.pipeline import batches
-from yolov1_fo.pipeline.objects import Dropped, Objects
+from yolov1_fo.pipeline.listing import Listing
+from yolov1_fo.pipeline.objects import Dropped, RaggedBoxes
 
 
 class Photographs(NamedTuple):
     """A split of a COCO folder: where the images are, and what is in them."""
 
-    listing: batches.Listing
+    listing: Listing
     classes: list[str]
 
 
@@ -34,10 +34,10 @@ def read_coco(folder: Path) -> Photographs:
         parts.append(rows)
         offsets.append(offsets[-1] + len(rows))
     whole = np.concatenate(parts)
-    objects = Objects(
+    objects = RaggedBoxes(
         whole[:, :4].astype(np.float32), whole[:, 4].astype(np.int32), np.array(offsets)
     )
-    none = Objects(objects.boxes[:0], objects.class_ids[:0], 0 * np.array(offsets))
+    none = RaggedBoxes(objects.boxes[:0], objects.class_ids[:0], 0 * np.array(offsets))
     paths = [str(folder / "data" / image["file_name"]) for image in said["images"]]
-    listing = batches.Listing(paths, paths, objects, none, Dropped())
+    listing = Listing(paths, paths, objects, none, Dropped())
     return Photographs(listing, [kind["name"] for kind in kinds])

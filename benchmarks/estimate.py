@@ -16,7 +16,7 @@ from typing import Any
 import yolov1_fo
 from benchmarks import measuring
 from yolov1_fo.config import RECOMMENDED, TrainConfig
-from yolov1_fo.runs import estimate
+from yolov1_fo.runs import estimate, network_cost
 
 IMAGES, VAL_IMAGES, EPOCHS = 48, 16, 3
 CASES: tuple[dict[str, Any], ...] = (
@@ -43,7 +43,7 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
     settings = {"batch_size": 8, **case, "epochs": EPOCHS, "learning_rate": 1e-5}
     dataset = yolov1_fo.load_quickstart()
     config = TrainConfig(**{**settings, "C": 10})
-    seen = estimate.of(config, IMAGES, VAL_IMAGES)
+    seen = estimate.estimate_training(config, IMAGES, VAL_IMAGES)
     speed = estimate.processor_speed()
     run = yolov1_fo.train(
         dataset.match_tags("train").limit(IMAGES),
@@ -63,7 +63,7 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
         ),
         "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
         "foreseen_gb": seen.memory / 1e9,
-        "cost": estimate.cost(config)._asdict(),
+        "cost": network_cost.total_cost(config)._asdict(),
     }
 
 

@@ -28,9 +28,10 @@ from yolov1_fo import architectures, grid
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.datasets import error_lines
-from yolov1_fo.networks.predictor import Forward
-from yolov1_fo.pipeline import batches, image_cache
-from yolov1_fo.training import callbacks, learner
+from yolov1_fo.networks import costs
+from yolov1_fo.networks.predictor import Predictor
+from yolov1_fo.pipeline import batches, image_cache, shuffling
+from yolov1_fo.training import averaging, callbacks, learner, validation
 
 NETWORKS = ("fast-yolov1", "yolov1")
 BATCHES = (1, 4, 16, 64, 256)
@@ -76,8 +77,8 @@ def peak(precision: str, size: int) -> float:
 def flops(config: TrainConfig) -> float:
     """Returns the operations of one image's forward pass."""
     table = architectures.NETWORKS[config.network].layers
-    _, count = architectures.count(
-        table, config.image_size, grid.outputs(config), batch_norm=False
+    _, count = costs.count(
+        table, config.image_size, grid.output_size(config), batch_norm=False
     )
     return count
 
@@ -130,15 +131,15 @@ def speeds(
 
 
 def _inference(config: TrainConfig, repeats: int) -> float:
-    network = learner.make(replace(config, precision="float32")).network
-    run = Forward(network, config.precision.removeprefix("mixed_"))
+    network = learner.uncompiled(replace(config, precision="float32")).network
+    run = Predictor(network, config.precision.removeprefix("mixed_"))
     seen = synthetic(config.batch_size, config.image_size)["images"]
     return seconds(lambda: run(seen), repeats)
 
 
 def _training(config: TrainConfig, repeats: int) -> float:
     """Returns seconds a step, of batches that are rows of images on the device."""
-    learns = learner.make(config)
+    learns = learner.uncompiled(config)
     learns.prepare(1000)
     learns.hold(synthetic(config.batch_size, config.image_size))
     rows = {"rows": np.arange(config.batch_size, dtype=np.int32)}
@@ -163,9 +164,9 @@ class Resident(NamedTuple):
 def resident(split: Photographs, config: TrainConfig) -> Resident:
     """Returns what trains on a split, its images on the device."""
     kept, _ = image_cache.load(split.listing.filepaths, config.image_size)
-    objects, width = split.listing.objects, split.listing.objects.most()
-    learns = learner.make(config)
-    learns.prepare(batches.steps_per_epoch(len(kept), config.batch_size))
+    objects, width = split.listing.objects, split.listing.objects.max_per_image()
+    learns = learner.uncompiled(config)
+    learns.prepare(shuffling.steps_per_epoch(len(kept), config.batch_size))
     boxes, class_ids = objects.padded(np.arange(len(kept)), width)
     learns.hold({"images": kept, "boxes": boxes, "class_ids": class_ids})
     options = {"batch_size": config.batch_size, "seed": 0, "width": width}
@@ -205,19 +206,19 @@ def train(
     )
     learns, kept, options = resident(split, config)
     seen, _ = image_cache.load(val.listing.filepaths, image_size)
-    measure = callbacks.Validator(val.listing, config, seen)
+    measure = validation.Validator(val.listing, config, seen)
     measured = []
 
     def after(epoch: int, logs: dict[str, float]) -> None:
         if (epoch + 1) % max(epochs // 10, 1) == 0:
-            with callbacks.averaged_weights(learns):
+            with averaging.averaged_weights(learns):
                 measured.append({"epoch": epoch + 1, **measure(learns.network)})
             print(f"epoch {epoch + 1}: loss {logs['loss']:.2f}, {measured[-1]}")
 
     start = time.perf_counter()
     history = learns.fit(
         batches.DeviceBatches(kept, **options).endless(),
-        steps_per_epoch=batches.steps_per_epoch(len(kept), config.batch_size),
+        steps_per_epoch=shuffling.steps_per_epoch(len(kept), config.batch_size),
         epochs=epochs,
         shuffle=False,
         verbose=0,

@@ -7,7 +7,7 @@ import fiftyone as fo
 import yolov1_fo
 from benchmarks import sandbox
 from yolov1_fo.datasets import output_fields
-from yolov1_fo.runs import registry
+from yolov1_fo.runs import records, registry
 
 DATASET, KEY, KEPT = "kills", "doomed", "kept"
 LEARNING: dict[str, Any] = {
@@ -44,7 +44,7 @@ def resume(mode: str) -> None:
     """Goes on with the run, or begins it anew where it never began."""
     if not registry.exists(dataset(), KEY):
         train(mode)
-    elif registry.info(dataset(), KEY).status != "finished":
+    elif records.info(dataset(), KEY).status != "finished":
         yolov1_fo.train(
             dataset().match_tags("train"),
             val_samples=dataset().match_tags("val"),
@@ -68,7 +68,7 @@ def evaluate() -> float:
 
 def publish() -> None:
     """Publishes a run that has finished."""
-    yolov1_fo.publish(registry.checkpoint_dir(dataset(), "whole_host"), KEY)
+    yolov1_fo.publish(registry.existing_folder(dataset(), "whole_host"), KEY)
 
 
 def unpublish() -> None:

@@ -26,9 +26,9 @@ from benchmarks.kill_calls import (
 )
 from yolov1_fo import files
 from yolov1_fo.jobs import status
-from yolov1_fo.networks import build
+from yolov1_fo.networks import keras_file
 from yolov1_fo.publishing import local_zoo
-from yolov1_fo.runs import checkpoint, registry
+from yolov1_fo.runs import checkpoint, deletion, folders, records, registry
 
 USERS = ("ground_truth", "others", "notes", "tags", "filepath")
 """Fields that no call may touch."""
@@ -46,7 +46,7 @@ def prepare(names: list[str]) -> None:
     train("host", "whole_host")
     if "train, stream" in names:
         train("stream", "whole_stream")
-    yolov1_fo.publish(registry.checkpoint_dir(made, "whole_host"), KEPT)
+    yolov1_fo.publish(registry.existing_folder(made, "whole_host"), KEPT)
     apply("predictions")
     made.reload()
     report = yolov1_fo.evaluate(made, "predictions", eval_key="before", progress=False)
@@ -69,8 +69,8 @@ def fingerprint() -> dict[str, str]:
     found["evaluation 'before'"] = _digest(before)
     for key in registry.keys(samples):
         if key != KEY:
-            found[f"run '{key}'"] = _digest(registry.info(samples, key).serialize())
-            found |= _files(Path(registry.info(samples, key).folder))
+            found[f"run '{key}'"] = _digest(records.info(samples, key).serialize())
+            found |= _files(Path(records.info(samples, key).folder))
     found |= _files(Path(fo.config.model_zoo_dir) / "yolov1-published" / KEPT)
     return found
 
@@ -111,13 +111,13 @@ def boxes(field: str) -> list[Any]:
 
 def weights(key: str) -> list[Any]:
     """Returns the last weights of a run, and its curves but for the seconds."""
-    folder = Path(registry.checkpoint_dir(dataset(), key))
-    last = checkpoint.pointed(folder, "last")
+    folder = Path(registry.existing_folder(dataset(), key))
+    last = checkpoint.read_pointer(folder, "last")
     if last is None:
         raise FileNotFoundError(f"run '{key}' has no last checkpoint")
     history = dataset().load_run_results(key).history
     return [
-        *build.load(last / checkpoint.NETWORK).get_weights(),
+        *keras_file.load(last / checkpoint.NETWORK).get_weights(),
         [np.float64(v) for k, v in history.items() if k != "seconds"],
     ]
 
@@ -127,7 +127,7 @@ def after_training(mode: str) -> Iterator[str]:
     samples = dataset()
     if (
         registry.exists(samples, KEY)
-        and registry.info(samples, KEY).status == "running"
+        and records.info(samples, KEY).status == "running"
     ):
         rows = {row.run_key: row.status for row in status.rows(samples)}
         if rows[KEY] == "running":
@@ -137,10 +137,10 @@ def after_training(mode: str) -> Iterator[str]:
     pairs = zip(ours, theirs, strict=True)
     if not all(np.array_equal(a, b, equal_nan=True) for a, b in pairs):
         yield "the resumed run has other bits"
-    folder = Path(registry.info(dataset(), KEY).folder)
+    folder = Path(records.info(dataset(), KEY).folder)
     yield from _left_over(folder)
-    yield from _left_over(registry.pixels(folder))
-    registry.delete(dataset(), KEY)
+    yield from _left_over(folders.image_cache_folder(folder))
+    deletion.delete_run(dataset(), KEY)
     if folder.exists():
         yield f"the deleted run left {sorted(p.name for p in folder.iterdir())}"
 
@@ -180,7 +180,7 @@ def after_evaluating() -> Iterator[str]:
 
 def after_publishing() -> Iterator[str]:
     """The model is there whole, or not at all; the next call works."""
-    if local_zoo.published(KEY):
+    if local_zoo.folder_of(KEY):
         _same_model(KEY)
         yolov1_fo.unpublish(KEY)
     publish()
@@ -203,7 +203,7 @@ def clean() -> None:
     samples = dataset()
     if samples.has_run(KEY):
         samples.delete_run(KEY)
-    shutil.rmtree(registry.folder(samples, KEY), ignore_errors=True)
+    shutil.rmtree(folders.run_folder(samples, KEY), ignore_errors=True)
     if samples.has_evaluation(KEY):
         samples.delete_evaluation(KEY)
     made = [name for name in samples.get_field_schema() if name.startswith(KEY)]
@@ -211,7 +211,7 @@ def clean() -> None:
         made.append("fresh")
     if made:
         samples.delete_sample_fields(made)
-    if local_zoo.published(KEY):
+    if local_zoo.folder_of(KEY):
         yolov1_fo.unpublish(KEY)
     for path in (Path(fo.config.model_zoo_dir) / "yolov1-published").glob(".*"):
         files.remove(path)

@@ -124,10 +124,10 @@ def load(contestant: str, folder: Path, name: str, threads: int) -> Callable[[],
     if who == "ours":
         import keras
 
-        from yolov1_fo.networks.predictor import Forward
+        from yolov1_fo.networks.predictor import Predictor
 
         network = keras.saving.load_model(folder / WEIGHTS, compile=False)
-        run = Forward(network, precision)
+        run = Predictor(network, precision)
         return lambda: run(images)
     scaled = _scaled(images)
     if who == "PyTorch":

@@ -8,7 +8,7 @@ import cv2
 
 from benchmarks import measuring
 from benchmarks.measuring import Figure
-from yolov1_fo import images
+from yolov1_fo.image_files import resizing
 from yolov1_fo.pipeline import image_loading
 
 SIDE = 448
@@ -18,10 +18,10 @@ def bare(paths: Sequence[str]) -> None:
     """Decodes, turns by EXIF and resizes, and does nothing else."""
 
     def one(path: str) -> int:
-        pixels = images.resize(cv2.imread(path, cv2.IMREAD_COLOR), SIDE)
+        pixels = resizing.resize(cv2.imread(path, cv2.IMREAD_COLOR), SIDE)
         return len(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
 
-    with ThreadPoolExecutor(image_loading.threads(0)) as pool:
+    with ThreadPoolExecutor(image_loading.thread_count(0)) as pool:
         for _ in pool.map(one, paths):
             pass
 

@@ -20,7 +20,7 @@ import psutil
 import yolov1_fo
 from benchmarks import measuring, sandbox
 from benchmarks.measuring import Figure
-from yolov1_fo.runs import registry
+from yolov1_fo.runs import deletion
 
 SIDE = 448
 """In pixels; a learner that is not let go then weighs 50 MB."""
@@ -89,7 +89,7 @@ def use_long(minutes: float) -> list[Held]:
         yolov1_fo.apply(dataset, model, "predictions", progress=False)
         yolov1_fo.evaluate(dataset, "predictions", eval_key="soak", progress=False)
         dataset.delete_evaluation("soak")
-        registry.delete(dataset, "soak")
+        deletion.delete_run(dataset, "soak")
         seen.append(held(start))
         if number % 10 == 1:
             print(_said(f"round {number}", seen[-1]), flush=True)

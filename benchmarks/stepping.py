@@ -11,7 +11,7 @@ from benchmarks import measuring
 from benchmarks.coco import read_coco
 from benchmarks.measuring import Figure
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.pipeline import batches, image_cache
+from yolov1_fo.pipeline import batches, image_cache, shuffling, streaming
 from yolov1_fo.training import learner
 
 TARGETS = {"host": 1.05, "device": 1.05, "stream": 1.15}
@@ -41,10 +41,10 @@ def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
         C=len(split.classes),
     )
     kept, _ = image_cache.load(listing.filepaths, image_size)
-    width = listing.objects.most()
+    width = listing.objects.max_per_image()
     boxes, class_ids = listing.objects.padded(np.arange(len(kept)), width)
     options = {"batch_size": size, "seed": 0, "width": width}
-    learns = {name: learner.make(config) for name in ("fed", "held")}
+    learns = {name: learner.uncompiled(config) for name in ("fed", "held")}
     for one in learns.values():
         one.prepare(100)
     learns["held"].hold({"images": kept, "boxes": boxes, "class_ids": class_ids})
@@ -59,9 +59,9 @@ def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
         "device": ("held", kept_by(batches.DeviceBatches)),
         "stream": (
             "fed",
-            batches.stream(
+            streaming.stream_batches(
                 listing,
-                lambda: batches.rows_from(0, n, size, 0),
+                lambda: shuffling.rows_from_step(0, n, size, 0),
                 image_size=image_size,
                 batch_size=size,
                 width=width,

@@ -24,7 +24,7 @@ from yolov1_fo import grid, hardware, loss
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.networks import build
-from yolov1_fo.pipeline import batches, image_cache
+from yolov1_fo.pipeline import batches, image_cache, shuffling
 from yolov1_fo.training import learner
 
 THEIRS, OURS, HALF = "tutorial", "ours float32", "ours mixed_bfloat16"
@@ -103,12 +103,12 @@ def ours(split: Photographs, name: str, image_size: int, precision: str) -> Any:
         schedule="constant",
         precision=precision,
     )
-    learns = learner.make(config)
-    learns.prepare(batches.steps_per_epoch(IMAGES, BATCH))
+    learns = learner.uncompiled(config)
+    learns.prepare(shuffling.steps_per_epoch(IMAGES, BATCH))
     kept, _ = image_cache.load(split.listing.filepaths, image_size)
     objects = split.listing.objects
     made = batches.HostBatches(
-        kept, objects, batch_size=BATCH, seed=0, width=objects.most()
+        kept, objects, batch_size=BATCH, seed=0, width=objects.max_per_image()
     )
     fed = made.endless()
     return lambda: steps(learns, fed, steps_per_epoch=STEPS[OURS], shuffle=False)

@@ -1,4 +1,4 @@
-"""YOLOv1 in the FiftyOne App; registers the operators. Loads no TensorFlow."""
+"""The YOLOv1 plugin of the FiftyOne App. It does not load TensorFlow."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 try:
     import yolov1_fo  # noqa: F401  # installed
-except ImportError:  # the copy beside this folder
+except ImportError:  # use the copy next to this folder
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from .operators.apply_model import ApplyModel
@@ -23,7 +23,7 @@ from .panels.runs import RunsPanel
 
 
 def register(plugin: Any) -> None:
-    """Registers what fiftyone.yml lists."""
+    """Registers the operators and panels listed in fiftyone.yml."""
     for one in (
         *(TrainModel, ResumeTraining, StopTraining),
         *(ApplyModel, EvaluateModel, InspectDataset),

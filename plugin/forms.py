@@ -1,4 +1,4 @@
-"""Inputs that forms share."""
+"""Form inputs and messages shared by the operators."""
 
 import re
 from collections.abc import Callable
@@ -14,95 +14,98 @@ from yolov1_fo.publishing.model_card import plain
 from yolov1_fo.runs import registry
 
 
-def target(
+def add_target(
     ctx: Any,
     form: types.Object,
     action: str,
-    look: Callable[[Any], Any] = checks.check_images,
+    check_samples: Callable[[Any], Any] = checks.check_images,
 ) -> Any:
-    """Asks for the samples; returns them, or None if they do not fit.
+    """Adds the choice of dataset or view; returns the samples, or None if invalid.
 
     Args:
-        ctx: of the operator
-        form: of the operator
-        action: what is done to them, as "Train on"
-        look: checks them
+        ctx: the operator's execution context
+        form: the operator's form
+        action: what the operator does with the samples, such as "Train on"
+        check_samples: raises an error if the samples are unsuitable
     """
     form.view_target(ctx, action_description=action)
     samples = ctx.target_view(require_flat=True)
-    return samples if check(form, lambda: look(samples)) else None
+    return samples if check(form, lambda: check_samples(samples)) else None
 
 
-def check(form: types.Object, look: Callable[[], Any]) -> bool:
-    """Shows the library's own error line, if it has one.
+def check(form: types.Object, run_checks: Callable[[], Any]) -> bool:
+    """Runs checks of the library and shows their error message in the form.
 
     Args:
-        form: gets an invalid property then
-        look: checks what was filled in
+        form: the operator's form; an error makes it invalid
+        run_checks: raises an error if an input is invalid
 
     Returns:
-        whether all is well
+        whether all inputs are valid
     """
     try:
-        look()
+        run_checks()
     except (ValueError, TypeError, OSError) as error:
-        refuse(form, str(error))
+        show_error(form, str(error))
         return False
     return True
 
 
-def refuse(form: types.Object, line: str) -> None:
-    """Shows an error line, and lets nothing be executed.
+def show_error(form: types.Object, message: str) -> None:
+    """Shows an error message and disables execution.
 
-    The line stands below the input whose name it begins with, else below the form.
+    The message appears below the input whose name it begins with, or else at the end.
     """
-    notice = form.view("error", types.Error(label=plain(line)))
-    notice.invalid = True
-    notice.error_message = line
+    error = form.view("error", types.Error(label=plain(message)))
+    error.invalid = True
+    error.error_message = message
     names = list(form.properties)
-    named = line.partition(" ")[0]
-    if named in names:
-        last = names.index(named) + 1
-        for name in names[last:-1]:
-            form.properties[name] = form.properties.pop(name)  # goes behind it
+    name = message.partition(" ")[0]
+    if name in names:
+        following = names[names.index(name) + 1 : -1]
+        for one in following:
+            form.properties[one] = form.properties.pop(one)  # moves it to the end
 
 
 def detection_fields(samples: Any, form: types.Object, least: int = 1) -> list[str]:
-    """Returns the fields of Detections; says so and returns none if they are too few.
+    """Returns the Detections fields; shows an error and returns [] if too few.
 
     Args:
         samples: the target
-        form: of the operator
-        least (1): so many are needed
+        form: the operator's form
+        least (1): number of fields that are required
     """
     schema = samples.get_field_schema(
         ftype=fof.EmbeddedDocumentField, embedded_doc_type=fol.Detections
     )
     if len(schema) >= least:
         return sorted(schema)
-    needed = "a field" if least == 1 else f"{least} fields"
-    has = ", ".join(schema) or "none"
-    refuse(form, f"{fo_samples.name(samples)} needs {needed} of Detections, has {has}")
+    needed = "a Detections field" if least == 1 else f"{least} Detections fields"
+    found = ", ".join(schema) or "none"
+    show_error(form, f"{fo_samples.name(samples)} needs {needed}, got {found}")
     return []
 
 
-def say(form: types.Object, name: str, line: str, *, warns: bool = False) -> None:
-    """Shows a line.
+def add_notice(
+    form: types.Object, name: str, text: str, *, is_warning: bool = False
+) -> None:
+    """Adds a line of text.
 
     Args:
-        form: of the operator
-        name: of the line
-        line: its words
-        warns (False): whether it asks for attention
+        form: the operator's form
+        name: the property's name
+        text: the line
+        is_warning (False): whether to show it as a warning
     """
-    form.view(name, (types.Warning if warns else types.Notice)(label=plain(line)))
+    view = types.Warning if is_warning else types.Notice
+    form.view(name, view(label=plain(text)))
 
 
-def block(text: str) -> str:
-    """Returns lines as a block of Markdown that shows them as they are.
+def code_block(text: str) -> str:
+    """Returns text as a Markdown code block.
 
     Example:
-        >>> print(block("two   words"))
+        >>> print(code_block("two   words"))
         ```
         two   words
         ```
@@ -112,14 +115,16 @@ def block(text: str) -> str:
     return f"{fence}\n{text}\n{fence}"
 
 
-def classes(form: types.Object, name: str, there: list[str], description: str) -> None:
-    """Adds the choice of some classes.
+def add_classes(
+    form: types.Object, name: str, classes: list[str], description: str
+) -> None:
+    """Adds the choice of several classes.
 
     Args:
-        form: of the operator
-        name: of the parameter
-        there: to choose from
-        description: below it
+        form: the operator's form
+        name: the input's name
+        classes: the classes to choose from
+        description: help text
     """
     form.list(
         name,
@@ -127,12 +132,12 @@ def classes(form: types.Object, name: str, there: list[str], description: str) -
         label="Classes",
         description=description,
         view=types.AutocompleteView(
-            choices=[types.Choice(one) for one in there], allow_user_input=False
+            choices=[types.Choice(one) for one in classes], allow_user_input=False
         ),
     )
 
 
-def dropdown(
+def add_dropdown(
     form: types.Object,
     name: str,
     choices: dict[str, str] | list[str],
@@ -141,48 +146,48 @@ def dropdown(
     description: str = "",
     default: str | None = None,
 ) -> str:
-    """Adds a choice; returns the value that it proposes.
+    """Adds a dropdown; returns its default value.
 
     Args:
-        form: of the operator
-        name: of the parameter
+        form: the operator's form
+        name: the input's name
         choices: values, or values with their labels
-        label: of the input
-        description: below it
-        default (the first): value
+        label: the input's label
+        description: help text
+        default (the first): default value; ignored if it is not among the choices
     """
-    named = (
+    labels = (
         choices if isinstance(choices, dict) else {value: value for value in choices}
     )
     view = types.DropdownView()
-    for value, text in named.items():
+    for value, text in labels.items():
         view.add_choice(value, label=text)
-    proposed = default if default in named else next(iter(named), "")
+    selected = default if default in labels else next(iter(labels), "")
     form.enum(
         name,
-        list(named),
+        list(labels),
         label=label,
         description=description,
-        default=proposed,
+        default=selected,
         view=view,
     )
-    return proposed
+    return selected
 
 
-def run(
-    form: types.Object, dataset: Any, fits: Callable[[str], bool], none: str
+def add_run(
+    form: types.Object, dataset: Any, is_choice: Callable[[str], bool], error: str
 ) -> bool:
-    """Adds the choice of a run; says so if there is none.
+    """Adds the choice of a training run; returns whether there is one.
 
     Args:
-        form: of the operator
-        dataset: whose runs
-        fits: is asked for a run's key
-        none: what to say if none fits
+        form: the operator's form
+        dataset: the dataset with the runs
+        is_choice: returns whether a run key may be chosen
+        error: the message if there is no such run
     """
-    keys = [key for key in registry.newest(dataset) if fits(key)]
+    keys = [key for key in registry.newest_first(dataset) if is_choice(key)]
     if not keys:
-        refuse(form, none)
+        show_error(form, error)
         return False
-    dropdown(form, "run_key", keys, label="Run")
+    add_dropdown(form, "run_key", keys, label="Run")
     return True

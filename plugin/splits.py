@@ -1,113 +1,122 @@
-"""What to learn from, and what to measure on."""
+"""The split into training and validation samples."""
 
 from typing import Any
 
 import fiftyone.operators.types as types
 
-from . import facts, forms
+from yolov1_fo.datasets import fiftyone_private
 
-WAYS = {
-    "tags": "Two tags",
-    "views": "Two saved views",
-    "percent": "A part at random; no tags are written",
-    "none": "Learn from all; measure nothing",
+from . import dataset_values, forms
+
+METHODS = {
+    "tags": "By tag",
+    "views": "By saved view",
+    "percent": "Random",
+    "none": "Train on all samples, without validation",
 }
-CHOSEN = {"tags": "tag", "views": "view"}
-"""What each part is chosen by."""
-PERCENT = 20.0
+UNITS = {"tags": "tag", "views": "view"}
+"""The inputs `train_<unit>` and `val_<unit>` choose the two parts."""
+VAL_PERCENT = 20.0
 
 
-def add(form: types.Object, samples: Any, params: dict[str, Any]) -> dict[str, Any]:
-    """Adds the inputs of a split, filled from what is there.
+def add_inputs(
+    form: types.Object, samples: Any, params: dict[str, Any]
+) -> dict[str, Any]:
+    """Adds the inputs of a split.
 
     Args:
-        form: of the operator
+        form: the operator's form
         samples: the target
-        params: what was chosen so far
+        params: the inputs so far
 
     Returns:
-        `params` with what the form proposes where nothing was chosen
+        `params`, completed with the defaults of these inputs
     """
-    tags = facts.tags(samples)
-    views = samples._root_dataset.list_saved_views()
-    ways = [
-        way
-        for way in WAYS
-        if (way != "tags" or len(tags) > 1) and (way != "views" or len(views) > 1)
-    ]
-    proposed: dict[str, Any] = {"split": ways[0]}
-    named = {way: WAYS[way] for way in ways}
-    forms.dropdown(form, "split", named, label="Split")
-    way = params.get("split", ways[0])
-    if way in CHOSEN:
-        kind, there = CHOSEN[way], tags if way == "tags" else views
-        for part, verb in (("train", "Learn from"), ("val", "Measure on")):
-            name = f"{part}_{kind}"
-            likely = part if part in there else next(iter(there), "")
-            proposed[name] = likely
-            label = f"{verb} {kind}"
-            forms.dropdown(form, name, there, label=label, default=likely)
-    elif way == "percent":
-        label = "Measure on so many percent"
-        form.float("val_percent", label=label, default=PERCENT, min=1.0, max=90.0)
-        form.int("split_seed", label="Seed of the split", default=0, min=0)
-    return {**proposed, **{k: v for k, v in params.items() if v is not None}}
+    tags = dataset_values.tags(samples)
+    views = fiftyone_private.root_dataset(samples).list_saved_views()
+    methods = {
+        method: label
+        for method, label in METHODS.items()
+        if (method != "tags" or len(tags) > 1) and (method != "views" or len(views) > 1)
+    }
+    default = forms.add_dropdown(form, "split", methods, label="Split")
+    defaults: dict[str, Any] = {"split": default}
+    method = params.get("split", default)
+    if method in UNITS:
+        unit, choices = UNITS[method], tags if method == "tags" else views
+        for part, name in (("train", "Training"), ("val", "Validation")):
+            defaults[f"{part}_{unit}"] = forms.add_dropdown(
+                form, f"{part}_{unit}", choices, label=f"{name} {unit}", default=part
+            )
+    elif method == "percent":
+        form.float(
+            "val_percent",
+            label="Validation percentage",
+            description="Chosen at random; tags are not changed",
+            default=VAL_PERCENT,
+            min=1.0,
+            max=90.0,
+        )
+        form.int("split_seed", label="Split seed", default=0, min=0)
+    return {**defaults, **{k: v for k, v in params.items() if v is not None}}
 
 
-def of(samples: Any, params: dict[str, Any]) -> tuple[Any, Any]:
-    """Returns what to learn from, and what to measure on; None for nothing.
+def split(samples: Any, params: dict[str, Any]) -> tuple[Any, Any]:
+    """Returns the training and validation samples; None without validation.
 
     Args:
         samples: the target
-        params: as `add` asks for them
+        params: the inputs of `add_inputs`
 
     Raises:
-        ValueError: if a split is not one of `WAYS`, or a part is missing or empty
+        ValueError: if the method is not one of `METHODS`, or a part is missing or empty
     """
-    way = params.get("split", "none")
-    if way == "none":
+    method = params.get("split", "none")
+    if method == "none":
         return samples, None
-    if way == "percent":
+    if method == "percent":
         shuffled = samples.shuffle(seed=int(params.get("split_seed", 0)))
-        count = _count(len(samples), params)
+        count = _val_count(len(samples), params)
         return shuffled.skip(count), shuffled.limit(count)
-    if way not in WAYS:
-        raise ValueError(f"split must be one of {', '.join(WAYS)}, got {way!r}")
-    kind = CHOSEN[way]
+    if method not in METHODS:
+        raise ValueError(f"split must be one of {', '.join(METHODS)}, got {method!r}")
+    unit = UNITS[method]
     parts = []
     for name in ("train", "val"):
-        value = params.get(f"{name}_{kind}")
+        value = params.get(f"{name}_{unit}")
         if not value:
-            raise ValueError(f"split '{way}' needs {name}_{kind}")
-        if kind == "tag":
+            raise ValueError(f"split '{method}' needs {name}_{unit}")
+        if unit == "tag":
             part = samples.match_tags(value)
         else:
-            part = samples._root_dataset.load_saved_view(value)
+            part = fiftyone_private.root_dataset(samples).load_saved_view(value)
         if not len(part):
-            raise ValueError(f"{name}_{kind} '{value}' has no samples")
+            raise ValueError(f"{name}_{unit} '{value}' has no samples")
         parts.append(part)
     return parts[0], parts[1]
 
 
-def foresee(samples: Any, params: dict[str, Any]) -> tuple[Any, Any, int, int]:
-    """Returns what `of` returns, and both sizes; does not shuffle, which takes long.
+def preview(samples: Any, params: dict[str, Any]) -> tuple[Any, Any, int, int]:
+    """Returns both parts and their sizes, without the cost of shuffling.
+
+    For a random split the parts are all samples and None; the sizes are correct.
 
     Args:
         samples: the target
-        params: as `add` asks for them
+        params: the inputs of `add_inputs`
 
     Raises:
-        ValueError: as `of` does
+        ValueError: as `split` does
     """
     if params.get("split") == "percent":
-        images, count = len(samples), _count(len(samples), params)
-        return samples, None, images - count, count
-    train, val = of(samples, params)
+        total, count = len(samples), _val_count(len(samples), params)
+        return samples, None, total - count, count
+    train, val = split(samples, params)
     return train, val, len(train), 0 if val is None else len(val)
 
 
-def _count(images: int, params: dict[str, Any]) -> int:
-    percent = float(params.get("val_percent", PERCENT))
+def _val_count(total: int, params: dict[str, Any]) -> int:
+    percent = float(params.get("val_percent", VAL_PERCENT))
     if not 0 < percent < 100:
         raise ValueError(f"val_percent must be between 0 and 100, got {percent}")
-    return max(1, round(images * percent / 100))
+    return max(1, round(total * percent / 100))

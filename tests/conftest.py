@@ -131,7 +131,7 @@ def checkpoint_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
         config = NetworkConfig(network="micro", image_size=32, S=3, C=2)
         net = build.detector(config)
     kernel, bias = net.layers[-1].get_weights()
-    bias = np.full(grid.outputs(config), 0.6, bias.dtype)
+    bias = np.full(grid.output_size(config), 0.6, bias.dtype)
     net.layers[-1].set_weights([kernel * 0.2, bias])
     metadata = {
         "classes": ["blue", "red"],

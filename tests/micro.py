@@ -9,7 +9,7 @@ from yolov1_fo.architectures import (
     Connected,
     Conv,
     Dropout,
-    Local,
+    LocalConv,
     Pool,
 )
 
@@ -39,9 +39,9 @@ def _darknet(batch_norm: bool) -> Architecture:
         (
             *(Conv(8, 7, 2, batch_norm), Pool()),
             *(Conv(6, 1, 1, batch_norm), Conv(12, 3, 1, False)),
-            *(Conv(10, 3, 2, batch_norm), Local(5, 3), Dropout(), Connected(24)),
+            *(Conv(10, 3, 2, batch_norm), LocalConv(5, 3), Dropout(), Connected(24)),
         ),
-        pixels=(0.0, 1.0),
+        input_range=(0.0, 1.0),
     )
 
 

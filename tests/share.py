@@ -1,4 +1,5 @@
 """Trains in a process of its own, on devices that share each batch."""
+from yolov1_fo.training.learner import build_learner
 
 import json
 import os
@@ -58,7 +59,7 @@ def notice() -> list[int]:
 
     config = TrainConfig(network="micro", image_size=32, S=2, C=2, batch_size=2)
     with share(2) as devices:
-        learner = loop.build_learner(config, 2, devices=devices)
+        learner = build_learner(config, 2, devices=devices)
 
         def step(loss: tf.Tensor) -> None:
             context = tf.distribute.get_replica_context()

@@ -18,20 +18,20 @@ def parameters(window=(0, 0, 1, 1), flip=0, saturation=1, exposure=1, hue=None, 
     )
 
 
-def apply(images, boxes, class_ids, some, image_size=None, **settings):
+def apply(images, boxes, class_ids, params, image_size=None, **settings):
     image_size = image_size or images.shape[1]
     result = augment.apply(
         ops.convert_to_tensor(images),
         ops.convert_to_tensor(np.float32(boxes)),
         ops.convert_to_tensor(np.int32(class_ids)),
-        some,
+        params,
         image_size,
         **settings,
     )
     return [ops.convert_to_numpy(part) for part in result]
 
 
-def picture(rng, image_size=16, n=1):
+def make_image(rng, image_size=16, n=1):
     return rng.integers(0, 256, (n, image_size, image_size, 3)).astype(np.uint8)
 
 
@@ -39,7 +39,7 @@ BOX = [[[0.25, 0.125, 0.5, 0.75]]]
 
 
 def test_identity_changes_nothing(rng):
-    image = picture(rng)
+    image = make_image(rng)
     pixels, boxes, ids = apply(image, BOX, [[1]], augment.identity(1))
     np.testing.assert_allclose(pixels, image / 255, atol=1e-6)
     np.testing.assert_array_equal(boxes, BOX)
@@ -47,38 +47,38 @@ def test_identity_changes_nothing(rng):
 
 
 def test_flipping_mirrors_pixels_and_boxes(rng):
-    image = picture(rng)
+    image = make_image(rng)
     pixels, boxes, _ = apply(image, BOX, [[1]], parameters(flip=1))
     np.testing.assert_allclose(pixels, image[:, :, ::-1] / 255, atol=1e-6)
     np.testing.assert_allclose(boxes, [[[0.5, 0.125, 0.75, 0.75]]])
 
 
-def test_flipping_twice_is_nothing(rng):
-    image = picture(rng)
+def test_flipping_twice_is_the_identity(rng):
+    image = make_image(rng)
     once, boxes, ids = apply(image, BOX, [[0]], parameters(flip=1))
     twice, boxes, _ = apply(once * 255, boxes, ids, parameters(flip=1))
     np.testing.assert_allclose(twice, image / 255, atol=1e-5)
     np.testing.assert_allclose(boxes, BOX)
 
 
-def test_window_of_whole_pixels_is_a_crop(rng):
-    image = picture(rng, image_size=16)
-    some = parameters(window=(0.25, 0.5, 0.75, 1.0))
-    pixels, boxes, _ = apply(image, BOX, [[0]], some, image_size=8)
+def test_window_at_pixel_borders_is_a_crop(rng):
+    image = make_image(rng, image_size=16)
+    params = parameters(window=(0.25, 0.5, 0.75, 1.0))
+    pixels, boxes, _ = apply(image, BOX, [[0]], params, image_size=8)
     np.testing.assert_allclose(pixels, image[:, 8:16, 4:12] / 255, atol=1e-5)
-    # x: (0.25 - 0.25) / 0.5 and (0.5 - 0.25) / 0.5; y: cut off and (0.75 - 0.5) / 0.5
+    # x: (0.25 - 0.25) / 0.5 and (0.5 - 0.25) / 0.5; y: clipped and (0.75 - 0.5) / 0.5
     np.testing.assert_allclose(boxes, [[[0, 0, 0.5, 0.5]]])
 
 
-def test_outside_repeats_the_edge(rng):
-    image = picture(rng, image_size=16)
-    some = parameters(window=(-0.5, 0, 0.5, 1))
-    pixels, *_ = apply(image, BOX, [[0]], some)
+def test_edge_pixels_are_repeated_outside(rng):
+    image = make_image(rng, image_size=16)
+    params = parameters(window=(-0.5, 0, 0.5, 1))
+    pixels, *_ = apply(image, BOX, [[0]], params)
     np.testing.assert_allclose(pixels[:, :, 0], image[:, :, 0] / 255, atol=1e-6)
     np.testing.assert_allclose(pixels[:, :, 8:], image[:, :, :8] / 255, atol=1e-5)
 
 
-def test_boxes_follow_a_painted_square_exactly(rng):
+def test_boxes_match_a_painted_square(rng):
     image = np.zeros((1, 64, 64, 3), np.uint8)
     image[:, 16:40, 8:24] = 255
     box = [[[8 / 64, 16 / 64, 24 / 64, 40 / 64]]]
@@ -88,37 +88,37 @@ def test_boxes_follow_a_painted_square_exactly(rng):
             image, box, [[0]], parameters(window=window, flip=flip), image_size=256
         )
         rows, columns = np.nonzero(pixels[0, :, :, 0] > 0.5)
-        seen = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
-        np.testing.assert_allclose(np.array(seen) / 256, boxes[0, 0], atol=1 / 256)
+        square = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        np.testing.assert_allclose(np.array(square) / 256, boxes[0, 0], atol=1 / 256)
 
 
-def test_boxes_follow_where_corners_meet(rng):
+def test_align_corners_rounds_the_window_to_pixels(rng):
     image = np.zeros((1, 64, 64, 3), np.uint8)
     image[:, 16:40, 8:24] = 255
     box = [[[8 / 64, 16 / 64, 24 / 64, 40 / 64]]]
     for window in rng.uniform(-0.1, 0.1, (20, 4)) + np.array([0, 0, 1, 1]):
-        some = parameters(window=window)
-        whole = parameters(window=np.round(window * 64) / 64)
-        drawn, meant = (
+        params = parameters(window=window)
+        rounded = parameters(window=np.round(window * 64) / 64)
+        found, expected = (
             apply(image, box, [[0]], one, image_size=256, align_corners=True)
-            for one in (some, whole)
+            for one in (params, rounded)
         )
-        for a, b in zip(drawn, meant, strict=True):
+        for a, b in zip(found, expected, strict=True):
             np.testing.assert_allclose(a, b, atol=1e-5)
 
 
 @pytest.mark.parametrize(
     ("box", "class_id"),
     [
-        ((0.1, 0.1, 0.4, 0.4), -1),  # wholly outside the window
-        ((0.1, 0.1, 0.5001, 0.9), -1),  # less than 0.005 is left of it
+        ((0.1, 0.1, 0.4, 0.4), -1),  # entirely outside the window
+        ((0.1, 0.1, 0.5001, 0.9), -1),  # less than 0.005 is inside
         ((0.1, 0.6, 0.6, 0.9), 4),
-        ((0.6, 0.6, 0.6, 0.6), -1),  # has no size
+        ((0.6, 0.6, 0.6, 0.6), -1),  # empty
     ],
 )
-def test_objects_that_leave_are_none(rng, box, class_id):
-    some = parameters(window=(0.5, 0.5, 1, 1))
-    _, boxes, ids = apply(picture(rng), [[box]], [[4]], some)
+def test_objects_outside_the_window_are_dropped(rng, box, class_id):
+    params = parameters(window=(0.5, 0.5, 1, 1))
+    _, boxes, ids = apply(make_image(rng), [[box]], [[4]], params)
     assert ids.tolist() == [[class_id]]
     assert ((boxes >= 0) & (boxes <= 1)).all()
 
@@ -127,17 +127,17 @@ def test_objects_that_leave_are_none(rng, box, class_id):
 @pytest.mark.parametrize("exposure", [0.7, 1.0, 1.4])
 @pytest.mark.parametrize("hue", [None, -0.3, 0.1])
 def test_colours_change_as_in_hsv(rng, saturation, exposure, hue):
-    image = picture(rng, image_size=8)
+    image = make_image(rng, image_size=8)
     image[0, 0, :3] = [[0, 0, 0], [255, 255, 255], [90, 90, 90]]
-    some = parameters(saturation=saturation, exposure=exposure, hue=hue)
-    pixels, *_ = apply(image, BOX, [[0]], some)
+    params = parameters(saturation=saturation, exposure=exposure, hue=hue)
+    pixels, *_ = apply(image, BOX, [[0]], params)
     for before, after in zip(
         image.reshape(-1, 3) / 255, pixels.reshape(-1, 3), strict=True
     ):
         h, s, v = colorsys.rgb_to_hsv(*before)
-        turned = (h + (hue or 0)) % 1
-        changed = colorsys.hsv_to_rgb(turned, s * saturation, v * exposure)
-        np.testing.assert_allclose(after, np.clip(changed, 0, 1), atol=2e-5)
+        h = (h + (hue or 0)) % 1
+        expected = colorsys.hsv_to_rgb(h, s * saturation, v * exposure)
+        np.testing.assert_allclose(after, np.clip(expected, 0, 1), atol=2e-5)
 
 
 def test_draw_is_a_function_of_its_seed():
@@ -147,14 +147,14 @@ def test_draw_is_a_function_of_its_seed():
         assert not np.array_equal(a, c)
 
 
-def test_draw_stays_within_the_settings():
+def test_draw_uses_the_full_range_of_the_settings():
     config = AugmentConfig(jitter=0.1, flip=0.25, saturation=2.0, exposure=1.0, hue=0.1)
     window, flip, saturation, exposure, hue = map(
         ops.convert_to_numpy, augment.draw(0, 4000, config)
     )
-    moved = window - [0, 0, 1, 1]
-    assert -0.1 <= moved.min() < -0.09
-    assert 0.09 < moved.max() <= 0.1
+    shift = window - [0, 0, 1, 1]
+    assert -0.1 <= shift.min() < -0.09
+    assert 0.09 < shift.max() <= 0.1
     assert flip.mean() == pytest.approx(0.25, abs=0.03)
     assert 0.5 <= saturation.min() < 0.51
     assert 1.98 < saturation.max() <= 2.0
@@ -164,5 +164,5 @@ def test_draw_stays_within_the_settings():
     assert 0.099 < hue.max() <= 0.1
 
 
-def test_without_hue_nothing_is_turned():
+def test_hue_is_off_by_default():
     assert augment.draw(0, 3, AugmentConfig()).hue is None

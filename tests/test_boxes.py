@@ -21,10 +21,10 @@ def some_boxes(draw, count=5):
     [
         ((0, 0, 1, 1), (0, 0, 1, 1), 1.0),
         ((0, 0, 0.5, 1), (0.25, 0, 0.75, 1), 1 / 3),  # inter 0.25, union 0.75
-        ((0, 0, 0.5, 0.5), (0.5, 0.5, 1, 1), 0.0),  # they touch
-        ((0, 0, 0, 0), (0, 0, 0, 0), 0.0),  # both are empty
-        ((0, 0, 0, 1), (0, 0, 1, 1), 0.0),  # one has no width
-        ((0.6, 0, 0.4, 1), (0, 0, 1, 1), 0.0),  # turned inside out
+        ((0, 0, 0.5, 0.5), (0.5, 0.5, 1, 1), 0.0),  # touching
+        ((0, 0, 0, 0), (0, 0, 0, 0), 0.0),  # both empty
+        ((0, 0, 0, 1), (0, 0, 1, 1), 0.0),  # one without width
+        ((0.6, 0, 0.4, 1), (0, 0, 1, 1), 0.0),  # negative width
     ],
 )
 def test_iou_of_known_pairs(a, b, expected):
@@ -44,36 +44,36 @@ def test_corners_and_centres_are_inverse(xyxy):
     np.testing.assert_allclose(back, xyxy, atol=1e-6)
 
 
-def test_tensors_give_what_arrays_give(rng):
+def test_tensors_and_arrays_give_the_same_iou(rng):
     a, b = (rng.uniform(0, 1, (2, 3, 4)).astype(np.float32) for _ in range(2))
     tensor = boxes.iou(ops.convert_to_tensor(a), ops.convert_to_tensor(b))
     np.testing.assert_allclose(ops.convert_to_numpy(tensor), boxes.iou(a, b), atol=1e-6)
 
 
-def test_no_boxes_have_no_overlap():
+def test_iou_of_no_boxes():
     assert boxes.iou(np.zeros((0, 4)), np.zeros((3, 4))).shape == (0, 3)
 
 
 @pytest.mark.parametrize(("width", "height"), [(7, 3), (640, 480), (1999, 1333)])
-def test_half_of_a_box_is_measured_as_half_of_it(width, height, rng):
-    """As the development kit measures it, in whole pixels."""
+def test_iou_of_half_a_box_is_exactly_one_half(width, height, rng):
+    """As in the VOC development kit, which computes in integer pixels."""
     size = np.array([width, height, width, height])
     for _ in range(200):
         half = rng.integers(1, max(width // 4, 2))
         left, top = rng.integers(width - 2 * half + 1), rng.integers(height)
         bottom = rng.integers(top + 1, height + 1)
         x, y, right, low = np.array([left, top, left + half, bottom]) / size
-        stored = [x, y, right - x, low - y]  # corner and size, as FiftyOne has it
+        stored = [x, y, right - x, low - y]  # FiftyOne's format
         part = [stored[0], stored[1], stored[0] + stored[2], stored[1] + stored[3]]
-        whole = np.array([left, top, left + 2 * half, bottom]) / size
-        overlap = boxes.measured_iou([part], [whole])
+        full = np.array([left, top, left + 2 * half, bottom]) / size
+        overlap = boxes.evaluation_iou([part], [full])
         assert overlap[0, 0] == 0.5
         assert boxes.reaches(overlap, 0.5).all()
 
 
-def test_crowds_are_measured_by_the_part_inside():
+def test_overlap_with_a_crowd_is_relative_to_the_box():
     crowd, box = [0.0, 0.0, 1.0, 1.0], [0.5, 0.5, 1.5, 1.0]
-    measured = boxes.measured_iou(
+    overlap = boxes.evaluation_iou(
         [box], [crowd, crowd], is_crowd=np.array([True, False])
     )
-    assert measured.tolist() == [[0.5, 0.2]]  # 0.25 of 0.5; 0.25 of 1.25
+    assert overlap.tolist() == [[0.5, 0.2]]  # 0.25 of 0.5; 0.25 of 1.25

@@ -1,6 +1,7 @@
-"""What anyone may have written into a checkpoint or a zoo, or given as a name.
+"""Damaged and hostile metadata, zoo entries and names.
 
-Each of some thousand bad inputs, always the same, ends in success or in one line.
+Each of a thousand bad inputs, always the same ones, is accepted or is an error of one
+line.
 """
 
 import copy
@@ -15,9 +16,9 @@ import pytest
 import yolov1_fo
 from yolov1_fo.cli import main
 from yolov1_fo.model import darknet_releases, yolov1_model
-from yolov1_fo.model.settings import YOLOv1ModelConfig
-from yolov1_fo.publishing import local_zoo, manifest, model_card, resolve
-from yolov1_fo.runs import checkpoint, registry
+from yolov1_fo.model.model_config import YOLOv1ModelConfig
+from yolov1_fo.publishing import local_zoo, manifest, model_card, model_sources
+from yolov1_fo.runs import checkpoint, folders
 
 REFUSALS = (ValueError, TypeError, OSError)
 JUNK = (
@@ -70,46 +71,46 @@ CONFIGS = (
 )
 
 
-def places(said, place=()):
-    """Yields where each part of nested JSON stands."""
-    if place:
-        yield place
-    parts = {dict: lambda: said.items(), list: lambda: enumerate(said)}
-    for key, value in parts.get(type(said), tuple)():
-        yield from places(value, (*place, key))
+def paths_of(content, path=()):
+    """Yields the path to each part of nested JSON."""
+    if path:
+        yield path
+    parts = {dict: lambda: content.items(), list: lambda: enumerate(content)}
+    for key, value in parts.get(type(content), tuple)():
+        yield from paths_of(value, (*path, key))
 
 
-def spoiled(said, rng):
+def damaged(content, rng):
     """Returns JSON of which up to three parts are missing or junk."""
-    said = copy.deepcopy(said)
+    content = copy.deepcopy(content)
     for _ in range(rng.choice([1, 1, 2, 3])):
-        there = [*places(said)]
-        if not there:
+        paths = [*paths_of(content)]
+        if not paths:
             break
-        *way, last = rng.choice(there)
-        holder = said
+        *way, last = rng.choice(paths)
+        holder = content
         for key in way:
             holder = holder[key]
         if rng.random() < 0.2:
             del holder[last]
         else:
             holder[last] = copy.deepcopy(rng.choice(JUNK))
-    return said
+    return content
 
 
 def refused(call, *arguments):
-    """Returns whether a call was refused, which it may be in one short line of ours."""
+    """Returns whether a call was refused, with a short error of ours in one line."""
     try:
         call(*arguments)
     except REFUSALS as error:
-        said, is_ours = str(error), not isinstance(error, UnicodeError)
+        message, is_ours = str(error), not isinstance(error, UnicodeError)
     else:
         return False
-    assert said
-    assert is_ours, said
-    assert "\n" not in said
-    assert len(said) < 2500
-    assert not said.startswith("[Errno"), said
+    assert message
+    assert is_ours, message
+    assert "\n" not in message
+    assert len(message) < 2500
+    assert not message.startswith("[Errno"), message
     return True
 
 
@@ -119,18 +120,18 @@ def folder(tmp_path):
     return tmp_path
 
 
-def told(folder):
+def use_metadata(folder):
     metadata = checkpoint.read_metadata(folder, "detect")
     model_card.text("name", metadata).encode()
     json.dumps(manifest._manifest("name", metadata, 1)).encode()
 
 
-def test_spoiled_cards_are_refused_in_one_line(folder):
+def test_damaged_metadata_is_an_error_of_one_line(folder):
     rng = random.Random(16)
     refusals = 0
     for _ in range(1000):
-        (folder / "run.json").write_text(json.dumps(spoiled(METADATA, rng)))
-        refusals += refused(told, folder)
+        (folder / "run.json").write_text(json.dumps(damaged(METADATA, rng)))
+        refusals += refused(use_metadata, folder)
     assert 300 < refusals < 900
 
 
@@ -138,7 +139,7 @@ def test_spoiled_cards_are_refused_in_one_line(folder):
     ("content", "line"),
     [
         (b"", "is not valid JSON"),
-        (b"\xff\xfe{}", "is no text in UTF-8"),
+        (b"\xff\xfe{}", "is not text in UTF-8"),
         (b"[" * 100_000, "is not valid JSON: it is too deep"),
         (b'{"a":' * 50_000 + b"1" + b"}" * 50_000, "it is too deep"),
         (b"1" * 5000, "is not valid JSON"),
@@ -147,27 +148,36 @@ def test_spoiled_cards_are_refused_in_one_line(folder):
             b'{"format": true, "classes": [], "settings": {}}',
             "must have a format of at most 2",
         ),
-        (b'{"format": 1, "classes": ["\\ud800"], "settings": {}}', "half a character"),
-        (b'{"format": 1, "classes": ["a", "a"], "settings": {}}', "different names as"),
-        (b'{"format": 1, "classes": ["a"], "settings": []}', "settings by name as"),
+        (
+            b'{"format": 1, "classes": ["\\ud800"], "settings": {}}',
+            "incomplete surrogate pair",
+        ),
+        (
+            b'{"format": 1, "classes": ["a", "a"], "settings": {}}',
+            "classes in .* must be a list of different names",
+        ),
+        (
+            b'{"format": 1, "classes": ["a"], "settings": []}',
+            "settings in .* must be an object of settings",
+        ),
         (b'{"format": 1, "classes": ["a"], "settings": {}}', "lacks settings network"),
     ],
 )
-def test_a_card_that_is_none_is_said(folder, content, line):
+def test_invalid_metadata_is_an_error_of_one_line(folder, content, line):
     (folder / "run.json").write_bytes(content)
     with pytest.raises(ValueError, match=line):
         checkpoint.read_metadata(folder, "detect")
 
 
-def test_a_card_of_gigabytes_is_not_read(folder):
+def test_metadata_of_gigabytes_is_not_read(folder):
     with (folder / "run.json").open("wb") as file:
         file.truncate(2**40)
-    with pytest.raises(ValueError, match="is too long: it may have 67108864 bytes"):
+    with pytest.raises(ValueError, match="must have at most 67108864 bytes, got more"):
         checkpoint.read_metadata(folder)
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "device", "link to nowhere"])
-def test_what_is_no_file_in_place_of_a_card_keeps_nobody_waiting(folder, kind):
+def test_something_else_in_place_of_a_file_blocks_nobody(folder, kind):
     make = {
         "folder": lambda path: path.mkdir(),
         "pipe": os.mkfifo,
@@ -176,7 +186,9 @@ def test_what_is_no_file_in_place_of_a_card_keeps_nobody_waiting(folder, kind):
     }
     for name in ("run.json", "best", "last"):
         make[kind](folder / name)
-    with pytest.raises(FileNotFoundError, match=r"run\.json' is not there, or is no f"):
+    with pytest.raises(
+        FileNotFoundError, match=r"run\.json' does not exist or is not a f"
+    ):
         checkpoint.read_metadata(folder)
     with pytest.raises(FileNotFoundError, match=r"has no run\.json"):
         checkpoint.resolve(folder)
@@ -190,16 +202,16 @@ def test_what_is_no_file_in_place_of_a_card_keeps_nobody_waiting(folder, kind):
     ],
 )
 @pytest.mark.parametrize("name", ["best", "last"])
-def test_a_pointer_leads_nowhere_else(tmp_path, name, content):
+def test_a_pointer_can_not_lead_to_another_folder(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=name):
         checkpoint.resolve(tmp_path)
 
 
-def test_a_pointer_that_is_damaged_lets_no_checkpoint_go(tmp_path, caplog):
+def test_with_a_damaged_pointer_no_checkpoint_is_deleted(tmp_path, caplog):
     for epoch in (1, 2, 3):
-        with checkpoint.writing(tmp_path, epoch, best=False) as made:
-            (made / "network.keras").touch()
+        with checkpoint.writing(tmp_path, epoch, best=False) as folder:
+            (folder / "network.keras").touch()
         (tmp_path / "best").write_text("../elsewhere")
     assert (tmp_path / "epoch_0003").is_dir()
     assert (tmp_path / "epoch_0002").is_dir()
@@ -213,27 +225,27 @@ NAMES = (
 )
 
 
-def test_names_of_any_kind_are_taken_or_refused_in_one_line(zoo_dir, painted):
+def test_names_are_accepted_or_an_error_of_one_line(zoo_dir, painted):
     rng = random.Random(16)
     alphabet = "ab./\\:\0\n\t é\u202e\ud800-_0$%'\"*?<>|"
     drawn = ["".join(rng.choices(alphabet, k=rng.randint(1, 9))) for _ in range(100)]
     for name in (*NAMES, *drawn):
         for dataset in (None, painted, "dataset", 5):
-            assert refused(resolve.find, name, dataset)
+            assert refused(model_sources.find_config, name, dataset)
             assert refused(local_zoo.publish, name, "other", dataset)
         assert refused(yolov1_fo.load_model, name)
         refused(local_zoo.check_name, name)
         assert refused(local_zoo.unpublish, name)
-        assert local_zoo.published(name) is None
-        refused(registry.folder, painted, name)
+        assert local_zoo.folder_of(name) is None
+        refused(folders.run_folder, painted, name)
     assert not zoo_dir.exists()
 
 
-class Built(Exception):  # it tells that all was well
-    """Stands for a network that is built."""
+class Built(Exception):  # signals success
+    """Raised in place of building a network."""
 
 
-def test_spoiled_entries_of_a_zoo_are_refused_in_one_line(zoo_dir, monkeypatch):
+def test_damaged_zoo_entries_are_an_error_of_one_line(zoo_dir, monkeypatch):
     def build(*_, **__):
         raise Built
 
@@ -241,7 +253,7 @@ def test_spoiled_entries_of_a_zoo_are_refused_in_one_line(zoo_dir, monkeypatch):
     monkeypatch.setattr(darknet_releases, "SITE", "http://127.0.0.1:9/")
     rng, built = random.Random(16), 0
     for _ in range(400):
-        entry = spoiled(rng.choice(CONFIGS), rng)
+        entry = damaged(rng.choice(CONFIGS), rng)
         try:
             refused(lambda d: yolov1_model.YOLOv1Model(YOLOv1ModelConfig(d)), entry)
         except Built:
@@ -249,19 +261,21 @@ def test_spoiled_entries_of_a_zoo_are_refused_in_one_line(zoo_dir, monkeypatch):
         except etac.ConfigError as error:
             pytest.fail(f"{entry}: {error}")
         except AssertionError:
-            if not entry.get("model_name"):  # else FiftyOne says so, as it wants
+            if not entry.get("model_name"):  # else it is an error of FiftyOne's
                 raise
     assert 0 < built < 200
 
 
 @pytest.mark.parametrize(
     ("content", "line"),
-    [(b"\xff\xfe\n", "is no text in UTF-8"), (b" \n\n", "names no class")],
+    [(b"\xff\xfe\n", "is not text in UTF-8"), (b" \n\n", "has no class")],
 )
-def test_a_file_of_names_that_is_none_is_one_line(tmp_path, capsys, content, line):
+def test_an_invalid_file_of_names_is_an_error_of_one_line(
+    tmp_path, capsys, content, line
+):
     names = tmp_path / "voc.names"
     words = ["import-darknet", "w", "--network", "darknet-yolov1", "--out", "o"]
-    for said in ("does not exist", line):
+    for message in ("does not exist", line):
         assert main.main([*words, "--names", str(names)]) == 2
-        assert said in capsys.readouterr().err
+        assert message in capsys.readouterr().err
         names.write_bytes(content)

@@ -17,6 +17,7 @@ from yolov1_fo import augment, decode, grid, images, loss
 from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.boxes import cxcywh_to_xyxy
 from yolov1_fo.config import GridConfig, LossConfig, NetworkConfig, TrainConfig
+from yolov1_fo.image_files import resizing
 from yolov1_fo.networks import build, darknet_weights, layers
 from yolov1_fo.training.optimizers import DarknetSGD, Schedule
 
@@ -34,7 +35,7 @@ def known(request, monkeypatch) -> Golden:
     name = request.param
     monkeypatch.setitem(NETWORKS, name, GOLDEN[name])
     config = NetworkConfig(network=name, image_size=56, S=7, B=2, C=3)
-    net = build.detector(config, blank=True)
+    net = build.detector(config, zero_init=True)
     darknet_weights.read(golden.DARKNET / f"{name}.weights", net)
     return Golden(name, config, net)
 
@@ -121,7 +122,7 @@ def test_detections_are_darknets(known, setting, confidence_thresh, iou_thresh):
         (numbers["raw_output"][None], 1e-8, 5e-5),
         (known.network(image), 1e-6, 1e-4),
     ):
-        [found] = decode.decode(
+        [found] = decode.detections(
             output, known.config, max_detections=1000, darknet=True, **options
         )
         ours = np.column_stack([found.class_ids, found.scores, found.boxes * size])
@@ -173,7 +174,7 @@ def test_resize_is_darknets():
     picture = images.read(golden.DARKNET / "input.png")
     theirs = np.moveaxis(numbers["original_chw"], 0, -1)
     np.testing.assert_allclose(picture / 255, theirs, atol=1e-7)
-    resized = images.resize_aligned(picture, 448)
+    resized = resizing.resize_align_corners(picture, 448)
     assert resized.dtype == np.float32
     theirs = np.moveaxis(numbers["resized448_chw"], 0, -1)
     np.testing.assert_allclose(resized, theirs, rtol=0, atol=1e-6)
@@ -236,7 +237,7 @@ NUMBERED = {
 def _compare_gradients(known, numbers, gradients, below: float, above: float) -> None:
     parts = [
         part
-        for layer in darknet_weights._layers(known.network, False)
+        for layer in darknet_weights._stored_layers(known.network, False)
         for part in layer
     ]
     by_path = {part.variable.path: part for part in parts}

@@ -16,8 +16,8 @@ def encode(*objects, config=CONFIG):
     return grid.encode(boxes, np.array([i for _, i in objects], np.int32), config)
 
 
-def test_split_follows_darknets_layout():
-    y = np.arange(grid.outputs(CONFIG))
+def test_split_uses_darknets_layout():
+    y = np.arange(grid.output_size(CONFIG))
     cells = grid.split(y, CONFIG)
     # 49 cells x 3 classes, then 49 x 2 confidences, then 49 x 2 boxes of 4
     assert cells.class_probs[1, 0].tolist() == [21, 22, 23]  # row 1 is the 8th cell
@@ -30,68 +30,69 @@ def test_split_follows_darknets_layout():
 )
 def test_split_and_join_are_inverse(S, B, C, n):
     config = GridConfig(S=S, B=B, C=C)
-    y = np.random.default_rng(0).normal(size=(n, grid.outputs(config)))
+    y = np.random.default_rng(0).normal(size=(n, grid.output_size(config)))
     np.testing.assert_array_equal(grid.join(grid.split(y, config)), y)
 
 
 def test_encode_places_an_object_in_the_cell_of_its_centre():
     # centre (0.5, 0.25): 3.5 and 1.75 cells, so row 1, column 3
-    truth = grid.split_truth(encode(((0.4, 0.05, 0.6, 0.45), 2)))
-    assert truth.object.sum() == 1
-    np.testing.assert_allclose(truth.boxes[1, 3], [0.5, 0.75, 0.2, 0.4], atol=1e-6)
-    assert truth.class_probs[1, 3].tolist() == [0, 0, 1]
+    targets = grid.split_targets(encode(((0.4, 0.05, 0.6, 0.45), 2)))
+    assert targets.object.sum() == 1
+    np.testing.assert_allclose(targets.boxes[1, 3], [0.5, 0.75, 0.2, 0.4], atol=1e-6)
+    assert targets.class_probs[1, 3].tolist() == [0, 0, 1]
 
 
 @pytest.mark.parametrize(
     ("box", "cell"),
     [
         ((0.9, 0.9, 1.0, 1.0), (6, 6)),
-        ((0.98, 0.98, 1.02, 1.02), (6, 6)),  # cut to 0.98..1
-        ((-0.5, 0.4, 0.1, 0.6), (3, 0)),  # cut to 0..0.1, the centre moves
+        ((0.98, 0.98, 1.02, 1.02), (6, 6)),  # clipped to 0.98..1
+        ((-0.5, 0.4, 0.1, 0.6), (3, 0)),  # clipped to 0..0.1, which moves the centre
         ((0, 0, 1, 1), (3, 3)),
     ],
 )
 def test_encode_clips_to_the_image(box, cell):
-    truth = grid.split_truth(encode((box, 0)))
-    assert np.argwhere(truth.object).tolist() == [list(cell)]
-    assert (truth.boxes[cell] >= 0).all()
-    assert (truth.boxes[cell] <= 1).all()
+    targets = grid.split_targets(encode((box, 0)))
+    assert np.argwhere(targets.object).tolist() == [list(cell)]
+    assert (targets.boxes[cell] >= 0).all()
+    assert (targets.boxes[cell] <= 1).all()
 
 
 @pytest.mark.parametrize(
     "box", [(0.5, 0.5, 0.5, 0.7), (0.6, 0.5, 0.4, 0.7), (1.1, 0.2, 1.3, 0.4)]
 )
-def test_encode_leaves_out_what_has_no_size(box):
+def test_encode_ignores_empty_boxes(box):
     assert not encode((box, 0)).any()
 
 
 def test_encode_keeps_the_first_of_two_in_a_cell():
     y_true = encode(((0.4, 0.4, 0.6, 0.6), 1), ((0.45, 0.45, 0.55, 0.55), 2))
-    assert grid.split_truth(y_true).class_probs[3, 3].tolist() == [0, 1, 0]
+    assert grid.split_targets(y_true).class_probs[3, 3].tolist() == [0, 1, 0]
 
 
-def test_encode_lets_an_empty_box_take_no_cell():
+def test_empty_boxes_do_not_occupy_a_cell():
     y_true = encode(((0.5, 0.5, 0.5, 0.5), 1), ((0.45, 0.45, 0.55, 0.55), 2))
-    assert grid.split_truth(y_true).class_probs[3, 3].tolist() == [0, 0, 1]
+    assert grid.split_targets(y_true).class_probs[3, 3].tolist() == [0, 0, 1]
 
 
-def test_encode_of_nothing_is_zeros():
+def test_encode_without_objects_is_zero():
     assert not encode(((0.2, 0.2, 0.8, 0.8), -1)).any()
 
 
 @given(st.integers(0, 10_000), st.integers(1, 12))
-def test_encode_and_to_xyxy_are_inverse(seed, S):
+def test_encode_and_cell_boxes_to_xyxy_are_inverse(seed, S):
     rng = np.random.default_rng(seed)
     config = GridConfig(S=S, B=1, C=4)
     corners = np.sort(rng.uniform(0, 1, (6, 2, 2)), axis=1)
     boxes = corners.reshape(6, 4).astype(np.float32)
-    truth = grid.split_truth(grid.encode(boxes, np.arange(6) % 4, config))
-    found = grid.to_xyxy(truth.boxes[..., None, :], config)[truth.object > 0][:, 0]
+    targets = grid.split_targets(grid.encode(boxes, np.arange(6) % 4, config))
+    found = grid.cell_boxes_to_xyxy(targets.boxes[..., None, :], config)
+    found = found[targets.object > 0][:, 0]
     distance = np.abs(found[:, None] - boxes[None]).max(axis=-1)
     assert (distance.min(axis=1) < 1e-5).all()
 
 
-def test_encode_is_the_same_in_every_world(rng):
+def test_encode_is_the_same_for_arrays_tensors_and_tf_data(rng):
     corners = np.sort(rng.uniform(0, 1, (2, 5, 2, 2)), axis=2)
     boxes = corners.reshape(2, 5, 4).astype(np.float32)
     class_ids = rng.integers(-1, 3, (2, 5)).astype(np.int32)
@@ -105,6 +106,6 @@ def test_encode_is_the_same_in_every_world(rng):
     np.testing.assert_allclose(np.stack(list(mapped)), expected, atol=1e-6)
 
 
-def test_encode_asks_for_padding():
+def test_encode_needs_padded_boxes():
     with pytest.raises(ValueError, match="padded to at least one row"):
         grid.encode(np.zeros((0, 4)), np.zeros(0, int), CONFIG)

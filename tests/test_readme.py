@@ -1,4 +1,4 @@
-"""The README's Python runs, with smaller settings."""
+"""The README's Python runs, with smaller settings; its layout is complete."""
 
 import ast
 import re
@@ -33,7 +33,7 @@ def test_ten_lines_run(monkeypatch, capsys):
 
 
 def _few_scenes():
-    """Returns the first scenes of each split; the whole quickstart has its own test."""
+    """Returns the first scenes of each split; the full quickstart has its own test."""
     from yolov1_fo.datasets import quickstart
 
     counts = {"train": 16, "val": 8}
@@ -42,18 +42,24 @@ def _few_scenes():
         return quickstart.load_quickstart("readme", persistent=False)
 
 
-def test_each_module_and_package_stands_in_the_tree():
-    tree = README.read_text().split("## The tree")[1].split("## The paper")[0]
+def test_the_layout_lists_each_module_and_package_once():
+    layout = README.read_text().split("## Repository layout")[1]
+    library = layout.split("\nplugin/")[0]
+    listed = re.findall(r"^  (\w+(?:/|\.py)) +\w", library, re.M)
     entries = README.parent.glob("yolov1_fo/[a-z]*")
-    names = {path.stem for path in entries if path.suffix == ".py" or path.is_dir()}
-    assert len(names) > 20
-    assert not {name for name in names if not re.search(rf"\b{name}\b", tree)}
+    there = {
+        f"{path.name}/" if path.is_dir() else path.name
+        for path in entries
+        if path.suffix == ".py" or path.is_dir()
+    }
+    assert len(there) > 20
+    assert sorted(listed) == sorted(there)
 
 
-def test_the_tutorials_map_names_tests_that_are_there():
+def test_the_tutorial_map_names_existing_tests():
     tests = Path(__file__).parent
     text = (README.parent / "docs" / "tutorial-map.md").read_text()
-    there = "\n".join(path.read_text() for path in tests.rglob("test_*.py"))
-    named = set(re.findall(r"`(test_\w+)`", text))
+    code = "\n".join(path.read_text() for path in tests.rglob("test_*.py"))
+    names = set(re.findall(r"`(test_\w+)`", text))
     assert len(re.findall(r"^\| \d+ \|", text, re.M)) == 31
-    assert not {name for name in named if f"def {name}(" not in there}
+    assert not {name for name in names if f"def {name}(" not in code}

@@ -8,10 +8,11 @@ import fiftyone as fo
 import pymongo.errors
 import pytest
 
-from yolov1_fo.cli import doctor, main
-from yolov1_fo.datasets import connection, database
+from yolov1_fo.cli import fiftyone_checks, main
+from yolov1_fo.datasets import connection, database_uri
 from yolov1_fo.jobs import control, worker
-from yolov1_fo.runs import registry
+from yolov1_fo.jobs.job import LOG_FILE, Job, JobProgress
+from yolov1_fo.runs import records, registry
 
 PASSWORD = "p%40ss%3Aw0rd"
 MEANT = "p@ss:w0rd"
@@ -28,7 +29,7 @@ def secret(monkeypatch):
 
 
 @pytest.fixture
-def records():
+def log_records():
     """Lets the tests' own log records and handlers come back."""
     make, ours = logging.getLogRecordFactory(), logging.getLogger("yolov1_fo")
     handlers, ours.handlers = ours.handlers, []
@@ -57,8 +58,8 @@ def tells(text):
     ],
 )
 def test_hosts_and_ports_of_a_uri(uri, place):
-    assert database.hosts(uri).startswith(place)
-    assert "pw" not in database.hosts(uri)
+    assert database_uri.hosts(uri).startswith(place)
+    assert "pw" not in database_uri.hosts(uri)
 
 
 @pytest.mark.parametrize(
@@ -77,8 +78,8 @@ def test_hosts_and_ports_of_a_uri(uri, place):
 def test_a_uri_that_is_not_one_tells_nothing(monkeypatch, uri):
     monkeypatch.setattr(fo.config, "database_uri", uri)
     if "@" in uri:
-        assert database.hosts(uri) == "set by FIFTYONE_DATABASE_URI"
-    said = database.scrubbed(f"can't open {uri}, nor {uri!r}: Port must be '1234'")
+        assert database_uri.hosts(uri) == "set by FIFTYONE_DATABASE_URI"
+    said = database_uri.scrub(f"can't open {uri}, nor {uri!r}: Port must be '1234'")
     assert "12/34" not in said
     assert "u:" not in said
 
@@ -90,22 +91,22 @@ def test_texts_of_others_are_scrubbed(secret):
         f"authentication failed for {PASSWORD} ({MEANT})",
         "tlsCertificateKeyFilePassword k3yword is wrong",
     ):
-        assert not tells(database.scrubbed(text)), text
-        assert "bob" not in database.scrubbed(text)
-    assert database.scrubbed(f"no {URI}!") == f"no {PLACE}!"
-    assert database.scrubbed("nothing of it") == "nothing of it"
+        assert not tells(database_uri.scrub(text)), text
+        assert "bob" not in database_uri.scrub(text)
+    assert database_uri.scrub(f"no {URI}!") == f"no {PLACE}!"
+    assert database_uri.scrub("nothing of it") == "nothing of it"
 
 
 def test_short_words_of_a_uri_stay_words(monkeypatch):
     monkeypatch.setattr(fo.config, "database_uri", "mongodb://a:at@h")
-    assert database.scrubbed("look at it") == "look at it"
+    assert database_uri.scrub("look at it") == "look at it"
 
 
 def test_lines_name_host_and_port_alone(secret, monkeypatch):
-    job = control.Job(Path("x"), "train", "d", "t", control.Progress(), 1)
+    job = Job(Path("x"), "train", "d", "t", JobProgress(), 1)
     gone = pymongo.errors.AutoReconnect("gone")
-    lines = [connection.no_answer(), worker._line(gone, job)]
-    lines.append(worker._line(ValueError(f"no {URI}"), job))
+    lines = [connection.unreachable_message(), worker._error_line(gone, job)]
+    lines.append(worker._error_line(ValueError(f"no {URI}"), job))
 
     def refuse():
         raise RuntimeError("Failed to validate `mongod` version") from (
@@ -113,10 +114,10 @@ def test_lines_name_host_and_port_alone(secret, monkeypatch):
         )
 
     monkeypatch.setattr(fo, "list_datasets", refuse)
-    lines.append(str(doctor._database()))
+    lines += map(str, fiftyone_checks.check_database())
     assert "can't be used: Authentication failed" in lines[-1]
     monkeypatch.setattr(fo, "list_datasets", list)
-    lines.append(str(doctor._database()))
+    lines += map(str, fiftyone_checks.check_database())
     for line in lines:
         assert not tells(line)
         assert PLACE in line
@@ -125,7 +126,7 @@ def test_lines_name_host_and_port_alone(secret, monkeypatch):
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (pymongo.errors.InvalidURI("Port must be 'p@'"), "is no URI that MongoDB tak"),
+        (pymongo.errors.InvalidURI("Port must be 'p@'"), "is not a valid MongoDB URI"),
         (pymongo.errors.ConfigurationError("no DNS"), "can't be used: no DNS; correct"),
     ],
 )
@@ -138,10 +139,11 @@ def test_a_uri_that_mongodb_refuses_is_one_line(secret, monkeypatch, error, line
         connection.check()
     assert not tells(str(caught.value))
     assert "p@" not in str(caught.value)
-    assert doctor._database().remedy
+    [check] = fiftyone_checks.check_database()
+    assert check.remedy
 
 
-def test_command_line_tells_no_secret(secret, monkeypatch, capsys, records):
+def test_command_line_tells_no_secret(secret, monkeypatch, capsys, log_records):
     def fail(*_):
         logging.getLogger("yolov1_fo").warning("asked %s", URI)
         raise ValueError(f"no {URI}")
@@ -154,7 +156,9 @@ def test_command_line_tells_no_secret(secret, monkeypatch, capsys, records):
     assert said.out == f"asked {PLACE}\n"
 
 
-def test_log_of_a_job_tells_no_secret(secret, monkeypatch, tmp_path, records, capsys):
+def test_log_of_a_job_tells_no_secret(
+    secret, monkeypatch, tmp_path, log_records, capsys
+):
     def fail(*_):
         logging.getLogger("fiftyone").warning("lost %s at %d %d", URI, 1)  # one short
         raise ConnectionError(f"Could not connect to {URI}")
@@ -163,7 +167,7 @@ def test_log_of_a_job_tells_no_secret(secret, monkeypatch, tmp_path, records, ca
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(worker, "_apply", fail)
-    monkeypatch.setattr(control, "arguments", lambda place: {})
+    monkeypatch.setattr(worker, "read_arguments", lambda folder: {})
     monkeypatch.setattr(worker.signal, "signal", lambda *_: None)
     root = logging.getLogger()
     monkeypatch.setattr(root, "handlers", [logging.StreamHandler(sys.stderr)])
@@ -172,21 +176,23 @@ def test_log_of_a_job_tells_no_secret(secret, monkeypatch, tmp_path, records, ca
     assert "Could not connect to " + PLACE in said
     assert not tells(said)
     assert not tells(control.find(tmp_path).progress.label)
-    (tmp_path / control.LOG).write_text(f"a library wrote {URI}\n")
+    (tmp_path / LOG_FILE).write_text(f"a library wrote {URI}\n")
     assert control.find(tmp_path).log() == f"a library wrote {PLACE}"
 
 
 def test_run_keeps_no_secret_of_what_failed(secret, monkeypatch, tmp_path):
     from types import SimpleNamespace
 
-    from yolov1_fo.training import loop
+    from yolov1_fo.training.loop import Session
 
     known = {}
     monkeypatch.setattr(registry, "register", lambda *_, **more: known.update(more))
-    monkeypatch.setattr(registry, "update", lambda *_, **more: known.update(more))
-    plan = SimpleNamespace(
+    monkeypatch.setattr(records, "update", lambda *_, **more: known.update(more))
+    session = Session.__new__(Session)
+    session.plan = SimpleNamespace(
         dataset=None, run_key="r", folder=tmp_path / "r", resumes=False
     )
-    with pytest.raises(OSError, match="no"), loop._run_of(plan, {}):
+    session.record = {}
+    with pytest.raises(OSError, match="no"), session.registered():
         raise OSError(f"no {URI}")
     assert known == {"status": "failed", "error": f"no {PLACE}"}

@@ -1,4 +1,4 @@
-"""What an earlier version left in a user's database and folders works today."""
+"""The database and folders of an earlier version still work."""
 
 import contextlib
 import json
@@ -16,14 +16,14 @@ from tests.stored.make import SETTINGS
 from yolov1_fo import architectures
 from yolov1_fo.jobs import control
 from yolov1_fo.publishing import local_zoo
-from yolov1_fo.runs import checkpoint, registry
+from yolov1_fo.runs import checkpoint, deletion, folders, registry
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
 def home(tmp_path, zoo_dir, monkeypatch):
-    """Everything lies in its folders, and in FiftyOne's database."""
+    """The unpacked folders; the documents are in FiftyOne's database."""
     for name, network in stored.NETWORKS.items():
         monkeypatch.setitem(architectures.NETWORKS, name, network)
     monkeypatch.setattr(fo.config, "default_dataset_dir", str(tmp_path / "datasets"))
@@ -46,13 +46,13 @@ def test_runs_are_listed_loaded_and_deleted(dataset):
     }
     model = yolov1_fo.load_model("finished", dataset)
     assert model.classes == ["blue", "red"]
-    folder = registry.folder(dataset, "finished")
+    folder = folders.run_folder(dataset, "finished")
     assert folder.exists()
-    assert str(folder) in registry.delete(dataset, "finished")
+    assert str(folder) in deletion.delete_run(dataset, "finished")
     assert not folder.exists()
 
 
-def test_a_stopped_run_goes_on(dataset, caplog):
+def test_a_stopped_run_is_resumed(dataset, caplog):
     train, val = dataset.match_tags("train"), dataset.match_tags("val")
     before = dataset.load_run_results("stopped").history
     run = yolov1_fo.train(train, val_samples=val, resume="stopped", progress=False)
@@ -62,7 +62,7 @@ def test_a_stopped_run_goes_on(dataset, caplog):
     assert "labels changed" not in caplog.text
 
 
-def test_a_classifier_starts_a_training(dataset):
+def test_a_training_starts_from_a_classifier(dataset):
     run = yolov1_fo.train(
         dataset.match_tags("train"),
         weights="classifier",
@@ -90,7 +90,7 @@ def test_evaluations_are_loaded_renamed_and_deleted(dataset, key):
     }
 
 
-def test_an_evaluation_is_made_anew_under_its_name(dataset):
+def test_an_evaluation_is_repeated_under_its_name(dataset):
     val = dataset.match_tags("val")
     before = dataset.load_evaluation_results("ours").mAP()
     report = yolov1_fo.evaluate(val, "predictions", eval_key="ours")
@@ -98,7 +98,7 @@ def test_an_evaluation_is_made_anew_under_its_name(dataset):
 
 
 def test_jobs_are_found(dataset):
-    [job] = control.all_of(dataset)
+    [job] = control.list_jobs(dataset)
     assert (job.task, job.target) == ("evaluate", "by_job")
     assert job.progress.state == "finished"
 
@@ -110,7 +110,7 @@ def test_jobs_are_found(dataset):
         pytest.param(yolov1_fo.load_model, id="ours"),
     ],
 )
-def test_a_published_model_finds_the_same(dataset, load):
+def test_a_published_model_has_the_same_detections(dataset, load):
     assert local_zoo.names() == ["stored-model"]
     assert local_zoo.damaged() == {}
     model = load("stored-model")
@@ -123,12 +123,13 @@ def test_a_published_model_finds_the_same(dataset, load):
 
 def test_layers_are_found_by_their_registered_names(home):
     net = keras.saving.load_model(home / "layers.keras", compile=False)
-    known = np.load(home / "layers.npz")
-    np.testing.assert_allclose(net(known["pixels"]), known["output"], atol=1e-5)
+    stored_values = np.load(home / "layers.npz")
+    output = net(stored_values["pixels"])
+    np.testing.assert_allclose(output, stored_values["output"], atol=1e-5)
 
 
 def test_a_checkpoint_is_read_as_it_was_written(dataset):
-    folder = checkpoint.resolve(registry.checkpoint_dir(dataset, "finished"))
+    folder = checkpoint.resolve(registry.existing_folder(dataset, "finished"))
     metadata = checkpoint.read_metadata(folder)
     assert json.loads((folder / "run.json").read_text())["format"] == 1
     assert metadata["settings"]["image_size"] == SETTINGS["image_size"]

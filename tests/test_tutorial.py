@@ -1,6 +1,6 @@
-"""docs/tutorial.md runs as one program; it prints and draws what the text shows.
+"""docs/tutorial.md runs as one program, with the output and figures that it shows.
 
-`make tutorial` runs it with its own settings and writes both anew.
+`make tutorial` runs it with its own settings and rewrites both.
 """
 
 import contextlib
@@ -33,12 +33,12 @@ SMALL = {
     "S": 2,
     "epochs": 3,
     "batch_size": 8,
-    "lambda_noobj": 0.0,  # so that it finds something, however wrong
+    "lambda_noobj": 0.0,  # so that there are detections after three epochs
 }
 
 
 class Block(NamedTuple):
-    """Code of the tutorial, what it prints there, and what it printed now."""
+    """Code of the tutorial, the output that is shown there, and its actual output."""
 
     code: str
     shown: str
@@ -46,18 +46,18 @@ class Block(NamedTuple):
 
 
 def run(text: str) -> list[Block]:
-    """Runs all code of a text as one program, in the current folder."""
+    """Runs all code of a page as one program, in the current folder."""
     space: dict = {}
     blocks = []
     for code, shown in BLOCK.findall(text):
-        with contextlib.redirect_stdout(io.StringIO()) as said:
+        with contextlib.redirect_stdout(io.StringIO()) as output:
             exec(code, space)  # the tutorial is ours
-        blocks.append(Block(code, shown, said.getvalue()))
+        blocks.append(Block(code, shown, output.getvalue()))
     return blocks
 
 
-def written(text: str, blocks: list[Block]) -> str:
-    """Returns the text with what its code has printed."""
+def with_output(text: str, blocks: list[Block]) -> str:
+    """Returns the page with the actual output of its code."""
     for code, shown, printed in blocks:
         fence = f"```python\n{code}```\n"
         before = fence + (f"\n```text\n{shown}```\n" if shown else "")
@@ -66,8 +66,8 @@ def written(text: str, blocks: list[Block]) -> str:
     return text
 
 
-def named(text: str) -> set[str]:
-    """Returns the pictures that a text shows."""
+def figures_of(text: str) -> set[str]:
+    """Returns the names of the figures that a page shows."""
     return set(re.findall(r"!\[[^\]]*\]\(tutorial/([^)]*)\)", text))
 
 
@@ -77,47 +77,49 @@ def trains(block: Block) -> bool:
 
 @pytest.fixture
 def quiet(monkeypatch):
-    """Opens no App, and lets trainings show no progress; with other settings if any."""
+    """Disables the App and progress bars; returns settings that replace the page's."""
     train = yolov1_fo.train
-    changed: dict = {}
+    replaced: dict = {}
 
     def quiet_train(*args, **settings):
-        mine = {} if "resume" in settings else changed
-        return train(*args, **{**settings, **mine}, progress=False)
+        others = {} if "resume" in settings else replaced
+        return train(*args, **{**settings, **others}, progress=False)
 
     monkeypatch.setitem(NETWORKS, "micro", MICRO)
     monkeypatch.setattr(yolov1_fo, "train", quiet_train)
     monkeypatch.setattr(fo, "launch_app", lambda dataset: SimpleNamespace())
-    yield changed
+    yield replaced
     for name in fo.list_datasets():
         fo.delete_dataset(name)
 
 
 @pytest.mark.slow
-def test_it_prints_and_draws_what_it_shows(request, quiet, monkeypatch, tmp_path):
+def test_code_prints_and_draws_what_the_page_shows(
+    request, quiet, monkeypatch, tmp_path
+):
     text = TUTORIAL.read_text()
-    writes = request.config.getoption("--tutorial")
-    monkeypatch.chdir(DOCS if writes else tmp_path)
-    if writes:
+    rewrites = request.config.getoption("--tutorial")
+    monkeypatch.chdir(DOCS if rewrites else tmp_path)
+    if rewrites:
         shutil.rmtree(DOCS / "tutorial", ignore_errors=True)
-        TUTORIAL.write_text(written(text, run(text)))
+        TUTORIAL.write_text(with_output(text, run(text)))
         return
     quiet |= SMALL
     blocks = run(text)
     before = next(n for n, block in enumerate(blocks) if trains(block))
-    for block in blocks[:before]:  # what comes later depends on the settings
+    for block in blocks[:before]:  # the rest depends on the settings
         assert block.shown == block.printed, block.code
     for block in blocks[before:]:
         assert bool(block.shown) == bool(block.printed), block.code
     drawn = {path.name for path in (tmp_path / "tutorial").iterdir()}
-    assert named(text) == drawn
+    assert figures_of(text) == drawn
     early = re.findall(r'out / "(.*?)"', "".join(one.code for one in blocks[:before]))
     assert len(early) > 5
     for name in early:
-        there, here = (
+        shown, actual = (
             _pixels(folder / "tutorial" / name) for folder in (DOCS, tmp_path)
         )
-        assert np.abs(there - here).mean() < 3, name  # fonts differ a little
+        assert np.abs(shown - actual).mean() < 3, name  # fonts differ a little
 
 
 def _pixels(path: Path) -> np.ndarray:
@@ -143,19 +145,21 @@ def test_it_detects_persons_with_two_other_lines(
     quiet |= SMALL
     blocks = run(text.replace(digits, persons))
     assert any("classes: Person\n" in block.printed for block in blocks)
-    assert {path.name for path in (tmp_path / "tutorial").iterdir()} == named(text)
+    assert {path.name for path in (tmp_path / "tutorial").iterdir()} == figures_of(text)
 
 
 class _OpenImages:
-    """Gives photographs of persons as Open Images and FiftyOne's zoo give them."""
+    """Replaces Open Images of FiftyOne's zoo by local photographs of persons."""
 
     def __init__(self, photographs: Path):
         self.folder = photographs / "open_images_person_car"
 
     def choose(self, classes, split, max_samples, seed):
-        made = self.load_zoo_dataset("open-images-v7", split=split, dataset_name="ids")
-        ids = made.values("id")
-        made.delete()
+        dataset = self.load_zoo_dataset(
+            "open-images-v7", split=split, dataset_name="ids"
+        )
+        ids = dataset.values("id")
+        dataset.delete()
         return ids
 
     def load_zoo_dataset(self, name, *, split, dataset_name, **options):
@@ -178,33 +182,33 @@ class _OpenImages:
         return dataset
 
 
-def test_its_pictures_are_those_of_its_code():
+def test_figures_are_those_of_the_code():
     text = TUTORIAL.read_text()
     code = "".join(code for code, _ in BLOCK.findall(text))
     files = list((DOCS / "tutorial").iterdir())
-    assert named(text) == set(re.findall(r'out / "(.*?)"', code))
-    assert named(text) == {path.name for path in files}
+    assert figures_of(text) == set(re.findall(r'out / "(.*?)"', code))
+    assert figures_of(text) == {path.name for path in files}
     sizes = [path.stat().st_size for path in files]
     assert max(sizes) < 150_000
     assert sum(sizes) < 1_000_000
 
 
-def test_its_settings_are_those_of_the_demo():
+def test_settings_are_those_of_the_demo():
     (code,) = re.findall(r"^settings = \{.*?^\}", TUTORIAL.read_text(), re.S | re.M)
     space: dict = {}
     exec(code, space)  # the tutorial is ours
     assert space["settings"] == demo.SETTINGS
 
 
-def test_its_sums_are_right():
+def test_sums_are_right():
     formulas = re.findall(r"^\$\$(.*?)\$\$$", TUTORIAL.read_text(), re.M)
     sums = [one for one in map(_python, formulas) if not re.search(r"[A-Za-z\\]", one)]
     assert len(sums) == 9
-    assert not [one for one in sums if not _is_right(one)]
+    assert not [one for one in sums if not _is_correct(one)]
 
 
 @pytest.mark.parametrize(
-    ("formula", "is_right"),
+    ("formula", "is_correct"),
     [
         (r"\frac{1}{3} \approx 0.333", True),
         (r"\frac{1}{3} \approx 0.34", False),
@@ -213,12 +217,12 @@ def test_its_sums_are_right():
         (r"1 + 1", False),
     ],
 )
-def test_a_wrong_sum_is_noticed(formula, is_right):
-    assert _is_right(_python(formula)) == is_right
+def test_a_wrong_sum_is_detected(formula, is_correct):
+    assert _is_correct(_python(formula)) == is_correct
 
 
 def _python(formula: str) -> str:
-    """Returns a formula as Python writes it; what is no sum keeps its letters."""
+    """Returns a formula in Python's notation; letters remain if it is not a sum."""
     formula = re.sub(r"\\(left|right) *", "", formula)
     formula = re.sub(r"\\frac\{([^{}]*)\}\{([^{}]*)\}", r"((\1) / (\2))", formula)
     formula = re.sub(r"\\sqrt\{([^{}]*)\}", r"(\1) ** 0.5", formula)
@@ -227,12 +231,13 @@ def _python(formula: str) -> str:
     return formula
 
 
-def _is_right(equation: str) -> bool:
-    """Returns whether all sides are the same, to as many decimals as they have."""
+def _is_correct(equation: str) -> bool:
+    """Returns whether all sides are equal, to the number of decimals that they have."""
     first, *others = (side.strip() for side in equation.split("="))
-    wanted = eval(first)  # the tutorial is ours
+    expected = eval(first)  # the tutorial is ours
     return bool(others) and all(
-        abs(eval(other) - wanted) < 0.51 * 10.0 ** -_decimals(other) for other in others
+        abs(eval(other) - expected) < 0.51 * 10.0 ** -_decimals(other)
+        for other in others
     )
 
 

@@ -1,6 +1,7 @@
-"""YOLOv1 on Keras 3 and TensorFlow as a first-class citizen of FiftyOne.
+"""YOLOv1 for FiftyOne, on Keras 3 and TensorFlow.
 
-The public names load when they are first used, so that `import yolov1_fo` is instant.
+The public names are imported when they are first used, so that `import yolov1_fo` is
+instant.
 """
 
 import importlib
@@ -8,13 +9,13 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_HOMES = {
+_MODULES = {
     "train": "training.detector",
-    "TrainResult": "training.loop",
+    "TrainResult": "training.result",
     "pretrain": "training.classifier",
     "load_model": "model.load",
     "YOLOv1Model": "model.yolov1_model",
-    "YOLOv1ModelConfig": "model.settings",
+    "YOLOv1ModelConfig": "model.model_config",
     "KerasImageModel": "model.keras_image_model",
     "apply": "inference.prediction",
     "write_objectness": "inference.sample_scores",
@@ -25,8 +26,8 @@ _HOMES = {
     "Comparison": "evaluation.comparison",
     "VOCEvaluationConfig": "evaluation.voc",
     "inspect": "datasets.inspection",
-    "InspectionReport": "datasets.inspection",
-    "to_tf_dataset": "training.examples",
+    "InspectionReport": "datasets.inspection_report",
+    "to_tf_dataset": "training.tf_dataset",
     "load_quickstart": "datasets.quickstart",
     "load_open_images": "datasets.open_images",
     "export": "inference.exporting",
@@ -37,20 +38,20 @@ _HOMES = {
     "TrainConfig": "config",
 }
 
-__all__ = ["__version__", *_HOMES]
+__all__ = ["__version__", *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'yolov1_fo' has no attribute '{name}'")
-    module = _load(f"yolov1_fo.{_HOMES[name]}")
+    module = _load(f"yolov1_fo.{_MODULES[name]}")
     value = getattr(module, name)
     globals()[name] = value
     return value
 
 
 def _load(name: str) -> Any:
-    """Imports a module of ours; says in one line why Keras can't be loaded for it."""
+    """Imports a module; explains in one line if Keras can't be imported for it."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -69,16 +70,17 @@ def _load(name: str) -> Any:
         if not _comes_from_keras(error):
             raise
         raise ImportError(
-            f"Keras can't be loaded with your keras.json and KERAS_BACKEND: {error}"
+            f"Keras can't be imported with your keras.json and KERAS_BACKEND: {error}"
         ) from error
 
 
 def _comes_from_keras(error: BaseException) -> bool:
+    """Returns whether an error was raised in Keras' code."""
     trace = error.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next
-    place = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
-    return str(place).startswith("keras.")
+    module = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
+    return str(module).startswith("keras.")
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""Runs the command line, `python -m yolov1_fo`, or a job of the App's."""
+"""Runs the command line with `python -m yolov1_fo`, or a job of the App."""
 
 import sys
 from pathlib import Path

@@ -1,14 +1,17 @@
-"""Layer tables of the networks, with their parameter and operation counts."""
+"""Layer tables of the networks."""
 
 import math
-from collections.abc import Iterator
 from typing import NamedTuple
 
 
 class Conv(NamedTuple):
-    """A leaky convolution, padded by half its size on every side.
+    """A convolution with leaky ReLU, padded by half its size on every side.
 
-    Whether it is normalised is a setting, unless the table says it.
+    Attributes:
+        filters: output channels
+        size: of the kernel
+        stride: of the kernel
+        batch_norm: whether batch normalization follows; None leaves it to the settings
     """
 
     filters: int
@@ -18,50 +21,50 @@ class Conv(NamedTuple):
 
 
 class Pool(NamedTuple):
-    """The maximum of each 2 x 2 square; the last of an odd side stands alone."""
+    """Max pooling of size x size squares; odd sides are padded."""
 
     size: int = 2
 
 
-class Local(NamedTuple):
-    """A leaky convolution whose weights differ from place to place."""
+class LocalConv(NamedTuple):
+    """A locally connected layer: a leaky convolution with weights by cell."""
 
     filters: int
     size: int
 
 
 class Connected(NamedTuple):
-    """A fully connected layer."""
+    """A fully connected layer, with leaky ReLU or linear."""
 
     units: int
     leaky: bool = True
 
 
 class Dropout(NamedTuple):
-    """Where dropout stands; its rate is a setting."""
+    """A dropout layer; the rate is a setting."""
 
 
-Layer = Conv | Pool | Local | Connected | Dropout
+Layer = Conv | Pool | LocalConv | Connected | Dropout
 
 
 class Architecture(NamedTuple):
     """A network: a table of layers before the output layer, or the name of a backbone.
 
     Attributes:
-        layers: before the output layer
-        backbone: name of a pretrained classifier, in the place of layers
-        description: in a line
-        B: boxes a cell, unless a setting says it
-        pixels: what black and white are for the first layer
-        classified: how many of its convolutions come from a classifier
+        layers: all layers before the output layer; empty for transfer networks
+        backbone: name of the pretrained classifier of a transfer network
+        description: one line
+        B: default number of boxes per cell
+        input_range: values of black and white for the first layer
+        pretrained_convs: number of convolutions that are first trained as a classifier
     """
 
     layers: tuple[Layer, ...] = ()
     backbone: str = ""
     description: str = ""
     B: int = 2
-    pixels: tuple[float, float] = (-1.0, 1.0)
-    classified: int = 0
+    input_range: tuple[float, float] = (-1.0, 1.0)
+    pretrained_convs: int = 0
 
 
 YOLOV1 = (
@@ -88,12 +91,14 @@ FAST_YOLOV1 = (
 )
 
 
-def normalised(layers: tuple[Layer, ...], *, batch_norm: bool) -> tuple[Layer, ...]:
-    """Returns a table in which each convolution says whether it is normalised.
+def with_batch_norm(
+    layers: tuple[Layer, ...], *, batch_norm: bool
+) -> tuple[Layer, ...]:
+    """Returns a table in which `batch_norm` of each convolution is True or False.
 
     Args:
         layers: a table as in `NETWORKS`
-        batch_norm: of those that do not say it
+        batch_norm: value for convolutions that have None
     """
     return tuple(
         layer._replace(batch_norm=batch_norm)
@@ -103,193 +108,87 @@ def normalised(layers: tuple[Layer, ...], *, batch_norm: bool) -> tuple[Layer, .
     )
 
 
-DARKNET_YOLOV1 = normalised((*YOLOV1[:-2], Local(256, 3), Dropout()), batch_norm=True)
+DARKNET_YOLOV1 = with_batch_norm(
+    (*YOLOV1[:-2], LocalConv(256, 3), Dropout()), batch_norm=True
+)
 
-DARKNET_YOLOV1_TINY = normalised(
+DARKNET_YOLOV1_TINY = with_batch_norm(
     (*FAST_YOLOV1[:12], Conv(1024, 3), Conv(256, 3)), batch_norm=True
 )
 
 NETWORKS = {
     "yolov1": Architecture(
         YOLOV1,
-        description="the paper's network: 24 convolutions, 2 connected layers",
-        classified=20,
+        description="the paper's network: 24 convolutions, 2 fully connected layers",
+        pretrained_convs=20,
     ),
     "fast-yolov1": Architecture(
         FAST_YOLOV1,
         description="the paper's Fast YOLO: 9 convolutions",
-        classified=7,
+        pretrained_convs=7,
     ),
     "darknet-yolov1": Architecture(
         DARKNET_YOLOV1,
-        description="Darknet's yolov1.cfg: normalised, a local layer, 3 boxes a cell",
+        description="Darknet's yolov1.cfg: batch normalization, a locally connected "
+        "layer, 3 boxes per cell",
         B=3,
-        pixels=(0.0, 1.0),
-        classified=20,
+        input_range=(0.0, 1.0),
+        pretrained_convs=20,
     ),
     "darknet-yolov1-tiny": Architecture(
         DARKNET_YOLOV1_TINY,
-        description="Darknet's yolov1-tiny.cfg: 8 normalised convolutions",
-        pixels=(0.0, 1.0),
-        classified=7,
+        description="Darknet's yolov1-tiny.cfg: 8 convolutions, batch normalization",
+        input_range=(0.0, 1.0),
+        pretrained_convs=7,
     ),
     "yolov1-efficientnet-lite0": Architecture(
         backbone="efficientnet-lite0",
         description="ImageNet backbone from PyPI; trains on a CPU",
     ),
     "yolov1-mobilenetv2": Architecture(
-        backbone="mobilenetv2", description="backbone of keras.applications"
+        backbone="mobilenetv2", description="backbone from keras.applications"
     ),
     "yolov1-mobilenetv3-large": Architecture(
-        backbone="mobilenetv3-large", description="backbone of keras.applications"
+        backbone="mobilenetv3-large", description="backbone from keras.applications"
     ),
     "yolov1-efficientnetv2-b0": Architecture(
-        backbone="efficientnetv2-b0", description="backbone of keras.applications"
+        backbone="efficientnetv2-b0", description="backbone from keras.applications"
     ),
     "yolov1-resnet50v2": Architecture(
-        backbone="resnet50v2", description="backbone of keras.applications"
+        backbone="resnet50v2", description="backbone from keras.applications"
     ),
 }
-"""Every network by its name; `network.build` makes it."""
+"""All networks by name; `networks.build.detector` builds them."""
 
 
-class Trunk(NamedTuple):
-    """What a pretrained backbone costs, up to one of its strides.
-
-    Attributes:
-        parameters: of all its layers
-        channels: of its features
-        flops: an image and pixel of its input (two a multiply-add)
-        numbers: that its layers give out, an image and pixel of its input
-    """
-
-    parameters: int
-    channels: int
-    flops: float
-    numbers: float
-
-
-TRUNKS = {
-    "efficientnet-lite0": {
-        32: Trunk(2_998_304, 320, 14502, 397.7),
-        16: Trunk(716_928, 112, 9697, 358.2),
-    },
-    "mobilenetv2": {
-        32: Trunk(2_257_984, 1280, 11938, 437.7),
-        16: Trunk(558_656, 96, 8365, 404.2),
-    },
-    "mobilenetv3-large": {
-        32: Trunk(2_996_352, 960, 8533, 310.4),
-        16: Trunk(803_640, 112, 6063, 278.7),
-    },
-    "efficientnetv2-b0": {
-        32: Trunk(5_919_312, 1280, 28572, 325.2),
-        16: Trunk(1_392_036, 112, 21018, 249.6),
-    },
-    "resnet50v2": {
-        32: Trunk(23_564_800, 2048, 138720, 628.4),
-        16: Trunk(7_452_160, 1024, 105824, 572.8),
-    },
-}
-"""Costs of the backbones by their strides; a test holds them against Keras."""
-
-
-def tables() -> list[str]:
-    """Returns the names of the networks that are layer tables."""
+def layer_table_networks() -> list[str]:
+    """Returns the names of the networks that are not transfer networks."""
     return [
         name for name, architecture in NETWORKS.items() if not architecture.backbone
     ]
 
 
-class Shape(NamedTuple):
-    """What one layer turns its input into, and at what cost."""
-
-    layer: Layer
-    height: int
-    width: int
-    channels: int
-    parameters: int
-    flops: int
-
-
-def backbone(architecture: Architecture) -> tuple[Layer, ...]:
-    """Returns the layers that a classifier shares: up to its last convolution."""
-    layers, left = [], architecture.classified
+def classifier_layers(architecture: Architecture) -> tuple[Layer, ...]:
+    """Returns the layers that are first trained as a classifier (section 2.2)."""
+    layers, missing = [], architecture.pretrained_convs
     for layer in architecture.layers:
-        if not left:
+        if not missing:
             break
         layers.append(layer)
-        left -= isinstance(layer, Conv)
+        missing -= isinstance(layer, Conv)
     return tuple(layers)
 
 
-def stride(layers: tuple[Layer, ...]) -> int:
-    """Returns how many times smaller than the image a table's features are.
+def output_stride(layers: tuple[Layer, ...]) -> int:
+    """Returns the side of the input divided by the side of the features.
 
     Example:
-        >>> stride(YOLOV1)
+        >>> output_stride(YOLOV1)
         64
     """
-    factors = [
+    strides = [
         layer.stride if isinstance(layer, Conv) else layer.size
         for layer in layers
         if isinstance(layer, Conv | Pool)
     ]
-    return math.prod(factors)
-
-
-def shapes(
-    layers: tuple[Layer, ...], image_size: int, *, batch_norm: bool = False
-) -> Iterator[Shape]:
-    """Yields the output of each layer for an RGB input.
-
-    Args:
-        layers: a table as in `NETWORKS`
-        image_size: the input's side, in pixels
-        batch_norm: counts scale and shift in the place of each convolution's bias,
-            where the table does not say
-
-    Yields:
-        height, width, channels; trained parameters; FLOP (two a multiply-add) an image
-    """
-    height = width = image_size
-    channels = 3
-    for layer in layers:
-        parameters = flops = 0
-        if isinstance(layer, Conv):
-            weights = layer.size**2 * channels * layer.filters
-            height, width = -(-height // layer.stride), -(-width // layer.stride)
-            channels = layer.filters
-            normalised = batch_norm if layer.batch_norm is None else layer.batch_norm
-            parameters = weights + channels * (2 if normalised else 1)
-            flops = 2 * weights * height * width
-        elif isinstance(layer, Local):
-            weights = layer.size**2 * channels * layer.filters * height * width
-            channels = layer.filters
-            parameters, flops = weights + channels * height * width, 2 * weights
-        elif isinstance(layer, Pool):
-            height, width = -(-height // layer.size), -(-width // layer.size)
-        elif isinstance(layer, Connected):
-            weights = height * width * channels * layer.units
-            height, width, channels = 1, 1, layer.units
-            parameters, flops = weights + channels, 2 * weights
-        yield Shape(layer, height, width, channels, parameters, flops)
-
-
-def count(
-    layers: tuple[Layer, ...],
-    image_size: int,
-    outputs: int,
-    *,
-    batch_norm: bool = False,
-) -> tuple[int, int]:
-    """Returns trained parameters and FLOP an image, the output layer included.
-
-    Example:
-        >>> parameters, flops = count(YOLOV1, 448, outputs=1470)
-        >>> round(parameters / 1e6, 1), round(flops / 1e9, 2)
-        (271.7, 40.57)
-    """
-    table = (*layers, Connected(outputs, leaky=False))
-    made = list(shapes(table, image_size, batch_norm=batch_norm))
-    return sum(shape.parameters for shape in made), sum(shape.flops for shape in made)
+    return math.prod(strides)

@@ -1,6 +1,7 @@
-"""Random variations of training images, with their boxes, on the device.
+"""Random augmentation of training images and their boxes, on the device.
 
-`draw` decides, `apply` does it: so the same parameters give the same pictures anywhere.
+`draw` samples the parameters and `apply` applies them, so that the same parameters give
+the same images on any device.
 """
 
 from typing import NamedTuple
@@ -12,20 +13,20 @@ from yolov1_fo import boxes as _boxes
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import AugmentConfig
 
-SMALLEST = 0.005
-"""A box that is cut to less than this part of the image's side is dropped (Darknet)."""
+MIN_BOX_SIZE = 0.005
+"""Boxes below this fraction of the image's side are dropped, as in Darknet."""
 
 
 class Parameters(NamedTuple):
-    """What is done to each image.
+    """The augmentation of each image.
 
     Attributes:
-        window: (N, 4) xyxy, the part that becomes the new image, relative to the old;
-            where it lies outside, the edge is repeated
-        flip: (N,) 1 mirrors the new image left to right, 0 does not
-        saturation: (N,) factor on HSV saturation
-        exposure: (N,) factor on HSV value
-        hue: (N,) what is added to HSV hue, in turns of the circle; None turns nothing
+        window: (N, 4) xyxy, the crop that becomes the new image, relative to the old
+            image; the edge pixels are repeated outside
+        flip: (N,) 1 flips the new image left to right, 0 does not
+        saturation: (N,) factor on the HSV saturation
+        exposure: (N,) factor on the HSV value
+        hue: (N,) added to the HSV hue, as a fraction of the circle; None leaves it
     """
 
     window: Array
@@ -38,38 +39,44 @@ class Parameters(NamedTuple):
 def draw(
     seed: int | keras.random.SeedGenerator, n: int, config: AugmentConfig
 ) -> Parameters:
-    """Returns parameters for `n` images.
+    """Returns random parameters for `n` images.
 
     Args:
-        seed: the same number gives the same parameters; a generator moves on by one
-        n: images
-        config: how far they may vary
+        seed: the same number gives the same parameters; a generator advances by one
+        n: number of images
+        config: ranges of the parameters
 
     Source: paper section 2.2; Darknet data.c
     """
-    numbers = 10 if config.hue else 9
-    chance = keras.random.uniform((n, numbers), seed=seed, dtype="float32")
-    moved = config.jitter * (2 * chance[:, :4] - 1)
+    columns = 10 if config.hue else 9
+    uniform = keras.random.uniform((n, columns), seed=seed, dtype="float32")
+    shift = config.jitter * (2 * uniform[:, :4] - 1)
     return Parameters(
-        window=moved + ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0], dtype="float32"),
-        flip=ops.cast(chance[:, 4] < config.flip, "float32"),
-        saturation=_factor(chance[:, 5], chance[:, 6], config.saturation),
-        exposure=_factor(chance[:, 7], chance[:, 8], config.exposure),
-        hue=config.hue * (2 * chance[:, 9] - 1) if config.hue else None,
+        window=shift + ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0], dtype="float32"),
+        flip=ops.cast(uniform[:, 4] < config.flip, "float32"),
+        saturation=_random_factor(uniform[:, 5], uniform[:, 6], config.saturation),
+        exposure=_random_factor(uniform[:, 7], uniform[:, 8], config.exposure),
+        hue=config.hue * (2 * uniform[:, 9] - 1) if config.hue else None,
     )
 
 
-def _factor(size: Array, image_size: Array, most: float) -> Array:
-    """Returns a factor in [1, most], or, as often, its inverse."""
-    factor = 1 + (most - 1) * size
-    return ops.where(image_size < 0.5, factor, 1 / factor)
+def _random_factor(amount: Array, direction: Array, largest: float) -> Array:
+    """Returns factors in [1, largest], half of them inverted.
+
+    Args:
+        amount: uniform in [0, 1)
+        direction: uniform in [0, 1)
+        largest: at least 1
+    """
+    factor = 1 + (largest - 1) * amount
+    return ops.where(direction < 0.5, factor, 1 / factor)
 
 
 def identity(n: int) -> Parameters:
-    """Returns the parameters that change nothing."""
-    whole = ops.convert_to_tensor([[0.0, 0.0, 1.0, 1.0]], dtype="float32")
-    none, same = ops.zeros(n, dtype="float32"), ops.ones(n, dtype="float32")
-    return Parameters(ops.tile(whole, (n, 1)), none, same, same)
+    """Returns the parameters that leave `n` images unchanged."""
+    window = ops.convert_to_tensor([[0.0, 0.0, 1.0, 1.0]], dtype="float32")
+    zeros, ones = ops.zeros(n, dtype="float32"), ops.ones(n, dtype="float32")
+    return Parameters(ops.tile(window, (n, 1)), zeros, ones, ones)
 
 
 def apply(
@@ -81,124 +88,135 @@ def apply(
     *,
     align_corners: bool = AugmentConfig.align_corners,
 ) -> tuple[Array, Array, Array]:
-    """Returns the varied images with their boxes.
+    """Returns the augmented images with their boxes.
 
     Args:
-        images: (N, H, W, 3) RGB, bytes or floats in [0, 255]
+        images: (N, H, W, 3) RGB, uint8 or floats in [0, 255]
         boxes: (N, M, 4) xyxy, relative
-        class_ids: (N, M) ints; -1 where there is no object
+        class_ids: (N, M) ints; -1 = no object
         parameters: from `draw`
-        image_size: of the new images, in pixels
-        align_corners (False): the window, rounded to whole pixels, gives its corner
-            pixels to the new image, as Darknet resizes; else its edges
+        image_size: side of the new images, in pixels
+        align_corners (False): rounds the window to pixels and maps its corner pixels to
+            corner pixels, as Darknet does; else edges to edges
 
     Returns:
-        images (N, H, W, 3) float32 in [0, 1]; boxes (N, M, 4) inside the new
-        image; class ids (N, M), -1 also for objects that have left it
+        images (N, image_size, image_size, 3) float32 in [0, 1]; boxes (N, M, 4) clipped
+        to the new image; class ids (N, M), -1 also for dropped objects
 
     Source: Darknet data.c, image.c
     """
     if align_corners:
-        parameters = _whole(parameters, *images.shape[1:3])
+        parameters = _round_window(parameters, *images.shape[1:3])
     pixels = ops.cast(images, "float32") / 255.0
-    pixels = _cut_out(pixels, parameters, image_size, align_corners)
-    pixels = _recolour(pixels, parameters)
-    boxes, class_ids = _follow(boxes, class_ids, parameters)
+    pixels = _crop_and_resize(pixels, parameters, image_size, align_corners)
+    pixels = _adjust_colours(pixels, parameters)
+    boxes, class_ids = _transform_boxes(boxes, class_ids, parameters)
     return pixels, boxes, class_ids
 
 
-def _whole(parameters: Parameters, height: int, width: int) -> Parameters:
-    """Returns parameters whose window begins and ends between two pixels."""
+def _round_window(parameters: Parameters, height: int, width: int) -> Parameters:
+    """Returns parameters whose window begins and ends between pixels."""
     size = ops.convert_to_tensor([width, height, width, height], dtype="float32")
     return parameters._replace(window=ops.round(parameters.window * size) / size)
 
 
-def _cut_out(
+def _crop_and_resize(
     pixels: Array, parameters: Parameters, image_size: int, align_corners: bool
 ) -> Array:
-    """Resamples the window bilinearly: one matrix for the rows, one for the columns."""
+    """Resamples the window bilinearly, by one matrix for rows and one for columns."""
     left, top, right, bottom = ops.unstack(parameters.window, 4, axis=-1)
     height, width = pixels.shape[1:3]
-    rows = _bilinear(top, bottom, height, image_size, align_corners)  # (N, side, H)
-    columns = _bilinear(left, right, width, image_size, align_corners)  # (N, side, W)
-    flipped = parameters.flip[:, None, None] > 0.5
-    columns = ops.where(flipped, ops.flip(columns, axis=1), columns)
+    rows = _bilinear_weights(top, bottom, height, image_size, align_corners)
+    columns = _bilinear_weights(left, right, width, image_size, align_corners)
+    flip = parameters.flip[:, None, None] > 0.5
+    columns = ops.where(flip, ops.flip(columns, axis=1), columns)
     pixels = ops.einsum("nyh,nhwc->nywc", rows, pixels)
     return ops.einsum("nxw,nywc->nyxc", columns, pixels)
 
 
-def _bilinear(
+def _bilinear_weights(
     start: Array, end: Array, size: int, image_size: int, align_corners: bool
 ) -> Array:
-    """Returns the weights (N, side, size) of the old pixels in each new one."""
+    """Returns the weight of each old pixel in each new one: (N, image_size, size).
+
+    Args:
+        start: (N,) of the window, relative to the old image
+        end: (N,) of the window
+        size: old pixels along the axis
+        image_size: new pixels along the axis
+        align_corners: see `apply`
+    """
     start, extent = size * start[:, None], size * (end - start)[:, None]
     new = ops.arange(image_size, dtype="float32")
     old = ops.arange(size, dtype="float32")
-    # Where they are, in old pixels from the window's start: (N, side), (N, size).
+    # Positions in old pixels from the start of the window: (N, image_size), (N, size).
     if align_corners:
-        start, extent = ops.round(start), ops.round(extent)  # whole again, to the bit
+        start, extent = ops.round(start), ops.round(extent)  # exact integers again
         new, old = new * ((extent - 1) / max(image_size - 1, 1)), old - start
     else:
         new, old = extent * (new + 0.5) / image_size, old + 0.5 - start
-    new = ops.clip(new, old[:, :1], old[:, -1:])  # outside, the edge is repeated
+    new = ops.clip(new, old[:, :1], old[:, -1:])  # repeats the edge pixels outside
     distance = ops.abs(new[..., None] - old[:, None])
     return ops.maximum(1 - distance, 0)
 
 
-def _recolour(pixels: Array, parameters: Parameters) -> Array:
-    """Changes HSV saturation, value and hue, and cuts what passes black or white.
+def _adjust_colours(pixels: Array, parameters: Parameters) -> Array:
+    """Changes HSV saturation, value and hue; clips to [0, 1].
 
-    With V the largest channel and m the smallest, S = (V - m) / V, and each channel
-    is V - (V - m) f, where its f in [0, 1] depends on the hue alone.
+    With V = max(R, G, B) and m = min(R, G, B), the saturation is S = (V - m) / V, and
+    each channel is V - (V - m) f, where its f in [0, 1] depends only on the hue.
     """
     saturation, exposure = (
         factor[:, None, None, None]
         for factor in (parameters.saturation, parameters.exposure)
     )
     value = ops.max(pixels, axis=-1, keepdims=True)
-    missing = value - pixels  # (V - m) f
+    difference = value - pixels  # (V - m) f
     if parameters.hue is not None:
-        spread = ops.max(missing, axis=-1, keepdims=True)
-        turned = _hue(pixels, value, spread) + parameters.hue[:, None, None]
-        missing = spread * _missing(turned)
-    return ops.clip((value - missing * saturation) * exposure, 0.0, 1.0)
+        chroma = ops.max(difference, axis=-1, keepdims=True)  # V - m
+        hue = _hue(pixels, value, chroma) + parameters.hue[:, None, None]
+        difference = chroma * _hue_factors(hue)
+    return ops.clip((value - difference * saturation) * exposure, 0.0, 1.0)
 
 
-def _hue(pixels: Array, value: Array, spread: Array) -> Array:
-    """Returns the hue (N, H, W), in turns of the circle; 0 for grey."""
+def _hue(pixels: Array, value: Array, chroma: Array) -> Array:
+    """Returns the hue (N, H, W) as a fraction of the circle; 0 for grey."""
     red, green, blue = ops.unstack(pixels, 3, axis=-1)
-    value, spread = value[..., 0], spread[..., 0]
-    spread = ops.where(spread > 0, spread, 1.0)
+    value, chroma = value[..., 0], chroma[..., 0]
+    chroma = ops.where(chroma > 0, chroma, 1.0)
     sixths = ops.where(
         red == value,
-        (green - blue) / spread,
+        (green - blue) / chroma,
         ops.where(
-            green == value, 2 + (blue - red) / spread, 4 + (red - green) / spread
+            green == value, 2 + (blue - red) / chroma, 4 + (red - green) / chroma
         ),
     )
     return sixths / 6
 
 
-def _missing(hue: Array) -> Array:
-    """Returns how far each channel is from the largest: (N, H, W, 3), in spreads."""
+def _hue_factors(hue: Array) -> Array:
+    """Returns the f of each channel, see `_adjust_colours`: (N, H, W, 3)."""
     sixths = 6 * (hue - ops.floor(hue))
-    places = ops.stack([(n + sixths) % 6 for n in (5, 3, 1)], axis=-1)
-    return ops.clip(ops.minimum(places, 4 - places), 0.0, 1.0)
+    k = ops.stack([(n + sixths) % 6 for n in (5, 3, 1)], axis=-1)
+    return ops.clip(ops.minimum(k, 4 - k), 0.0, 1.0)
 
 
-def _follow(
+def _transform_boxes(
     boxes: Array, class_ids: Array, parameters: Parameters
 ) -> tuple[Array, Array]:
+    """Returns boxes in the new image; the class ids of dropped ones are -1."""
     window = parameters.window[:, None, :]  # (N, 1, 4)
     start, extent = window[..., :2], window[..., 2:] - window[..., :2]
     corners = [(boxes[..., :2] - start) / extent, (boxes[..., 2:] - start) / extent]
     moved = _boxes.clip(ops.concatenate(corners, axis=-1))
     left, top, right, bottom = ops.unstack(moved, 4, axis=-1)
-    flipped = parameters.flip[:, None] > 0.5
+    flip = parameters.flip[:, None] > 0.5
     left, right = (
-        ops.where(flipped, 1 - right, left),
-        ops.where(flipped, 1 - left, right),
+        ops.where(flip, 1 - right, left),
+        ops.where(flip, 1 - left, right),
     )
-    seen = ops.logical_and(right - left >= SMALLEST, bottom - top >= SMALLEST)
-    class_ids = ops.where(seen, class_ids, -ops.ones_like(class_ids))
+    is_kept = ops.logical_and(
+        right - left >= MIN_BOX_SIZE, bottom - top >= MIN_BOX_SIZE
+    )
+    class_ids = ops.where(is_kept, class_ids, -ops.ones_like(class_ids))
     return ops.stack([left, top, right, bottom], axis=-1), class_ids

@@ -1,6 +1,6 @@
 """The box format: corners `xyxy`, relative to the image, float32, `(..., 4)`.
 
-Every function takes NumPy arrays or Keras tensors and answers in kind.
+Every function accepts NumPy arrays or Keras tensors and returns the same type.
 """
 
 from typing import Any
@@ -10,8 +10,8 @@ import numpy as np
 Array = Any
 """A NumPy array or a Keras tensor."""
 
-PLACES = 10
-"""So many decimals of an overlap are measured."""
+IOU_DECIMALS = 10
+"""Decimals to which `evaluation_iou` rounds."""
 
 
 def namespace(x: Array) -> Any:
@@ -24,12 +24,12 @@ def namespace(x: Array) -> Any:
 
 
 def area(boxes: Array, border: float = 0.0) -> Array:
-    """Returns the area of each box; 0 for a degenerate one.
+    """Returns the area of each box; 0 for a degenerate box.
 
     Args:
         boxes: (..., 4) xyxy
-        border (0.0): what width and height are more than the corners' distance; 1 in
-            pixels where both corners are pixels of the box, as VOC counts
+        border (0.0): added to width and height; 1 for boxes in pixels whose corners
+            are inclusive, as in VOC
 
     Returns:
         (...)
@@ -42,7 +42,7 @@ def area(boxes: Array, border: float = 0.0) -> Array:
 
 
 def iou(boxes_a: Array, boxes_b: Array, border: float = 0.0) -> Array:
-    """Returns how far each pair of boxes overlaps.
+    """Returns the intersection over union of each pair of boxes.
 
     Args:
         boxes_a: (..., N, 4) xyxy
@@ -62,28 +62,28 @@ def iou(boxes_a: Array, boxes_b: Array, border: float = 0.0) -> Array:
     boxes_a, boxes_b = boxes_a[..., :, None, :], boxes_b[..., None, :, :]
     low = xp.maximum(boxes_a[..., :2], boxes_b[..., :2])  # (..., N, M, 2)
     high = xp.minimum(boxes_a[..., 2:], boxes_b[..., 2:])
-    shared = area(xp.concatenate([low, high], axis=-1), border)  # (..., N, M)
-    union = area(boxes_a, border) + area(boxes_b, border) - shared
-    return shared / xp.where(union > 0, union, xp.ones_like(union))
+    intersection = area(xp.concatenate([low, high], axis=-1), border)  # (..., N, M)
+    union = area(boxes_a, border) + area(boxes_b, border) - intersection
+    return intersection / xp.where(union > 0, union, xp.ones_like(union))
 
 
-def measured_iou(
+def evaluation_iou(
     boxes_a: Array,
     boxes_b: Array,
     border: float = 0.0,
     is_crowd: Array | None = None,
 ) -> Array:
-    """Returns how far each pair of boxes overlaps, as an evaluation counts it.
+    """Returns the IoU of each pair of boxes, as evaluations compare it to a threshold.
 
-    In float64, rounded so that an overlap of 1/2 in pixels is 1/2 in parts of the image
-    too, where pixels are no binary fractions.
+    Computed in float64 and rounded, so that an IoU of 1/2 in pixels is also 1/2 in
+    relative coordinates, which are not exact binary fractions.
 
     Args:
         boxes_a: (N, 4) xyxy
         boxes_b: (M, 4) xyxy
         border (0.0): see `area`
-        is_crowd (None): (M,) which of `boxes_b` are crowds; of these the overlap is the
-            part of a box of `boxes_a` that lies inside, as COCO has it
+        is_crowd (None): (M,) which of `boxes_b` are crowds; for these, the intersection
+            is divided by the area of the box in `boxes_a`, as in COCO
 
     Returns:
         (N, M) in [0, 1]
@@ -92,27 +92,27 @@ def measured_iou(
     boxes_b = np.asarray(boxes_b, np.float64).reshape(-1, 4)
     low = np.maximum(boxes_a[:, None, :2], boxes_b[None, :, :2])  # (N, M, 2)
     high = np.minimum(boxes_a[:, None, 2:], boxes_b[None, :, 2:])
-    shared = area(np.concatenate([low, high], axis=-1), border)
-    alone = np.broadcast_to(area(boxes_a, border)[:, None], shared.shape)
-    union = alone + area(boxes_b, border) - shared
+    intersection = area(np.concatenate([low, high], axis=-1), border)
+    areas_a = np.broadcast_to(area(boxes_a, border)[:, None], intersection.shape)
+    union = areas_a + area(boxes_b, border) - intersection
     if is_crowd is not None:
-        union = np.where(is_crowd, alone, union)
-    return np.round(shared / np.where(union > 0, union, 1), PLACES)
+        union = np.where(is_crowd, areas_a, union)
+    return np.round(intersection / np.where(union > 0, union, 1), IOU_DECIMALS)
 
 
 def reaches(overlap: Array, iou_thresh: float) -> Array:
-    """Returns where an overlap of `measured_iou` is at least `iou_thresh`."""
-    return overlap >= round(iou_thresh, PLACES)
+    """Returns where an IoU from `evaluation_iou` is at least `iou_thresh`."""
+    return overlap >= round(iou_thresh, IOU_DECIMALS)
 
 
 def clip(boxes: Array) -> Array:
-    """Returns the part of each box that lies in the image.
+    """Returns the part of each box inside the image.
 
     Args:
         boxes: (..., 4) xyxy, relative
 
     Returns:
-        (..., 4) in [0, 1]; a box wholly outside becomes empty
+        (..., 4) in [0, 1]; a box entirely outside becomes empty
     """
     return namespace(boxes).clip(boxes, 0.0, 1.0)
 

@@ -1,6 +1,6 @@
-"""Cells to boxes, scores and class ids: thresholds and non-maximum suppression.
+"""Decodes the network's output to boxes, scores and class ids: thresholds and NMS.
 
-It runs on the host in NumPy, for a whole batch at a time.
+It runs on the host in NumPy, for a batch at a time.
 """
 
 from typing import NamedTuple
@@ -12,14 +12,17 @@ from yolov1_fo import grid
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import GridConfig
 
+MIN_SCORE = 1e-12
+"""A threshold of 0 keeps scores of at least this."""
 
-class Detected(NamedTuple):
-    """What was found in one image, best first.
+
+class Detections(NamedTuple):
+    """The detections in one image, by descending score.
 
     Attributes:
-        boxes: (K, 4) xyxy, relative, inside the image, float32; with width and height,
-            unless Darknet's way was asked for
-        scores: (K,) in [0, 1], unless Darknet's way was asked for; float32
+        boxes: (K, 4) xyxy, relative, clipped to the image, float32; never empty, except
+            with `darknet=True`
+        scores: (K,) float32, in [0, 1], except with `darknet=True`
         class_ids: (K,) int32
     """
 
@@ -28,63 +31,59 @@ class Detected(NamedTuple):
     class_ids: Array
 
 
-def candidates(
+def boxes_and_scores(
     y_pred: Array, config: GridConfig, *, darknet: bool = False
 ) -> tuple[Array, Array]:
-    """Returns every box that the grid can say, with its class-specific scores.
+    """Returns all predicted boxes with their class-specific confidence scores.
 
-    Both factors of a score are probabilities, so they are cut to [0, 1] first: else two
-    negative outputs would make a positive score. A box without width or height inside
-    the image shows nothing and scores 0. So does a box of which anything is not a
-    finite number, and a class of which that is so.
+    A score is Pr(class given object) * confidence, each clipped to [0, 1]: otherwise
+    two negative outputs would make a positive score. Boxes that are empty inside the
+    image score 0, and so do boxes and classes with values that are not finite.
 
     Args:
-        y_pred: (N, S * S * (C + 5 B)) as the network emits it
+        y_pred: (N, S * S * (C + 5 B)) raw output of the network
         config: S, B and C
-        darknet (False): leaves boxes and scores as they come, as Darknet does, if
-            they are finite
+        darknet (False): clips neither boxes nor scores, as Darknet does
 
     Returns:
-        boxes (N, S * S * B, 4) xyxy, inside the image; scores (N, S * S * B, C)
+        boxes (N, S * S * B, 4) xyxy, clipped to the image; scores (N, S * S * B, C)
 
     Source: paper equation 1; Darknet detection_layer.c
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # such boxes score 0
+    with np.errstate(over="ignore", invalid="ignore"):  # these boxes score 0
         cells = grid.split(np.asarray(y_pred, np.float32), config)
         xyxy = grid.predicted_xyxy(cells, config)
         confidence = cells.confidence[..., None]  # (N, S, S, B, 1)
         class_probs = grid.predicted_class_probs(cells, config)[..., None, :]
-        finite = np.isfinite(xyxy).all(axis=-1, keepdims=True)
-        xyxy = np.where(finite, xyxy, 0)
-        counts = finite & np.isfinite(confidence) & np.isfinite(class_probs)
+        is_finite = np.isfinite(xyxy).all(axis=-1, keepdims=True)
+        xyxy = np.where(is_finite, xyxy, 0)
+        is_valid = is_finite & np.isfinite(confidence) & np.isfinite(class_probs)
         if not darknet:
             xyxy = _boxes.clip(xyxy)
-            has_size = (xyxy[..., 2:] > xyxy[..., :2]).all(axis=-1, keepdims=True)
-            counts &= has_size
+            is_valid &= (xyxy[..., 2:] > xyxy[..., :2]).all(axis=-1, keepdims=True)
             confidence = np.clip(confidence, 0, 1)
             class_probs = np.clip(class_probs, 0, 1)
         scores = confidence * class_probs
-        scores = np.where(counts & np.isfinite(scores), scores, 0)
-    boxes_an_image = config.S**2 * config.B
-    n = len(y_pred)
+        scores = np.where(is_valid & np.isfinite(scores), scores, 0)
+    n, boxes_per_image = len(y_pred), config.S**2 * config.B
     return (
-        np.reshape(xyxy, (n, boxes_an_image, 4)).astype(np.float32),
-        np.reshape(scores, (n, boxes_an_image, config.C)),
+        np.reshape(xyxy, (n, boxes_per_image, 4)).astype(np.float32),
+        np.reshape(scores, (n, boxes_per_image, config.C)),
     )
 
 
-def suppress(
+def non_max_suppression(
     boxes: Array, scores: Array, iou_thresh: float, *, class_agnostic: bool = False
 ) -> Array:
-    """Returns the scores with zeros where a better box shows the same object.
+    """Returns the scores, 0 for boxes that overlap a better box of the same class.
 
-    Greedy, by class: the best box stays, and all that overlap it by more than
-    `iou_thresh` go; then the next best, until none is left. Of equals the first stays.
+    Greedy: the best box is kept and suppresses all boxes whose IoU with it is larger
+    than `iou_thresh`; then the next best, and so on. Of equal scores the first is kept.
 
     Args:
         boxes: (N, K, 4) xyxy
-        scores: (N, K, C); zeros are no candidates
-        iou_thresh: boxes that overlap more are one object; 1 suppresses nothing
+        scores: (N, K, C); 0 = not a candidate
+        iou_thresh: NMS IoU threshold; 1 suppresses nothing
         class_agnostic (False): boxes of different classes suppress each other too
 
     Returns:
@@ -93,24 +92,25 @@ def suppress(
     Source: paper section 2.3
     """
     if class_agnostic:
-        best = scores.argmax(axis=-1)[..., None] == np.arange(scores.shape[-1])
-        scores = np.where(best, scores, 0)
-        alive = suppress(boxes, scores.max(axis=-1, keepdims=True), iou_thresh)
-        return np.where(alive > 0, scores, 0)
-    with np.errstate(over="ignore", invalid="ignore"):  # boxes as large as floats go
-        same = _boxes.iou(boxes, boxes) > iou_thresh  # (N, K, K)
-    same[:, np.arange(boxes.shape[1]), np.arange(boxes.shape[1])] = False
+        is_best = scores.argmax(axis=-1)[..., None] == np.arange(scores.shape[-1])
+        scores = np.where(is_best, scores, 0)
+        highest = scores.max(axis=-1, keepdims=True)
+        kept = non_max_suppression(boxes, highest, iou_thresh)
+        return np.where(kept > 0, scores, 0)
+    with np.errstate(over="ignore", invalid="ignore"):  # boxes near the float maximum
+        overlaps = _boxes.iou(boxes, boxes) > iou_thresh  # (N, K, K)
+    overlaps[:, np.arange(boxes.shape[1]), np.arange(boxes.shape[1])] = False
     kept = np.swapaxes(scores, 1, 2).copy()  # (N, C, K)
     order = np.argsort(-kept, axis=-1, kind="stable")
     images = np.arange(len(boxes))[:, None]
     for rank in range(int((kept > 0).sum(axis=-1).max(initial=0))):
         best = order[..., rank]  # (N, C)
-        alive = np.take_along_axis(kept, best[..., None], axis=-1) > 0  # (N, C, 1)
-        kept[same[images, best] & alive] = 0
+        is_kept = np.take_along_axis(kept, best[..., None], axis=-1) > 0  # (N, C, 1)
+        kept[overlaps[images, best] & is_kept] = 0
     return np.swapaxes(kept, 1, 2)
 
 
-def decode(
+def detections(
     y_pred: Array,
     config: GridConfig,
     *,
@@ -120,42 +120,44 @@ def decode(
     class_agnostic: bool = False,
     class_ids: list[int] | None = None,
     darknet: bool = False,
-) -> list[Detected]:
-    """Returns what the network found in each image.
+) -> list[Detections]:
+    """Returns the detections in each image.
 
     Args:
-        y_pred: (N, S * S * (C + 5 B)) as the network emits it
+        y_pred: (N, S * S * (C + 5 B)) raw output of the network
         config: S, B and C
-        confidence_thresh: lowest score that counts
-        iou_thresh: boxes that overlap more are one object
-        max_detections: the best so many of an image are kept
-        class_agnostic (False): one object has one class
-        class_ids (all): classes of interest; others are dropped before suppression
-        darknet (False): as Darknet does it: a score must be higher than
-            `confidence_thresh`, two negative factors make a positive one, it may pass
-            1, boxes suppress each other before they are cut to the image, and those
-            that then have no area stay
+        confidence_thresh: detections with a lower score are dropped
+        iou_thresh: NMS IoU threshold
+        max_detections: largest number of detections per image; the best are kept
+        class_agnostic (False): boxes of different classes suppress each other too
+        class_ids (all): classes to keep; the others are dropped before NMS
+        darknet (False): decodes as Darknet does: a score must be higher than
+            `confidence_thresh`, can exceed 1, and can come from two negative factors;
+            boxes are clipped to the image after NMS, and empty ones are kept
 
     Source: paper section 2.3; Darknet detection_layer.c, box.c
     """
-    boxes, scores = candidates(y_pred, config, darknet=darknet)
+    boxes, scores = boxes_and_scores(y_pred, config, darknet=darknet)
     if darknet:
         scores = np.where(scores > confidence_thresh, scores, 0)
     else:
-        scores = np.where(scores >= max(confidence_thresh, 1e-12), scores, 0)
+        scores = np.where(scores >= max(confidence_thresh, MIN_SCORE), scores, 0)
     if class_ids is not None:
-        wanted = np.isin(np.arange(config.C), class_ids)
-        scores = np.where(wanted, scores, 0)
-    scores = suppress(boxes, scores, iou_thresh, class_agnostic=class_agnostic)
+        is_wanted = np.isin(np.arange(config.C), class_ids)
+        scores = np.where(is_wanted, scores, 0)
+    scores = non_max_suppression(
+        boxes, scores, iou_thresh, class_agnostic=class_agnostic
+    )
     boxes = _boxes.clip(boxes)
-    found = []
-    for image_boxes, image_scores in zip(boxes, scores, strict=True):
-        box_ids, ids = np.nonzero(image_scores)
-        values = image_scores[box_ids, ids]
-        best = np.argsort(-values, kind="stable")[:max_detections]
-        found.append(
-            Detected(
-                image_boxes[box_ids[best]], values[best], ids[best].astype(np.int32)
-            )
-        )
-    return found
+    return [
+        _best_of_image(image_boxes, image_scores, max_detections)
+        for image_boxes, image_scores in zip(boxes, scores, strict=True)
+    ]
+
+
+def _best_of_image(boxes: Array, scores: Array, max_detections: int) -> Detections:
+    """Returns the detections with the highest scores among boxes (K, 4)."""
+    rows, class_ids = np.nonzero(scores)
+    values = scores[rows, class_ids]
+    best = np.argsort(-values, kind="stable")[:max_detections]
+    return Detections(boxes[rows[best]], values[best], class_ids[best].astype(np.int32))

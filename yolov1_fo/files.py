@@ -1,7 +1,7 @@
-"""A file or folder that is written whole or not at all, or locked.
+"""Atomic writes and locks: a file or folder is either complete or not there.
 
-What is being written has a name that nobody can foresee, so that no link can stand in
-its place, and ends in `UNFINISHED`: what a killed process leaves is known by that.
+While it is written, it has a random name, so that no link can be planted in its place.
+The name ends in `UNFINISHED`, by which leftovers of killed processes are found.
 """
 
 import contextlib
@@ -15,39 +15,39 @@ from pathlib import Path
 import filelock
 
 UNFINISHED = ".unfinished"
-"""How the name of what is being written ends."""
-READERS_BLOCK = os.name == "nt"
-"""Whether a file can't be replaced while another process reads it: so on Windows."""
-PAUSES = (0.01, 0.03, 0.1, 0.3, 1.0)
-"""Seconds to wait for such a reader, again and again."""
-PATIENCE = 1.0
-"""Seconds to wait for a lock: whoever only looks holds it for an instant."""
+"""Suffix of what is being written."""
+READERS_PREVENT_REPLACE = os.name == "nt"
+"""Whether a file can't be replaced while another process reads it, as on Windows."""
+RETRY_DELAYS = (0.01, 0.03, 0.1, 0.3, 1.0)
+"""Waiting times between attempts to replace such a file, in seconds."""
+LOCK_TIMEOUT = 1.0
+"""How long to wait for a lock, in seconds; `is_locked` holds one for an instant."""
 
 
 @contextlib.contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """Gives a folder to fill, which one rename then puts in its place.
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Yields an empty folder to fill, then renames it to its final path.
 
-    What stands there already is replaced, or stays if that fails; of a folder that
-    could not be filled nothing is left.
+    An existing folder is replaced, or kept if that fails. If filling the new folder
+    fails, it is removed.
 
     Raises:
         OSError: if it can't be written
     """
-    unfinished = _unfinished(folder)
+    unfinished = _unfinished_path(folder)
     try:
         unfinished.mkdir(parents=True)
         yield unfinished
-        _swap(unfinished, folder)
+        _replace_folder(unfinished, folder)
     except OSError as error:
         raise OSError(f"'{folder}' can't be written: {error}") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _swap(unfinished: Path, folder: Path) -> None:
-    """Puts a folder in its place; if that fails, the old one stands there again."""
-    old = _unfinished(folder)
+def _replace_folder(unfinished: Path, folder: Path) -> None:
+    """Renames a folder to its final path; restores the old one if that fails."""
+    old = _unfinished_path(folder)
     try:
         with contextlib.suppress(FileNotFoundError):
             folder.rename(old)
@@ -60,109 +60,151 @@ def _swap(unfinished: Path, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Gives the path of an empty file to fill, which one rename then puts in its place.
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yields the path of an empty file to fill, then renames it to its final path.
 
-    What stands there already is replaced; a link is, not what it points to. If filling
-    fails, nothing is left of it.
+    An existing file is replaced; of a link, the link itself. If filling the new file
+    fails, it is removed.
 
     Raises:
         OSError: if it can't be written
     """
-    unfinished = _unfinished(path)
+    unfinished = _unfinished_path(path)
     try:
         unfinished.touch(exist_ok=False)
         yield unfinished
-        _put(unfinished, path)
+        _replace_file(unfinished, path)
     except OSError as error:
         raise OSError(f"'{path}' can't be written: {error}") from error
     finally:
         remove(unfinished)
 
 
-def _put(unfinished: Path, path: Path) -> None:
-    """Puts a file in its place; waits for readers where they keep it from that."""
-    for pause in PAUSES if READERS_BLOCK else ():
+def _replace_file(unfinished: Path, path: Path) -> None:
+    """Renames a file to its final path, retrying while readers prevent it."""
+    for delay in RETRY_DELAYS if READERS_PREVENT_REPLACE else ():
         try:
             unfinished.replace(path)
         except PermissionError:
-            time.sleep(pause)
+            time.sleep(delay)
         else:
             return
     unfinished.replace(path)
 
 
-def write(path: Path, text: str) -> None:
-    """Writes a text file; a reader sees the old text or the new one.
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file; readers see either the old text or the new one.
 
     Raises:
         OSError: if it can't be written
     """
-    with whole_file(path) as unfinished:
+    with atomic_file(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
 
 
-def link(path: Path, to: Path) -> None:
-    """Makes a link to a folder; a link that stands there already is replaced.
+@contextlib.contextmanager
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """Yields an empty folder on the disk of `path`, which is removed afterwards.
+
+    Args:
+        path: the file or folder that is prepared in it
+    """
+    folder = _unfinished_path(path)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        remove(folder)
+
+
+def make_link(path: Path, target: Path) -> None:
+    """Creates a symbolic link to a folder; replaces an existing link or folder.
 
     Raises:
-        OSError: if it can't be made; on some systems few may make one
+        OSError: if it can't be created; Windows allows it to administrators only
     """
-    unfinished = _unfinished(path)
+    unfinished = _unfinished_path(path)
     try:
-        unfinished.symlink_to(to, target_is_directory=True)
-        unfinished.replace(path)
+        unfinished.symlink_to(target, target_is_directory=True)
+        if path.is_dir() and not path.is_symlink():
+            _replace_folder(unfinished, path)
+        else:
+            unfinished.replace(path)
     except (OSError, NotImplementedError) as error:
         raise OSError(f"'{path}' can't be made a link: {error}") from error
     finally:
         remove(unfinished)
 
 
-def _unfinished(path: Path) -> Path:
+def _unfinished_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(8)}{UNFINISHED}")
 
 
-def unfinished(folder: Path, name: str = "*") -> list[Path]:
+def find_unfinished(folder: Path, name: str = "*") -> list[Path]:
     """Returns what is being written in a folder, or was when a process was killed.
 
     Args:
-        folder: that is looked into; it may be missing
-        name (any): of what was to be written
+        folder: the folder; may be missing
+        name (any): final name, or a glob pattern
     """
-    return sorted(folder.glob(f".{name}.*{UNFINISHED}"))
+    paths = sorted(folder.glob(f".{name}.*{UNFINISHED}"))
+    return [path for path in paths if _final_name(path)]
+
+
+def final_path(unfinished: Path) -> Path:
+    """Returns the final path of something from `find_unfinished`."""
+    return unfinished.with_name(_final_name(unfinished))
+
+
+def _final_name(unfinished: Path) -> str:
+    name = unfinished.name.removeprefix(".").removesuffix(UNFINISHED)
+    return name.rpartition(".")[0]
 
 
 def is_file(path: str | os.PathLike[str]) -> bool:
-    """Returns whether a file stands at a path, however long the path."""
-    return os.path.isfile(path)  # noqa: PTH113  # a Path raises where it is too long
+    """Returns whether a path is a file; False for a path that is too long."""
+    return os.path.isfile(path)  # noqa: PTH113  # Path raises if it is too long
 
 
 def is_folder(path: str | os.PathLike[str]) -> bool:
-    """Returns whether a folder stands at a path, however long the path."""
-    return os.path.isdir(path)  # noqa: PTH112  # a Path raises where it is too long
+    """Returns whether a path is a folder; False for a path that is too long."""
+    return os.path.isdir(path)  # noqa: PTH112  # Path raises if it is too long
 
 
-def becomes(unfinished: Path) -> Path:
-    """Returns the path that something unfinished was to have, or had."""
-    name = unfinished.name.removeprefix(".").removesuffix(UNFINISHED)
-    return unfinished.with_name(name.rpartition(".")[0])
-
-
-def set_aside(path: Path) -> Path:
-    """Gives what stands at a path the name of something unfinished; returns where.
+def move_aside(path: Path) -> Path:
+    """Renames a file or folder to an unfinished name, which is returned.
 
     Raises:
         OSError: if it can't be renamed
     """
-    aside = _unfinished(path)
+    aside = _unfinished_path(path)
     try:
         return path.rename(aside)
     except OSError as error:
         raise OSError(f"'{path}' can't be removed: {error}") from error
 
 
+@contextlib.contextmanager
+def removing(path: Path) -> Iterator[Path]:
+    """Renames a file or folder and removes it afterwards; restores it after an error.
+
+    Yields:
+        its new path, which still exists in the end if it can't be removed
+
+    Raises:
+        OSError: if it can't be renamed
+    """
+    aside = move_aside(path)
+    try:
+        yield aside
+    except BaseException:
+        aside.rename(path)
+        raise
+    remove(aside)
+
+
 def remove(path: Path) -> None:
-    """Removes a file, a link, or a folder with all that is in it, as far as it can."""
+    """Removes a file, a link, or a folder with its contents, ignoring errors."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -171,20 +213,20 @@ def remove(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(lock: Path, patience: float = PATIENCE) -> Iterator[None]:
-    """Holds a lock of the system, which ends with the process that holds it.
+def locked(lock: Path, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
+    """Holds a lock of the operating system, which ends with this process.
 
     Args:
-        lock: its file, which is made and stays; its folder must exist
-        patience (1.0): seconds to wait for another that holds it
+        lock: the lock file, which is created and kept; its folder must exist
+        timeout (1.0): how long to wait for the lock, in seconds; negative is forever
 
     Raises:
         TimeoutError: if another process or thread holds it
-        OSError: if the file can't be made, or its file system has no locks
+        OSError: if the file can't be created, or its file system has no locks
     """
     held = filelock.FileLock(lock)
     try:
-        held.acquire(timeout=patience)
+        held.acquire(timeout=timeout)
     except NotImplementedError as error:
         raise OSError(f"'{lock.parent}' is on a file system without locks") from error
     try:
@@ -198,9 +240,9 @@ def is_locked(lock: Path) -> bool:
     if not lock.exists():
         return False
     try:
-        with locked(lock, patience=0):
+        with locked(lock, timeout=0):
             return False
     except TimeoutError:
         return True
     except OSError:
-        return not os.access(lock, os.W_OK)  # another user's: it may go on
+        return not os.access(lock, os.W_OK)  # another user's: possibly held

@@ -1,7 +1,7 @@
-"""Boxes to cells and back; the one file that knows the channel order.
+"""Converts boxes to grid cells and back; only this file depends on the channel order.
 
-The network emits one vector an image, in Darknet's order: all class probabilities cell
-by cell, then all confidences, then all boxes as x, y, root of w, root of h.
+The network outputs one vector per image, in Darknet's order: the class probabilities of
+all cells, then all confidences, then all boxes as x, y, sqrt(w), sqrt(h).
 """
 
 from typing import NamedTuple
@@ -14,13 +14,13 @@ from yolov1_fo.config import GridConfig
 
 
 class Cells(NamedTuple):
-    """What the network says of each cell, as it emits it.
+    """The raw output of the network, by cell.
 
     Attributes:
-        class_probs: (..., S, S, C)
+        class_probs: (..., S, S, C) Pr(class given object)
         confidence: (..., S, S, B)
-        boxes: (..., S, S, B, 4) x, y in cells from the cell's corner; square roots of
-            w and h relative to the image, or w and h themselves without `sqrt`
+        boxes: (..., S, S, B, 4) x, y in cells from the cell's top left corner; square
+            roots of w and h relative to the image, or w and h if `config.sqrt` is off
     """
 
     class_probs: Array
@@ -28,14 +28,14 @@ class Cells(NamedTuple):
     boxes: Array
 
 
-class Truth(NamedTuple):
-    """What should be said of each cell.
+class Targets(NamedTuple):
+    """The targets of each cell.
 
     Attributes:
-        boxes: (..., S, S, 4) x, y in cells from the cell's corner; w, h relative to the
-            image
-        object: (..., S, S) 1 where an object's centre lies in the cell
-        class_probs: (..., S, S, C) one-hot
+        boxes: (..., S, S, 4) x, y in cells from the cell's top left corner; w, h
+            relative to the image
+        object: (..., S, S) 1 if the centre of an object falls into the cell, else 0
+        class_probs: (..., S, S, C) one-hot; zeros without object
     """
 
     boxes: Array
@@ -43,11 +43,11 @@ class Truth(NamedTuple):
     class_probs: Array
 
 
-def outputs(config: GridConfig) -> int:
-    """Returns how many numbers the network emits for an image.
+def output_size(config: GridConfig) -> int:
+    """Returns the length of the network's output: S * S * (C + 5 B).
 
     Example:
-        >>> outputs(GridConfig())
+        >>> output_size(GridConfig())
         1470
     """
     return config.S**2 * (config.C + 5 * config.B)
@@ -64,18 +64,17 @@ def split(y: Array, config: GridConfig) -> Cells:
     """
     xp = namespace(y)
     S, B, C = config.S, config.B, config.C
-    lead = tuple(y.shape[:-1])
-    lead = tuple(-1 if n is None else n for n in lead)
-    ends = S * S * C, S * S * (C + B)
+    lead = _batch_shape(y, 1)
+    class_end, confidence_end = S * S * C, S * S * (C + B)
     return Cells(
-        class_probs=xp.reshape(y[..., : ends[0]], (*lead, S, S, C)),
-        confidence=xp.reshape(y[..., ends[0] : ends[1]], (*lead, S, S, B)),
-        boxes=xp.reshape(y[..., ends[1] :], (*lead, S, S, B, 4)),
+        class_probs=xp.reshape(y[..., :class_end], (*lead, S, S, C)),
+        confidence=xp.reshape(y[..., class_end:confidence_end], (*lead, S, S, B)),
+        boxes=xp.reshape(y[..., confidence_end:], (*lead, S, S, B, 4)),
     )
 
 
 def join(cells: Cells) -> Array:
-    """Returns the vector that the network would emit; `split(join(cells)) == cells`.
+    """Returns the output vector; `split(join(cells)) == cells`.
 
     Args:
         cells: see `Cells`
@@ -84,8 +83,7 @@ def join(cells: Cells) -> Array:
         (..., S * S * (C + 5 B))
     """
     xp = namespace(cells.boxes)
-    lead = tuple(cells.boxes.shape[:-4])
-    lead = tuple(-1 if n is None else n for n in lead)
+    lead = _batch_shape(cells.boxes, 4)
     parts = []
     for part in cells:
         size = int(np.prod(part.shape[len(lead) :]))
@@ -93,22 +91,27 @@ def join(cells: Cells) -> Array:
     return xp.concatenate(parts, axis=-1)
 
 
-def split_truth(y_true: Array) -> Truth:
-    """Returns the parts of what `encode` made."""
-    return Truth(y_true[..., :4], y_true[..., 4], y_true[..., 5:])
+def _batch_shape(x: Array, axes: int) -> tuple[int, ...]:
+    """Returns the shape without the last axes, -1 where Keras has None."""
+    return tuple(-1 if n is None else n for n in x.shape[:-axes])
+
+
+def split_targets(y_true: Array) -> Targets:
+    """Returns the parts of the tensor that `encode` returns."""
+    return Targets(y_true[..., :4], y_true[..., 4], y_true[..., 5:])
 
 
 def encode(boxes: Array, class_ids: Array, config: GridConfig) -> Array:
-    """Returns what the network should say of each cell.
+    """Returns the targets of each cell.
 
-    An object belongs to the cell that holds its centre. Of several in one cell the
-    first in `boxes` stays, the others are lost. What of a box lies outside the image is
-    cut off first; empty boxes are left out. A centre on the last edge belongs to the
-    last cell.
+    The cell that contains the centre of an object is responsible for it. If several
+    centres fall into a cell, the first object in `boxes` is kept and the others are
+    ignored. Boxes are clipped to the image first, and empty boxes are ignored. A centre
+    on the right or bottom edge belongs to the last cell.
 
     Args:
         boxes: (..., M, 4) xyxy, relative
-        class_ids: (..., M) ints; -1 where there is no object
+        class_ids: (..., M) ints; -1 = no object
         config: S and C
 
     Returns:
@@ -118,39 +121,39 @@ def encode(boxes: Array, class_ids: Array, config: GridConfig) -> Array:
     """
     xp = namespace(boxes)
     S, C = config.S, config.C
-    lead = tuple(-1 if n is None else n for n in boxes.shape[:-2])
+    lead = _batch_shape(boxes, 2)
     if boxes.shape[-2] == 0:
         raise ValueError("boxes must be padded to at least one row, got none")
 
-    # 1. Which cell each object belongs to.
+    # 1. The cell of each object.
     centre_size = _boxes.xyxy_to_cxcywh(_boxes.clip(boxes))
     centre, size = centre_size[..., :2], centre_size[..., 2:]
-    corner = _corner(centre, config)
+    corner = _cell_corner(centre, config)
     index = corner[..., 1] * S + corner[..., 0]  # (..., M)
-    valid = (class_ids >= 0) & (size[..., 0] > 0) & (size[..., 1] > 0)
+    is_valid = (class_ids >= 0) & (size[..., 0] > 0) & (size[..., 1] > 0)
 
-    # 2. Which object owns each cell.
+    # 2. The first object in each cell.
     cells = xp.arange(S * S, dtype="float32")
-    inside = (index[..., None] == cells) & valid[..., None]  # (..., M, S * S)
-    count = xp.cumsum(xp.where(inside, 1, 0), axis=-2)
-    first = xp.where(inside & (count == 1), 1, 0)
-    owner = xp.argmax(first, axis=-2)  # (..., S * S)
-    taken = xp.max(first, axis=-2)
+    is_inside = (index[..., None] == cells) & is_valid[..., None]  # (..., M, S * S)
+    count = xp.cumsum(xp.where(is_inside, 1, 0), axis=-2)
+    is_first = xp.where(is_inside & (count == 1), 1, 0)
+    first_object = xp.argmax(is_first, axis=-2)  # (..., S * S)
+    has_object = xp.max(is_first, axis=-2)
 
-    # 3. What it says there.
+    # 3. Its values.
     one_hot = class_ids[..., None] == xp.arange(C, dtype=class_ids.dtype)
     ones = xp.ones_like(size[..., :1])
     values = xp.concatenate(
         [centre * S - corner, size, ones, xp.where(one_hot, ones, xp.zeros_like(ones))],
         axis=-1,
     )  # (..., M, 5 + C)
-    chosen = xp.take_along_axis(values, owner[..., None], axis=-2)
-    chosen = xp.where(taken[..., None] > 0, chosen, xp.zeros_like(chosen))
-    return xp.reshape(chosen, (*lead, S, S, 5 + C))
+    targets = xp.take_along_axis(values, first_object[..., None], axis=-2)
+    targets = xp.where(has_object[..., None] > 0, targets, xp.zeros_like(targets))
+    return xp.reshape(targets, (*lead, S, S, 5 + C))
 
 
-def cell_of(boxes: Array, config: GridConfig) -> Array:
-    """Returns the number of the cell that `encode` gives each object.
+def cell_index(boxes: Array, config: GridConfig) -> Array:
+    """Returns the index of the cell that contains the centre of each box.
 
     Args:
         boxes: (..., 4) xyxy, relative
@@ -159,22 +162,22 @@ def cell_of(boxes: Array, config: GridConfig) -> Array:
     Returns:
         (...) in [0, S * S), row by row
     """
-    corner = _corner(_boxes.xyxy_to_cxcywh(_boxes.clip(boxes))[..., :2], config)
+    corner = _cell_corner(_boxes.xyxy_to_cxcywh(_boxes.clip(boxes))[..., :2], config)
     return corner[..., 1] * config.S + corner[..., 0]
 
 
-def _corner(centre: Array, config: GridConfig) -> Array:
+def _cell_corner(centre: Array, config: GridConfig) -> Array:
     """Returns the cell of each centre: (..., (column, row))."""
     xp = namespace(centre)
     return xp.clip(xp.floor(centre * config.S), 0, config.S - 1)
 
 
-def to_xyxy(boxes: Array, config: GridConfig) -> Array:
-    """Returns the corners of boxes that are said cell by cell.
+def cell_boxes_to_xyxy(boxes: Array, config: GridConfig) -> Array:
+    """Returns the corners of boxes whose centres are relative to their cells.
 
     Args:
-        boxes: (..., S, S, B, 4) x, y in cells from the cell's corner; w, h relative
-            to the image
+        boxes: (..., S, S, B, 4) x, y in cells from the cell's top left corner; w, h
+            relative to the image
         config: S
 
     Returns:
@@ -188,12 +191,12 @@ def to_xyxy(boxes: Array, config: GridConfig) -> Array:
     return _boxes.cxcywh_to_xyxy(xp.concatenate([centre, boxes[..., 2:]], axis=-1))
 
 
-def predicted(cells: Cells, config: GridConfig) -> Array:
-    """Returns the predicted boxes with width and height in the place of their roots.
+def predicted_boxes(cells: Cells, config: GridConfig) -> Array:
+    """Returns the predicted boxes, width and height squared if `config.sqrt` is on.
 
     Returns:
-        (..., S, S, B, 4) x, y in cells from the cell's corner; w, h relative to the
-        image
+        (..., S, S, B, 4) x, y in cells from the cell's top left corner; w, h relative
+        to the image
     """
     if not config.sqrt:
         return cells.boxes
@@ -208,14 +211,14 @@ def predicted_xyxy(cells: Cells, config: GridConfig) -> Array:
     Returns:
         (..., S, S, B, 4) xyxy, relative; not clipped
     """
-    return to_xyxy(predicted(cells, config), config)
+    return cell_boxes_to_xyxy(predicted_boxes(cells, config), config)
 
 
 def predicted_class_probs(cells: Cells, config: GridConfig) -> Array:
-    """Returns (..., S, S, C): what the network says, or its softmax if that is set."""
+    """Returns the class probabilities (..., S, S, C): raw, or their softmax if set."""
     if not config.softmax:
         return cells.class_probs
     xp = namespace(cells.class_probs)
     highest = xp.max(cells.class_probs, axis=-1, keepdims=True)
-    parts = xp.exp(cells.class_probs - highest)
-    return parts / xp.sum(parts, axis=-1, keepdims=True)
+    exponentials = xp.exp(cells.class_probs - highest)
+    return exponentials / xp.sum(exponentials, axis=-1, keepdims=True)

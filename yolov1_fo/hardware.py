@@ -1,31 +1,31 @@
-"""What this machine computes with: its accelerator, memory, and fast precision."""
+"""The hardware that this process computes with: devices, memory, fastest precision."""
 
-import ctypes
 import math
-import sys
+import os
 from pathlib import Path
+from typing import Any
 
 import keras
 
 CPU_INFO = Path("/proc/cpuinfo")
-BFLOAT16_SINCE = 8.0
-"""Compute capability of the first of NVIDIA's GPUs that compute in bfloat16."""
+BFLOAT16_CAPABILITY = 8.0
+"""Lowest compute capability of NVIDIA GPUs that compute in bfloat16."""
 
 
 def has_accelerator() -> bool:
-    """Returns whether the backend has a device beside the processor."""
+    """Returns whether the backend has a device other than the CPU."""
     return not all(name.startswith("cpu") for name in keras.distribution.list_devices())
 
 
 def fastest_precision() -> str:
-    """Returns bfloat16 where the device has units for it, else float32.
+    """Returns bfloat16 if the device supports it in hardware, else float32.
 
-    Such units are AVX512-BF16 and AMX of a processor, as Linux tells; those of NVIDIA's
-    GPUs from compute capability 8.0 on, and those of a TPU. Of another accelerator it
-    is not known.
+    CPUs need AVX512-BF16 or AMX, which is detected on Linux only; NVIDIA GPUs compute
+    capability 8.0; TPUs always support it. Other accelerators count as float32.
     """
     if has_accelerator():
-        return "bfloat16" if _capability() >= BFLOAT16_SINCE else "float32"
+        is_fast = _compute_capability() >= BFLOAT16_CAPABILITY
+        return "bfloat16" if is_fast else "float32"
     try:
         flags = CPU_INFO.read_text(encoding="utf-8", errors="replace").split()
     except OSError:
@@ -33,88 +33,101 @@ def fastest_precision() -> str:
     return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(flags) else "float32"
 
 
-def _capability() -> float:
-    """Returns the compute capability of the first accelerator; 0 if it is not known."""
+def _compute_capability() -> float:
+    """Returns the compute capability of the first accelerator; inf for a TPU."""
     if keras.backend.backend() == "jax":
         import jax
 
         first = jax.local_devices()[0]
-        said = getattr(first, "compute_capability", None)
+        capability = getattr(first, "compute_capability", None)
         is_tpu = first.platform == "tpu"
     else:
         import tensorflow as tf
 
         gpus = tf.config.get_visible_devices("GPU")
         details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}
-        said = ".".join(map(str, details.get("compute_capability", ())))
+        capability = ".".join(map(str, details.get("compute_capability", ())))
         is_tpu = bool(tf.config.get_visible_devices("TPU"))
     try:
-        return math.inf if is_tpu else float(said or 0)
-    except ValueError:  # AMD's have names
+        return math.inf if is_tpu else float(capability or 0)
+    except ValueError:  # AMD GPUs have names instead
         return 0.0
 
 
-def free_memory() -> int | None:
-    """Returns how many bytes the first accelerator has free; None if none can tell.
+def free_device_memory() -> int | None:
+    """Returns the free memory of the first accelerator in bytes; None if unknown.
 
-    It is the first that this process sees: `CUDA_VISIBLE_DEVICES` counts.
+    On TensorFlow it is known for NVIDIA GPUs if `nvidia-ml-py` is installed.
     """
     if not has_accelerator():
         return None
     if keras.backend.backend() == "jax":
         import jax
 
-        told = jax.local_devices()[0].memory_stats() or {}
-        if "bytes_limit" in told:
-            return told["bytes_limit"] - told.get("bytes_in_use", 0)
+        stats = jax.local_devices()[0].memory_stats() or {}
+        if "bytes_limit" in stats:
+            return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
         return None
     import tensorflow as tf
 
     gpus = tf.config.get_visible_devices("GPU")
-    return _free_by_driver(int(gpus[0].name.rpartition(":")[2])) if gpus else None
+    return _free_memory_of_gpu(int(gpus[0].name.rpartition(":")[2])) if gpus else None
 
 
-def _free_by_driver(number: int) -> int | None:
-    """Returns how many bytes of a GPU are free, as CUDA's driver says.
+def _free_memory_of_gpu(number: int) -> int | None:
+    """Returns the free memory of an NVIDIA GPU in bytes; None if unknown.
 
     Args:
-        number: of the GPU, among those that the driver shows this process
+        number: index among the GPUs that CUDA shows this process
     """
     try:
-        cuda = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
-        return None
-    device, context, popped = ctypes.c_int(), ctypes.c_void_p(), ctypes.c_void_p()
-    free, total = ctypes.c_size_t(), ctypes.c_size_t()
-    # Each function returns 0 if it went well. The context is the one that TensorFlow
-    # has, or makes, so that it costs no memory of its own.
-    if (
-        cuda.cuInit(0)
-        or cuda.cuDeviceGet(ctypes.byref(device), number)
-        or cuda.cuDevicePrimaryCtxRetain(ctypes.byref(context), device)
-    ):
+        import pynvml  # the module of nvidia-ml-py
+    except ImportError:
         return None
     try:
-        if cuda.cuCtxPushCurrent_v2(context):
-            return None
-        failed = cuda.cuMemGetInfo_v2(ctypes.byref(free), ctypes.byref(total))
-        cuda.cuCtxPopCurrent_v2(ctypes.byref(popped))
-        return None if failed else free.value
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    try:
+        handles = _nvml_handles(pynvml, number)
+        return min(pynvml.nvmlDeviceGetMemoryInfo(handle).free for handle in handles)
+    except (pynvml.NVMLError, IndexError):
+        return None
     finally:
-        cuda.cuDevicePrimaryCtxRelease_v2(device)
+        pynvml.nvmlShutdown()
 
 
-def host_memory() -> int:
-    """Returns how many bytes of the machine's memory are free."""
-    import psutil  # comes with FiftyOne
+def _nvml_handles(pynvml: Any, number: int) -> list[Any]:
+    """Returns NVML's handle of a GPU; those of all GPUs if it could be any of them.
+
+    NVML ignores `CUDA_VISIBLE_DEVICES`. It numbers GPUs by PCI bus, CUDA by speed
+    unless `CUDA_DEVICE_ORDER` is set.
+    """
+    count = pynvml.nvmlDeviceGetCount()
+    handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(count)]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    name = str(number) if visible is None else visible.split(",")[number].strip()
+    if not name.isdecimal():
+        found = [
+            one for one in handles if pynvml.nvmlDeviceGetUUID(one).startswith(name)
+        ]
+        return found or [pynvml.nvmlDeviceGetHandleByUUID(name)]  # a part of a GPU
+    is_by_bus = os.environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
+    are_alike = len({pynvml.nvmlDeviceGetName(one) for one in handles}) == 1
+    return [handles[int(name)]] if is_by_bus or are_alike else handles
+
+
+def free_host_memory() -> int:
+    """Returns the free memory of this machine, in bytes."""
+    import psutil  # a dependency of FiftyOne
 
     return psutil.virtual_memory().available
 
 
-def grow_memory() -> None:
-    """Lets TensorFlow take a GPU's memory as it needs it, instead of all at once.
+def enable_memory_growth() -> None:
+    """Lets TensorFlow allocate GPU memory as needed, instead of all of it at once.
 
-    It can only be told before it first uses the GPU; later this changes nothing.
+    It has no effect once TensorFlow has used the GPU.
     """
     if keras.backend.backend() != "tensorflow":
         return
@@ -123,5 +136,5 @@ def grow_memory() -> None:
     for gpu in tf.config.list_physical_devices("GPU"):
         try:
             tf.config.experimental.set_memory_growth(gpu, True)
-        except (RuntimeError, ValueError):  # in use, or divided into logical ones
+        except (RuntimeError, ValueError):  # in use, or split into logical devices
             return

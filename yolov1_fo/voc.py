@@ -1,4 +1,4 @@
-"""VOC's evaluation under the names by which FiftyOne's databases refer to it."""
+"""VOC's evaluation under the names that are stored in databases."""
 
 from yolov1_fo.evaluation.voc import (
     VOCEvaluation,

@@ -1,1 +1,1 @@
-"""The operators, one a file."""
+"""The operators, one per file."""

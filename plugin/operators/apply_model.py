@@ -1,4 +1,4 @@
-"""Writes what a model finds, in a process of its own."""
+"""Applies a model in a child process."""
 
 from typing import Any
 
@@ -9,24 +9,24 @@ from yolov1_fo.config import PREDICTION_PRECISIONS
 from yolov1_fo.datasets import checks, output_fields
 from yolov1_fo.jobs import launch
 from yolov1_fo.publishing import local_zoo
-from yolov1_fo.runs import registry
+from yolov1_fo.runs import records, registry
 
-from .. import following, forms
+from .. import dataset_values, forms, job_progress
 
-FIELD = "predictions"
+LABEL_FIELD, BATCH_SIZE = "predictions", 16
 SETTINGS = ("confidence_thresh", "iou_thresh", "filter_classes", "precision")
 
 
 class ApplyModel(foo.Operator):
-    """Writes predictions into a field."""
+    """Writes a model's predictions to a field."""
 
     @property
     def config(self) -> foo.OperatorConfig:
-        """What the App shows of it."""
+        """The operator's name, label and options."""
         return foo.OperatorConfig(
             name="apply_model",
             label="Apply YOLOv1",
-            description="Write what a trained model finds into a field",
+            description="Write the predictions of a trained model to a field",
             icon="visibility",
             dynamic=True,
             allow_immediate_execution=True,
@@ -35,14 +35,15 @@ class ApplyModel(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        """Asks which model, where to, and how."""
+        """Returns the form: model, field, and prediction settings."""
         form = types.Object()
-        samples = forms.target(ctx, form, "Apply to", _check_samples)
+        samples = forms.add_target(ctx, form, "Apply to", _check_samples)
         if samples:
-            self._ask(ctx, form, samples)
+            self._add_inputs(ctx, form, samples)
         return types.Property(form, view=types.View(label="Apply YOLOv1"))
 
-    def _ask(self, ctx: Any, form: types.Object, samples: Any) -> None:
+    def _add_inputs(self, ctx: Any, form: types.Object, samples: Any) -> None:
+        # 1. Model and field.
         models = _models(ctx.dataset)
         view = types.AutocompleteView(allow_user_input=True)
         for name, label in models.items():
@@ -50,78 +51,43 @@ class ApplyModel(foo.Operator):
         form.str(
             "model",
             label="Model",
-            description="a run, a published model, or a checkpoint's folder",
+            description="A run, a published model, or the path of a checkpoint folder",
             default=next(iter(models), None),
             view=view,
         )
-        form.str("label_field", label="Field", default=FIELD)
-        name = ctx.params.get("model") or next(iter(models), "")
-        metadata: dict[str, Any] = {}
-        if not name:
-            forms.refuse(form, "there is no model yet; train one with Train YOLOv1")
+        form.str("label_field", label="Predictions field", default=LABEL_FIELD)
+        model = ctx.params.get("model") or next(iter(models), "")
+        if not model:
+            forms.show_error(form, "No trained model yet; run 'Train YOLOv1' first")
             return
-        is_image = samples.media_type == "image"
-        form.float(
-            "confidence_thresh",
-            label="Lowest confidence",
-            description="keep it low: mAP needs the weak ones, the slider hides them",
-            default=0.01,
-            min=0.0,
-            max=1.0,
-        )
-        form.float(
-            "iou_thresh",
-            label="Suppression",
-            description="boxes that overlap more are one object",
-            default=0.5,
-            min=0.0,
-            max=1.0,
-        )
 
-        def look() -> None:
-            field = ctx.params.get("label_field", FIELD)
-            size = ctx.params.get("batch_size", 16)
-            skips = bool(is_image and ctx.params.get("skip_existing"))
-            checked = launch.check_apply(
-                samples, name, field, size, skip_existing=skips
-            )
-            metadata.update(checked)
+        # 2. Settings; the classes are those of the model, if it is valid.
+        _add_thresholds(form)
+        metadata: dict[str, Any] = {}
+        is_valid = forms.check(
+            form, lambda: metadata.update(_check(samples, model, ctx.params))
+        )
+        _add_settings(form, metadata.get("classes", []))
+        if samples.media_type == "image":
+            form.bool("skip_existing", label="Skip samples that have predictions")
 
-        fits = forms.check(form, look)
-        forms.classes(
-            form, "filter_classes", metadata.get("classes", []), "all, if none is named"
-        )
-        forms.dropdown(
-            form,
-            "precision",
-            {"": "what it was trained in"} | {p: p for p in PREDICTION_PRECISIONS},
-            label="Precision",
-            description="auto is bfloat16 where the device has units for it: faster, "
-            "and scores differ a little",
-        )
-        form.int("batch_size", label="Images a forward pass", default=16, min=1)
-        if is_image:
-            form.bool("skip_existing", label="Leave samples that have the field")
-        if fits:
-            field = ctx.params.get("label_field", FIELD)
-            known = output_fields.detections(samples, field, replaces=False).exists
-            does = "replaces what stands in" if known else "makes"
-            kind = "images" if is_image else "videos"
-            forms.say(form, "what", f"{does} '{field}' of {len(samples)} {kind}")
+        # 3. Summary.
+        if is_valid:
+            forms.add_notice(form, "what", _summary(samples, ctx.params))
 
     def execute(self, ctx: Any) -> Any:
-        """Starts predicting, and follows it."""
+        """Starts the job and reports its progress."""
         samples = ctx.target_view(require_flat=True)
         params = dict(ctx.params)
         unset: tuple[Any, ...] = (None, "", [])
         settings = {n: params[n] for n in SETTINGS if params.get(n) not in unset}
-        return following.follow(
+        return job_progress.run_job(
             ctx,
             lambda: launch.apply(
                 samples,
                 params.get("model", ""),
-                params.get("label_field", FIELD),
-                batch_size=params.get("batch_size", 16),
+                params.get("label_field", LABEL_FIELD),
+                batch_size=params.get("batch_size", BATCH_SIZE),
                 skip_existing=params.get("skip_existing", False),
                 settings=settings,
             ),
@@ -131,19 +97,19 @@ class ApplyModel(foo.Operator):
         self,
         samples: Any,
         model: str,
-        label_field: str = FIELD,
+        label_field: str = LABEL_FIELD,
         *,
         delegate: bool = False,
         **settings: Any,
     ) -> Any:
-        """Starts predicting from Python; returns the operator's result.
+        """Starts the job from Python; returns the operator's result.
 
         Args:
             samples: a FiftyOne dataset or view
-            model: run key, checkpoint's folder, or name of a published model
-            label_field ("predictions"): is made if it does not exist
-            delegate (False): queues it for a delegated process
-            **settings: of the form
+            model: run key, checkpoint folder, or name of a published model
+            label_field ("predictions"): created if it does not exist
+            delegate (False): whether to queue a delegated operation
+            **settings: other inputs of the form
         """
         return foo.execute_operator(
             self.uri,
@@ -161,10 +127,75 @@ def _check_samples(samples: Any) -> None:
 
 
 def _models(dataset: Any) -> dict[str, str]:
-    """Returns what can be applied: runs with a checkpoint, the newest first."""
+    """Returns the models with their labels: runs, newest first, then the local zoo."""
     trained = {
         key: f"run {key}"
-        for key in registry.newest(dataset)
-        if registry.info(dataset, key).epoch
+        for key in registry.newest_first(dataset)
+        if records.info(dataset, key).epoch
     }
     return trained | {name: f"zoo: {name}" for name in local_zoo.names()}
+
+
+def _add_thresholds(form: types.Object) -> None:
+    form.float(
+        "confidence_thresh",
+        label="Confidence threshold",
+        description="Keep it low for a correct mAP; the sidebar can hide detections",
+        default=0.01,
+        min=0.0,
+        max=1.0,
+    )
+    form.float(
+        "iou_thresh",
+        label="NMS IoU threshold",
+        description="Removes detections that overlap a more confident one by more",
+        default=0.5,
+        min=0.0,
+        max=1.0,
+    )
+
+
+def _add_settings(form: types.Object, classes: list[str]) -> None:
+    forms.add_classes(
+        form, "filter_classes", classes, "Classes to detect; all by default"
+    )
+    forms.add_dropdown(
+        form,
+        "precision",
+        {"": "as in training"} | {name: name for name in PREDICTION_PRECISIONS},
+        label="Precision",
+        description="auto is bfloat16 on devices that support it: faster, with "
+        "slightly different scores",
+    )
+    form.int("batch_size", label="Batch size", default=BATCH_SIZE, min=1)
+
+
+def _skips_existing(samples: Any, params: dict[str, Any]) -> bool:
+    return samples.media_type == "image" and bool(params.get("skip_existing"))
+
+
+def _check(samples: Any, model: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Checks the inputs; returns the model's metadata."""
+    field = params.get("label_field", LABEL_FIELD)
+    skips = _skips_existing(samples, params)
+    metadata = launch.check_apply(
+        samples,
+        model,
+        field,
+        params.get("batch_size", BATCH_SIZE),
+        skip_existing=skips,
+        documents=False,
+    )
+    if not skips:
+        dataset_values.check_replaceable(samples, field)
+    return metadata
+
+
+def _summary(samples: Any, params: dict[str, Any]) -> str:
+    field = params.get("label_field", LABEL_FIELD)
+    images = f"{len(samples)} {samples.media_type}s"
+    if not output_fields.predictions_field(samples, field, replaces=False).exists:
+        return f"Creates the field '{field}' on {images}"
+    if _skips_existing(samples, params):
+        return f"Fills the field '{field}' where it is empty, on {images}"
+    return f"Replaces the predictions in '{field}' on {images}"

@@ -1,25 +1,25 @@
-"""Deletes a run with the files that are its own."""
+"""Deletes a run and the files that belong to it."""
 
 from typing import Any
 
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from yolov1_fo.runs import registry
+from yolov1_fo.runs import deletion, registry
 
 from .. import forms
 
 
 class DeleteRun(foo.Operator):
-    """Deletes a training run with its checkpoints."""
+    """Deletes a training run and its checkpoints."""
 
     @property
     def config(self) -> foo.OperatorConfig:
-        """What the App shows of it."""
+        """The operator's name, label and options."""
         return foo.OperatorConfig(
             name="delete_run",
             label="Delete YOLOv1 run",
-            description="Delete a training run with its checkpoints",
+            description="Delete a training run and its checkpoints",
             icon="delete",
             dynamic=True,
             risk_level=types.RiskLevel.DANGEROUS,
@@ -27,35 +27,36 @@ class DeleteRun(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        """Asks which run."""
+        """Returns the form: the run."""
         form = types.Object()
 
-        def stands_still(key: str) -> bool:
+        def is_idle(key: str) -> bool:
             return registry.status(ctx.dataset, key) != "running"
 
-        forms.run(
-            form, ctx.dataset, stands_still, "no run of this dataset stands still"
-        )
+        forms.add_run(form, ctx.dataset, is_idle, "No run that can be deleted")
         return types.Property(form, view=types.View(label="Delete YOLOv1 run"))
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        """Deletes it."""
+        """Deletes the run."""
         run_key = ctx.params.get("run_key", "")
-        return {"run_key": run_key, "said": registry.delete(ctx.dataset, run_key)}
+        return {
+            "run_key": run_key,
+            "message": deletion.delete_run(ctx.dataset, run_key),
+        }
 
     def resolve_output(self, ctx: Any) -> types.Property:
-        """Says what is gone, and what stays."""
+        """Returns the output: the run's name and what happened to its files."""
         form = types.Object()
-        form.str("run_key", label="Deleted")
-        form.str("said", label="What became of its files")
+        form.str("run_key", label="Deleted run")
+        form.str("message", label="Files")
         return types.Property(form)
 
     def __call__(self, dataset: Any, run_key: str) -> Any:
         """Deletes a run from Python.
 
         Args:
-            dataset: that it belongs to
-            run_key: its name
+            dataset: the dataset with the run
+            run_key: name of the run
         """
         return foo.execute_operator(
             self.uri, ctx={"dataset": dataset}, params={"run_key": run_key}

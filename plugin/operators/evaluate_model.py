@@ -1,4 +1,4 @@
-"""Measures predictions against the truth, and shows FiftyOne's panel of it."""
+"""Evaluates predictions and opens FiftyOne's Model Evaluation panel."""
 
 from typing import Any
 
@@ -8,7 +8,9 @@ import fiftyone.operators.types as types
 from yolov1_fo.evaluation import evaluation_keys, evaluator
 from yolov1_fo.jobs import launch
 
-from .. import facts, following, forms
+from .. import dataset_values, forms, job_progress
+
+GT_FIELD, IOU_THRESH = "ground_truth", 0.5
 
 
 class EvaluateModel(foo.Operator):
@@ -16,11 +18,11 @@ class EvaluateModel(foo.Operator):
 
     @property
     def config(self) -> foo.OperatorConfig:
-        """What the App shows of it."""
+        """The operator's name, label and options."""
         return foo.OperatorConfig(
             name="evaluate_model",
             label="Evaluate YOLOv1",
-            description="VOC07, VOC10 and COCO mAP of a field of predictions",
+            description="Compute VOC07, VOC10 and COCO mAP of a field of predictions",
             icon="analytics",
             dynamic=True,
             allow_immediate_execution=True,
@@ -29,64 +31,66 @@ class EvaluateModel(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        """Asks which predictions, which truth, and under which name."""
+        """Returns the form: fields, evaluation key, IoU threshold, and classes."""
         form = types.Object()
-        samples = forms.target(ctx, form, "Evaluate")
+        samples = forms.add_target(ctx, form, "Evaluate")
         fields = samples and forms.detection_fields(samples, form, least=2)
         if fields:
-            self._ask(ctx, form, samples, fields)
+            self._add_inputs(ctx, form, samples, fields)
         return types.Property(form, view=types.View(label="Evaluate YOLOv1"))
 
-    def _ask(
+    def _add_inputs(
         self, ctx: Any, form: types.Object, samples: Any, fields: list[str]
     ) -> None:
-        truth = "ground_truth" if "ground_truth" in fields else fields[0]
-        guesses = [
-            field for field in fields if field != ctx.params.get("gt_field", truth)
-        ]
-        forms.dropdown(form, "pred_field", guesses, label="Predictions")
-        forms.dropdown(form, "gt_field", fields, label="Ground truth", default=truth)
-        key = _free_key(ctx.dataset, ctx.params.get("pred_field", guesses[0]))
-        form.str("eval_key", label="Name of the evaluation", default=key)
+        gt_default = GT_FIELD if GT_FIELD in fields else fields[0]
+        gt_field = ctx.params.get("gt_field") or gt_default
+        others = [field for field in fields if field != gt_field]
+        forms.add_dropdown(form, "pred_field", others, label="Predictions field")
+        forms.add_dropdown(
+            form, "gt_field", fields, label="Ground truth field", default=gt_default
+        )
+        key = _free_key(ctx.dataset, ctx.params.get("pred_field", others[0]))
+        form.str("eval_key", label="Evaluation key", default=key)
         form.float(
             "iou_thresh",
-            label="Least overlap",
-            description="of a match, in FiftyOne's evaluation and in VOC's",
-            default=0.5,
+            label="IoU threshold",
+            description="Minimum IoU of a match, for both COCO and VOC evaluation",
+            default=IOU_THRESH,
             min=0.05,
             max=1.0,
         )
-        forms.check(form, lambda: _look(ctx, form, samples, truth))
+        forms.check(form, lambda: _add_classes(ctx.params, form, samples, gt_field))
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        """Evaluates: at once for Python, else in a process of its own."""
+        """Evaluates; in a child process if called from the App or delegated."""
         samples, params = ctx.target_view(require_flat=True), ctx.params
-        iou_thresh, classes = params.get("iou_thresh", 0.5), params.get("classes")
+        iou_thresh = params.get("iou_thresh", IOU_THRESH)
+        classes = params.get("classes") or None
         pred_field = params.get("pred_field", "")
         fields = (
             pred_field,
-            params.get("gt_field", "ground_truth"),
+            params.get("gt_field", GT_FIELD),
             params.get("eval_key") or _free_key(ctx.dataset, pred_field),
         )
-        if ctx.delegated or following.is_app(ctx):
-            return following.follow(
+        if ctx.delegated or job_progress.called_from_app(ctx):
+            return job_progress.run_job(
                 ctx,
                 lambda: launch.evaluate(
-                    samples, *fields, classes or None, iou_thresh=iou_thresh
+                    samples, *fields, classes, iou_thresh=iou_thresh
                 ),
             )
         report = evaluator.evaluate(
-            samples, *fields, classes or None, iou_thresh=iou_thresh, progress=False
+            samples, *fields, classes, iou_thresh=iou_thresh, progress=False
         )
         ctx.ops.reload_dataset()
-        following.open_panel(ctx, following.EVALUATIONS)
+        job_progress.open_panel(ctx, job_progress.EVALUATION_PANEL)
         return {"eval_key": fields[2], **report.numbers()}
 
     def __call__(
         self,
         samples: Any,
         pred_field: str,
-        gt_field: str = "ground_truth",
+        gt_field: str = GT_FIELD,
         eval_key: str | None = None,
         *,
         delegate: bool = False,
@@ -98,8 +102,8 @@ class EvaluateModel(foo.Operator):
             samples: a FiftyOne dataset or view
             pred_field: field of Detections with confidences
             gt_field ("ground_truth"): field of Detections
-            eval_key (None): name of the evaluation on the dataset; made up if None
-            delegate (False): queues it for a delegated process
+            eval_key (None): name of the evaluation; `<pred_field>_eval_<n>` if None
+            delegate (False): whether to queue a delegated operation
             **more: iou_thresh, classes
         """
         params = {"pred_field": pred_field, "gt_field": gt_field, "eval_key": eval_key}
@@ -111,17 +115,18 @@ class EvaluateModel(foo.Operator):
         )
 
 
-def _look(ctx: Any, form: types.Object, samples: Any, truth: str) -> None:
-    """Asks which classes, of those that are there.
+def _add_classes(
+    params: dict[str, Any], form: types.Object, samples: Any, gt_field: str
+) -> None:
+    """Adds the choice of classes, and checks the evaluation key.
 
     Raises:
-        ValueError: if there is none, or the name is taken
+        ValueError: if there are no classes, or the key is invalid or taken
     """
-    there = facts.classes(samples, ctx.params.get("gt_field") or truth)
-    forms.classes(form, "classes", there, "all, if none is named")
-    pred_field, key = ctx.params.get("pred_field"), ctx.params.get("eval_key")
+    classes = dataset_values.classes(samples, gt_field)
+    forms.add_classes(form, "classes", classes, "Classes to evaluate; all by default")
+    pred_field, key = params.get("pred_field"), params.get("eval_key")
     if pred_field and key:
-        gt_field = ctx.params.get("gt_field") or truth
         evaluation_keys.check(samples, pred_field, gt_field, key, documents=False)
 
 

@@ -1,4 +1,4 @@
-"""Tells what a training will lose, and shows the samples."""
+"""Reports problems of a dataset before training, and shows the affected samples."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ import fiftyone.operators.types as types
 
 from yolov1_fo.config import RECOMMENDED
 from yolov1_fo.datasets import inspection
+from yolov1_fo.datasets.inspection_report import FINDING_KINDS
 
 from .. import forms
 
@@ -14,15 +15,15 @@ NOTHING = "nothing"
 
 
 class InspectDataset(foo.Operator):
-    """Looks at a dataset before a training."""
+    """Inspects a dataset or view before training."""
 
     @property
     def config(self) -> foo.OperatorConfig:
-        """What the App shows of it."""
+        """The operator's name, label and options."""
         return foo.OperatorConfig(
             name="inspect_dataset",
             label="Inspect for YOLOv1",
-            description="What a training on this view will lose, before you start",
+            description="Find bad files, bad boxes and lost objects before training",
             icon="troubleshoot",
             dynamic=True,
             allow_immediate_execution=True,
@@ -31,32 +32,45 @@ class InspectDataset(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        """Asks for the field, the grid, and what to show."""
+        """Returns the form: field, grid, and what to do with the findings."""
         form = types.Object()
-        samples = forms.target(ctx, form, "Inspect")
+        samples = forms.add_target(ctx, form, "Inspect")
         fields = samples and forms.detection_fields(samples, form)
         if fields:
-            self._ask(form, fields)
+            self._add_inputs(form, fields)
         return types.Property(form, view=types.View(label="Inspect for YOLOv1"))
 
-    def _ask(self, form: types.Object, fields: list[str]) -> None:
-        forms.dropdown(
-            form, "gt_field", fields, label="Ground truth", default="ground_truth"
+    def _add_inputs(self, form: types.Object, fields: list[str]) -> None:
+        forms.add_dropdown(
+            form, "gt_field", fields, label="Ground truth field", default="ground_truth"
         )
-        form.int("S", label="Cells a side", default=RECOMMENDED["S"], min=1)
+        form.int(
+            "S",
+            label="Grid size (S)",
+            description="Grid cells per side",
+            default=RECOMMENDED["S"],
+            min=1,
+        )
         form.int(
             "image_size",
-            label="Side, in pixels",
+            label="Image size",
+            description="Side of the square input, in pixels",
             default=RECOMMENDED["image_size"],
             min=32,
         )
-        shown = {NOTHING: "stay here", **{kind: kind for kind in inspection.KINDS}}
-        forms.dropdown(form, "show", shown, label="Then show the samples of")
+        choices = {NOTHING: "none", **{kind: kind for kind in FINDING_KINDS}}
+        forms.add_dropdown(
+            form,
+            "show",
+            choices,
+            label="Show samples",
+            description="The finding whose samples are shown afterwards",
+        )
         form.bool("tag", label="Tag the samples of each finding", default=False)
-        form.bool("save_views", label="Save a view of each finding", default=False)
+        form.bool("save_views", label="Save a view for each finding", default=False)
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        """Inspects; shows a finding's samples if asked to."""
+        """Inspects the samples; shows those of the chosen finding."""
         params = ctx.params
         report = inspection.inspect(
             ctx.target_view(require_flat=True),
@@ -73,14 +87,14 @@ class InspectDataset(foo.Operator):
         show = params.get("show", NOTHING)
         if show != NOTHING and report.findings[show]:
             ctx.ops.set_view(report.view(show))
-        found = {kind: len(found) for kind, found in report.findings.items()}
-        return {"report": forms.block(str(report)), "findings": found}
+        counts = {kind: len(found) for kind, found in report.findings.items()}
+        return {"report": forms.code_block(str(report)), "findings": counts}
 
     def resolve_output(self, ctx: Any) -> types.Property:
-        """Shows the report."""
+        """Returns the output: the report."""
         form = types.Object()
         form.str("report", label="Report", view=types.MarkdownView())
-        return types.Property(form, view=types.View(label="What a training will lose"))
+        return types.Property(form, view=types.View(label="Inspection report"))
 
     def __call__(
         self, samples: Any, gt_field: str = "ground_truth", **more: Any
@@ -89,8 +103,8 @@ class InspectDataset(foo.Operator):
 
         Args:
             samples: a FiftyOne dataset or view
-            gt_field ("ground_truth"): its field of Detections
-            **more: S, side, show, tag, save_views
+            gt_field ("ground_truth"): field of Detections
+            **more: S, image_size, show, tag, save_views
         """
         return foo.execute_operator(
             self.uri,

@@ -1,4 +1,4 @@
-"""Puts a run's best checkpoint into the local model zoo."""
+"""Publishes the best checkpoint of a run to the local model zoo."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from yolov1_fo.publishing import local_zoo
-from yolov1_fo.runs import registry
+from yolov1_fo.runs import records, registry
 
 from .. import forms
 
@@ -16,11 +16,11 @@ class PublishModel(foo.Operator):
 
     @property
     def config(self) -> foo.OperatorConfig:
-        """What the App shows of it."""
+        """The operator's name, label and options."""
         return foo.OperatorConfig(
             name="publish_model",
             label="Publish YOLOv1 model",
-            description="Put a trained model into FiftyOne's local model zoo",
+            description="Publish a trained model to the local FiftyOne model zoo",
             icon="publish",
             dynamic=True,
             allow_immediate_execution=True,
@@ -30,43 +30,43 @@ class PublishModel(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        """Asks which run, and for its name in the zoo."""
+        """Returns the form: the run and the model's name."""
         form = types.Object()
 
         def is_trained(key: str) -> bool:
-            return bool(registry.info(ctx.dataset, key).epoch)
+            return bool(records.info(ctx.dataset, key).epoch)
 
-        if forms.run(form, ctx.dataset, is_trained, "no run has a checkpoint yet"):
+        if forms.add_run(form, ctx.dataset, is_trained, "No run has a checkpoint yet"):
             form.str(
                 "name",
-                label="Name in the zoo",
-                description="letters, digits, dots, dashes and underscores",
+                label="Model name",
+                description="Letters, digits, dots, hyphens and underscores",
                 required=True,
             )
-            forms.check(form, lambda: _look(ctx.dataset, ctx.params))
+            forms.check(form, lambda: _check(ctx.dataset, ctx.params))
         return types.Property(form, view=types.View(label="Publish YOLOv1 model"))
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        """Publishes it."""
-        source = registry.checkpoint_dir(ctx.dataset, ctx.params.get("run_key", ""))
-        folder = local_zoo.publish(source, ctx.params["name"])
+        """Publishes the model."""
+        source = registry.existing_folder(ctx.dataset, ctx.params.get("run_key", ""))
         name = ctx.params["name"]
+        folder = local_zoo.publish(source, name)
         return {"use": f'foz.load_zoo_model("{name}")', "folder": str(folder)}
 
     def resolve_output(self, ctx: Any) -> types.Property:
-        """Says how to use it."""
+        """Returns the output: how to load the model, and its folder."""
         form = types.Object()
-        form.str("use", label="In any process")
+        form.str("use", label="Load with")
         form.str("folder", label="Folder")
-        return types.Property(form, view=types.View(label="Published"))
+        return types.Property(form, view=types.View(label="Published model"))
 
     def __call__(self, dataset: Any, run_key: str, name: str) -> Any:
         """Publishes from Python; returns the operator's result.
 
         Args:
-            dataset: that the run belongs to
-            run_key: its name
-            name: in the zoo
+            dataset: the dataset with the run
+            run_key: name of the run
+            name: name of the model in the zoo
         """
         return foo.execute_operator(
             self.uri,
@@ -75,8 +75,8 @@ class PublishModel(foo.Operator):
         )
 
 
-def _look(dataset: Any, params: dict[str, Any]) -> None:
+def _check(dataset: Any, params: dict[str, Any]) -> None:
     if key := params.get("run_key"):
-        registry.checkpoint_dir(dataset, key)
+        registry.existing_folder(dataset, key)
     if name := params.get("name"):
         local_zoo.check_name(name)

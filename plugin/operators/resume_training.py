@@ -1,4 +1,4 @@
-"""Goes on with a training that was stopped or has failed."""
+"""Resumes a training that was stopped or has failed."""
 
 from typing import Any
 
@@ -8,19 +8,19 @@ import fiftyone.operators.types as types
 from yolov1_fo.jobs import launch
 from yolov1_fo.runs import registry
 
-from .. import following, forms
+from .. import forms, job_progress
 
 
 class ResumeTraining(foo.Operator):
-    """Goes on with a run, as if it had never stopped."""
+    """Resumes a run; the result is the same as without the interruption."""
 
     @property
     def config(self) -> foo.OperatorConfig:
-        """What the App shows of it."""
+        """The operator's name, label and options."""
         return foo.OperatorConfig(
             name="resume_training",
             label="Resume YOLOv1 training",
-            description="Go on with a training that was stopped or has failed",
+            description="Continue a training that was stopped or has failed",
             icon="play_circle",
             dynamic=True,
             allow_immediate_execution=True,
@@ -30,27 +30,27 @@ class ResumeTraining(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        """Asks which run."""
+        """Returns the form: the run."""
         form = types.Object()
 
-        def can_go_on(key: str) -> bool:
+        def is_resumable(key: str) -> bool:
             return registry.status(ctx.dataset, key) in ("stopped", "failed")
 
-        forms.run(form, ctx.dataset, can_go_on, "no run of this dataset has stopped")
+        forms.add_run(form, ctx.dataset, is_resumable, "No stopped or failed run")
         return types.Property(form, view=types.View(label="Resume YOLOv1 training"))
 
     def execute(self, ctx: Any) -> Any:
-        """Starts the training again, and follows it."""
+        """Resumes the training and reports its progress."""
         dataset, run_key = ctx.dataset, ctx.params.get("run_key", "")
-        return following.follow(ctx, lambda: launch.resume(dataset, run_key))
+        return job_progress.run_job(ctx, lambda: launch.resume(dataset, run_key))
 
     def __call__(self, dataset: Any, run_key: str, *, delegate: bool = False) -> Any:
-        """Goes on with a run from Python; returns the operator's result.
+        """Resumes a run from Python; returns the operator's result.
 
         Args:
-            dataset: that the run belongs to
-            run_key: its name
-            delegate (False): queues it for a delegated process
+            dataset: the dataset with the run
+            run_key: name of the run
+            delegate (False): whether to queue a delegated operation
         """
         return foo.execute_operator(
             self.uri,

@@ -1,4 +1,4 @@
-"""Stops a training; its last whole epoch stays."""
+"""Stops a training, or another job of the dataset."""
 
 from typing import Any
 
@@ -6,20 +6,21 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from yolov1_fo.jobs import control
+from yolov1_fo.jobs.job import Job
 
-from .. import following, forms
+from .. import forms, job_progress
 
 
 class StopTraining(foo.Operator):
-    """Stops a job that goes on."""
+    """Stops a running job; a training keeps its last complete epoch."""
 
     @property
     def config(self) -> foo.OperatorConfig:
-        """What the App shows of it."""
+        """The operator's name, label and options."""
         return foo.OperatorConfig(
             name="stop_training",
             label="Stop YOLOv1 training",
-            description="Stop a training; its last whole epoch stays",
+            description="Stop a training; its last complete epoch is kept",
             icon="stop_circle",
             dynamic=True,
             risk_level=types.RiskLevel.MEDIUM,
@@ -27,35 +28,41 @@ class StopTraining(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        """Asks which job."""
+        """Returns the form: the job."""
         form = types.Object()
-        active = [job.target for job in _active(ctx.dataset)]
-        if active:
-            forms.dropdown(form, "target", active, label="Run or field")
+        targets = [job.target for job in _active(ctx.dataset)]
+        if targets:
+            forms.add_dropdown(
+                form,
+                "target",
+                targets,
+                label="Job",
+                description="A run, a predictions field, or an evaluation key",
+            )
         else:
-            forms.refuse(form, "nothing goes on for this dataset")
+            forms.show_error(form, "No running job")
         return types.Property(form, view=types.View(label="Stop YOLOv1 training"))
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        """Stops it."""
+        """Stops the job."""
         target = ctx.params.get("target", "")
         for job in _active(ctx.dataset):
             if job.target == target:
                 control.stop(job)
-                return following.said(job)
-        raise ValueError(f"no job of '{target}' goes on")
+                return job_progress.job_result(job)
+        raise ValueError(f"no running job '{target}'")
 
     def __call__(self, dataset: Any, target: str) -> Any:
         """Stops a job from Python; returns the operator's result.
 
         Args:
-            dataset: that it works on
-            target: run key, or field that is written
+            dataset: the dataset of the job
+            target: run key, predictions field, or evaluation key
         """
         return foo.execute_operator(
             self.uri, ctx={"dataset": dataset}, params={"target": target}
         )
 
 
-def _active(dataset: Any) -> list[control.Job]:
-    return [job for job in control.all_of(dataset) if job.progress.is_active]
+def _active(dataset: Any) -> list[Job]:
+    return [job for job in control.list_jobs(dataset) if job.progress.is_active]

@@ -1,26 +1,44 @@
-"""Trains a network on the view, in a process of its own."""
+"""Trains a detector in a child process."""
 
 from typing import Any
 
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
+import humanize
 import psutil
 
 from yolov1_fo import architectures
-from yolov1_fo.config import RECOMMENDED, TrainConfig, units
+from yolov1_fo.config import RECOMMENDED, TrainConfig
+from yolov1_fo.config.network import grid_sizes
 from yolov1_fo.config.train import DATA_MODES, OPTIMIZERS, PRECISIONS, SCHEDULES
-from yolov1_fo.datasets import checks
+from yolov1_fo.datasets import checks, fiftyone_private
 from yolov1_fo.jobs import control, launch
-from yolov1_fo.runs import registry
+from yolov1_fo.runs import folders, registry
 
-from .. import facts, following, forms, splits
+from .. import dataset_values, forms, job_progress, splits
 
-TRUTH = "ground_truth"
-FIRST = ("network", "epochs", "image_size", "batch_size")
+GT_FIELD = "ground_truth"
+BASIC = ("epochs", "image_size", "batch_size")
 ADVANCED = (
     *("S", "batch_norm", "optimizer", "learning_rate", "schedule", "head_filters"),
     *("dropout", "jitter", "flip", "patience", "precision", "data", "seed"),
 )
+LABELS = {
+    "S": "Grid size (S)",
+    "batch_norm": "Batch normalization",
+    "flip": "Horizontal flip",
+    "schedule": "Learning rate schedule",
+    "patience": "Early stopping patience",
+    "data": "Data mode",
+    "seed": "Random seed",
+}
+"""Labels of settings that are not simply their names."""
+CHOICES = {
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "precision": PRECISIONS,
+    "data": DATA_MODES,
+}
 
 
 class TrainModel(foo.Operator):
@@ -28,11 +46,11 @@ class TrainModel(foo.Operator):
 
     @property
     def config(self) -> foo.OperatorConfig:
-        """What the App shows of it."""
+        """The operator's name, label and options."""
         return foo.OperatorConfig(
             name="train_model",
             label="Train YOLOv1",
-            description="Train a detector on the view in front of you",
+            description="Train a detector on the current view",
             icon="model_training",
             dynamic=True,
             allow_immediate_execution=True,
@@ -41,66 +59,65 @@ class TrainModel(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        """Asks what to learn, from what, and how."""
+        """Returns the form: field, split, run name, and settings."""
         form = types.Object()
-        samples = forms.target(ctx, form, "Train on")
+        samples = forms.add_target(ctx, form, "Train on")
         fields = samples and forms.detection_fields(samples, form)
         if fields:
-            self._ask(ctx, form, samples, fields)
+            self._add_inputs(ctx, form, samples, fields)
         return types.Property(form, view=types.View(label="Train YOLOv1"))
 
-    def _ask(
+    def _add_inputs(
         self, ctx: Any, form: types.Object, samples: Any, fields: list[str]
     ) -> None:
-        # 1. What to learn from.
-        field = forms.dropdown(
-            form, "gt_field", fields, label="Ground truth", default=TRUTH
+        # 1. Data.
+        field = forms.add_dropdown(
+            form, "gt_field", fields, label="Ground truth field", default=GT_FIELD
         )
-        params = {"gt_field": field, **splits.add(form, samples, ctx.params)}
+        params = {"gt_field": field, **splits.add_inputs(form, samples, ctx.params)}
 
-        # 2. How.
+        # 2. Run and settings.
         key = registry.new_key(ctx.dataset, "yolov1")
-        form.str("run_key", label="Name of the run", default=key)
-        chosen = _settings(ctx.params)
-        forms.dropdown(
+        form.str("run_key", label="Run name", default=key)
+        forms.add_dropdown(
             form,
             "network",
             {name: f"{name}: {one.description}" for name, one in _networks().items()},
             label="Network",
             default=RECOMMENDED["network"],
         )
-        said = TrainConfig.describe()
-        for name in FIRST[1:]:
-            _add(form, name, said[name], chosen)
-        form.bool("advanced", label="More settings", default=False)
+        settings = _settings(ctx.params)
+        for name in BASIC:
+            _add_setting(form, name, settings)
+        form.bool("advanced", label="Advanced settings", default=False)
         if ctx.params.get("advanced"):
             for name in ADVANCED:
-                _add(form, name, said[name], chosen)
+                _add_setting(form, name, settings)
 
-        # 3. Whether it can be done, and what it will do.
-        forms.check(form, lambda: _tell(form, samples, params))
+        # 3. Checks and summary.
+        forms.check(form, lambda: _add_summary(form, samples, params))
 
     def execute(self, ctx: Any) -> Any:
-        """Starts the training, and follows it."""
+        """Starts the training and reports its progress."""
         samples = ctx.target_view(require_flat=True)
         params = dict(ctx.params)
 
         def start() -> Any:
-            train, val = splits.of(samples, params)
+            train, val = splits.split(samples, params)
             return launch.train(
                 train,
-                params.get("gt_field", TRUTH),
+                params.get("gt_field", GT_FIELD),
                 val,
                 params.get("run_key"),
                 _settings(params),
             )
 
-        return following.follow(ctx, start)
+        return job_progress.run_job(ctx, start)
 
     def __call__(
         self,
         samples: Any,
-        gt_field: str = TRUTH,
+        gt_field: str = GT_FIELD,
         *,
         run_key: str | None = None,
         split: str = "none",
@@ -111,12 +128,12 @@ class TrainModel(foo.Operator):
 
         Args:
             samples: a FiftyOne dataset or view
-            gt_field ("ground_truth"): its field of Detections
-            run_key (None): the run's name; made up if None
-            split ("none"): tags, views, percent or none; its other inputs are named as
-                in the form
-            delegate (False): queues it for a delegated process
-            **settings: of the form
+            gt_field ("ground_truth"): field of Detections
+            run_key (None): name of the run; generated if None
+            split ("none"): tags, views, percent or none; its other inputs have the
+                same names as in the form
+            delegate (False): whether to queue a delegated operation
+            **settings: other inputs of the form
         """
         return foo.execute_operator(
             self.uri,
@@ -132,35 +149,35 @@ class TrainModel(foo.Operator):
 
 
 def _networks() -> dict[str, architectures.Architecture]:
-    """Returns the networks, the one that serves a newcomer first."""
+    """Returns the networks, the recommended one first."""
     first = RECOMMENDED["network"]
     return {first: architectures.NETWORKS[first], **architectures.NETWORKS}
 
 
 def _settings(params: dict[str, Any]) -> dict[str, Any]:
-    """Returns what was chosen, on top of what is recommended for the network."""
-    names = (*FIRST, *ADVANCED)
-    given = {name: params[name] for name in names if params.get(name) is not None}
-    network = given.get("network", RECOMMENDED["network"])
-    if not architectures.NETWORKS.get(network, architectures.Architecture()).backbone:
-        return {"network": network, **given}
-    image_size = given.get("image_size", RECOMMENDED["image_size"])
-    return {**RECOMMENDED, "S": max(image_size // 16, 1), **given}
+    """Returns the chosen settings, on top of the recommended ones for the network."""
+    names = ("network", *BASIC, *ADVANCED)
+    chosen = {name: params[name] for name in names if params.get(name) is not None}
+    network = chosen.get("network", RECOMMENDED["network"])
+    image_size = chosen.get("image_size", RECOMMENDED["image_size"])
+    sizes = network in architectures.NETWORKS and grid_sizes(network, image_size)
+    if not sizes:
+        return {"network": network, **chosen}
+    return {**RECOMMENDED, "S": max(sizes[-1], 1), **chosen}
 
 
-def _add(form: types.Object, name: str, text: str, chosen: dict[str, Any]) -> None:
-    """Adds a setting, with what it will be if nothing is said."""
-    default = chosen.get(name, getattr(TrainConfig, name))
-    label = name.replace("_", " ").capitalize()
-    options = {"label": label, "description": text, "default": default}
-    choices = {
-        "optimizer": OPTIMIZERS,
-        "schedule": SCHEDULES,
-        "precision": PRECISIONS,
-        "data": DATA_MODES,
+def _add_setting(form: types.Object, name: str, settings: dict[str, Any]) -> None:
+    """Adds the input of a field of `TrainConfig`."""
+    default = settings.get(name, getattr(TrainConfig, name))
+    text = TrainConfig.describe()[name]
+    options = {
+        "label": LABELS.get(name, name.replace("_", " ").capitalize()),
+        # The help text of a choice begins with a value.
+        "description": text if name in CHOICES else f"{text[0].upper()}{text[1:]}",
+        "default": default,
     }
-    if name in choices:
-        forms.dropdown(form, name, list(choices[name]), **options)
+    if name in CHOICES:
+        forms.add_dropdown(form, name, list(CHOICES[name]), **options)
     elif isinstance(default, bool):
         form.bool(name, **options)
     elif isinstance(default, int):
@@ -169,33 +186,33 @@ def _add(form: types.Object, name: str, text: str, chosen: dict[str, Any]) -> No
         form.float(name, **options)
 
 
-def _tell(form: types.Object, samples: Any, params: dict[str, Any]) -> None:
-    """Says what will happen.
+def _add_summary(form: types.Object, samples: Any, params: dict[str, Any]) -> None:
+    """Checks the inputs; adds a summary of the training, and warnings.
 
     Raises:
-        ValueError: if something is missing or does not fit
+        ValueError: if an input is missing or invalid
     """
-    dataset, field = samples._root_dataset, params["gt_field"]
+    dataset, field = fiftyone_private.root_dataset(samples), params["gt_field"]
     checks.check_detections(samples, field, "gt_field")
-    train, val, images, measured = splits.foresee(samples, params)
-    classes = facts.classes(train, field)
-    config = launch.check(train, field, val, _settings(params), classes)
-    launch.check_batch(config, images)
+    train, val, images, val_images = splits.preview(samples, params)
+    classes = dataset_values.classes(train, field)
+    config = launch.check_train(train, field, val, _settings(params), classes)
+    launch.check_batch_size(config, images)
     if key := params.get("run_key"):
-        registry.check_key(dataset, key, registry.folder(dataset, key))
-    ahead = launch.foresee(dataset, config, images, measured)
-    forms.say(
+        registry.check_key(dataset, key, folders.run_folder(dataset, key))
+    estimate = launch.estimate_training(dataset, config, images, val_images)
+    forms.add_notice(
         form,
         "what",
-        f"{images} images to learn from, {measured or 'none'} to measure on, "
-        f"{config.C} classes, {images // config.batch_size} steps an epoch; {ahead}",
+        f"{images} training images, {val_images or 'no'} validation images, "
+        f"{config.C} classes, {images // config.batch_size} steps per epoch; "
+        f"{estimate}",
     )
     free = psutil.virtual_memory().available
-    if ahead.memory > free:
-        needed = units.of_bytes(ahead.memory)
-        line = f"it may need {needed}; {units.of_bytes(free)} are free"
-        forms.say(form, "memory", line, warns=True)
-    others = ", ".join(f"'{job.target}'" for job in control.active())
-    if others:
-        line = f"{others} goes on; this training goes beside it, and both are slower"
-        forms.say(form, "beside", line, warns=True)
+    if estimate.memory > free:
+        needed, there = map(humanize.naturalsize, (estimate.memory, free))
+        text = f"Training may need {needed} of memory, but only {there} is free"
+        forms.add_notice(form, "memory", text, is_warning=True)
+    if jobs := ", ".join(f"'{job.target}'" for job in control.active_jobs()):
+        text = f"Other jobs are running, which slows down both: {jobs}"
+        forms.add_notice(form, "jobs", text, is_warning=True)

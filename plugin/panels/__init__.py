@@ -1,1 +1,1 @@
-"""The panels, one a file."""
+"""The panels and their plots."""

@@ -1,39 +1,42 @@
-"""The panel of errors: of which kind they are, by class, beside another evaluation."""
+"""The panel of detection errors, by type and class, of one or two evaluations."""
 
 from typing import Any
 
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
+from tabulate import tabulate
 
 from yolov1_fo.evaluation import comparison, error_fields
-from yolov1_fo.evaluation.error_analysis import KINDS
+from yolov1_fo.evaluation.error_analysis import ERROR_TYPES
+
+from . import plots
 
 NONE = "none"
 COLOURS = ("#009e73", "#56b4e9", "#e69f00", "#cc79a7", "#737373")
-"""Of the kinds; told apart by the colour-blind too (Okabe and Ito)."""
+"""Of the error types; distinguishable with colour blindness (Okabe and Ito)."""
 HELP = """
-Of each class the N strongest detections are looked at, N being its number of objects.
+For each class with N objects, the N most confident detections are analyzed.
 
-- *correct*: finds an object of its class
-- *localization*: the right class, but a poor box, or a second one
-- *similar*: on an object of a class that is easily taken for it
-- *other*: on an object of any other class
-- *background*: on nothing
+- *correct*: correct class, IoU > 0.5
+- *localization*: correct class, but a poor box or a duplicate
+- *similar*: on an object of a similar class
+- *other*: on an object of another class
+- *background*: on no object
 
-A click on a bar shows its detections. Source: the paper's section 4.2.
+Click a bar to show its detections. Source: YOLOv1 paper, section 4.2.
 """
 EMPTY = """
-**No evaluation that keeps its errors yet.**
-*Evaluate YOLOv1* makes one, and so does `yolov1_fo.evaluate(..., eval_key=...)`.
+**No evaluation with error analysis yet.**
+Create one with *Evaluate YOLOv1* or `yolov1_fo.evaluate(..., eval_key=...)`.
 """
 
 
 class ErrorsPanel(foo.Panel):
-    """Shows the errors of one evaluation, or of two."""
+    """Shows the errors of one evaluation, or compares two."""
 
     @property
     def config(self) -> foo.PanelConfig:
-        """What the App shows of it."""
+        """The panel's name, label and options."""
         return foo.PanelConfig(
             name="yolov1_errors",
             label="YOLOv1 errors",
@@ -48,47 +51,50 @@ class ErrorsPanel(foo.Panel):
         self.refresh(ctx)
 
     def on_change_dataset(self, ctx: Any) -> None:
-        """Reads those of the other dataset."""
+        """Reads the evaluations of the other dataset."""
         self.refresh(ctx)
 
     def refresh(self, ctx: Any) -> None:
-        """Reads the evaluations again, and counts the errors of the chosen ones."""
-        there = _evaluations(ctx.dataset)
+        """Reads the evaluations again and counts the errors of the chosen ones."""
+        evaluations = _evaluations(ctx.dataset)
         chosen = ctx.panel.get_state("eval_key")
-        beside = ctx.panel.get_state("beside")
-        chosen = chosen if chosen in there else (there[-1] if there else None)
-        beside = beside if beside in there and beside != chosen else NONE
-        keys = [key for key in (chosen, beside) if key not in (None, NONE)]
-        said = comparison.compare(ctx.dataset, *keys) if keys else None
-        ctx.panel.set_state("there", there)
+        other = ctx.panel.get_state("other_key")
+        if chosen not in evaluations:
+            chosen = evaluations[-1] if evaluations else None
+        if other not in evaluations or other == chosen:
+            other = NONE
+        keys = [key for key in (chosen, other) if key not in (None, NONE)]
+        compared = comparison.compare(ctx.dataset, *keys) if keys else None
+        ctx.panel.set_state("evaluations", evaluations)
         ctx.panel.set_state("eval_key", chosen)
-        ctx.panel.set_state("beside", beside)
-        ctx.panel.set_state("rows", said.rows() if said else [])
-        ctx.panel.set_state("errors", said.errors if said else {})
+        ctx.panel.set_state("other_key", other)
+        ctx.panel.set_state("rows", compared.rows() if compared else [])
+        ctx.panel.set_state("errors", compared.errors if compared else {})
 
     def choose(self, ctx: Any) -> None:
-        """Takes another evaluation."""
+        """Selects an evaluation."""
         ctx.panel.set_state("eval_key", ctx.params["value"])
         self.refresh(ctx)
 
-    def choose_beside(self, ctx: Any) -> None:
-        """Takes another evaluation to compare with."""
-        ctx.panel.set_state("beside", ctx.params["value"])
+    def choose_other(self, ctx: Any) -> None:
+        """Selects the evaluation to compare with."""
+        ctx.panel.set_state("other_key", ctx.params["value"])
         self.refresh(ctx)
 
     def show_kind(self, ctx: Any) -> None:
-        """Shows the detections of a kind of either evaluation."""
+        """Shows the detections of an error type, of either evaluation."""
         self._show(ctx, ctx.params["trace"], ctx.params["x"])
 
     def show_class(self, ctx: Any) -> None:
-        """Shows the detections of a kind of one class."""
+        """Shows the detections of an error type and class."""
         key = ctx.panel.get_state("eval_key")
         self._show(ctx, key, ctx.params["trace"], ctx.params["x"])
 
     def _show(self, ctx: Any, key: str, kind: str, label: str | None = None) -> None:
         view = error_fields.view(ctx.dataset, key, kind, label)
         if not len(view):
-            ctx.ops.notify(f"{key} has no {kind} detection there", variant="info")
+            message = f"No detections of type {kind} in {key}"
+            ctx.ops.notify(message, variant="info")
             return
         ctx.ops.set_view(view)
 
@@ -97,108 +103,111 @@ class ErrorsPanel(foo.Panel):
         ctx.prompt("@yolov1-fo/yolov1/evaluate_model")
 
     def render(self, ctx: Any) -> types.Property:
-        """Lays it out."""
+        """Returns the panel's layout."""
         panel = types.Object()
-        there = ctx.panel.get_state("there") or []
+        evaluations = ctx.panel.get_state("evaluations") or []
         errors = ctx.panel.get_state("errors") or {}
-        if not there or not errors:
+        if not evaluations or not errors:
             panel.md(EMPTY, name="empty")
             panel.btn("evaluate", label="Evaluate", on_click=self.evaluate)
         else:
-            self._choices(panel, there, ctx.panel.get_state("eval_key"))
-            self._plots(panel, errors, ctx.panel.get_state("eval_key"))
-            _table(panel, ctx.panel.get_state("rows"))
+            self._add_choices(panel, evaluations, ctx.panel.get_state("eval_key"))
+            self._add_plots(panel, errors, ctx.panel.get_state("eval_key"))
+            _add_table(panel, ctx.panel.get_state("rows"))
         layout = types.GridView(orientation="vertical", gap=2, pad=1, align_x="stretch")
         return types.Property(panel, view=layout)
 
-    def _choices(self, panel: types.Object, there: list[str], chosen: str) -> None:
+    def _add_choices(
+        self, panel: types.Object, evaluations: list[str], chosen: str
+    ) -> None:
         bar = panel.h_stack("choices", gap=2)
-        others = [NONE, *(key for key in there if key != chosen)]
         bar.enum(
             "eval_key",
-            values=there,
+            values=evaluations,
             default=chosen,
             label="Evaluation",
             on_change=self.choose,
         )
         bar.enum(
-            "beside",
-            values=others,
+            "other_key",
+            values=[NONE, *(key for key in evaluations if key != chosen)],
             default=NONE,
             label="Compare with",
-            on_change=self.choose_beside,
+            on_change=self.choose_other,
         )
 
-    def _plots(self, panel: types.Object, errors: dict[str, Any], chosen: str) -> None:
-        name = "_".join(errors)
-        totals: list[dict[str, Any]] = [
-            {
-                "type": "bar",
-                "name": key,
-                "x": list(KINDS),
-                "y": [sum(row[kind] for row in counts.values()) for kind in KINDS],
-            }
-            for key, counts in errors.items()
-        ]
-        if len(totals) == 1:
-            totals[0]["marker"] = {"color": list(COLOURS)}
-        title = "The best detections, by kind"
-        _plot(panel, f"kinds_{name}", totals, title, self.show_kind, "group")
-        counts = errors[chosen]
-        by_class = [
-            {
-                "type": "bar",
-                "name": kind,
-                "x": list(counts),
-                "y": [row[kind] for row in counts.values()],
-                "marker": {"color": colour},
-            }
-            for kind, colour in zip(KINDS, COLOURS, strict=True)
-        ]
-        title = f"Of each class, {chosen}"
-        _plot(panel, f"classes_{chosen}", by_class, title, self.show_class, "stack")
+    def _add_plots(
+        self, panel: types.Object, errors: dict[str, Any], chosen: str
+    ) -> None:
+        plots.add_plot(
+            panel,
+            f"kinds_{'_'.join(errors)}",
+            _bars_by_kind(errors),
+            "Top detections by error type",
+            on_click=self.show_kind,
+            **_layout("group"),
+        )
+        plots.add_plot(
+            panel,
+            f"classes_{chosen}",
+            _bars_by_class(errors[chosen]),
+            f"Top detections by class, {chosen}",
+            on_click=self.show_class,
+            **_layout("stack"),
+        )
+
+
+def _bars_by_kind(errors: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the bars of each evaluation, one per error type."""
+    bars: list[dict[str, Any]] = [
+        {
+            "type": "bar",
+            "name": key,
+            "x": list(ERROR_TYPES),
+            "y": [sum(row[kind] for row in counts.values()) for kind in ERROR_TYPES],
+        }
+        for key, counts in errors.items()
+    ]
+    if len(bars) == 1:
+        bars[0]["marker"] = {"color": list(COLOURS)}
+    return bars
+
+
+def _bars_by_class(counts: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the bars of each error type, one per class."""
+    return [
+        {
+            "type": "bar",
+            "name": kind,
+            "x": list(counts),
+            "y": [row[kind] for row in counts.values()],
+            "marker": {"color": colour},
+        }
+        for kind, colour in zip(ERROR_TYPES, COLOURS, strict=True)
+    ]
+
+
+def _layout(mode: str) -> dict[str, Any]:
+    """Returns the layout of a bar chart."""
+    axis = {"title": {"text": "detections"}, "rangemode": "tozero"}
+    return {"barmode": mode, "yaxis": axis}
 
 
 def _evaluations(dataset: Any) -> list[str]:
-    """Returns the evaluations that keep errors, the newest last."""
-    kept = [
+    """Returns the evaluations that store error types, the newest last."""
+    keys = [
         key
         for key in dataset.list_evaluations(type="detection")
-        if error_fields.are_kept(dataset, key)
+        if error_fields.has_errors(dataset, key)
     ]
-    return sorted(kept, key=lambda key: dataset.get_evaluation_info(key).timestamp)
+    return sorted(keys, key=lambda key: dataset.get_evaluation_info(key).timestamp)
 
 
-def _table(panel: types.Object, rows: list[dict[str, str]]) -> None:
-    """Adds the numbers; evaluations stand in the columns, for a panel is narrow."""
+def _add_table(panel: types.Object, rows: list[dict[str, str]]) -> None:
+    """Adds the metrics, one evaluation per column: a panel is narrow."""
     names = [name for name in rows[0] if name != "evaluation"]
-    head = ["", *(row["evaluation"] for row in rows)]
-    lines = [head, ["---"] * len(head)]
-    lines += [[name, *(row[name] for row in rows)] for name in names]
-    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    panel.md(text, name="numbers")
-
-
-def _plot(
-    panel: types.Object,
-    name: str,
-    data: list[dict[str, Any]],
-    title: str,
-    on_click: Any,
-    mode: str,
-) -> None:
-    layout = {
-        "title": {"text": title, "font": {"size": 14}, "x": 0.01, "y": 0.98},
-        "height": 280,
-        "barmode": mode,
-        "margin": {
-            "l": 50,
-            "r": 10,
-            "t": 40 + 20 * -(-len(data) // 3) * (len(data) > 1),
-            "b": 40,
-        },
-        "yaxis": {"title": {"text": "detections"}, "rangemode": "tozero"},
-        "showlegend": len(data) > 1,
-        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
-    }
-    panel.plot(name, data=data, layout=layout, on_click=on_click)
+    columns = {row["evaluation"]: [row[name] for name in names] for row in rows}
+    table = tabulate(
+        {"": names, **columns}, headers="keys", tablefmt="github", disable_numparse=True
+    )
+    panel.md(table, name="metrics")

@@ -1,6 +1,6 @@
-"""FiftyOne's App as a person has it: a server of its own, and a real browser.
+"""FiftyOne's App with its own server and a real browser.
 
-FiftyOne is imported where it is used: this file loads before the database is there.
+FiftyOne is imported within functions: this file is loaded before the database starts.
 """
 
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.server import App
+from tests.app.app_server import AppServer
 from tests.plugin.conftest import kill_jobs, linked  # noqa: F401  # a fixture
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -17,7 +17,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 @pytest.fixture(scope="module")
 def highway(request: pytest.FixtureRequest) -> Iterator:
-    """A hundred and twenty photographs of roads, four fifths to learn from."""
+    """120 photographs of roads, four fifths of them for training."""
     import fiftyone as fo
 
     folder = request.config.getoption("--photographs")
@@ -44,9 +44,9 @@ def highway(request: pytest.FixtureRequest) -> Iterator:
 
 
 @pytest.fixture
-def app(highway, linked, tmp_path) -> Iterator[App]:  # noqa: F811  # the fixture
-    """The App, showing the photographs."""
-    app = App(highway.name, tmp_path / "app.log")
+def app(highway, linked, tmp_path) -> Iterator[AppServer]:  # noqa: F811  # the fixture
+    """The App with the photographs."""
+    app = AppServer(highway.name, tmp_path / "app.log")
     yield app
     app.stop()
     kill_jobs(highway)
@@ -54,7 +54,7 @@ def app(highway, linked, tmp_path) -> Iterator[App]:  # noqa: F811  # the fixtur
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator:
-    """A browser, as the system has it."""
+    """The system's Chromium."""
     from playwright.sync_api import sync_playwright
 
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -69,15 +69,15 @@ def chromium() -> Iterator:
 
 
 @pytest.fixture(scope="module")
-def for_people(request: pytest.FixtureRequest) -> bool:
-    """Whether people will look at the pictures, so that more is worth its time."""
+def keeps_screenshots(request: pytest.FixtureRequest) -> bool:
+    """Whether screenshots are kept, so that better training is worth the time."""
     return request.config.getoption("--screenshots") is not None
 
 
 @pytest.fixture(scope="module")
-def pictures(request: pytest.FixtureRequest, tmp_path_factory) -> Path:
-    """Where pictures go."""
+def screenshots(request: pytest.FixtureRequest, tmp_path_factory) -> Path:
+    """The folder for screenshots."""
     folder = request.config.getoption("--screenshots")
-    folder = folder or tmp_path_factory.mktemp("pictures")
+    folder = folder or tmp_path_factory.mktemp("screenshots")
     folder.mkdir(parents=True, exist_ok=True)
     return folder

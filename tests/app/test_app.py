@@ -1,4 +1,4 @@
-"""A person trains, watches, stops, resumes, applies, evaluates and publishes."""
+"""Train, stop, resume, apply, evaluate and publish in the App."""
 
 import os
 import signal
@@ -6,39 +6,39 @@ import time
 
 import pytest
 
-from tests.app.person import EVALUATION, MODAL, RUNS, Person
+from tests.app.app_page import EVALUATION, MODAL, RUNS, AppPage
 
 pytestmark = pytest.mark.slow
 
 
-def wait_for(happened, within=120.0):
-    """Waits until something is so; returns what it is."""
-    deadline = time.monotonic() + within
-    while not (seen := happened()):
-        assert time.monotonic() < deadline, "it did not happen"
+def wait_for(condition, timeout=120.0):
+    """Waits until a condition is true; returns its value."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "timeout"
         time.sleep(0.2)
-    return seen
+    return value
 
 
 def job_of(dataset, target):
     from yolov1_fo.jobs import control
 
-    return next((job for job in control.all_of(dataset) if job.target == target), None)
+    return next(
+        (job for job in control.list_jobs(dataset) if job.target == target), None
+    )
 
 
 def epochs_of(dataset, run_key):
-    """Returns how many epochs of a run are done."""
-    from yolov1_fo.runs import registry
+    """Returns the number of completed epochs of a run."""
+    from yolov1_fo.runs import records, registry
 
     return (
-        registry.info(dataset, run_key).epoch
-        if registry.exists(dataset, run_key)
-        else 0
+        records.info(dataset, run_key).epoch if registry.exists(dataset, run_key) else 0
     )
 
 
 def ended(dataset, target):
-    """Waits until a job has ended and its process is gone; returns it."""
+    """Waits until a job and its process have ended; returns the job."""
     import psutil
 
     job = wait_for(
@@ -48,135 +48,137 @@ def ended(dataset, target):
     return job
 
 
-def test_the_whole_way(highway, app, chromium, pictures, for_people):
+def test_train_apply_evaluate_publish(
+    highway, app, chromium, screenshots, keeps_screenshots
+):
     import fiftyone.zoo as foz
 
     from yolov1_fo.publishing import local_zoo
 
-    epochs, image_size = (20, "160") if for_people else (24, "96")
-    person = Person(chromium, app.url, pictures)
+    epochs, image_size = (20, "160") if keeps_screenshots else (24, "96")
+    page = AppPage(chromium, app.url, screenshots)
 
-    # 1. Nothing is there yet; the panel says how to begin.
-    person.panel(RUNS)
-    person.says("No training yet")
-    person.picture("1-empty")
+    # 1. Without runs, the panel explains how to start.
+    page.open_panel(RUNS)
+    page.wait_for_text("No training runs yet")
+    page.screenshot("1-empty")
 
-    # 2. The form fills itself; a mistake gets one line.
-    person.ask_for("Train YOLOv1")
-    tells = person.says("96 images to learn from, 24 to measure on, 5 classes")
-    tells.scroll_into_view_if_needed()
-    person.picture("2-form")
-    assert person.value("Name of the run") == "yolov1_1"
-    person.fill("Name of the run", "../escape")
-    person.says("run_key must be letters, digits and underscores")
-    person.picture("3-mistake")
-    person.fill("Name of the run", "trucks")
-    person.fill("Epochs", str(epochs))
-    person.fill("Side", image_size)
-    person.says("on this CPU, by the network's size")
-    person.execute()
+    # 2. The form has defaults; an error is shown as one line.
+    page.open_operator("Train YOLOv1")
+    summary = page.wait_for_text("96 training images, 24 validation images, 5 classes")
+    summary.scroll_into_view_if_needed()
+    page.screenshot("2-form")
+    assert page.value("Run name") == "yolov1_1"
+    page.fill("Run name", "../escape")
+    page.wait_for_text("run_key must be letters, digits and underscores")
+    page.screenshot("3-error")
+    page.fill("Run name", "trucks")
+    page.fill("Epochs", str(epochs))
+    page.fill("Image size", image_size)
+    page.wait_for_text("on this CPU, based on the network's size")
+    page.execute()
 
-    # 3. The bar and the curves move.
-    wait_for(lambda: person.epoch("trucks") >= 2)
-    first = wait_for(person.points)
-    wait_for(lambda: person.points() > first)
-    wait_for(lambda: person.epoch("trucks") >= 3)
-    person.picture("4-live")
+    # 3. Progress bar and curves are updated.
+    wait_for(lambda: page.epoch("trucks") >= 2)
+    first = wait_for(page.count_points)
+    wait_for(lambda: page.count_points() > first)
+    wait_for(lambda: page.epoch("trucks") >= 3)
+    page.screenshot("4-live")
 
-    # 4. Stop it well before its end, and go on.
-    person.press("Stop")
-    person.page.locator(MODAL).wait_for()
-    person.execute()
-    person.says("trucks: stopped")
+    # 4. Stop it well before its end, and resume it.
+    page.click("Stop")
+    page.window.locator(MODAL).wait_for()
+    page.execute()
+    page.wait_for_text("trucks: stopped")
     assert ended(highway, "trucks").progress.state == "stopped"
     before = epochs_of(highway, "trucks")
     assert 1 <= before < epochs
-    person.picture("5-stopped")
-    person.press("Resume")
-    person.page.locator(MODAL).wait_for()
-    person.execute()
-    assert wait_for(lambda: person.epoch("trucks")) > before
-    person.says("trucks: finished", 600)
-    person.picture("6-finished")
+    page.screenshot("5-stopped")
+    page.click("Resume")
+    page.window.locator(MODAL).wait_for()
+    page.execute()
+    assert wait_for(lambda: page.epoch("trucks")) > before
+    page.wait_for_text("trucks: finished", 600)
+    page.screenshot("6-finished")
     assert ended(highway, "trucks").progress.state == "finished"
 
-    # 5. Apply: the field is there when it ends.
-    person.press("Apply")
-    person.says("makes 'predictions' of 120 images")
-    person.picture("7-apply")
-    person.execute()
-    person.says("predictions: finished")
+    # 5. Apply: the new field is shown at the end.
+    page.click("Apply")
+    page.wait_for_text("Creates the field 'predictions' on 120 images")
+    page.screenshot("7-apply")
+    page.execute()
+    page.wait_for_text("predictions: finished")
     assert ended(highway, "predictions").progress.state == "finished"
-    person.page.locator("[data-cy=sidebar-field-predictions]").wait_for()
-    person.picture("8-predictions")
+    page.window.locator("[data-cy=sidebar-field-predictions]").wait_for()
+    page.screenshot("8-predictions")
     highway.reload()
     assert len(highway.exists("predictions")) == 120
 
-    # 6. Evaluate: our numbers stand in FiftyOne's panel.
-    person.press("Evaluate")
-    person.page.locator(MODAL).wait_for()
-    person.execute()
-    person.says("predictions_eval_1: finished")
+    # 6. Evaluate: FiftyOne's panel shows our metrics.
+    page.click("Evaluate")
+    page.window.locator(MODAL).wait_for()
+    page.execute()
+    page.wait_for_text("predictions_eval_1: finished")
     assert ended(highway, "predictions_eval_1").progress.state == "finished"
-    person.panel(EVALUATION)
-    person.picture("9-evaluated")
-    person.evaluation("predictions_eval_1")
+    page.open_panel(EVALUATION)
+    page.screenshot("9-evaluated")
+    page.open_evaluation("predictions_eval_1")
     for name in ("VOC07 mAP", "VOC10 mAP", "COCO AP@0.5"):
-        person.says(name).scroll_into_view_if_needed()
-    person.picture("10-evaluation")
+        page.wait_for_text(name).scroll_into_view_if_needed()
+    page.screenshot("10-evaluation")
 
-    # 7. Publish: every process can load it.
-    person.ask_for("Publish YOLOv1 model")
-    person.fill("Name in the zoo", "trucks")
-    person.execute()
-    person.says("foz.load_zoo_model")
-    person.picture("11-published")
+    # 7. Publish: any process can load the model.
+    page.open_operator("Publish YOLOv1 model")
+    page.fill("Model name", "trucks")
+    page.execute()
+    page.wait_for_text("foz.load_zoo_model")
+    page.screenshot("11-published")
     model = foz.load_zoo_model("trucks", cache=False)
     assert model.classes == ["bus", "car", "motorbike", "person", "truck"]
     local_zoo.unpublish("trucks")
 
-    # 8. The App has loaded no TensorFlow.
+    # 8. The App has not loaded TensorFlow.
     assert app.libraries() == set()
-    person.close()
+    page.close()
 
 
-def test_it_outlives_browser_server_and_itself(highway, app, chromium, pictures):
-    # 1. Close the browser in the middle, and kill the server.
-    person = Person(chromium, app.url, pictures)
-    person.panel(RUNS)
-    person.ask_for("Train YOLOv1")
-    person.fill("Name of the run", "lasting")
-    person.fill("Epochs", "30")
-    person.fill("Side", "64")
-    person.says("96 images to learn from")
-    person.execute()
-    wait_for(lambda: person.epoch("lasting"))
-    person.close()
+def test_a_job_survives_browser_and_server(highway, app, chromium, screenshots):
+    # 1. Close the browser during training, and kill the server.
+    page = AppPage(chromium, app.url, screenshots)
+    page.open_panel(RUNS)
+    page.open_operator("Train YOLOv1")
+    page.fill("Run name", "lasting")
+    page.fill("Epochs", "30")
+    page.fill("Image size", "64")
+    page.wait_for_text("96 training images")
+    page.execute()
+    wait_for(lambda: page.epoch("lasting"))
+    page.close()
     app.stop()
 
-    # 2. It goes on; start both again: the panel shows it.
-    then = job_of(highway, "lasting").progress.done
+    # 2. Training continues; after a restart the panel shows it.
+    before = job_of(highway, "lasting").progress.done
     app.start()
-    person = Person(chromium, app.url, pictures)
-    person.panel(RUNS)
-    person.says("lasting: epoch")
-    assert job_of(highway, "lasting").progress.done > then
-    person.picture("12-went-on")
+    page = AppPage(chromium, app.url, screenshots)
+    page.open_panel(RUNS)
+    page.wait_for_text("lasting: epoch")
+    assert job_of(highway, "lasting").progress.done > before
+    page.screenshot("12-continued")
 
-    # 3. Kill its process: it has failed, and why.
+    # 3. Kill its process: the panel shows that it failed, and why.
     wait_for(lambda: epochs_of(highway, "lasting") >= 1)
     os.killpg(job_of(highway, "lasting").pid, signal.SIGKILL)
-    person.says("its process died at: epoch")
-    person.picture("13-failed")
+    page.wait_for_text("its process died at: epoch")
+    page.screenshot("13-failed")
 
-    # 4. Resume finishes it.
+    # 4. Resume it to the end.
     reached = epochs_of(highway, "lasting")
     assert 1 <= reached < 30
-    person.press("Resume")
-    person.page.locator(MODAL).wait_for()
-    person.execute()
-    assert wait_for(lambda: person.epoch("lasting")) > reached
+    page.click("Resume")
+    page.window.locator(MODAL).wait_for()
+    page.execute()
+    assert wait_for(lambda: page.epoch("lasting")) > reached
     assert ended(highway, "lasting").progress.state == "finished"
     assert epochs_of(highway, "lasting") == 30
     assert app.libraries() == set()
-    person.close()
+    page.close()

@@ -1,21 +1,21 @@
-"""A person reads the errors of two detectors, and looks at some of them."""
+"""The errors panel with the errors of two detectors."""
 
 import pytest
 
 from tests import published
-from tests.app.person import Person
-from tests.app.server import App
+from tests.app.app_page import AppPage
+from tests.app.app_server import AppServer
 
 pytestmark = pytest.mark.slow
 
 ERRORS = "yolov1_errors"
 DETECTORS = "faster_rcnn_thres0.7", "cascade_rcnn_aug_thres0.7"
-RIVALS = [name.replace(".", "_") for name in DETECTORS]
+FIELDS = [name.replace(".", "_") for name in DETECTORS]
 
 
 @pytest.fixture
-def measured(request, linked):
-    """Two published detectors, evaluated."""
+def evaluated(request, linked):
+    """A dataset with the predictions of two published detectors, evaluated."""
     import yolov1_fo
 
     folder = request.config.getoption("--photographs")
@@ -23,7 +23,7 @@ def measured(request, linked):
         pytest.skip("needs real photographs: --photographs DIR")
     dataset = published.dataset(folder, *DETECTORS)
     dataset.persistent = True
-    for name in RIVALS:
+    for name in FIELDS:
         yolov1_fo.evaluate(
             dataset,
             name,
@@ -34,7 +34,7 @@ def measured(request, linked):
             progress=False,
         )
     dataset.evaluate_detections(
-        RIVALS[1],
+        FIELDS[1],
         gt_field="detections",
         method=yolov1_fo.VOCEvaluationConfig,
         classes=published.CLASSES,
@@ -46,48 +46,48 @@ def measured(request, linked):
     dataset.delete()
 
 
-def test_errors_are_seen_compared_and_looked_at(measured, chromium, pictures, tmp_path):
+def test_errors_are_compared_and_shown(evaluated, chromium, screenshots, tmp_path):
     from yolov1_fo.evaluation import error_fields
 
-    app = App(measured.name, tmp_path / "app.log")
+    app = AppServer(evaluated.name, tmp_path / "app.log")
     try:
-        person = Person(chromium, app.url, pictures)
-        panel = person.panel(ERRORS)
+        page = AppPage(chromium, app.url, screenshots)
+        panel = page.open_panel(ERRORS)
         panel.locator(".js-plotly-plot .bars path").first.wait_for()
-        person.page.wait_for_timeout(1500)
-        person.picture("14-errors")
+        page.window.wait_for_timeout(1500)
+        page.screenshot("14-errors")
 
-        # The newest evaluation is shown; the other one stands beside it on request.
+        # The newest evaluation is shown; another one can be compared with it.
         panel.locator("[role=combobox]").nth(1).click()
-        rival = person.page.get_by_role("option", name=f"{RIVALS[0]}_eval", exact=True)
-        rival.click()
-        person.page.wait_for_timeout(2500)
-        person.picture("15-errors-compared")
+        option = page.window.get_by_role("option", name=f"{FIELDS[0]}_eval", exact=True)
+        option.click()
+        page.window.wait_for_timeout(2500)
+        page.screenshot("15-errors-compared")
 
-        # A bar of a class shows the detections behind it.
+        # Clicking a bar shows its detections.
         by_class = panel.locator(".js-plotly-plot").nth(1)
         for number, (kind, label) in enumerate(
             [("localization", "person"), ("similar", "car"), ("background", "person")]
         ):
-            expected = error_fields.view(measured, "voc", kind, label)
+            expected = error_fields.view(evaluated, "voc", kind, label)
             column = sorted(published.CLASSES).index(label)
             trace = by_class.locator(".trace.bars").nth(_trace(kind))
             trace.locator(".point path").nth(column).click(force=True)
-            person.says(f"{len(expected)} patches|{len(expected)} patch")
-            person.page.wait_for_timeout(2500)
-            person.picture(f"{16 + number}-{kind}-{label}")
+            page.wait_for_text(f"{len(expected)} patches|{len(expected)} patch")
+            page.window.wait_for_timeout(2500)
+            page.screenshot(f"{16 + number}-{kind}-{label}")
 
-        # VOC's evaluation opens in FiftyOne's own panel.
-        person.evaluation("voc")
-        person.says("VOC07 mAP@0.5").scroll_into_view_if_needed()
-        person.page.wait_for_timeout(2500)
-        person.picture("19-voc")
-        person.close()
+        # The VOC evaluation opens in FiftyOne's own panel.
+        page.open_evaluation("voc")
+        page.wait_for_text("VOC07 mAP@0.5").scroll_into_view_if_needed()
+        page.window.wait_for_timeout(2500)
+        page.screenshot("19-voc")
+        page.close()
     finally:
         app.stop()
 
 
 def _trace(kind):
-    from yolov1_fo.evaluation.error_analysis import KINDS
+    from yolov1_fo.evaluation.error_analysis import ERROR_TYPES
 
-    return KINDS.index(kind)
+    return ERROR_TYPES.index(kind)

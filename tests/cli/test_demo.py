@@ -11,12 +11,12 @@ def drawn(**detection):
     return np.asarray(demo._drawn(pixels, fo.Detections(detections=[one]), ["a", "b"]))
 
 
-def test_only_what_is_likely_is_shown():
+def test_only_confident_predictions_are_drawn():
     assert drawn(confidence=0.9).any()
     assert not drawn(confidence=0.1).any()
 
 
-def test_truth_and_prediction_of_a_class_have_its_colour():
+def test_objects_and_predictions_have_the_colour_of_their_class():
     sky_blue = (86, 180, 233)
     assert drawing.COLOURS[1] == "#56B4E9"
     for picture in (drawn(), drawn(confidence=0.9)):

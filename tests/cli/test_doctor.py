@@ -1,7 +1,8 @@
-"""`yolov1-fo doctor`, wherever it is asked: it says what is broken and never breaks."""
+"""`yolov1-fo doctor` reports what is broken and never fails itself."""
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,10 +12,16 @@ import fiftyone as fo
 import pytest
 
 from yolov1_fo import files
-from yolov1_fo.cli import doctor, leftovers, main
+from yolov1_fo.cli import (
+    doctor,
+    fiftyone_checks,
+    leftovers,
+    machine_checks,
+    main,
+)
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.publishing import local_zoo
-from yolov1_fo.runs import folders, registry
+from yolov1_fo.runs import folders
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,70 +36,88 @@ ROOT = Path(__file__).parents[2]
         ValueError("several\nlines"),
     ],
 )
-@pytest.mark.parametrize("what", ["_datasets", "_zoo", "_pixels", "_plugin", "_system"])
-def test_what_cannot_be_looked_at_is_said_and_the_rest_too(
-    capsys, monkeypatch, what, error
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        (fiftyone_checks, "check_datasets_folder"),
+        (fiftyone_checks, "check_model_zoo"),
+        (fiftyone_checks, "check_image_cache"),
+        (fiftyone_checks, "check_plugin"),
+        (machine_checks, "check_system"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_failing_check_is_reported_and_the_others_are_run(
+    capsys, monkeypatch, module, name, error
 ):
     def fail():
         raise error
         yield
 
-    monkeypatch.setattr(doctor, "_tensorflow", lambda: iter(()))
-    monkeypatch.setattr(doctor, what, fail)
+    monkeypatch.setattr(machine_checks, "check_tensorflow", lambda: iter(()))
+    monkeypatch.setattr(module, name, fail)
     assert main.main(["doctor"]) == 1
-    said = capsys.readouterr().out
-    assert " can't be looked at: " in said
-    assert "several lines" in said or "several" not in said
-    assert "videos" in said
+    out = capsys.readouterr().out
+    assert " check failed: " in out
+    assert "several lines" in out or "several" not in out
+    assert "videos" in out
 
 
-def test_a_check_that_fails_half_way_keeps_what_it_found():
-    def look():
-        yield doctor.Check(doctor.GOOD, "one", "fine")
-        raise OSError("gone")
+def test_results_before_an_exception_are_kept():
+    def check():
+        yield machine_checks.Check(machine_checks.OK, "one", "fine")
+        raise OSError("no such device")
 
-    first, second = doctor._safely("both", look)
+    first, second = results = doctor.run_check("both", check)
     assert first.found == "fine"
-    assert second.state == doctor.BAD
-    assert str(second).startswith("!!  both        can't be looked at: gone")
+    assert second.state == machine_checks.ERROR
+    assert doctor.table(results).splitlines() == [
+        "ok  one   fine",
+        "!!  both  check failed: no such device",
+        "          -> fix this first; it is a OSError",
+    ]
 
 
 @pytest.mark.parametrize("free", [0, 4e9, 100e9])
-def test_a_full_disk_is_said(monkeypatch, tmp_path, free):
+def test_a_full_disk_is_reported(monkeypatch, tmp_path, free):
     usage = shutil.disk_usage(tmp_path)._replace(free=free)
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: usage)
-    check = doctor._space("datasets", str(tmp_path / "not" / "there"))
-    assert check.state == (doctor.GOOD if free > 5e9 else doctor.FAIR)
+    monkeypatch.setattr(fiftyone_checks.shutil, "disk_usage", lambda path: usage)
+    check = fiftyone_checks.check_space("datasets", str(tmp_path / "not" / "there"))
+    expected = machine_checks.OK if free > 5e9 else machine_checks.WARNING
+    assert check.state == expected
 
 
-def test_a_database_without_a_folder_is_said(monkeypatch):
+def test_a_database_folder_that_cannot_be_written_is_reported(monkeypatch):
     def fail():
         raise PermissionError("Database directory `/x` cannot be written to")
 
     monkeypatch.setattr(fo, "list_datasets", fail)
-    [check] = doctor._safely("database", lambda: [doctor._database()])
-    assert check.state == doctor.BAD
-    assert check.remedy.startswith("choose another: set FIFTYONE_DATABASE_DIR")
+    [check] = doctor.run_check("database", fiftyone_checks.check_database)
+    assert check.state == machine_checks.ERROR
+    assert check.remedy.startswith("set FIFTYONE_DATABASE_DIR or FIFTYONE_DATABASE_URI")
 
 
-def test_other_systems_are_said_to_be_untried(monkeypatch):
+def test_other_systems_are_untested(monkeypatch):
     for system, state in (("Linux", "ok"), ("Darwin", "--"), ("Windows", "--")):
-        monkeypatch.setattr(doctor.platform, "system", lambda system=system: system)
-        [check] = doctor._system()
+        monkeypatch.setattr(
+            machine_checks.platform, "system", lambda system=system: system
+        )
+        [check] = machine_checks.check_system()
         assert check.state == state
-        assert ("not tried" in check.remedy) is (system != "Linux")
+        assert ("not tested" in check.remedy) is (system != "Linux")
 
 
 def test_a_damaged_model_is_named(zoo_dir, checkpoint_dir):
     folder = local_zoo.publish(checkpoint_dir, "squares")
     (folder / "manifest.json").write_text("{")
-    *_, check = doctor._zoo()
-    assert (check.state, "'squares' is damaged" in check.found) == (doctor.BAD, True)
+    *_, check = fiftyone_checks.check_model_zoo()
+    assert check.state == machine_checks.ERROR
+    assert "'squares' is damaged" in check.found
     assert check.remedy == "yolov1-fo unpublish squares, then publish it again"
 
 
-def asked(folder, *words, options=(), code="pass", drop=(), **variables):
-    """Runs the command line in another process, after some code."""
+def run(folder, *words, options=(), code="pass", drop=(), **variables):
+    """Runs the command line in a new process, after some code."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
     call = (
         "import sys; from yolov1_fo.cli import main; sys.exit(main.main(sys.argv[1:]))"
@@ -109,62 +134,66 @@ def asked(folder, *words, options=(), code="pass", drop=(), **variables):
 
 @pytest.mark.slow
 def test_it_works_without_a_home(tmp_path):
-    said = asked(
+    done = run(
         tmp_path,
         "doctor",
         code="import pwd; pwd.getpwuid = lambda uid: {}[uid]; "
-        "from yolov1_fo import doctor; doctor._tensorflow = tuple",
+        "from yolov1_fo.cli import machine_checks; "
+        "machine_checks.check_tensorflow = tuple",
         drop=("HOME", "USER", "LOGNAME", "FIFTYONE_DEFAULT_DATASET_DIR"),
     )
-    assert "Traceback" not in said.stderr
-    assert said.returncode == 1
-    assert "!!  images      can't be looked at: Could not determine home" in said.stdout
-    assert "ok  database" in said.stdout
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 1
+    assert "!!  image cache  check failed: Could not determine home" in done.stdout
+    assert "ok  database" in done.stdout
 
 
 @pytest.mark.slow
-def test_a_broken_configuration_of_fiftyone_is_said_once(tmp_path):
-    (tmp_path / "config.json").write_text("{ this is no JSON")
-    said = asked(tmp_path, "doctor", FIFTYONE_CONFIG_PATH=str(tmp_path / "config.json"))
-    assert "Traceback" not in said.stderr
-    assert said.returncode == 1
-    [line] = [line for line in said.stdout.splitlines() if line.startswith("!!")]
-    assert line.startswith("!!  FiftyOne    can't be looked at: Unable to parse JSON")
+def test_a_broken_configuration_of_fiftyone_is_reported_once(tmp_path):
+    (tmp_path / "config.json").write_text("{ this is not JSON")
+    done = run(tmp_path, "doctor", FIFTYONE_CONFIG_PATH=str(tmp_path / "config.json"))
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 1
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("!!")]
+    assert re.match("!!  FiftyOne +check failed: Unable to parse JSON", line)
 
 
 @pytest.mark.slow
-def test_help_of_settings_is_there_without_docstrings(tmp_path):
-    said = asked(tmp_path, "train", "--help", options=["-OO"])
-    assert said.returncode == 0, said.stderr
-    assert "boxes a cell" in said.stdout
+def test_help_of_settings_does_not_need_docstrings(tmp_path):
+    done = run(tmp_path, "train", "--help", options=["-OO"])
+    assert done.returncode == 0, done.stderr
+    assert TrainConfig.describe()["epochs"] in done.stdout
 
 
 def test_every_setting_is_described():
     assert all(TrainConfig.describe().values())
 
 
-def test_nothing_of_ours_hangs_on_assert():
+def test_asserts_are_not_used():
     for folder in ("yolov1_fo", "plugin"):
         for path in (ROOT / folder).rglob("*.py"):
             nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
             assert not any(isinstance(node, ast.Assert) for node in nodes), path
 
 
-def test_clean_removes_leftovers_of_ours_alone(
+def test_clean_removes_only_our_leftovers(
     monkeypatch, tmp_path, zoo_dir, checkpoint_dir
 ):
     monkeypatch.setattr(fo.config, "default_dataset_dir", str(tmp_path / "data"))
     local_zoo.publish(checkpoint_dir, "squares")
-    root = registry.top() / ("0" * 24)
+    root = folders.top_folder() / ("0" * 24)
     left = [
         root / "mine" / ".epoch_0002.0a.unfinished",
-        root / ".deleted.0a.unfinished",  # a run that was killed as it was deleted
+        root / ".deleted.0a.unfinished",  # a run whose deletion was interrupted
         local_zoo.root() / ".other.0b.unfinished",
     ]
     kept = [
         root / "mine" / "epoch_0001",
         root / "trained" / ".epoch_0002.0c.unfinished",
-        registry.top() / "strange" / "mine" / ".epoch_0002.0d.unfinished",
+        folders.top_folder() / "strange" / "mine" / ".epoch_0002.0d.unfinished",
+        root / ".no run.0d.unfinished",  # runs and models can't have these names
+        root / "no-run" / ".epoch_0002.0d.unfinished",
+        local_zoo.root() / ".-other.0b.unfinished",
         local_zoo.root() / "squares",
         zoo_dir / ".of-others.0e.unfinished",
     ]
@@ -173,19 +202,19 @@ def test_clean_removes_leftovers_of_ours_alone(
     elsewhere = tmp_path / "elsewhere"
     (elsewhere / ".precious.0f.unfinished").mkdir(parents=True)
     (root / "link").symlink_to(elsewhere)
-    with files.locked(folders.lock(root / "trained")):
-        said = [*leftovers.clean()]
+    with files.locked(folders.lock_file(root / "trained")):
+        lines = [*leftovers.clean()]
     assert [path for path in left if path.exists()] == []
     assert [path for path in kept if not path.exists()] == []
     assert (elsewhere / ".precious.0f.unfinished").exists()
-    assert "deleted 2 unfinished parts of runs in" in said[1]
-    assert "deleted 1 unfinished models in" in said[2]
-    assert len([*leftovers.clean()]) == 2  # what was locked is free now
+    assert "deleted 2 unfinished files of runs in" in lines[1]
+    assert "deleted 1 unfinished models in" in lines[2]
+    assert len([*leftovers.clean()]) == 2  # the locked one is free now
 
 
-def test_clean_says_what_it_cannot_remove(monkeypatch):
+def test_clean_reports_what_it_cannot_remove(monkeypatch):
     def fail():
         raise OSError("'/x' can't be removed: Permission denied")
 
-    monkeypatch.setattr(leftovers, "_published", fail)
+    monkeypatch.setattr(leftovers, "_published_models", fail)
     assert "'/x' can't be removed: Permission denied" in [*leftovers.clean()]

@@ -1,4 +1,4 @@
-"""The command line, as a newcomer meets it."""
+"""The command line as a new user sees it."""
 
 import logging
 import re
@@ -13,10 +13,10 @@ import pytest
 from fiftyone.core.stages import ViewStageError
 
 import yolov1_fo
-from yolov1_fo.cli import doctor, main
+from yolov1_fo.cli import fiftyone_checks, machine_checks, main
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.datasets import error_lines
-from yolov1_fo.runs import registry
+from yolov1_fo.runs import folders
 
 COMMANDS = (
     *("demo", "train", "apply", "evaluate", "inspect"),
@@ -32,17 +32,17 @@ def named(painted, monkeypatch, tmp_path):
 
 
 def called(capsys, *words):
-    """Returns exit code, what was said, and the lines of mistakes."""
+    """Returns the exit code, the output, and the lines of errors."""
     try:
         code = main.main([str(word) for word in words])
     except SystemExit as stopped:
         code = stopped.code
-    said = capsys.readouterr()
-    return code, said.out, said.err.splitlines()
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err.splitlines()
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_is_there(capsys, command):
+def test_each_command_has_help(capsys, command):
     code, text, _ = called(capsys, command, "--help")
     assert code == 0
     assert text.startswith(f"usage: yolov1-fo {command}")
@@ -50,7 +50,7 @@ def test_help_is_there(capsys, command):
     assert re.search(rf"^    {command}\b", overview, re.M)
 
 
-def test_help_is_there_without_docstrings():
+def test_help_does_not_need_docstrings():
     words = ["-OO", "-m", "yolov1_fo", "train", "--help"]
     done = subprocess.run(
         [sys.executable, *words], capture_output=True, text=True, check=False
@@ -59,38 +59,41 @@ def test_help_is_there_without_docstrings():
     assert "--learning-rate FLOAT" in done.stdout
 
 
-def test_help_says_every_setting_with_its_default(capsys):
+def test_help_lists_every_setting_with_its_default(capsys):
     _, text, _ = called(capsys, "train", "--help")
     words = " ".join(text.split())
     for name in TrainConfig.names():
         if name != "C":
             assert f"--{name.replace('_', '-')}" in words
-    assert (
-        "--learning-rate FLOAT the highest learning rate of the schedule (0.01)"
-        in words
-    )
+    assert "--learning-rate FLOAT highest learning rate of the schedule (0.01)" in words
     assert "one of yolov1, fast-yolov1" in words
 
 
 def test_settings_are_described():
-    said = TrainConfig.describe()
-    assert list(said) == TrainConfig.names()
-    assert said["S"] == "grid cells a side"
-    assert said["lambda_coord"] == "weight of the errors in position and size"
+    descriptions = TrainConfig.describe()
+    assert list(descriptions) == TrainConfig.names()
+    assert descriptions["learning_rate"] == "highest learning rate of the schedule"
+    assert descriptions["lambda_coord"] == "weight of the errors in position and size"
 
 
 MISTAKES = [
     ([], "the following arguments are required: COMMAND"),
     (["trian"], "argument COMMAND: invalid choice: 'trian'"),
     (["train"], "the following arguments are required: DATASET"),
-    (["train", "nowhere"], "dataset 'nowhere' does not exist; there are: .*painted"),
-    (["train", "paintd-for-cli"], "not exist .did you mean painted-for-cli..; there"),
+    (
+        ["train", "nowhere"],
+        "dataset 'nowhere' does not exist; existing datasets: .*painted",
+    ),
+    (
+        ["train", "paintd-for-cli"],
+        "not exist .did you mean painted-for-cli..; existing",
+    ),
     (
         ["train", "DATA", "--lerning-rate", "1"],
         "train: unrecognized arguments: --lerning-rate 1 .did you mean --learning-rate",
     ),
     (["train", "DATA", "--epochs", "many"], "--epochs: invalid int value: 'many'"),
-    (["train", "DATA", "--epochs", "0"], "epochs must be a whole number"),
+    (["train", "DATA", "--epochs", "0"], "epochs must be at least 1, got 0"),
     (
         ["train", "DATA", "--train-tag", "tain"],
         "has tag 'tain' .did you mean train..; tags: train, val",
@@ -110,7 +113,7 @@ MISTAKES = [
     (["train", "DATA", "--resume", "mine"], "run 'mine' is not on dataset .*: none"),
     (
         ["train", "DATA", "--weights", "mine"],
-        "weights 'mine' is no file, no folder and no",
+        "weights 'mine' is not a file, a folder or a run",
     ),
     (["pretrain", "DATA"], "label_field 'ground_truth' on .* must hold Classificati"),
     (["apply", "DATA"], "the following arguments are required: MODEL"),
@@ -133,7 +136,7 @@ MISTAKES = [
     ),
     (["evaluate", "DATA", "predictions"], "pred_field 'predictions' is"),
     (["evaluate", "DATA", "ground_truth"], "has objects without confidence; AP needs"),
-    (["inspect", "DATA", "--S", "0"], "S must be a whole number of at least 1, got 0"),
+    (["inspect", "DATA", "--S", "0"], "S must be at least 1, got 0"),
     (["import-darknet", "none.weights"], "arguments are required: --network, --out"),
     (
         ["import-darknet", "none.weights", "--network", "yolov1", "--out", "x"],
@@ -160,11 +163,11 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     capsys, named, checkpoint_dir, words, line
 ):
     names = {"DATA": named, "CHECKPOINT": checkpoint_dir}
-    code, _, said = called(capsys, *(names.get(word, word) for word in words))
+    code, _, errors = called(capsys, *(names.get(word, word) for word in words))
     assert code == 2
-    assert len(said) == 1
-    assert re.match(r"yolov1-fo( [\w-]+)?: ", said[0])
-    assert re.search(line, said[0])
+    assert len(errors) == 1
+    assert re.match(r"yolov1-fo( [\w-]+)?: ", errors[0])
+    assert re.search(line, errors[0])
 
 
 def test_apply_evaluate_inspect_publish(capsys, named, checkpoint_dir):
@@ -198,7 +201,7 @@ def test_a_saved_view_is_found(capsys, named):
 
 
 @pytest.mark.slow
-def test_train_stands_on_the_dataset_and_resumes(capsys, named, micro, monkeypatch):
+def test_train_stores_the_run_on_the_dataset(capsys, named, micro, monkeypatch):
     words = ["train", named, "--network", "micro", "--image-size", 32, "--S", 2]
     words += ["--epochs", 2, "--batch-size", 2, "--run-key", "mine", "--no-flip"]
     assert called(capsys, *words)[0] == 2  # flip is a number
@@ -211,8 +214,8 @@ def test_train_stands_on_the_dataset_and_resumes(capsys, named, micro, monkeypat
     assert run.settings["rate_steps"] == [[0.0, 0.001], [1.0, 0.0001]]
     assert run.settings["batch_norm"] is True
     assert run.images == 8
-    code, _, said = called(capsys, "train", named, "--resume", "mine")
-    assert (code, said) == (
+    code, _, errors = called(capsys, "train", named, "--resume", "mine")
+    assert (code, errors) == (
         2,
         ["yolov1-fo: run 'mine' has finished; there is nothing to resume"],
     )
@@ -221,37 +224,37 @@ def test_train_stands_on_the_dataset_and_resumes(capsys, named, micro, monkeypat
 @pytest.mark.slow
 def test_a_mistake_is_one_line_in_a_process_of_its_own(named):
     words = ["train", named, "--network", "yolov8"]
-    said = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "yolov1_fo", *words],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert said.returncode == 2
-    (line,) = said.stderr.splitlines()
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
     assert line.startswith("yolov1-fo: network must be one of yolov1, fast-yolov1")
 
 
 @pytest.mark.parametrize("uri", [None, "mongodb://mine:1"])
-def test_the_age_of_a_server_is_told_to_whoever_chose_it(monkeypatch, caplog, uri):
+def test_an_old_server_is_reported_unless_embedded(monkeypatch, caplog, uri):
     monkeypatch.setattr(fo.config, "database_uri", uri)
     monkeypatch.delenv("FIFTYONE_DATABASE_URI")
     logger = logging.getLogger("fiftyone.core.odm.database")
     with main._quiet():
         logger.warning("You are running the oldest supported major version of MongoDB.")
         logger.warning("Something else.")
-    told = [record.message for record in caplog.records if record.name == logger.name]
-    assert len(told) == (2 if uri else 1)
+    shown = [record.message for record in caplog.records if record.name == logger.name]
+    assert len(shown) == (2 if uri else 1)
 
 
-def test_progress_is_told_once_whatever_libraries_do_to_the_root_logger(
+def test_log_lines_are_printed_once_even_if_the_root_logger_has_handlers(
     capsys, named, monkeypatch
 ):
-    def say(*_, **__):
+    def log(*_, **__):
         logging.getLogger("yolov1_fo.datasets.inspection").info("half done")
         return "done"
 
-    monkeypatch.setattr(yolov1_fo, "inspect", say)
+    monkeypatch.setattr(yolov1_fo, "inspect", log)
     monkeypatch.setattr(logging.root, "handlers", [logging.StreamHandler(sys.stderr)])
     assert called(capsys, "inspect", named) == (0, "half done\ndone\n", [])
 
@@ -269,24 +272,24 @@ def test_a_stopped_command_is_one_line(capsys, named, monkeypatch, number, code)
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_a_stopped_training_says_how_to_go_on(capsys, named, monkeypatch):
+def test_a_stopped_training_reports_its_last_epoch(capsys, named, monkeypatch):
     def stop(*_, **__):
         error = KeyboardInterrupt()
         error.add_note("run 'one' was stopped after epoch 3 of 9")
         raise error
 
     monkeypatch.setattr(yolov1_fo, "train", stop)
-    code, _, said = called(capsys, "train", named)
+    code, _, errors = called(capsys, "train", named)
     line = "yolov1-fo: run 'one' was stopped after epoch 3 of 9"
-    assert (code, said) == (130, [line])
+    assert (code, errors) == (130, [line])
 
 
 FAILURES = [
     (OSError("disk is full"), 2, "disk is full"),
     (RuntimeError("two\nlines"), 2, "two lines"),
     (RecursionError("maximum recursion depth exceeded"), 2, "maximum recursion depth"),
-    (MemoryError("no 9 GB"), 2, "memory is too small, take a smaller .*: no 9 GB"),
-    (MemoryError(), 2, "memory is too small, .*: MemoryError"),
+    (MemoryError("no 9 GB"), 2, "out of memory, use a smaller .*: no 9 GB"),
+    (MemoryError(), 2, "out of memory, .*: MemoryError"),
     (pymongo.errors.AutoReconnect("gone"), 2, ".* does not answer; start it"),
     (ViewStageError("no stage"), 2, "no stage"),
     (KeyError("x"), 70, "a bug: KeyError: 'x'; please report it, the traceback is in"),
@@ -303,9 +306,9 @@ def test_whatever_fails_is_one_line(
 
     monkeypatch.setattr(yolov1_fo, "inspect", fail)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    got, text, said = called(capsys, "inspect", named)
-    assert (got, text, len(said)) == (code, "", 1)
-    assert re.search(f"^yolov1-fo: {line}", said[0])
+    got, text, errors = called(capsys, "inspect", named)
+    assert (got, text, len(errors)) == (code, "", 1)
+    assert re.search(f"^yolov1-fo: {line}", errors[0])
     logs = list(tmp_path.glob("*.log"))
     assert len(logs) == (code == 70)
     assert all("in fail" in log.read_text() for log in logs)
@@ -317,9 +320,9 @@ def test_a_bug_is_one_line_where_nothing_can_be_written(capsys, named, monkeypat
 
     monkeypatch.setattr(yolov1_fo, "inspect", fail)
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
-    code, _, said = called(capsys, "inspect", named)
-    assert (code, len(said)) == (70, 1)
-    assert "in fail" in said[0]
+    code, _, errors = called(capsys, "inspect", named)
+    assert (code, len(errors)) == (70, 1)
+    assert "in fail" in errors[0]
 
 
 def test_tensorflows_many_lines_are_one(monkeypatch):
@@ -329,61 +332,64 @@ def test_tensorflows_many_lines_are_one(monkeypatch):
         "last):\n<stack traces unavailable>\nOOM when allocating tensor with shape[9]\n"
         "\t [[{{node x}}]]\nHint: see report_tensor_allocations [Op:__inference_step_9]"
     )
-    line = error_lines.line(tf.errors.ResourceExhaustedError(None, None, text))
+    line = error_lines.describe(tf.errors.ResourceExhaustedError(None, None, text))
     assert line == (
-        "memory is too small, take a smaller batch_size or side: "
+        "out of memory, use a smaller batch_size or image_size: "
         "OOM when allocating tensor with shape[9]"
     )
-    line = error_lines.line(tf.errors.UnavailableError(None, None, "gone\nfor good"))
+    line = error_lines.describe(
+        tf.errors.UnavailableError(None, None, "gone\nfor good")
+    )
     assert line == "TensorFlow: gone"
 
 
-def test_whoever_reads_no_more_ends_a_command_quietly(capsys, named, monkeypatch):
-    def say(*_, **__):
+def test_a_closed_pipe_ends_a_command_quietly(capsys, named, monkeypatch):
+    def fail(*_, **__):
         raise BrokenPipeError(32, "Broken pipe")
 
-    monkeypatch.setattr(yolov1_fo, "inspect", say)
+    monkeypatch.setattr(yolov1_fo, "inspect", fail)
     monkeypatch.setattr(sys, "stdout", sys.stdout)
     code = main.main(["inspect", named])
     assert (code, capsys.readouterr().err) == (0, "")
 
 
-def test_doctor_finds_this_machine_well(capsys):
+def test_doctor_finds_no_error_on_this_machine(capsys):
     code, text, _ = called(capsys, "doctor")
     assert code == 0
     for what in ("Python", "fiftyone", "TensorFlow", "database", "datasets", "videos"):
         assert re.search(rf"^(ok|--)  {what} ", text, re.M)
 
 
-def test_doctor_says_what_to_do(capsys, monkeypatch):
+def test_doctor_suggests_remedies(capsys, monkeypatch):
     missing = {"tensorflow", "tensorflow-cpu", "tensorflow-macos"}
-    installed = doctor._installed
+    installed = machine_checks.installed_version
     monkeypatch.setattr(
-        doctor, "_installed", lambda name: None if name in missing else installed(name)
+        machine_checks,
+        "installed_version",
+        lambda name: None if name in missing else installed(name),
     )
-    monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
-    monkeypatch.setattr(doctor.os, "access", lambda *_: False)
+    monkeypatch.setattr(machine_checks.shutil, "which", lambda name: None)
+    monkeypatch.setattr(fiftyone_checks.os, "access", lambda *_: False)
     code, text, _ = called(capsys, "doctor")
     assert code == 1
-    assert (
-        "!!  TensorFlow  missing\n                -> pip install 'yolov1-fo[cpu]'"
-        in text
+    assert re.search(
+        r"^!!  TensorFlow +missing\n +-> pip install 'yolov1-fo\[cpu\]'", text, re.M
     )
-    assert "--  videos      ffmpeg and ffprobe missing" in text
-    assert re.search(r"^!!  model zoo   .* is not writable", text, re.M)
-    monkeypatch.setattr(doctor, "_installed", lambda name: "1.0")
+    assert re.search(r"^--  videos +ffmpeg and ffprobe missing", text, re.M)
+    assert re.search(r"^!!  model zoo +.* is not writable", text, re.M)
+    monkeypatch.setattr(machine_checks, "installed_version", lambda name: "1.0")
     code, text, _ = called(capsys, "doctor")
     assert "they overwrite each other" in text
 
 
-def test_doctor_cleans_what_trainings_keep(capsys, tmp_path, monkeypatch):
+def test_doctor_deletes_cached_images(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(fo.config, "default_dataset_dir", str(tmp_path))
-    kept = registry.top() / registry.PIXELS / "0123"
-    kept.mkdir(parents=True)
-    (kept / "pixels.bin").write_bytes(b"\0" * 60_000_000)
-    kept.with_name("0123.lock").touch()
-    assert "60.0 MB of decoded ones are kept" in called(capsys, "doctor")[1]
+    cached = folders.top_folder() / folders.IMAGE_CACHE / "0123"
+    cached.mkdir(parents=True)
+    (cached / "pixels.bin").write_bytes(b"\0" * 60_000_000)
+    cached.with_name("0123.lock").touch()
+    assert "60.0 MB of decoded images" in called(capsys, "doctor")[1]
     text = called(capsys, "doctor", "--clean")[1]
-    assert text.startswith(f"deleted 60.0 MB of decoded images in {kept.parent}\n")
-    assert "0 B of decoded ones are kept" in text
-    assert not kept.exists()
+    assert text.startswith(f"deleted 60.0 MB of decoded images in {cached.parent}\n")
+    assert "0 Bytes of decoded images" in text
+    assert not cached.exists()

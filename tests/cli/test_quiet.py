@@ -1,4 +1,4 @@
-"""Commands say what is ours, and nothing that their user can do nothing about."""
+"""Commands print only their own output, not the messages of other libraries."""
 
 import os
 import re
@@ -32,18 +32,16 @@ NOISE = "WARN|Warning|INFO|DEBUG|deprecat|oneDNN|absl|XNNPACK|tensorflow/|Traceb
 
 
 @pytest.mark.slow
-def test_commands_say_nothing_of_other_libraries_and_need_no_docstrings(
-    painted, tmp_path
-):
+def test_commands_hide_other_libraries_and_need_no_docstrings(painted, tmp_path):
     painted.persistent = True
-    told = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
     own = {
         "PYTHONPATH": os.pathsep.join(sys.path),
         "FIFTYONE_MODEL_ZOO_DIR": str(tmp_path / "models"),
     }
     done = subprocess.run(
         [sys.executable, "-OO", "-c", COMMANDS, painted.name, tmp_path],
-        env=told | own,
+        env=inherited | own,
         capture_output=True,
         text=True,
         check=False,

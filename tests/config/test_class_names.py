@@ -34,7 +34,7 @@ def model(checkpoint_dir):
 
 
 @pytest.mark.parametrize(("names", "error", "line"), WRONG)
-def test_every_call_refuses_a_wrong_list_in_the_same_words(
+def test_every_function_gives_the_same_errors(
     painted, model, checkpoint_dir, names, error, line
 ):
     painted.clone_sample_field("ground_truth", "found")
@@ -46,7 +46,7 @@ def test_every_call_refuses_a_wrong_list_in_the_same_words(
     def load(**options):
         return yolov1_fo.load_model(checkpoint_dir, **options)
 
-    def change():
+    def assign():
         model.config.filter_classes = names
 
     calls = {
@@ -57,7 +57,7 @@ def test_every_call_refuses_a_wrong_list_in_the_same_words(
             lambda: yolov1_fo.evaluate(painted, "found", classes=names),
             lambda: yolov1_fo.load_model("x.weights", network="yolov1", classes=names),
         ],
-        "filter_classes": [lambda: load(filter_classes=names), change],
+        "filter_classes": [lambda: load(filter_classes=names), assign],
     }
     for argument, some in calls.items():
         for call in some:
@@ -69,21 +69,21 @@ def test_every_call_refuses_a_wrong_list_in_the_same_words(
 @pytest.mark.parametrize(
     "names", [("red", "blue"), np.array(["red", "blue"]), {"red": 0, "blue": 1}.keys()]
 )
-def test_whatever_has_an_order_is_a_list(names):
+def test_ordered_iterables_are_accepted(names):
     found = class_names.check(names)
     assert found == ["red", "blue"]
     assert {type(name) for name in found} == {str}
 
 
-def test_a_set_has_no_order_but_can_filter(checkpoint_dir):
-    with pytest.raises(TypeError, match="for their order counts; got a set"):
+def test_sets_are_accepted_only_as_filter(checkpoint_dir):
+    with pytest.raises(TypeError, match="because the order matters; got a set"):
         class_names.check({"red", "blue"})
     for one in ({"red"}, ("red",), np.array(["red"])):
         model = yolov1_fo.load_model(checkpoint_dir, filter_classes=one)
         assert model._class_ids() == [1]
 
 
-def test_a_datasets_list_that_lacks_labels_is_named(painted, micro):
+def test_labels_missing_from_the_datasets_classes(painted, micro):
     painted.default_classes = ["red"]
     line = r"default_classes of dataset '.*' lacks labels of 'ground_truth' .*: blue; "
     with pytest.raises(ValueError, match=line + "add them there, pass classes="):
@@ -95,7 +95,7 @@ def test_a_datasets_list_that_lacks_labels_is_named(painted, micro):
         yolov1_fo.to_tf_dataset(painted, classes=["blue", "green"])
 
 
-def test_a_datasets_list_is_checked_too(painted):
+def test_the_datasets_classes_are_checked(painted):
     painted.default_classes = ["red", "red"]
     with pytest.raises(ValueError, match=r"default_classes of dataset .* differ"):
         yolov1_fo.inspect(painted)
@@ -107,7 +107,7 @@ def test_a_datasets_list_is_checked_too(painted):
         yolov1_fo.inspect(painted)
 
 
-def test_classes_without_objects_are_told_of(painted, caplog):
+def test_classes_without_objects_are_logged(painted, caplog):
     painted.default_classes = ["green", "red", "blue"]
     view = painted.filter_labels("ground_truth", F("label") == "blue")
     yolov1_fo.to_tf_dataset(view)
@@ -118,22 +118,22 @@ def test_classes_without_objects_are_told_of(painted, caplog):
     assert "classes" not in caplog.text
 
 
-def test_an_object_without_label_is_dropped_and_counted(painted):
+def test_objects_without_label_are_counted(painted):
     sample = painted.skip(1).first()
     sample.ground_truth.detections[0].label = None
     sample.save()
     listing = examples.load(painted, "ground_truth", ["red", "blue"])
     assert listing.dropped.unlabelled == 1
     assert listing.dropped.other_class == 0
-    assert len(listing.objects.of(1)[1]) == 1
+    assert len(listing.objects.of_image(1)[1]) == 1
     assert len(yolov1_fo.inspect(painted).findings["unknown"]) == 1
 
 
-def test_what_is_measured_in_vain_is_told_of(painted, caplog):
+def test_warnings_of_class_names_in_evaluations(painted, caplog):
     def check(names, truth=("red", "blue"), found=("red", None), *, given):
         caplog.clear()
         with caplog.at_level(logging.WARNING):
-            class_lists.check_measured(
+            class_lists.check_evaluated(
                 painted, "ground_truth", names, truth, found, given=given
             )
         return caplog.messages
@@ -145,11 +145,12 @@ def test_what_is_measured_in_vain_is_told_of(painted, caplog):
     ]
     painted.default_classes = ["red"]
     (line,) = check(["red"], given=False)
-    assert line.startswith("blue are not measured; default_classes of dataset '")
-    assert not check(["red"], given=True)  # somebody has chosen
+    assert line.startswith("labels not evaluated, because default_classes of dataset '")
+    assert line.endswith("lacks them: blue")
+    assert not check(["red"], given=True)  # chosen by the caller
 
 
-def test_the_classes_of_frames_are_those_of_the_videos_field():
+def test_classes_of_a_frame_field():
     dataset = fo.Dataset()
     dataset.media_type = "video"
     dataset.add_frame_field(

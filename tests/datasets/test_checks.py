@@ -12,7 +12,7 @@ def with_marks(**marks):
     return fo.Detection(label="a", bounding_box=[0, 0, 1, 1], **marks)
 
 
-def test_read_gives_what_stands_there(painted, painted_files):
+def test_read_returns_files_and_objects(painted, painted_files):
     records = annotations.read(painted, "ground_truth")
     assert records.filepaths == [str(one["path"]) for one in painted_files]
     assert records.labels[1] == [label for label, _ in painted_files[1]["objects"]]
@@ -21,7 +21,7 @@ def test_read_gives_what_stands_there(painted, painted_files):
     assert records.confidences[0] == [None]
 
 
-def test_read_takes_a_sample_without_the_field_for_empty(painted):
+def test_a_sample_without_the_field_has_no_objects(painted):
     painted.add_sample(fo.Sample(filepath="more.png"))
     assert annotations.read(painted, "ground_truth").labels[-1] == []
 
@@ -36,12 +36,12 @@ def test_read_keeps_the_views_order(painted):
     [
         ({}, False),
         ({"difficult": True}, True),
-        ({"difficult": "1"}, True),  # as VOC's importer may leave it
+        ({"difficult": "1"}, True),  # as VOC's importer may store it
         ({"difficult": 0}, False),
         ({"iscrowd": 1}, True),
         ({"IsGroupOf": True}, True),
         ({"IsGroupOf": False, "iscrowd": "0"}, False),
-        ({"iscrowd": "0.0"}, False),  # as CVAT's importer leaves them
+        ({"iscrowd": "0.0"}, False),  # as CVAT's importer stores them
         ({"iscrowd": "false"}, False),
         ({"iscrowd": "true"}, True),
         ({"iscrowd": " True "}, True),
@@ -57,12 +57,11 @@ def test_read_keeps_the_views_order(painted):
         ({"attributes": {"truncated": fo.BooleanAttribute(value=True)}}, False),
     ],
 )
-def test_every_reader_honours_every_mark(painted, marks, ignored):
+def test_every_reader_ignores_marked_objects(painted, marks, ignored):
     sample = painted.first()
     sample["ground_truth"] = fo.Detections(detections=[with_marks(**marks)])
     sample.save()
     assert annotations.read(painted, "ground_truth").ignored[0] == [ignored]
-    assert annotations.is_ignored(painted.first().ground_truth.detections[0]) is ignored
     listing = examples.load(painted.limit(1), "ground_truth", ["a"])
     assert listing.dropped.ignored == int(ignored)
     assert yolov1_fo.inspect(painted.limit(1)).ignored == int(ignored)
@@ -76,12 +75,12 @@ def test_every_reader_honours_every_mark(painted, marks, ignored):
         (lambda d: fo.Dataset(), "dataset '.*' has no samples"),
     ],
 )
-def test_unfit_views_are_one_clear_line(painted, view, line):
+def test_unsuitable_views_raise_one_clear_line(painted, view, line):
     with pytest.raises(ValueError, match=line):
         checks.check_images(view(painted))
 
 
-def test_grouped_and_video_are_one_clear_line():
+def test_groups_and_videos_raise_one_clear_line():
     group = fo.Group()
     grouped = fo.Dataset()
     grouped.add_group_field("group")
@@ -94,7 +93,7 @@ def test_grouped_and_video_are_one_clear_line():
         checks.check_images(video)
 
 
-def test_wrong_fields_are_one_clear_line(painted):
+def test_wrong_fields_raise_one_clear_line(painted):
     with pytest.raises(
         ValueError, match=r"gt_field 'truth' is not on dataset .*: ground_truth"
     ):
@@ -108,7 +107,7 @@ def test_wrong_fields_are_one_clear_line(painted):
         checks.check_detections(painted, "kind", "gt_field")
 
 
-def test_classes_come_from_the_nearest_place(painted):
+def test_classes_come_from_the_most_specific_source(painted):
     def classes(given=None):
         return class_lists.classes_of(painted, "ground_truth", given)
 
@@ -122,7 +121,7 @@ def test_classes_come_from_the_nearest_place(painted):
         classes(["a", "b", "a"])
 
 
-def test_no_objects_have_no_classes(painted):
+def test_a_field_without_objects_has_no_classes(painted):
     painted.add_sample_field(
         "empty", fo.EmbeddedDocumentField, embedded_doc_type=fo.Detections
     )
@@ -130,18 +129,18 @@ def test_no_objects_have_no_classes(painted):
         class_lists.classes_of(painted, "empty")
 
 
-def test_digest_tells_sets_apart():
+def test_digest_identifies_a_set_of_ids():
     assert fo_samples.digest(["a", "b"]) == fo_samples.digest(["b", "a"])
     assert fo_samples.digest(["a", "b"]) != fo_samples.digest(["ab"])
 
 
-def test_parts_are_the_whole(painted, monkeypatch):
-    whole = annotations.read(painted, "ground_truth")
+def test_parts_contain_all_samples(painted, monkeypatch):
+    complete = annotations.read(painted, "ground_truth")
     listed = examples.load(painted, "ground_truth", ["red", "blue"])
-    monkeypatch.setattr(annotations, "PART", 3)
+    monkeypatch.setattr(annotations, "CHUNK_SIZE", 3)
     parts = list(annotations.read_parts(painted, "ground_truth"))
     assert [len(part.ids) for part in parts] == [3, 3, 2]
-    for name, values in whole._asdict().items():
+    for name, values in complete._asdict().items():
         assert [row for part in parts for row in getattr(part, name)] == values
     again = examples.load(painted, "ground_truth", ["red", "blue"])
     assert (again.ids, again.filepaths) == (listed.ids, listed.filepaths)
@@ -161,7 +160,7 @@ def test_all_samples_are_read_when_the_database_estimates_fewer(
         "estimated_document_count",
         lambda *_: estimate,
     )
-    monkeypatch.setattr(annotations, "PART", 4)
+    monkeypatch.setattr(annotations, "CHUNK_SIZE", 4)
     assert len(painted) == estimate
     checks.check_images(painted)
     parts = list(annotations.read_parts(painted, "ground_truth"))

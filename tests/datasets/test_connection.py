@@ -1,4 +1,4 @@
-"""A database that goes away: one line, and what was done stays."""
+"""Losing the database connection: a one-line error, and finished work is kept."""
 
 import atexit
 import json
@@ -12,17 +12,17 @@ import pytest
 
 from tests import mongod
 from yolov1_fo.datasets import connection
-from yolov1_fo.runs import registry
+from yolov1_fo.runs import folders, records
 from yolov1_fo.training import detector
 
 
-def gone():
-    """Returns a new one each time: an error keeps the frames that it came through."""
+def lost():
+    """Returns a new error each time, because an error keeps its traceback."""
     return pymongo.errors.AutoReconnect("connection closed")
 
 
 def raises(error, times=1000):
-    """Returns a function that fails so often, then says what it was given."""
+    """Returns a function that fails some times, then returns its argument."""
     left = iter(range(times))
 
     def ask(value=None):
@@ -36,58 +36,58 @@ def raises(error, times=1000):
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (gone(), "does not answer; start it"),
+        (lost(), "does not answer; start it"),
         (pymongo.errors.ServerSelectionTimeoutError("none"), "does not answer"),
         (ConnectionError("Could not connect to `mongod`"), "does not answer"),
         (pymongo.errors.OperationFailure("disk is full"), "failed: disk is full"),
     ],
 )
-def test_an_error_of_the_database_becomes_one_line(error, line):
-    with pytest.raises(OSError, match=line) as caught, connection.answering():
+def test_a_database_error_becomes_one_line(error, line):
+    with pytest.raises(OSError, match=line) as caught, connection.one_line_errors():
         raise error
     assert caught.value.__cause__ is error
 
 
 @pytest.mark.parametrize("error", [BrokenPipeError("pipe"), ValueError("no"), KeyError])
-def test_errors_of_others_stay_what_they_are(error):
+def test_other_errors_are_not_changed(error):
     with pytest.raises(error if isinstance(error, type) else type(error)):
-        connection.answering()(raises(error))()
+        connection.one_line_errors()(raises(error))()
 
 
-def test_what_may_be_repeated_is_asked_again_once():
-    assert connection.patient(raises(gone(), 1))(7) == 7
+def test_a_query_is_retried_once():
+    assert connection.retry_once(raises(lost(), 1))(7) == 7
     with pytest.raises(pymongo.errors.AutoReconnect):
-        connection.patient(raises(gone(), 2))(7)
+        connection.retry_once(raises(lost(), 2))(7)
     with pytest.raises(ValueError, match="no"):
-        connection.patient(raises(ValueError("no"), 1))(7)
+        connection.retry_once(raises(ValueError("no"), 1))(7)
 
 
-def test_the_end_of_a_process_does_not_wait_for_a_database_that_is_away(monkeypatch):
-    let_go = []
-    monkeypatch.setattr(connection, "BRIEF", 0.2)
-    monkeypatch.setattr(atexit, "unregister", let_go.append)
-    connection.let_go()
-    assert let_go == []
-    away = "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100"
-    with pymongo.MongoClient(away) as client:
+def test_a_process_does_not_wait_at_exit_for_an_unreachable_database(monkeypatch):
+    unregistered = []
+    monkeypatch.setattr(connection, "SHORT_TIMEOUT", 0.2)
+    monkeypatch.setattr(atexit, "unregister", unregistered.append)
+    connection.avoid_exit_delay()
+    assert unregistered == []
+    unreachable = "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100"
+    with pymongo.MongoClient(unreachable) as client:
         monkeypatch.setattr(odm, "_client", client)
-        connection.let_go()
-    assert let_go == [odm._delete_non_persistent_datasets_if_allowed]
+        connection.avoid_exit_delay()
+    assert unregistered == [odm._delete_non_persistent_datasets_if_allowed]
 
 
-def test_a_run_whose_end_can_t_be_written_says_why_it_ended(
+def test_a_run_reports_its_error_when_its_status_cannot_be_written(
     painted, micro, monkeypatch, caplog
 ):
     def save(dataset, run_key, history):
-        monkeypatch.setattr(registry, "update", lambda *_, **__: raises(gone())())
-        raise gone()
+        monkeypatch.setattr(records, "update", lambda *_, **__: raises(lost())())
+        raise lost()
 
-    monkeypatch.setattr(registry, "save_curves", save)
+    monkeypatch.setattr(records, "save_curves", save)
     with pytest.raises(OSError, match="does not answer") as caught:
         detector.train(painted, run_key="cut", epochs=2, **micro)
     assert isinstance(caught.value.__cause__, pymongo.errors.AutoReconnect)
-    assert "run 'cut' can't be marked as it ended" in caplog.text
-    folder = registry.folder(painted, "cut")
+    assert "the status of run 'cut' can't be updated" in caplog.text
+    folder = folders.run_folder(painted, "cut")
     assert (folder / "last").read_text() == "epoch_0001\n"
     assert (folder / "epoch_0001" / "state").is_dir()
 
@@ -100,17 +100,17 @@ import fiftyone as fo
 from tests import mongod
 from tests.micro import MICRO
 from yolov1_fo import architectures
-from yolov1_fo.training import callbacks
+from yolov1_fo.training.loop import Session
 from yolov1_fo.cli import main
 from yolov1_fo.datasets import connection
 from yolov1_fo.evaluation import evaluator
 from yolov1_fo.datasets import output_fields
-from yolov1_fo.runs import registry
+from yolov1_fo.runs import folders, records
 
 folder, port = Path(sys.argv[1]), int(sys.argv[2])
 server = [mongod.start(folder, port)]
 architectures.NETWORKS["micro"] = MICRO
-output_fields.WRITE_EVERY, connection.BRIEF = 1, 0.5
+output_fields.WRITE_EVERY, connection.SHORT_TIMEOUT = 1, 0.5
 dataset = fo.Dataset("data", persistent=True)
 box = fo.Detection(label="thing", bounding_box=[0.2, 0.2, 0.5, 0.5])
 for file in sys.argv[3:]:
@@ -120,7 +120,7 @@ SETTINGS = "--network micro --image-size 32 --S 2 --batch-size 2 --epochs 2"
 
 
 def dying(owner, name, before=False):
-    # The database dies when a function is called first; another takes its place later.
+    # Stops the database when a function is first called; it is restarted later.
     real = getattr(owner, name)
 
     def dies(*args, **kwargs):
@@ -134,21 +134,21 @@ def dying(owner, name, before=False):
 
 
 def called(line):
-    # Returns the exit code, and what stood on stderr; the database is there again.
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said):
+    # Returns the exit code and the text on stderr; the database runs again.
+    output = io.StringIO()
+    with contextlib.redirect_stderr(output):
         code = main.main(line.split())
     if server[0].poll() is not None:
         server[0] = mongod.start(folder, port)
-    return code, said.getvalue()
+    return code, output.getvalue()
 
 
-dying(callbacks.EndOfEpoch, "_save")
+dying(Session, "_save")
 trained = called(f"train data --all --no-val --run-key one {SETTINGS}")
-last = (registry.folder(dataset, "one") / "last").read_text()
+last = (folders.run_folder(dataset, "one") / "last").read_text()
 resumed = called("train data --all --no-val --resume one")
-status = registry.info(dataset, "one").status
-dying(output_fields.Output, "flush")
+status = records.info(dataset, "one").status
+dying(output_fields.OutputField, "flush")
 applied = called("apply data one --batch-size 1")
 dataset.reload()
 count = len(dataset.exists("predictions"))
@@ -163,7 +163,7 @@ print(json.dumps(once_more))
 
 
 @pytest.mark.slow
-def test_each_command_outlives_a_database_that_dies_meanwhile(painted_files, tmp_path):
+def test_each_command_survives_a_lost_database(painted_files, tmp_path):
     port = mongod.free_port()
     address = f"mongodb://127.0.0.1:{port}/?serverSelectionTimeoutMS=1000"
     files = [str(one["path"]) for one in painted_files]
@@ -177,9 +177,9 @@ def test_each_command_outlives_a_database_that_dies_meanwhile(painted_files, tmp
             check=False,
         )
         log.seek(0)
-        said = log.read()
-    assert done.returncode == 0, said
-    parts, last = (json.loads(line) for line in said.splitlines()[-2:])
+        output = log.read()
+    assert done.returncode == 0, output
+    parts, last = (json.loads(line) for line in output.splitlines()[-2:])
     trained, at, resumed, status, applied, count, again, evaluated = parts
     line = (
         f"yolov1-fo: FiftyOne's MongoDB server '127.0.0.1:{port}' does not answer; "
@@ -189,5 +189,5 @@ def test_each_command_outlives_a_database_that_dies_meanwhile(painted_files, tmp
     assert at == "epoch_0001\n"
     assert [resumed, again, last] == [[0, ""]] * 3
     assert status == "finished"
-    assert count == 1  # what was written before
-    assert "Traceback" not in said
+    assert count == 1  # written before the failure
+    assert "Traceback" not in output

@@ -10,7 +10,7 @@ import yolov1_fo
 from tests.test_images import damaged
 from yolov1_fo import grid
 from yolov1_fo.config import GridConfig
-from yolov1_fo.datasets import inspection
+from yolov1_fo.datasets import inspection_report
 
 
 def sample(dataset, path, *boxes, tags=("train",), **attributes):
@@ -39,18 +39,18 @@ def test_a_clean_dataset_has_no_findings(painted):
     assert not any(report.findings.values())
 
 
-def test_every_planted_fault_is_found_and_nothing_else(painted, tmp_path):
-    whole = Path(painted.first().filepath).read_bytes()
+def test_every_problem_is_found_and_nothing_else(painted, tmp_path):
+    content = Path(painted.first().filepath).read_bytes()
     paths = [tmp_path / f"{name}.png" for name in ("cell", "small", "flat", "over")]
     for number, path in enumerate(paths):
-        path.write_bytes(whole + bytes([number] * (number + 1)))
+        path.write_bytes(content + bytes([number] * (number + 1)))
     sample(painted, paths[0], [0.01, 0.01, 0.1, 0.1], [0.02, 0.02, 0.1, 0.1])
     sample(painted, paths[1], [0.4, 0.4, 7.9 / 448, 0.1], [0.7, 0.7, 8.1 / 448, 0.1])
     sample(painted, paths[2], [0.4, 0.4, 0.0, 0.1], [0.2, 0.2, float("nan"), 0.1])
     sample(painted, paths[3], [-0.1, 0.4, 0.3, 0.1], [0.5, 0.5, 0.5005, 0.1])
     cut, text, empty = (tmp_path / name for name in ("cut.png", "text.jpg", "no.jpg"))
-    cut.write_bytes(whole[:-20])
-    text.write_text("this is no picture, only its name says so")
+    cut.write_bytes(content[:-20])
+    text.write_text("not an image, despite its name")
     empty.write_bytes(b"")
     pipe, exr = tmp_path / "pipe.jpg", tmp_path / "exr.jpg"
     os.mkfifo(pipe)
@@ -74,12 +74,12 @@ def test_every_planted_fault_is_found_and_nothing_else(painted, tmp_path):
     assert lost.label_id == report.view("lost").first().ground_truth.detections[1].id
 
 
-def test_a_folder_without_boxes_is_looked_at_too(painted_files, tmp_path):
-    whole = painted_files[0]["path"].read_bytes()
-    (tmp_path / "good.png").write_bytes(whole)
-    (tmp_path / "cut.png").write_bytes(whole[:-20])
+def test_files_are_inspected_without_boxes(painted_files, tmp_path):
+    content = painted_files[0]["path"].read_bytes()
+    (tmp_path / "good.png").write_bytes(content)
+    (tmp_path / "cut.png").write_bytes(content[:-20])
     (tmp_path / "empty.jpg").write_bytes(b"")
-    (tmp_path / "text.jpg").write_text("this is no picture, only its name says so")
+    (tmp_path / "text.jpg").write_text("not an image, despite its name")
     dataset = fo.Dataset.from_images_dir(str(tmp_path))
     report = yolov1_fo.inspect(dataset, gt_field=None)
     assert sorted(names(report, "unreadable")) == ["cut.png", "empty.jpg", "text.jpg"]
@@ -88,13 +88,13 @@ def test_a_folder_without_boxes_is_looked_at_too(painted_files, tmp_path):
     dataset.delete()
 
 
-def test_labels_that_training_refuses_are_found(painted):
+def test_unknown_labels_are_found(painted):
     report = yolov1_fo.inspect(painted, classes=["red"])
     assert (report.objects, len(report.findings["unknown"])) == (7, 3)
     assert report.findings["unknown"][0].detail == "label 'blue'"
 
 
-def test_damage_in_the_middle_shows_when_decoded(painted, tmp_path):
+def test_damage_in_the_middle_is_found_by_decoding(painted, tmp_path):
     bad = damaged(tmp_path / "bad.png")
     sample(painted, bad, [0.1, 0.1, 0.2, 0.2])
     assert not yolov1_fo.inspect(painted).findings["unreadable"]
@@ -102,7 +102,7 @@ def test_damage_in_the_middle_shows_when_decoded(painted, tmp_path):
     assert [one.detail for one in found] == ["can't be decoded"]
 
 
-def test_the_same_file_in_two_splits_is_found_under_any_name(painted, tmp_path):
+def test_the_same_content_in_two_splits_is_found_under_any_name(painted, tmp_path):
     first = painted.match_tags("train").first()
     copy = tmp_path / "another name.png"
     shutil.copy(first.filepath, copy)
@@ -120,7 +120,7 @@ def test_the_same_file_in_two_splits_is_found_under_any_name(painted, tmp_path):
     assert found[0].detail == "in samples and val_samples"
 
 
-def test_lost_is_what_the_targets_lack(rng):
+def test_lost_objects_are_missing_in_the_targets(rng):
     config = GridConfig(S=3, C=1)
     corner = rng.uniform(0, 0.8, (40, 2))
     xywh = np.concatenate([corner, rng.uniform(0.01, 0.2, (40, 2))], axis=1)
@@ -136,7 +136,7 @@ def test_lost_is_what_the_targets_lack(rng):
     dataset.delete()
 
 
-def test_ignored_objects_are_not_to_learn(painted):
+def test_ignored_objects_are_not_learned(painted):
     for one in painted:
         for detection in one.ground_truth.detections:
             detection["iscrowd"] = 1
@@ -150,16 +150,16 @@ def test_report_prints_as_a_table(painted):
     text = str(yolov1_fo.inspect(painted, S=14))
     assert text.startswith("8 images, 1 without objects to learn\n10 objects to learn")
     assert "recall ceiling 1.000 with 14 x 14 cells" in text
-    assert all(kind in text for kind in inspection.KINDS)
+    assert all(kind in text for kind in inspection_report.FINDING_KINDS)
 
 
-def test_bad_input_is_one_clear_line(painted):
+def test_invalid_input_raises_one_clear_line(painted):
     report = yolov1_fo.inspect(painted)
     with pytest.raises(ValueError, match=r"kind must be one of lost, tiny, .*'small'"):
         report.view("small")
     with pytest.raises(ValueError, match="gt_field 'truth' is not on"):
         yolov1_fo.inspect(painted, "truth")
-    with pytest.raises(ValueError, match="S must be a whole number of at least 1"):
+    with pytest.raises(ValueError, match="S must be at least 1, got 0"):
         yolov1_fo.inspect(painted, S=0)
     with pytest.raises(ValueError, match="tiny_px must be at least 0, got -1"):
         yolov1_fo.inspect(painted, tiny_px=-1)
@@ -181,7 +181,7 @@ def test_findings_become_tags_and_views_on_request(painted, tmp_path):
     assert again.tag() == again.save_views() == painted.list_saved_views() == []
 
 
-def test_tags_go_when_the_other_split_is_another(painted):
+def test_tags_are_removed_when_the_other_split_changes(painted):
     train, val = painted.match_tags("train"), painted.match_tags("val")
     path = train.first().filepath
     sample(painted, path, tags=("more",))
@@ -195,7 +195,7 @@ def test_tags_go_when_the_other_split_is_another(painted):
     assert not painted.match_tags("inspect:shared")
 
 
-def test_read_only_tags_are_one_clear_line(painted):
+def test_read_only_tags_raise_one_clear_line(painted):
     field = painted.get_field("tags")
     field.read_only = True
     field.save()
@@ -204,7 +204,7 @@ def test_read_only_tags_are_one_clear_line(painted):
         report.tag()
 
 
-def test_tags_of_an_earlier_look_go(painted, tmp_path):
+def test_tags_of_an_earlier_report_are_removed(painted, tmp_path):
     path = tmp_path / "cell.png"
     path.write_bytes(Path(painted.first().filepath).read_bytes() + b"0")
     sample(painted, path, [0.01, 0.01, 0.1, 0.1], [0.02, 0.02, 0.1, 0.1])

@@ -27,7 +27,7 @@ def test_objects_are_corners_by_image():
     assert some.offsets.tolist() == [0, 1, 1, 3]
     assert some.class_ids.tolist() == [1, 0, 1]
     np.testing.assert_allclose(some.boxes[0], [0.1, 0.2, 0.4, 0.6])
-    assert some.most() == 2
+    assert some.max_per_image() == 2
     assert dropped == Dropped()
 
 
@@ -38,7 +38,7 @@ def test_each_reason_is_counted_once():
             ("cat", [0.5, 0.5, 0, 0.1], False),  # no width
             ("cat", [1.2, 0, 0.3, 0.3], False),  # outside
             ("cow", [0, 0, 0.5, 0.5], False),
-            ("cat", [0.5, 0.5, -0.1, 0.1], False),  # turned inside out
+            ("cat", [0.5, 0.5, -0.1, 0.1], False),  # negative size
             ("cat", [float("nan"), 0, 0.1, 0.1], False),
         ]
     )
@@ -46,12 +46,12 @@ def test_each_reason_is_counted_once():
     assert some.offsets.tolist() == [0, 0]
 
 
-def test_boxes_are_cut_off_at_the_edge():
+def test_boxes_are_clipped_to_the_image():
     some, _ = objects([("cat", [-0.5, 0.5, 1, 1], False)])
     np.testing.assert_allclose(some.boxes, [[0, 0.5, 0.5, 1]])
 
 
-def test_take_and_pad_follow_the_images():
+def test_take_and_pad_keep_the_order_of_the_images():
     some, _ = objects(
         [("cat", [0, 0, 0.1, 0.1], False)],
         [],
@@ -65,9 +65,9 @@ def test_take_and_pad_follow_the_images():
     np.testing.assert_array_equal(ids, again_ids)
 
 
-def test_no_images_are_no_objects():
+def test_no_images_have_no_objects():
     some, _ = objects()
-    assert some.most() == 0
+    assert some.max_per_image() == 0
     assert some.take([]).offsets.tolist() == [0]
 
 
@@ -82,14 +82,14 @@ def test_detections_survive_the_round_trip(rng):
     assert all(type(d.confidence) is float for d in made)
 
 
-def test_nothing_found_is_an_empty_label():
+def test_no_detections_are_an_empty_label():
     made = labels.to_detections(
         np.zeros((0, 4)), np.zeros(0), np.zeros(0, int), CLASSES
     )
     assert made.detections == []
 
 
-def test_ignored_objects_are_kept_apart():
+def test_ignored_objects_are_returned_separately():
     kept, ignored, _ = labels.from_detections(
         [["cat", "dog"], []],
         [[[0, 0, 0.5, 0.5], [0, 0, 0.2, 0.2]], []],
@@ -101,7 +101,7 @@ def test_ignored_objects_are_kept_apart():
     assert ignored.offsets.tolist() == [0, 1, 1]
 
 
-def test_documents_are_what_fiftyone_stores(rng):
+def test_documents_equal_those_that_fiftyone_stores(rng):
     corners = np.sort(rng.uniform(size=(5, 2, 2)), axis=1).reshape(5, 4)
     found = corners.astype(np.float32), rng.uniform(size=5), rng.integers(0, 2, 5)
     stored = labels.to_detections(*found, ["cat", "dog"]).to_mongo().to_dict()
@@ -118,7 +118,7 @@ def test_documents_are_what_fiftyone_stores(rng):
 
 
 @pytest.mark.parametrize("label", [["cat"], {"name": "cat"}, 3])
-def test_a_label_that_is_no_string_is_of_no_class(label):
+def test_a_label_that_is_not_a_string_has_no_class(label):
     kept, dropped = objects(
         [(label, [0, 0, 1, 1], False), ("dog", [0, 0, 1, 1], False)]
     )

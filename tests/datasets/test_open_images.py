@@ -17,7 +17,7 @@ COLUMNS = (
 
 
 class Zoo:
-    """Open Images as it lies on a disk, and as it is fetched.
+    """Open Images on disk, with fake downloads.
 
     Every second photograph shows a car and a cart, the others a person, a woman and, as
     a group, a boy.
@@ -67,7 +67,7 @@ def photographs(dataset):
     return sorted(path.rsplit("/", 1)[-1] for path in dataset.values("filepath"))
 
 
-def test_persons_are_found_again_by_name(zoo):
+def test_a_second_call_loads_the_dataset_by_name(zoo):
     dataset = yolov1_fo.load_open_images(max_samples=5)
     assert dataset.name == "open-images-person-train-5-2"
     assert len(dataset) == len(zoo.fetched) == 5
@@ -89,7 +89,9 @@ def test_persons_are_found_again_by_name(zoo):
         (["Person", "Woman"], ["Person", "Woman"], 3),
     ],
 )
-def test_all_boxes_of_the_classes_come_and_no_others(zoo, classes, labels, boxes):
+def test_a_dataset_has_all_boxes_of_its_classes_and_no_others(
+    zoo, classes, labels, boxes
+):
     dataset = yolov1_fo.load_open_images(classes, max_samples=4)
     assert dataset.distinct("ground_truth.detections.label") == labels
     found = dataset.values("ground_truth.detections.label")
@@ -99,7 +101,7 @@ def test_all_boxes_of_the_classes_come_and_no_others(zoo, classes, labels, boxes
     )
 
 
-def test_a_seed_takes_the_same_whatever_lies_on_the_disk(zoo):
+def test_a_seed_selects_the_same_images_whatever_is_downloaded(zoo):
     first = yolov1_fo.load_open_images("Car", max_samples=3, name="open-images-1")
     taken = photographs(first)
     yolov1_fo.load_open_images("Car", max_samples=8, seed=5, name="open-images-2")
@@ -109,9 +111,9 @@ def test_a_seed_takes_the_same_whatever_lies_on_the_disk(zoo):
     assert photographs(other) != taken
 
 
-def test_there_may_be_fewer(zoo):
+def test_there_can_be_fewer_images(zoo):
     assert len(yolov1_fo.load_open_images("Car", max_samples=100)) == 12
-    with pytest.raises(ValueError, match="split 'train' of Open Images shows no None"):
+    with pytest.raises(ValueError, match="split 'train' of Open Images has no None"):
         yolov1_fo.load_open_images("None")
 
 
@@ -124,14 +126,14 @@ def test_there_may_be_fewer(zoo):
         ([], "classes must name at least one class, got none"),
     ],
 )
-def test_classes_that_open_images_lacks_are_refused_at_once(zoo, classes, line):
+def test_unknown_classes_are_refused_before_downloading(zoo, classes, line):
     with pytest.raises(ValueError, match=line):
         yolov1_fo.load_open_images(classes)
     assert not zoo.fetched
     assert not fo.list_datasets("open-images*")
 
 
-def test_groups_are_no_objects_to_learn(zoo):
+def test_groups_are_ignored(zoo):
     dataset = yolov1_fo.load_open_images(
         "Person", split="validation", max_samples=2, name="open-images"
     )
@@ -140,21 +142,21 @@ def test_groups_are_no_objects_to_learn(zoo):
     assert (report.objects, report.ignored) == (4, 2)
 
 
-def test_without_a_network_it_is_one_clear_line(monkeypatch, tmp_path):
+def test_no_internet_raises_one_clear_line(monkeypatch, tmp_path):
     monkeypatch.setattr(fo.config, "dataset_zoo_dir", str(tmp_path))
 
     def offline(*arguments, **options):
         raise ConnectionError("Name or service\nnot known")
 
     monkeypatch.setattr(open_images.foui.etaw, "download_file", offline)
-    with pytest.raises(OSError, match="can't be fetched; it needs the internet") as got:
+    with pytest.raises(OSError, match="can't be downloaded; check the internet") as got:
         yolov1_fo.load_open_images()
     assert "\n" not in str(got.value)
     assert not fo.list_datasets("open-images*")
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ConnectionError])
-def test_an_interrupted_fetch_leaves_nothing(zoo, monkeypatch, error):
+def test_an_interrupted_download_leaves_no_dataset(zoo, monkeypatch, error):
     def interrupted(*arguments, **options):
         raise error
 
@@ -164,18 +166,18 @@ def test_an_interrupted_fetch_leaves_nothing(zoo, monkeypatch, error):
     assert not fo.list_datasets("open-images*")
 
 
-def test_photographs_that_do_not_come_are_told(zoo, monkeypatch):
+def test_missing_images_raise_an_error(zoo, monkeypatch):
     monkeypatch.setattr(
         open_images.foui.foua,
         "download_public_s3_files",
         lambda urls, **_: zoo.fetch(dict(list(urls.items())[:2])),
     )
-    with pytest.raises(OSError, match=r"fetched.*2 of 5 photographs came"):
+    with pytest.raises(OSError, match=r"downloaded.*2 of 5 images were downloaded"):
         yolov1_fo.load_open_images("Car", max_samples=5)
     assert not fo.list_datasets("open-images*")
 
 
-def test_bad_input_is_one_clear_line(zoo):
+def test_invalid_input_raises_one_clear_line(zoo):
     for arguments, error, line in (
         ({"split": "val"}, ValueError, "split must be one of train, validation, test"),
         ({"max_samples": 0}, ValueError, "max_samples must be at least 1, got 0"),
@@ -191,7 +193,7 @@ def test_bad_input_is_one_clear_line(zoo):
         yolov1_fo.load_open_images(seed=3, name="open-images", max_samples=2)
 
 
-def test_text_files_come_and_go_by_fiftyones_exporters(painted, tmp_path):
+def test_text_files_are_exported_and_imported_by_fiftyone(painted, tmp_path):
     painted.export(
         export_dir=str(tmp_path),
         dataset_type=fo.types.YOLOv4Dataset,
@@ -222,7 +224,7 @@ def test_text_files_come_and_go_by_fiftyones_exporters(painted, tmp_path):
     again.delete()
 
 
-def test_a_dataset_that_takes_the_name_meanwhile_stays(zoo, monkeypatch):
+def test_a_dataset_created_meanwhile_with_the_same_name_is_kept(zoo, monkeypatch):
     name, fetch = "open-images-car-train-3-2", open_images.foz.load_zoo_dataset
 
     def fetch_slowly(*args, **options):
@@ -231,13 +233,13 @@ def test_a_dataset_that_takes_the_name_meanwhile_stays(zoo, monkeypatch):
         return made
 
     monkeypatch.setattr(open_images.foz, "load_zoo_dataset", fetch_slowly)
-    with pytest.raises(ValueError, match=rf"'{name}' was made by another process"):
+    with pytest.raises(ValueError, match=rf"'{name}' has just been created by another"):
         yolov1_fo.load_open_images(["Car"], max_samples=3)
     assert fo.load_dataset(name).values("filepath") == ["/mine.jpg"]
     assert fo.list_datasets("open-images*") == [name]
 
 
-def test_a_database_that_goes_away_is_not_taken_for_the_internet(zoo, monkeypatch):
+def test_a_lost_database_is_not_reported_as_missing_internet(zoo, monkeypatch):
     def die(*_, **__):
         raise AutoReconnect("gone")
 

@@ -15,9 +15,9 @@ OTHERS = {
     "heat": fo.Heatmap(map_path="heat.png"),
     "about": fo.DynamicEmbeddedDocument(camera="left"),
 }
-"""Values of a user's own."""
+"""Fields that a user may have."""
 HEATMAPS = ("write_objectness", "heat")
-"""What it writes itself."""
+"""This call writes heatmaps itself."""
 
 
 @pytest.fixture
@@ -32,20 +32,20 @@ def write(how, samples, model, field, **options):
 
 
 def stored(dataset, field):
-    """Returns the values as the database has them."""
+    """Returns the values in the database."""
     return [one.get(field) for one in dataset._sample_collection.find()]
 
 
 def add_meanwhile(dataset, field, value):
-    """Adds a field of which the dataset in memory does not know, as a process would."""
+    """Adds a field that the dataset in memory lacks, as another process would."""
     with_it = fo.Dataset()
     with_it.add_sample(fo.Sample("a.png", **{field: value}))
     datasets = foo.get_db_conn().datasets
     fields = datasets.find_one({"_id": with_it._doc.id})["sample_fields"]
     mine = next(one for one in fields if one["name"] == field)
     datasets.update_one({"_id": dataset._doc.id}, {"$push": {"sample_fields": mine}})
-    said = with_it._sample_collection.find_one()[field]
-    dataset._sample_collection.update_many({}, {"$set": {field: said}})
+    stored = with_it._sample_collection.find_one()[field]
+    dataset._sample_collection.update_many({}, {"$set": {field: stored}})
     with_it.delete()
 
 
@@ -53,7 +53,7 @@ def add_meanwhile(dataset, field, value):
     ("how", "field"),
     [pair for pair in itertools.product(WRITES, OTHERS) if pair != HEATMAPS],
 )
-def test_a_field_of_another_kind_is_kept_when_a_view_hides_it(
+def test_a_field_of_another_type_is_kept_when_a_view_excludes_it(
     painted, model, how, field
 ):
     painted.set_values(field, [OTHERS[field]] * len(painted))
@@ -74,7 +74,7 @@ def test_a_field_is_kept_when_another_process_has_added_it(painted, model, how):
         with pytest.raises(ValueError, match=r"must hold .* got Classification"):
             write(how, samples, model, "weather")
     assert all(one["label"] == "dry" for one in stored(painted, "weather"))
-    assert len(view) == 6  # it goes on as before
+    assert len(view) == 6  # it still works
     assert view.first().weather.label == "dry"
 
 
@@ -114,13 +114,16 @@ def test_apply_model_keeps_a_field_that_another_process_has_added(
     [
         *[(one, "must hold Detections, got") for one in ("id", "filepath", "metadata")],
         *[
-            (one, "must be a name")
+            (one, "must be a valid Python")
             for one in ("_x", "a.b", "with space", "1a", "größe", "class", "frames")
         ],
-        *[(one, "must be a name") for one in ("", "pk", "save", "to_dict", "$a")],
+        *[
+            (one, "must be a valid Python")
+            for one in ("", "pk", "save", "to_dict", "$a")
+        ],
     ],
 )
-def test_names_that_are_taken_are_one_clear_line(painted, model, field, line):
+def test_invalid_names_raise_one_clear_line(painted, model, field, line):
     fields = set(painted.get_field_schema())
     with pytest.raises(ValueError, match=f"label_field .*{line}"):
         yolov1_fo.apply(painted, model, field, progress=False)
@@ -129,12 +132,14 @@ def test_names_that_are_taken_are_one_clear_line(painted, model, field, line):
 
 
 def test_a_fields_name_must_be_a_string(painted, model):
-    with pytest.raises(TypeError, match="label_field must be a field's name, got 3"):
+    with pytest.raises(
+        TypeError, match="label_field must be the name of a field, got 3"
+    ):
         yolov1_fo.apply(painted, model, 3)
 
 
 @pytest.mark.parametrize("how", WRITES)
-def test_a_read_only_field_is_one_clear_line(painted, model, how):
+def test_a_read_only_field_raises_one_clear_line(painted, model, how):
     write(how, painted, model, "made")
     before = stored(painted, "made")
     field = painted.get_field("made")
@@ -148,7 +153,7 @@ def test_a_read_only_field_is_one_clear_line(painted, model, how):
 def test_annotations_are_not_replaced_by_predictions(painted, model):
     before = stored(painted, "ground_truth")
     for view in (painted, painted.limit(2), painted.select_fields()):
-        with pytest.raises(ValueError, match="without confidence, as annotations are"):
+        with pytest.raises(ValueError, match="without confidence, like annotations"):
             yolov1_fo.apply(view, model, "ground_truth", progress=False)
     assert stored(painted, "ground_truth") == before
     painted.add_sample(fo.Sample(painted.first().filepath))
@@ -159,7 +164,7 @@ def test_annotations_are_not_replaced_by_predictions(painted, model):
     assert painted.last().ground_truth.detections
 
 
-def test_what_a_model_has_found_is_replaced(painted, model):
+def test_predictions_are_replaced(painted, model):
     yolov1_fo.apply(painted, model, "yolov1", progress=False)
     model.config.confidence_thresh = 0.9
     yolov1_fo.apply(painted.select_fields(), model, "yolov1", progress=False)
@@ -167,7 +172,7 @@ def test_what_a_model_has_found_is_replaced(painted, model):
     assert all(one >= 0.9 for one in left)
 
 
-def test_existing_predictions_are_skipped_when_a_view_hides_them(painted, model):
+def test_existing_predictions_are_skipped_when_a_view_excludes_them(painted, model):
     yolov1_fo.apply(painted.limit(3), model, "yolov1", progress=False)
     before = stored(painted, "yolov1")[:3]
     view = painted.select_fields("ground_truth")
@@ -177,7 +182,7 @@ def test_existing_predictions_are_skipped_when_a_view_hides_them(painted, model)
 
 
 @pytest.mark.parametrize("how", WRITES)
-def test_what_was_done_is_kept_when_a_later_batch_fails(
+def test_finished_batches_are_kept_when_a_later_one_fails(
     painted, model, how, monkeypatch
 ):
     forward, passed = model.forward, []
@@ -196,7 +201,7 @@ def test_what_was_done_is_kept_when_a_later_batch_fails(
     assert len(list(painted)) == 8  # all can be read
 
 
-def test_a_deleted_dataset_is_one_clear_line(painted, model):
+def test_a_deleted_dataset_raises_one_clear_line(painted, model):
     foo.get_db_conn().datasets.delete_one({"_id": painted._doc.id})
     with pytest.raises(ValueError, match=r"dataset '.*' was deleted"):
-        output_fields.detections(painted, "yolov1")
+        output_fields.predictions_field(painted, "yolov1")

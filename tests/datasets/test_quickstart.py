@@ -14,7 +14,7 @@ def dataset():
 
 
 @pytest.mark.slow
-def test_scenes_are_as_promised(dataset):
+def test_scenes_have_the_documented_properties(dataset):
     assert dataset.count_sample_tags() == {"train": 400, "val": 100}
     assert dataset.distinct("ground_truth.detections.label") == list("0123456789")
     counts = [len(row) for row in dataset.values("ground_truth.detections.label")]
@@ -31,7 +31,7 @@ def test_scenes_are_as_promised(dataset):
             assert max(x + w, y + h) <= 1 + 1e-9
 
 
-def test_scenes_are_written_through_no_link(tmp_path):
+def test_scenes_are_not_written_through_links(tmp_path):
     (tmp_path / "precious").write_text("mine")
     (tmp_path / "val").mkdir()
     (tmp_path / "val" / "000.jpg").symlink_to(tmp_path / "precious")
@@ -48,7 +48,7 @@ def test_scenes_are_always_the_same():
         assert a.boxes == b.boxes
 
 
-def test_val_shows_nothing_of_train(monkeypatch):
+def test_val_shares_nothing_with_train(monkeypatch):
     shown = {}
     original = quickstart._scene
 
@@ -71,9 +71,11 @@ def test_second_call_loads_the_first(dataset):
     assert again is dataset
 
 
-def test_another_dataset_of_that_name_is_left_alone():
+def test_another_dataset_of_that_name_is_kept():
     fo.Dataset("mine")
-    with pytest.raises(ValueError, match="dataset 'mine' exists, but is not the whole"):
+    with pytest.raises(
+        ValueError, match="dataset 'mine' exists, but is not the comple"
+    ):
         yolov1_fo.load_quickstart("mine")
     assert fo.dataset_exists("mine")
     fo.delete_dataset("mine")

@@ -18,7 +18,7 @@ def model(checkpoint_dir):
 
 @pytest.fixture
 def grouped(painted_files):
-    """Four groups: a picture left and one right, with boxes, and a point cloud."""
+    """Four groups of a left and a right image, with boxes, and a point cloud."""
     dataset = fo.Dataset()
     dataset.add_group_field("group", default=LEFT)
     samples = []
@@ -44,7 +44,7 @@ def grouped(painted_files):
 
 
 def choose(grouped, how):
-    """Returns the right slice, chosen in one of FiftyOne's ways."""
+    """Returns the right slice, selected in one of FiftyOne's ways."""
     if how == "named":
         return grouped.select_group_slices(RIGHT)
     if how == "view":
@@ -57,13 +57,13 @@ def count(grouped, name, field):
 
 
 @pytest.mark.parametrize("how", ["active", "named", "view"])
-def test_a_slice_gets_what_is_written(grouped, model, how, caplog):
+def test_results_are_written_to_the_slice(grouped, model, how, caplog):
     if how != "named":
         grouped.group_slice = RIGHT
     samples = choose(grouped, how)
     with caplog.at_level(logging.INFO, logger="yolov1_fo"):
         assert not yolov1_fo.apply(samples, model, "found", progress=False)
-    assert ("the slice 'right' is taken" in caplog.text) == (how != "named")
+    assert ("using slice 'right' of" in caplog.text) == (how != "named")
     yolov1_fo.write_objectness(samples, model, progress=False)
     yolov1_fo.write_losses(samples, model, progress=False)
     for field in ("found", "objectness", "loss"):
@@ -88,7 +88,7 @@ def test_several_slices_are_one_collection(grouped, model):
     assert count(grouped, LEFT, "found") == count(grouped, RIGHT, "found") == 4
 
 
-def test_a_slice_is_trained_on_and_measured(grouped, micro):
+def test_a_slice_is_trained_and_validated_on(grouped, micro):
     grouped.group_slice = RIGHT
     result = yolov1_fo.train(
         grouped.match_tags("train"),
@@ -114,7 +114,7 @@ def test_a_slice_is_trained_on_and_measured(grouped, micro):
         lambda samples, model: yolov1_fo.write_objectness(samples, model),
     ],
 )
-def test_a_slice_without_images_is_one_clear_line(grouped, model, call):
+def test_a_slice_without_images_raises_one_clear_line(grouped, model, call):
     with pytest.raises(
         ValueError, match=r"got point-cloud; slices that hold images: left, right$"
     ):
@@ -122,13 +122,13 @@ def test_a_slice_without_images_is_one_clear_line(grouped, model, call):
     grouped.group_slice = CLOUD
     with pytest.raises(
         ValueError,
-        match=r"'cloud' holds point-cloud; slices that hold .*: left, right; choose "
+        match=r"'cloud' holds point-cloud; slices that hold .*: left, right; select "
         r"one: samples.select_group_slices\('left'\)",
     ):
         call(grouped, model)
 
 
-def test_groups_of_a_view_are_flattened_by_the_caller(painted, model):
+def test_dynamic_groups_must_be_flattened(painted, model):
     groups = painted.group_by("tags")
     with pytest.raises(ValueError, match=r"shows groups; .*: samples\.flatten\(\)"):
         yolov1_fo.apply(groups, model)
@@ -138,12 +138,12 @@ def test_groups_of_a_view_are_flattened_by_the_caller(painted, model):
     ("given", "line"),
     [
         ("fruit", r"got 'fruit'; fo\.load_dataset\('fruit'\) loads one"),
-        ([fo.Sample("a.png")], r"got a list; dataset\.select\(ids\) makes a view"),
+        ([fo.Sample("a.png")], r"got a list; dataset\.select\(ids\) returns a view"),
         (None, "got a NoneType"),
         (3, "got a int"),
     ],
 )
-def test_what_is_no_collection_is_one_clear_line(painted, model, given, line):
+def test_other_types_of_samples_raise_one_clear_line(painted, model, given, line):
     line = f"^samples must be a FiftyOne dataset or view, {line}"
     for call in (
         lambda: yolov1_fo.train(given),
@@ -164,13 +164,13 @@ def test_what_is_no_collection_is_one_clear_line(painted, model, given, line):
 
 
 @pytest.mark.parametrize("write", ["apply", "write_losses", "write_objectness"])
-def test_a_models_name_is_no_model(painted, write):
-    line = r"model must be a YOLOv1Model, got 'run'; yolov1_fo\.load_model\('run'\)"
+def test_the_name_of_a_model_is_not_a_model(painted, write):
+    line = r"model must be a YOLOv1Model, got 'run'; .*\.load_model\('run'\)"
     with pytest.raises(TypeError, match=line):
         getattr(yolov1_fo, write)(painted, "run")
 
 
-def test_every_view_comes_back_from_its_json(painted):
+def test_a_view_equals_the_view_of_its_stages(painted):
     first = painted.first()
     for view in (
         painted,
@@ -179,18 +179,18 @@ def test_every_view_comes_back_from_its_json(painted):
         painted.select(first.id).match_tags("train"),
         painted.match(F("created_at") == first.created_at),
     ):
-        said = fo_samples.stages(view)
-        assert said == fo_samples.stages(view.view())
-        again = fo_samples.view_of(painted, said)
+        stages = fo_samples.stages(view)
+        assert stages == fo_samples.stages(view.view())
+        again = fo_samples.view_from_stages(painted, stages)
         assert again.values("id") == view.values("id")
 
 
-def test_the_json_of_a_slice_is_of_the_same_samples(grouped):
+def test_the_stages_of_a_slice_select_the_same_samples(grouped):
     right = grouped.select_group_slices(RIGHT).first()
     right.tags.append("mine")
     right.save()
     grouped.group_slice = RIGHT
-    view = fo_samples.flat(grouped.match_tags("mine"))
-    said = fo_samples.stages(view)
+    view = fo_samples.ungrouped(grouped.match_tags("mine"))
+    stages = fo_samples.stages(view)
     grouped.group_slice = LEFT
-    assert fo_samples.view_of(grouped, said).values("id") == [right.id]
+    assert fo_samples.view_from_stages(grouped, stages).values("id") == [right.id]

@@ -16,7 +16,7 @@ FRAMES = 5
 
 @pytest.fixture
 def film(painted_files, tmp_path):
-    """A dataset of one short video, made from the painted pictures."""
+    """A dataset of one short video, made of painted images."""
     path = tmp_path / "film.mp4"
     film = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 5, (96, 96))
     for one in painted_files[:FRAMES]:
@@ -52,7 +52,7 @@ def test_frames_applied_again_are_replaced(film, model, batch_size):
 
 
 @needs_ffmpeg
-def test_apply_gives_frames_the_same_and_replaces_all(film, model, caplog):
+def test_apply_equals_apply_model_and_replaces_all(film, model, caplog):
     film.apply_model(model, label_field="found", progress=False)
     for field in ("ours", "frames.ours"):
         assert not yolov1_fo.apply(film, model, field, progress=False)
@@ -66,7 +66,7 @@ def test_apply_gives_frames_the_same_and_replaces_all(film, model, caplog):
 
 
 @needs_ffmpeg
-def test_apply_model_keeps_the_rest_where_fewer_are_found(film, model):
+def test_apply_model_keeps_old_detections_where_fewer_are_found(film, model):
     """FiftyOne merges; `apply` replaces."""
     options = {"confidence_thresh": 0.5, "progress": False}
     film.apply_model(model, label_field="found", progress=False)
@@ -78,18 +78,18 @@ def test_apply_model_keeps_the_rest_where_fewer_are_found(film, model):
 
 
 @needs_ffmpeg
-def test_a_frame_field_of_another_kind_is_one_clear_line(film, model):
+def test_a_frame_field_of_another_type_raises_one_clear_line(film, model):
     film.add_frame_field("other", fo.StringField)
     with pytest.raises(ValueError, match=r"'frames.other' on .* got String"):
         yolov1_fo.apply(film, model, "other", progress=False)
 
 
 @needs_ffmpeg
-def test_a_broken_video_costs_only_itself(film, model, tmp_path):
+def test_a_broken_video_does_not_affect_others(film, model, tmp_path):
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no film at all")
     pipe = tmp_path / "pipe.mp4"
-    os.mkfifo(pipe)  # whoever opens it waits for ever
+    os.mkfifo(pipe)  # opening it would block
     for path in (broken, pipe):
         film.add_sample(fo.Sample(filepath=str(path)))
     faults = yolov1_fo.apply(film, model, "ours", progress=False)
@@ -98,7 +98,7 @@ def test_a_broken_video_costs_only_itself(film, model, tmp_path):
     assert film.first().frames[1].ours is not None
 
 
-def test_what_videos_cannot_have_is_one_clear_line(film, model, monkeypatch):
+def test_unsupported_calls_on_videos_raise_one_clear_line(film, model, monkeypatch):
     with pytest.raises(ValueError, match="skip_existing is for images"):
         yolov1_fo.apply(film, model, "ours", skip_existing=True)
     with pytest.raises(ValueError, match="holds videos; turn them into images"):
@@ -108,7 +108,7 @@ def test_what_videos_cannot_have_is_one_clear_line(film, model, monkeypatch):
         yolov1_fo.apply(film, model, "ours")
 
 
-def test_ids_are_only_for_frames(painted, model):
+def test_only_frames_have_stable_ids(painted, model):
     ids = []
     for _ in range(2):
         painted.apply_model(model, label_field="found", progress=False)
@@ -118,7 +118,7 @@ def test_ids_are_only_for_frames(painted, model):
 
 @pytest.fixture
 def frames(film):
-    """The film's frames as images, each with the square of one picture."""
+    """The film's frames as images, each with one square."""
     frames = film.to_frames(sample_frames=True)
     box = fo.Detection(label="red", bounding_box=[0.2, 0.2, 0.4, 0.4])
     truth = [fo.Detections(detections=[box.copy()]) for _ in range(FRAMES)]
@@ -135,9 +135,7 @@ def frames(film):
         ("write_losses", "loss"),
     ],
 )
-def test_what_is_written_on_frames_belongs_to_the_video(
-    film, frames, model, how, field
-):
+def test_results_of_frames_are_written_to_the_video(film, frames, model, how, field):
     write = getattr(yolov1_fo, how)
     assert not write(frames.skip(1).select_fields("ground_truth"), model)
     assert not film.has_sample_field(field)
@@ -151,7 +149,7 @@ def test_what_is_written_on_frames_belongs_to_the_video(
 
 
 @needs_ffmpeg
-def test_frames_get_what_apply_model_gives_them(film, frames, model):
+def test_frames_get_the_same_as_from_apply_model(film, frames, model):
     frames.apply_model(model, label_field="slow", progress=False)
     yolov1_fo.apply(frames, model, "fast", progress=False)
     for fast, slow in zip(frames.values("fast"), frames.values("slow"), strict=True):
@@ -173,7 +171,7 @@ def test_existing_predictions_of_frames_are_skipped(film, frames, model):
 
 @needs_ffmpeg
 @pytest.mark.parametrize("field", ["ground_truth", "kind", "frame_number"])
-def test_frames_keep_what_is_no_prediction(film, frames, model, field):
+def test_other_fields_of_frames_are_kept(film, frames, model, field):
     film.set_values("frames.kind", [["by hand"] * FRAMES])
     before = film.values("frames.kind"), film.values("frames.ground_truth")
     line = "(must hold Detections, got|without confidence)"
@@ -184,7 +182,7 @@ def test_frames_keep_what_is_no_prediction(film, frames, model, field):
 
 
 @needs_ffmpeg
-def test_old_predictions_stay_when_a_video_breaks(film, model):
+def test_old_predictions_are_kept_when_a_video_breaks(film, model):
     yolov1_fo.apply(film, model, "ours", progress=False)
     before = film.values("frames.ours.detections.id")
     path = film.first().filepath
@@ -211,7 +209,9 @@ def test_frames_that_a_video_no_longer_has_lose_their_predictions(film, model):
 
 
 @needs_ffmpeg
-def test_a_failure_of_the_model_is_no_fault_of_the_video(film, model, monkeypatch):
+def test_an_error_of_the_model_is_not_reported_as_a_broken_video(
+    film, model, monkeypatch
+):
     monkeypatch.setattr(model, "forward", lambda pixels: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         yolov1_fo.apply(film, model, "ours", progress=False)
@@ -231,7 +231,7 @@ def test_findings_in_frames_are_tags_and_views_of_the_video(film, frames):
 
 
 @needs_ffmpeg
-def test_frames_without_files_are_one_clear_line(film, model):
+def test_frames_without_files_raise_one_clear_line(film, model):
     dynamic = film.to_frames(sample_frames="dynamic")
     calls = (
         lambda samples: yolov1_fo.apply(samples, model),
@@ -253,7 +253,7 @@ def test_frames_without_files_are_one_clear_line(film, model):
 
 
 @needs_ffmpeg
-def test_clips_are_one_clear_line(film, model):
+def test_clips_raise_one_clear_line(film, model):
     clips = film.to_clips([[[1, 3]]])
     with pytest.raises(ValueError, match="shows clips; pass the videos"):
         yolov1_fo.apply(clips, model)

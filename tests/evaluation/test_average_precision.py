@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests import golden
-from yolov1_fo.decode import Detected
+from yolov1_fo.decode import Detections
 from yolov1_fo.evaluation import average_precision as ap
 
 A, B = (0.0, 0.0, 0.4, 0.4), (0.5, 0.5, 0.9, 0.9)
@@ -10,7 +10,7 @@ A, B = (0.0, 0.0, 0.4, 0.4), (0.5, 0.5, 0.9, 0.9)
 
 def found(*rows):
     boxes, scores, ids = zip(*rows, strict=True) if rows else ((), (), ())
-    return Detected(
+    return Detections(
         np.array(boxes, float).reshape(-1, 4),
         np.array(scores, float),
         np.array(ids, int),
@@ -19,7 +19,7 @@ def found(*rows):
 
 def objects(*rows):
     boxes, ids, difficult = zip(*rows, strict=True) if rows else ((), (), ())
-    return ap.Objects(
+    return ap.GroundTruth(
         np.array(boxes, float).reshape(-1, 4),
         np.array(ids, int),
         np.array(difficult, bool),
@@ -36,7 +36,7 @@ def test_perfect_detections_have_ap_one():
 
 
 def test_ap_worked_by_hand():
-    # true, false, true of two objects: recall 0.5, 0.5, 1; precision 1, 1/2, 2/3
+    # two objects; true, false, true: recall 0.5, 0.5, 1; precision 1, 1/2, 2/3
     detections = found((A, 0.9, 0), ((0, 0.9, 0.1, 1), 0.8, 0), (B, 0.7, 0))
     one = curve(detections, objects((A, 0, 0), (B, 0, 0)))
     np.testing.assert_allclose(one.precision, [1, 1 / 2, 2 / 3])
@@ -45,31 +45,31 @@ def test_ap_worked_by_hand():
     assert ap.voc10(one) == pytest.approx(0.5 + 0.5 * 2 / 3)
 
 
-def test_a_second_detection_of_an_object_is_false():
+def test_a_duplicate_detection_is_a_false_positive():
     one = curve(found((A, 0.9, 0), (A, 0.8, 0)), objects((A, 0, 0)))
     assert one.precision.tolist() == [1, 0.5]
 
 
-def test_the_better_detection_takes_the_object_whatever_its_place():
+def test_the_detection_with_the_higher_score_is_matched_in_any_order():
     one = curve(found((A, 0.5, 0), (A, 0.9, 0)), objects((A, 0, 0)))
     assert one.precision.tolist() == [1, 0.5]
 
 
-def test_difficult_objects_neither_count_nor_cost():
+def test_difficult_objects_are_ignored():
     detections = found((A, 0.9, 0), (A, 0.8, 0), (B, 0.7, 0))
     one = curve(detections, objects((A, 0, 1), (B, 0, 0)))
     assert (one.objects, one.detections) == (1, 1)
     assert ap.voc07(one) == 1
 
 
-def test_classes_stand_apart():
+def test_classes_are_evaluated_separately():
     truth = objects((A, 0, 0), (B, 1, 0))
     first, second = ap.curves([found((A, 0.9, 0), (B, 0.8, 0))], [truth], 2)
     assert ap.voc10(first) == 1
     assert ap.voc10(second) == 0
 
 
-def test_a_detection_in_another_image_is_false():
+def test_a_detection_in_another_image_is_a_false_positive():
     one = ap.curves([found(), found((A, 0.9, 0))], [objects((A, 0, 0)), objects()], 1)
     assert ap.voc10(one[0]) == 0
 
@@ -109,11 +109,11 @@ KNOWN = [
 def test_known_average_precision(case, iou_thresh, border, points11, area):
     one = case()
     detections = [
-        Detected(rows[:, 1:], rows[:, 0], np.zeros(len(rows), int))
+        Detections(rows[:, 1:], rows[:, 0], np.zeros(len(rows), int))
         for rows in one.found
     ]
     truth = [
-        ap.Objects(rows, np.zeros(len(rows), int), np.zeros(len(rows), bool))
+        ap.GroundTruth(rows, np.zeros(len(rows), int), np.zeros(len(rows), bool))
         for rows in one.truth
     ]
     [curve] = ap.curves(detections, truth, 1, iou_thresh, border=border)

@@ -1,4 +1,4 @@
-"""COCO's average precision beside pycocotools, which defines it."""
+"""COCO's average precision, compared with pycocotools."""
 
 import contextlib
 import io
@@ -12,12 +12,12 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 import yolov1_fo
-from yolov1_fo.decode import Detected
+from yolov1_fo.decode import Detections
 from yolov1_fo.evaluation import coco
-from yolov1_fo.evaluation.average_precision import Objects
+from yolov1_fo.evaluation.average_precision import GroundTruth
 
 SIDE = 200
-"""Of an image, in pixels. Boxes are whole pixels, so that many overlaps are equal."""
+"""Of an image, in pixels. Boxes have integer coordinates, so many IoUs are equal."""
 
 
 def random_images(rng, images=6, classes=3):
@@ -35,7 +35,7 @@ def random_images(rng, images=6, classes=3):
         found += [
             (_box(rng), int(rng.integers(classes))) for _ in range(rng.integers(0, 6))
         ]
-        # cut at 1, as ours are: five scores for all of them
+        # at most 1, like ours; only five different scores
         scores = np.minimum(rng.integers(6, 11, len(found)) / 10, 1.0)
         yield truth, [(*one, float(s)) for one, s in zip(found, scores, strict=True)]
 
@@ -45,12 +45,12 @@ def _box(rng):
 
 
 def of_pycocotools(images, classes):
-    """Returns the evaluator after its work."""
+    """Returns pycocotools' evaluator after evaluation."""
     truth, found = [], []
     for number, (some, guesses) in enumerate(images, 1):
         for box, label, is_crowd in some:
-            said = {"id": len(truth) + 1, "iscrowd": int(is_crowd)}
-            truth.append({**said, **_annotation(number, box, label)})
+            own = {"id": len(truth) + 1, "iscrowd": int(is_crowd)}
+            truth.append({**own, **_annotation(number, box, label)})
         for box, label, score in guesses:
             found.append({"score": score, **_annotation(number, box, label)})
     with contextlib.redirect_stdout(io.StringIO()):
@@ -70,12 +70,12 @@ def of_pycocotools(images, classes):
 
 def _annotation(number, box, label):
     box = [float(x) for x in box]
-    said = {"image_id": number, "category_id": label + 1, "bbox": box}
-    return {**said, "area": box[2] * box[3]}
+    row = {"image_id": number, "category_id": label + 1, "bbox": box}
+    return {**row, "area": box[2] * box[3]}
 
 
 def arrays(images):
-    """Returns the same as detections and objects, in parts of the image."""
+    """Returns detections and ground truth, relative to the image."""
 
     def corners(rows):
         xywh = np.array([row[0] for row in rows], float).reshape(-1, 4) / SIDE
@@ -85,11 +85,11 @@ def arrays(images):
         return np.array([row[place] for row in rows], kind)
 
     found = [
-        Detected(corners(rows), column(rows, 2, float), column(rows, 1, int))
+        Detections(corners(rows), column(rows, 2, float), column(rows, 1, int))
         for _, rows in images
     ]
     objects = [
-        Objects(corners(rows), column(rows, 1, int), column(rows, 2, bool))
+        GroundTruth(corners(rows), column(rows, 1, int), column(rows, 2, bool))
         for rows, _ in images
     ]
     return found, objects
@@ -97,7 +97,7 @@ def arrays(images):
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_each_number_is_that_of_pycocotools(seed):
+def test_each_number_equals_that_of_pycocotools(seed):
     images = list(random_images(np.random.default_rng(seed)))
     if not any(found for _, found in images):
         return
@@ -114,7 +114,7 @@ def test_each_number_is_that_of_pycocotools(seed):
 
 
 def dataset_of(images, classes):
-    """Returns them as a dataset."""
+    """Returns a dataset of the images."""
     made = fo.Dataset()
     samples = []
     for number, (truth, found) in enumerate(images):
@@ -143,7 +143,7 @@ def _detection(label, box, **more):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_report_results_and_kept_results_say_one_map(seed):
+def test_report_and_stored_results_have_the_same_map(seed):
     images = list(random_images(np.random.default_rng(seed), images=10))
     theirs = of_pycocotools(images, 3)
     classes = ["a", "b", "c"]
@@ -163,7 +163,7 @@ def test_report_results_and_kept_results_say_one_map(seed):
             np.testing.assert_allclose(curve.y, expected, atol=1e-9)
 
 
-def test_the_results_count_what_the_report_counts():
+def test_results_and_report_have_the_same_counts():
     images = list(random_images(np.random.default_rng(7), images=10))
     classes = ["a", "b", "c"]
     dataset = dataset_of(images, classes)
@@ -181,7 +181,7 @@ def test_the_results_count_what_the_report_counts():
     assert metrics["precision"] == pytest.approx(true / (true + false))
 
 
-def test_of_equal_scores_the_first_comes_first():
+def test_equal_scores_keep_their_order():
     """Ten images: nothing is found in the first nine, the object in the last."""
     where, elsewhere = np.array([0, 0, 50, 50]), np.array([100, 100, 50, 50])
     images = [([], [(elsewhere, 0, 1.0)])] * 9 + [
@@ -193,8 +193,8 @@ def test_of_equal_scores_the_first_comes_first():
     assert turned.ap50(0) == pytest.approx(1)
 
 
-def test_a_class_without_objects_has_no_number():
+def test_a_class_without_objects_is_undefined():
     images = [([(np.array([0, 0, 50, 50]), 0, True)], [])]
     made = coco.sweep(*arrays(images), 2)
     assert np.isnan([made.ap50(0), made.ap(0), made.ap50(1), made.ap(1)]).all()
-    assert (made.precision == coco.UNKNOWN).all()
+    assert (made.precision == coco.UNDEFINED).all()

@@ -1,4 +1,4 @@
-"""Names of evaluations: nothing of the user's is overwritten, nothing is left half."""
+"""Evaluations never overwrite fields of users, and are stored completely or not."""
 
 import subprocess
 import sys
@@ -9,7 +9,13 @@ from pymongo.errors import PyMongoError
 
 import yolov1_fo
 from tests.evaluation.test_voc import add, detection
-from yolov1_fo.evaluation import error_fields, evaluation_keys, evaluator, matching
+from yolov1_fo.evaluation import (
+    error_fields,
+    evaluation_keys,
+    evaluator,
+    matching,
+    registration,
+)
 from yolov1_fo.evaluation.voc import VOCEvaluationConfig
 from yolov1_fo.jobs import launch
 
@@ -18,7 +24,7 @@ SQUARE = [0.1, 0.1, 0.4, 0.4]
 
 @pytest.fixture
 def predicted():
-    """Two images whose objects have attributes of the user's own."""
+    """Two images whose objects have other attributes."""
     made = fo.Dataset()
     for number in range(2):
         add(
@@ -34,7 +40,7 @@ def predicted():
 
 
 def stored(dataset):
-    """Returns all that the database holds of a dataset's samples."""
+    """Returns the samples of a dataset in the database."""
     return list(dataset._sample_collection.find({}, {"last_modified_at": False}))
 
 
@@ -64,7 +70,7 @@ TAKEN = (
 
 
 @pytest.mark.parametrize("way", [through_python, through_fiftyone, as_a_job])
-def test_a_name_that_something_has_is_refused(predicted, way):
+def test_a_name_in_use_is_refused(predicted, way):
     before = stored(predicted)
     for key in TAKEN:
         with pytest.raises(ValueError, match=f"eval_key .*'{key}'") as caught:
@@ -74,7 +80,7 @@ def test_a_name_that_something_has_is_refused(predicted, way):
     assert predicted.list_evaluations() == []
 
 
-def test_a_name_that_a_view_hides_is_refused(predicted):
+def test_a_name_that_a_view_excludes_is_refused(predicted):
     view = predicted.select_fields(["ground_truth", "found"])
     with pytest.raises(ValueError, match="would write 'weather', which samples"):
         through_python(view, "weather")
@@ -83,7 +89,7 @@ def test_a_name_that_a_view_hides_is_refused(predicted):
         through_python(hidden, "quality")
 
 
-def test_a_name_that_no_schema_declares_is_refused(predicted):
+def test_a_name_outside_the_schema_is_refused(predicted):
     predicted._sample_collection.update_one(
         {}, {"$set": {"found.detections.0.secret_iou": 0.5, "hidden_tp": 3}}
     )
@@ -92,24 +98,24 @@ def test_a_name_that_no_schema_declares_is_refused(predicted):
             through_python(predicted, key)
 
 
-def test_another_process_reads_what_is_kept_and_makes_a_field(predicted):
-    """Nothing that it makes is overwritten here."""
+def test_another_process_loads_results_and_adds_a_field(predicted):
+    """This field is not overwritten."""
     report = through_python(predicted, "kept")
     code = (
         f"import fiftyone as fo; d = fo.load_dataset({predicted.name!r})\n"
         "d.add_sample_field('fresh', fo.StringField)\n"
         "print('map', d.load_evaluation_results('kept').mAP())"
     )
-    said = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     )
-    assert f"map {report.coco_map}" in said.stdout
+    assert f"map {report.coco_map}" in done.stdout
     assert not predicted.has_field("fresh")
     with pytest.raises(ValueError, match="would write 'fresh', which samples"):
         through_python(predicted, "fresh")
 
 
-def test_an_evaluation_of_another_kind_is_not_replaced(predicted):
+def test_an_evaluation_by_another_method_is_not_replaced(predicted):
     predicted.evaluate_detections(
         "found", gt_field="ground_truth", eval_key="theirs", progress=False
     )
@@ -133,7 +139,7 @@ def test_an_evaluation_of_ours_is_replaced_from_python(predicted):
         as_a_job(predicted, "mine")
 
 
-def test_a_read_only_field_is_told_before_anything_is_written(predicted):
+def test_a_read_only_field_is_reported_before_writing(predicted):
     field = predicted.get_field("found")
     field.read_only = True
     field.save()
@@ -153,15 +159,15 @@ class Broken(Exception):
 @pytest.mark.parametrize(
     ("where", "what", "error"),
     [
-        (error_fields, "find", Broken),
+        (error_fields, "classify_errors", Broken),
         (evaluator.Evaluation, "register_samples", Broken),
-        (matching.Matched, "write", KeyboardInterrupt),
+        (matching.Matching, "write", KeyboardInterrupt),
         (error_fields, "write", Broken),
         (evaluator.Evaluation, "save_run_results", PyMongoError),
         (evaluator.Evaluation, "add_fields_to_sidebar_group", KeyboardInterrupt),
     ],
 )
-def test_what_fails_leaves_nothing_and_can_be_tried_again(
+def test_a_failed_evaluation_leaves_nothing_and_can_be_repeated(
     predicted, monkeypatch, where, what, error
 ):
     def fail(*_, **__):
@@ -179,10 +185,10 @@ def test_what_fails_leaves_nothing_and_can_be_tried_again(
     assert through_python(predicted, "k").voc07 == 1
 
 
-def test_what_fails_in_fiftyones_call_leaves_nothing(predicted, monkeypatch):
+def test_a_failed_call_of_fiftyone_leaves_nothing(predicted, monkeypatch):
     fields = set(predicted.get_field_schema(flat=True))
     with monkeypatch.context() as patch:
-        patch.setattr(error_fields, "find", lambda *_: 1 / 0)
+        patch.setattr(error_fields, "classify_errors", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             through_fiftyone(predicted, "k")
     assert predicted.list_evaluations() == []
@@ -190,10 +196,10 @@ def test_what_fails_in_fiftyones_call_leaves_nothing(predicted, monkeypatch):
     through_fiftyone(predicted, "k")
 
 
-def test_an_evaluation_that_was_killed_is_made_anew(predicted, monkeypatch, caplog):
-    """A process that dies can't take back what it has begun."""
+def test_an_interrupted_evaluation_is_replaced(predicted, monkeypatch, caplog):
+    """A killed process can't delete what it has written."""
     with monkeypatch.context() as patch:
-        patch.setattr(evaluation_keys, "take_back", lambda *_: None)
+        patch.setattr(registration, "roll_back", lambda *_: None)
         patch.setattr(error_fields, "write", lambda *_: 1 / 0)
         for way in (through_python, through_fiftyone):
             with pytest.raises(ZeroDivisionError):
@@ -201,25 +207,25 @@ def test_an_evaluation_that_was_killed_is_made_anew(predicted, monkeypatch, capl
             assert predicted.list_evaluations() == ["k"]
     evaluation_keys.check(predicted, "found", "ground_truth", "k")
     report = through_python(predicted, "k")
-    assert "evaluation 'k' was cut short; it is made anew" in caplog.text
+    assert "replacing evaluation 'k', which was interrupted" in caplog.text
     kept = predicted.load_evaluation_results("k", cache=False)
     assert kept.mAP() == pytest.approx(report.coco_map)
     predicted.delete_evaluation("k")
 
 
-def test_a_field_compared_with_itself_can_be_deleted_whole(predicted):
+def test_a_field_compared_with_itself_can_be_deleted_completely(predicted):
     fields = set(predicted.get_field_schema(flat=True))
     predicted.evaluate_detections(
         "found", gt_field="found", eval_key="self", progress=False
     )
-    evaluation_keys.delete(predicted, "self")
-    evaluation_keys.delete(predicted, "self")
+    registration.delete(predicted, "self")
+    registration.delete(predicted, "self")
     assert predicted.list_evaluations() == []
     assert set(predicted.get_field_schema(flat=True)) == fields
 
 
 @pytest.mark.parametrize("way", [through_python, through_fiftyone])
-def test_a_view_is_marked_as_the_dataset_is(predicted, way):
+def test_views_are_marked_like_datasets(predicted, way):
     for number, view in enumerate(
         (
             predicted.select_fields(["ground_truth", "found"]),

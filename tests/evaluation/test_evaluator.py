@@ -13,6 +13,8 @@ from pycocotools.cocoeval import COCOeval
 
 import yolov1_fo
 from tests import golden, published
+from yolov1_fo.networks import keras_file
+from yolov1_fo.training import validation
 
 SQUARE = [0.1, 0.1, 0.4, 0.4]
 OTHER = [0.5, 0.5, 0.4, 0.4]
@@ -24,7 +26,7 @@ def detection(label, box, confidence=None, **marks):
 
 @pytest.fixture
 def predicted(painted):
-    """The truth as predictions, with falling confidence."""
+    """The ground truth as predictions, with decreasing confidence."""
     for number, sample in enumerate(painted):
         sample["found"] = fo.Detections(
             detections=[
@@ -63,12 +65,12 @@ def test_report_worked_by_hand(painted):
         [detection("red", SQUARE), detection("red", OTHER), detection("blue", OTHER)],
         [
             detection("red", SQUARE, 0.9),
-            detection("red", [0, 0.9, 0.1, 0.1], 0.8),  # finds nothing
+            detection("red", [0, 0.9, 0.1, 0.1], 0.8),  # matches nothing
             detection("red", OTHER, 0.02),
         ],
     )
     report = yolov1_fo.evaluate(view, "found")
-    # red: precision 1, 1/2, 2/3 at recall 1/2, 1/2, 1; blue: nothing found
+    # red: precision 1, 1/2, 2/3 at recall 1/2, 1/2, 1; blue: no matches
     red = (6 + 5 * 2 / 3) / 11
     assert report.per_class["red"]["voc07"] == pytest.approx(red)
     assert report.per_class["red"]["voc10"] == pytest.approx(5 / 6)
@@ -89,7 +91,7 @@ def test_ap50_and_coco_map_differ_as_they_should(painted):
 
 
 @pytest.mark.parametrize("mark", ["difficult", "iscrowd", "IsGroupOf"])
-def test_difficult_objects_neither_count_nor_cost(painted, mark):
+def test_difficult_objects_are_ignored(painted, mark):
     view = one_image(
         painted,
         [detection("red", SQUARE, **{mark: True}), detection("red", OTHER)],
@@ -108,7 +110,7 @@ def test_classes_may_be_chosen(predicted):
     assert with_more.voc07 == report.voc07
 
 
-def test_numbers_stay_with_the_evaluation(predicted):
+def test_metrics_are_stored_with_the_evaluation(predicted):
     report = yolov1_fo.evaluate(predicted, "found", eval_key="kept")
     metrics = predicted.load_evaluation_results("kept", cache=False).metrics()
     for key in ("voc07", "voc10", "ap50"):
@@ -119,8 +121,8 @@ def test_numbers_stay_with_the_evaluation(predicted):
 
 def test_deleting_the_evaluation_leaves_nothing(predicted):
     fields = set(predicted.get_field_schema(flat=True))
-    yolov1_fo.evaluate(predicted, "found", eval_key="gone")
-    predicted.delete_evaluation("gone")
+    yolov1_fo.evaluate(predicted, "found", eval_key="deleted")
+    predicted.delete_evaluation("deleted")
     assert set(predicted.get_field_schema(flat=True)) == fields
 
 
@@ -144,7 +146,7 @@ def test_empty_predictions_score_zero(painted):
     assert report.voc07 == report.ap50 == 0
 
 
-def test_a_thresholded_field_is_warned_of(painted, caplog):
+def test_a_thresholded_field_causes_a_warning(painted, caplog):
     view = one_image(
         painted, [detection("red", SQUARE)], [detection("red", SQUARE, 0.3)]
     )
@@ -158,12 +160,12 @@ def test_a_thresholded_field_is_warned_of(painted, caplog):
     [
         ({"pred_field": "guess"}, "pred_field 'guess' is not on"),
         ({"gt_field": "truth"}, "gt_field 'truth' is not on"),
-        ({"eval_key": "my eval"}, "eval_key must be a name that Python takes"),
+        ({"eval_key": "my eval"}, "eval_key must be a valid Python identifier"),
         ({"iou_thresh": 0}, r"iou_thresh must be in \(0, 1\], got 0"),
         ({"pred_field": "ground_truth"}, "has objects without confidence"),
     ],
 )
-def test_bad_input_is_one_clear_line(predicted, arguments, line):
+def test_invalid_input_raises_one_clear_line(predicted, arguments, line):
     with pytest.raises(ValueError, match=line) as caught:
         yolov1_fo.evaluate(predicted, **{"pred_field": "found", **arguments})
     assert "\n" not in str(caught.value)
@@ -171,11 +173,10 @@ def test_bad_input_is_one_clear_line(predicted, arguments, line):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_training_and_evaluation_measure_the_same(painted, checkpoint_dir, seed):
+def test_validation_and_evaluation_return_the_same_map(painted, checkpoint_dir, seed):
     """`Validator`, on arrays, agrees with `evaluate`, on the database."""
     from yolov1_fo.config import TrainConfig
-    from yolov1_fo.networks import build
-    from yolov1_fo.training import callbacks, examples
+    from yolov1_fo.training import examples
 
     model = yolov1_fo.load_model(checkpoint_dir)
     view = painted.take(5, seed=seed)
@@ -192,8 +193,8 @@ def test_training_and_evaluation_measure_the_same(painted, checkpoint_dir, seed)
         batch_size=2,
         confidence_thresh=0.01,
     )
-    measured = callbacks.Validator(listing, config)(
-        build.load(checkpoint_dir / "network.keras")
+    measured = validation.Validator(listing, config)(
+        keras_file.load(checkpoint_dir / "network.keras")
     )
     yolov1_fo.apply(view, model, "found", progress=False)
     report = yolov1_fo.evaluate(view, "found", classes=model.classes)
@@ -248,10 +249,12 @@ def _relative(label, xyxy, size, **more):
 
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_coco_map_is_that_of_pycocotools(seed):
+def test_coco_map_equals_that_of_pycocotools(seed):
     rng = np.random.default_rng(seed)
     truth, found, samples = [], [], []
-    unequal = iter(rng.permutation(1000) / 1000)  # of equals either may come first
+    unequal = iter(
+        rng.permutation(1000) / 1000
+    )  # the order of equal scores is undefined
     for image_id in range(1, 5):
         boxes = _random_boxes(rng, int(rng.integers(0, 6)))
         guesses = [(label, box + rng.uniform(-3, 3, 4)) for label, box in boxes]
@@ -305,7 +308,7 @@ def _coco(image_id, label, xyxy):
 
 
 def _of_pycocotools(truth, found):
-    """Returns AP and AP50 of the classes that are there."""
+    """Returns AP and AP50 of the classes with objects."""
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO()
         coco.dataset = {

@@ -1,4 +1,4 @@
-"""VOC's evaluation, called as FiftyOne's users call theirs."""
+"""VOC's evaluation as a method of FiftyOne's `evaluate_detections`."""
 
 import fiftyone as fo
 import pytest
@@ -8,7 +8,7 @@ from tests import golden
 from yolov1_fo.evaluation import error_analysis, report
 from yolov1_fo.evaluation.voc import VOCEvaluationConfig
 
-SIDE = 200  # of padilla's images, in pixels
+SIDE = 200  # of the images, in pixels
 
 
 def detection(label, box, confidence=None, **marks):
@@ -35,8 +35,8 @@ def add(dataset, truth, found):
 
 
 @pytest.fixture
-def every_kind(dataset):
-    """Two images with each kind of error; see test_error_analysis."""
+def every_type(dataset):
+    """Two images with each error type; see test_error_analysis."""
     low = [0.0, 0.5, 0.2, 0.2]
     add(
         dataset,
@@ -63,9 +63,9 @@ def every_kind(dataset):
     return dataset
 
 
-KINDS = [
+TYPES = [
     ["correct", "localization", "similar", "other", "background", "correct"],
-    [None, None],  # a difficult object; the fifth of four cats
+    [None, None],  # a difficult object; the fifth detection of four cats
 ]
 CAT = {"correct": 1, "localization": 1, "similar": 1, "other": 1, "background": 0}
 
@@ -121,102 +121,102 @@ def test_known_average_precision(dataset, iou, inclusive, points11, area):
     assert (report.voc07, report.voc10) == (results.voc07(), results.voc10())
 
 
-def test_matches_are_those_of_the_curve(every_kind):
-    results = every_kind.evaluate_detections(
+def test_matches_equal_those_of_the_curve(every_type):
+    results = every_type.evaluate_detections(
         "found",
         gt_field="ground_truth",
         method=yolov1_fo.VOCEvaluationConfig,
         eval_key="voc",
         progress=False,
     )
-    marks = every_kind.values("found.detections.voc")
+    marks = every_type.values("found.detections.voc")
     assert marks == [["tp", "fp", "fp", "fp", "fp", "tp"], [None, "fp"]]
-    assert every_kind.values("ground_truth.detections.voc") == [
+    assert every_type.values("ground_truth.detections.voc") == [
         ["tp", "fn", "tp"],
         ["fn", "fn", "fn", None],
     ]
-    assert every_kind.values("voc_fn") == [1, 3]
+    assert every_type.values("voc_fn") == [1, 3]
     assert results.curve("car").objects == results.curve("car").detections == 1
     assert results.metrics()["voc07"] == pytest.approx(results.voc07())
-    with pytest.raises(ValueError, match="class 'bus' was not measured; there are"):
+    with pytest.raises(ValueError, match="class 'bus' was not evaluated; there are"):
         results.curve("bus")
 
 
 @pytest.mark.parametrize("ours", [True, False])
-def test_errors_belong_to_the_evaluation(every_kind, ours):
-    before = set(every_kind.get_field_schema(flat=True))
+def test_errors_belong_to_the_evaluation(every_type, ours):
+    before = set(every_type.get_field_schema(flat=True))
     if ours:
-        report = yolov1_fo.evaluate(every_kind, "found", eval_key="one", progress=False)
+        report = yolov1_fo.evaluate(every_type, "found", eval_key="one", progress=False)
         assert report.errors["cat"] == CAT
         assert "33.3 % correct" in str(report)  # 2 of 6
     else:
-        every_kind.evaluate_detections(
+        every_type.evaluate_detections(
             "found",
             gt_field="ground_truth",
             method=VOCEvaluationConfig,
             eval_key="one",
             progress=False,
         )
-        again = every_kind.load_evaluation_results("one", cache=False)
+        again = every_type.load_evaluation_results("one", cache=False)
         assert again.errors()["cat"] == CAT
-    assert every_kind.values("found.detections.one_error") == KINDS
-    every_kind.rename_evaluation("one", "two")
-    assert every_kind.values("found.detections.two_error") == KINDS
-    every_kind.delete_evaluation("two")
-    assert set(every_kind.get_field_schema(flat=True)) == before
+    assert every_type.values("found.detections.one_error") == TYPES
+    every_type.rename_evaluation("one", "two")
+    assert every_type.values("found.detections.two_error") == TYPES
+    every_type.delete_evaluation("two")
+    assert set(every_type.get_field_schema(flat=True)) == before
 
 
-def test_who_is_similar_is_the_users_choice(every_kind):
+def test_similar_classes_can_be_chosen(every_type):
     report = yolov1_fo.evaluate(
-        every_kind, "found", similar=[("cat", "car")], progress=False
+        every_type, "found", similar=[("cat", "car")], progress=False
     )
     assert report.errors["cat"] == {**CAT, "similar": 1, "other": 1}
-    none = yolov1_fo.evaluate(every_kind, "found", similar=[], progress=False)
+    none = yolov1_fo.evaluate(every_type, "found", similar=[], progress=False)
     assert none.errors["cat"] == {**CAT, "similar": 0, "other": 2}
     for similar, line in (
-        ([("cat", "bus")], "similar names classes that are not measured: bus"),
+        ([("cat", "bus")], "similar must contain only evaluated classes, got bus"),
         (["cat"], "similar must be sets of classes"),
     ):
         with pytest.raises(ValueError, match=line):
-            yolov1_fo.evaluate(every_kind, "found", similar=similar, progress=False)
+            yolov1_fo.evaluate(every_type, "found", similar=similar, progress=False)
 
 
-def test_pictures_show_what_was_measured(every_kind):
-    report = yolov1_fo.evaluate(every_kind, "found", progress=False)
+def test_plots_show_the_results(every_type):
+    report = yolov1_fo.evaluate(every_type, "found", progress=False)
     bars = report.plot_errors().data
-    assert [bar.name for bar in bars] == list(error_analysis.KINDS)
+    assert [bar.name for bar in bars] == list(error_analysis.ERROR_TYPES)
     assert list(bars[0].x) == ["car", "cat", "dog"]
     assert list(bars[0].y) == [1, 1, 0]
-    results = every_kind.evaluate_detections(
+    results = every_type.evaluate_detections(
         "found", gt_field="ground_truth", method=VOCEvaluationConfig, progress=False
     )
     lines = results.plot_pr_curves(["cat", "car"]).data
     assert {line.name.split()[0] for line in lines} >= {"cat", "car"}
-    with pytest.raises(ValueError, match="errors are kept with an eval_key"):
+    with pytest.raises(ValueError, match="errors are only stored with an eval_key"):
         results.errors()
 
 
-def test_shares_of_nothing_are_unknown():
-    empty = {"cat": dict.fromkeys(error_analysis.KINDS, 0)}
-    assert "nan" in report.said(empty)
+def test_shares_of_no_detections_are_nan():
+    empty = {"cat": dict.fromkeys(error_analysis.ERROR_TYPES, 0)}
+    assert "nan" in report.format_shares(report.error_shares(empty))
 
 
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
         ({"iou": 0}, "iou must be in .0, 1., got 0"),
-        ({"classwise": False}, "VOC compares boxes of one class"),
-        ({"use_masks": True}, "VOC compares boxes of one class"),
+        ({"classwise": False}, "VOC matches boxes of the same class"),
+        ({"use_masks": True}, "VOC matches boxes of the same class"),
         ({"compute_mAP": True}, "unknown setting compute_mAP; there are: iou,"),
-        ({"inclusive_corners": True}, "inclusive_corners needs the sizes"),
+        ({"inclusive_corners": True}, "inclusive_corners needs the image sizes"),
     ],
 )
-def test_bad_settings_are_one_clear_line(every_kind, settings, line):
+def test_invalid_settings_raise_one_clear_line(every_type, settings, line):
     if "inclusive_corners" in settings:
-        every_kind.set_values("metadata", [None] * len(every_kind))
-    before = every_kind.list_evaluations()
+        every_type.set_values("metadata", [None] * len(every_type))
+    before = every_type.list_evaluations()
     with pytest.raises(ValueError, match=line):
-        every_kind.evaluate_detections(
+        every_type.evaluate_detections(
             "found",
             gt_field="ground_truth",
             method=VOCEvaluationConfig,
@@ -224,7 +224,7 @@ def test_bad_settings_are_one_clear_line(every_kind, settings, line):
             progress=False,
             **settings,
         )
-    assert every_kind.list_evaluations() == before
+    assert every_type.list_evaluations() == before
 
 
 def in_pixels(left, top, width, height):
@@ -235,7 +235,7 @@ def in_pixels(left, top, width, height):
     ("inclusive", "kind", "voc10"),
     [(False, "localization", 0), (True, "correct", 1)],  # 10 / 14; 11 / 15
 )
-def test_kinds_of_error_measure_as_the_curves_do(dataset, inclusive, kind, voc10):
+def test_error_types_use_the_same_iou_as_the_curves(dataset, inclusive, kind, voc10):
     add(
         dataset,
         [detection("cat", in_pixels(0, 0, 12, 10))],
@@ -260,7 +260,7 @@ def test_kinds_of_error_measure_as_the_curves_do(dataset, inclusive, kind, voc10
 
 
 def test_an_overlap_of_one_half_is_found(dataset):
-    for left in range(0, 180, 7):  # parts of 200 pixels are no binary fractions
+    for left in range(0, 180, 7):  # not exact in binary
         add(
             dataset,
             [detection("cat", in_pixels(left, left, 14, 9))],
@@ -269,4 +269,4 @@ def test_an_overlap_of_one_half_is_found(dataset):
     report = yolov1_fo.evaluate(dataset, "found")
     assert (report.voc07, report.voc10, report.ap50) == (1, 1, 1)
     assert report.errors["cat"]["correct"] == len(dataset)
-    assert report.coco_map == pytest.approx(0.1)  # of ten least overlaps the first
+    assert report.coco_map == pytest.approx(0.1)  # the first of ten IoU thresholds

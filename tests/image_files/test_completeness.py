@@ -11,7 +11,7 @@ from yolov1_fo import images
 
 @pytest.fixture(scope="module")
 def picture():
-    """So rough that half of the data can't be the whole picture."""
+    """Returns an image with so much detail that half of its data is not enough."""
     small = np.random.default_rng(5).integers(0, 256, (30, 40, 3), np.uint8)
     return PIL.Image.fromarray(small.repeat(3, 0).repeat(3, 1))
 
@@ -31,7 +31,7 @@ JPEG = {"format": "jpeg", "quality": 95}
 PROGRESSIVE = {**JPEG, "progressive": True}
 RESTARTS = {**JPEG, "restart_marker_rows": 1}
 END = b"\xff\xd9"
-JUNK = b"what a form sent behind it\r\n"
+JUNK = b"appended by a web form\r\n"
 
 COMPLETE = {
     "no end marker": (JPEG, lambda d: d[:-2]),
@@ -40,20 +40,20 @@ COMPLETE = {
     "no end marker, restarts": (RESTARTS, lambda d: d[:-2]),
     "no end marker, grey": ({**JPEG, "mode": "L"}, lambda d: d[:-2]),
     "no end marker, CMYK": ({**JPEG, "mode": "CMYK"}, lambda d: d[:-2]),
-    "zeros for the end marker": (JPEG, lambda d: d[:-2] + bytes(500)),
-    "junk for the end marker": (JPEG, lambda d: d[:-2] + JUNK),
+    "zeros instead of the end marker": (JPEG, lambda d: d[:-2] + bytes(500)),
+    "junk instead of the end marker": (JPEG, lambda d: d[:-2] + JUNK),
     "zeros before the end marker": (JPEG, lambda d: d[:-2] + bytes(500) + END),
-    "junk behind": (JPEG, lambda d: d + JUNK),
-    "junk behind, progressive": (PROGRESSIVE, lambda d: d + JUNK),
+    "junk at the end": (JPEG, lambda d: d + JUNK),
+    "junk at the end, progressive": (PROGRESSIVE, lambda d: d + JUNK),
     "no trailer": ({"format": "gif"}, lambda d: d[:-1]),
-    "junk for the trailer": ({"format": "gif"}, lambda d: d[:-1] + JUNK),
-    "junk behind a GIF": ({"format": "gif"}, lambda d: d + JUNK),
+    "junk instead of the trailer": ({"format": "gif"}, lambda d: d[:-1] + JUNK),
+    "junk after a GIF": ({"format": "gif"}, lambda d: d + JUNK),
     "no end chunk": ({"format": "png"}, lambda d: d[:-12]),
     "half an end chunk": ({"format": "png"}, lambda d: d[:-5]),
-    "zeros behind a PNG": ({"format": "png"}, lambda d: d + bytes(100)),
+    "zeros after a PNG": ({"format": "png"}, lambda d: d + bytes(100)),
     "length 0": ({"format": "bmp"}, lambda d: d[:2] + bytes(4) + d[6:]),
     "length too large": ({"format": "bmp"}, lambda d: d[:2] + b"\xff" * 4 + d[6:]),
-    "zeros behind a BMP": ({"format": "bmp"}, lambda d: d + bytes(99)),
+    "zeros after a BMP": ({"format": "bmp"}, lambda d: d + bytes(99)),
     "RIFF too long": (
         {"format": "webp", "quality": 90},
         lambda d: d[:4] + struct.pack("<I", len(d) - 7) + d[8:],
@@ -62,10 +62,10 @@ COMPLETE = {
         {"format": "webp", "lossless": True},
         lambda d: d[:4] + bytes(4) + d[8:],
     ),
-    "zeros behind a WebP": ({"format": "webp"}, lambda d: d + bytes(7)),
-    "junk behind a TIFF": ({"format": "tiff"}, lambda d: d + JUNK),
-    "junk behind an AVIF": ({"format": "avif"}, lambda d: d + JUNK),
-    "junk behind a PPM": ({"format": "ppm"}, lambda d: d + JUNK),
+    "zeros after a WebP": ({"format": "webp"}, lambda d: d + bytes(7)),
+    "junk after a TIFF": ({"format": "tiff"}, lambda d: d + JUNK),
+    "junk after an AVIF": ({"format": "avif"}, lambda d: d + JUNK),
+    "junk after a PPM": ({"format": "ppm"}, lambda d: d + JUNK),
 }
 
 
@@ -74,22 +74,22 @@ def written(picture, path, options, change):
     picture = picture.convert(options.pop("mode", "RGB"))
     data = encoded(picture, **options)
     path.write_bytes(data)
-    whole = images.read(path)
+    expected = images.read(path)
     path.write_bytes(change(data))
-    return path, whole
+    return path, expected
 
 
 @pytest.mark.parametrize("name", COMPLETE)
-def test_a_file_is_complete_however_it_ends(picture, tmp_path, name):
-    path, whole = written(picture, tmp_path / "a", *COMPLETE[name])
-    assert images.fault_of(path) is None
-    assert images.is_whole(path)
+def test_complete_files(picture, tmp_path, name):
+    path, expected = written(picture, tmp_path / "a", *COMPLETE[name])
+    assert images.find_fault(path) is None
+    assert images.is_complete(path)
     image, fault = images.decode(path)
     assert fault is None
-    np.testing.assert_array_equal(image, whole)
+    np.testing.assert_array_equal(image, expected)
 
 
-CUT = {
+TRUNCATED_FILES = {
     **{
         f"{part} of a {format}": (
             {"format": format},
@@ -134,72 +134,72 @@ CUT = {
 }
 
 
-@pytest.mark.parametrize("name", CUT)
-def test_a_file_that_lacks_pixels_is_cut(picture, tmp_path, name):
-    path, _ = written(picture, tmp_path / "a", *CUT[name])
-    assert images.fault_of(path) == images.CUT
-    assert not images.is_whole(path)
-    assert images.decode(path).fault in (images.CUT, "can't be decoded")
+@pytest.mark.parametrize("name", TRUNCATED_FILES)
+def test_truncated_files(picture, tmp_path, name):
+    path, _ = written(picture, tmp_path / "a", *TRUNCATED_FILES[name])
+    assert images.find_fault(path) == images.TRUNCATED
+    assert not images.is_complete(path)
+    assert images.decode(path).fault in (images.TRUNCATED, "can't be decoded")
 
 
-def test_of_a_cut_jpeg_there_are_pixels_as_far_as_it_goes(picture, tmp_path):
-    path, whole = written(picture, tmp_path / "a", JPEG, lambda d: d[: len(d) // 2])
+def test_first_pixels_of_a_truncated_jpeg_are_read(picture, tmp_path):
+    path, expected = written(picture, tmp_path / "a", JPEG, lambda d: d[: len(d) // 2])
     image, fault = images.decode(path)
-    assert fault == images.CUT
-    np.testing.assert_array_equal(image[:20], whole[:20])
+    assert fault == images.TRUNCATED
+    np.testing.assert_array_equal(image[:20], expected[:20])
     np.testing.assert_array_equal(images.read(path), image)
 
 
-def test_the_end_of_a_thumbnail_is_not_the_end(picture, tmp_path):
+def test_end_marker_of_a_thumbnail_is_ignored(picture, tmp_path):
     content = encoded(picture, **JPEG)
     thumbnail = b"Exif\0\0" + encoded(picture.reduce(4), **JPEG)
     segment = b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
-    whole = content[:2] + segment + content[2:]
+    complete = content[:2] + segment + content[2:]
     path = tmp_path / "b.jpg"
-    path.write_bytes(whole)
-    assert images.fault_of(path) is None
-    path.write_bytes(whole[: len(segment) + len(content) // 2])
-    assert images.fault_of(path) == images.CUT
+    path.write_bytes(complete)
+    assert images.find_fault(path) is None
+    path.write_bytes(complete[: len(segment) + len(content) // 2])
+    assert images.find_fault(path) == images.TRUNCATED
 
 
 @pytest.mark.parametrize("colour", [(255, 255, 255), (128, 128, 128), (0, 0, 0)])
 @pytest.mark.parametrize(
     "options", [{"optimize": True}, {"quality": 95}, {"progressive": True}]
 )
-def test_an_empty_picture_is_complete(tmp_path, colour, options):
-    path = tmp_path / "a.jpg"  # whole rows of zeros, and a decoder's grey
+def test_images_of_one_colour_are_complete(tmp_path, colour, options):
+    path = tmp_path / "a.jpg"  # long rows of zeros, and the decoder's grey
     PIL.Image.new("RGB", (900, 700), colour).save(path, **options)
-    assert images.fault_of(path) is None
+    assert images.find_fault(path) is None
     assert images.decode(path).fault is None
 
 
-def test_a_grey_border_is_no_fault(picture, tmp_path):
+def test_images_with_a_grey_border_are_complete(picture, tmp_path):
     path = tmp_path / "a.jpg"
     boxed = PIL.Image.new("RGB", (400, 400), (128, 128, 128))
     boxed.paste(picture, (20, 20))
     boxed.save(path)
-    assert images.fault_of(path) is None
+    assert images.find_fault(path) is None
     assert images.decode(path).fault is None
 
 
-def test_later_frames_do_not_matter(picture, tmp_path):
+def test_later_frames_are_ignored(picture, tmp_path):
     path = tmp_path / "a.gif"
     other = picture.transpose(PIL.Image.Transpose.ROTATE_180)
     picture.save(path, save_all=True, append_images=[other])
-    whole, content = images.read(path), path.read_bytes()
+    expected, content = images.read(path), path.read_bytes()
     path.write_bytes(content[: len(content) * 3 // 4])
-    assert images.fault_of(path) is None
-    np.testing.assert_array_equal(images.read(path), whole)
+    assert images.find_fault(path) is None
+    np.testing.assert_array_equal(images.read(path), expected)
 
 
-def test_a_file_that_is_missing_is_neither_whole_nor_cut(tmp_path):
+def test_is_complete_raises_for_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"image '.*a\.jpg' does not exist"):
-        images.is_whole(tmp_path / "a.jpg")
+        images.is_complete(tmp_path / "a.jpg")
 
 
 @pytest.mark.parametrize("content", [b"", b"0123456789"])
-def test_a_file_that_is_no_picture_is_not_whole(tmp_path, content):
+def test_files_that_are_not_images_are_not_complete(tmp_path, content):
     (tmp_path / "a.jpg").write_bytes(content)
-    assert not images.is_whole(tmp_path / "a.jpg")
+    assert not images.is_complete(tmp_path / "a.jpg")
     with pytest.raises(FileNotFoundError, match="is a folder"):
-        images.is_whole(tmp_path)
+        images.is_complete(tmp_path)

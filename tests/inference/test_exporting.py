@@ -29,7 +29,7 @@ MICRO_SETTINGS = {"network": "micro", "image_size": 32, "S": 2}
 CASES = {
     "normalised": (MICRO, {**MICRO_SETTINGS, "batch_norm": True}),
     "plain": (MICRO, MICRO_SETTINGS),
-    "local": (GOLDEN["micro"], MICRO_SETTINGS),  # Darknet's normalisation, too
+    "local": (GOLDEN["micro"], MICRO_SETTINGS),  # with Darknet's normalisation
     "weights": (
         None,
         {
@@ -43,7 +43,7 @@ CASES = {
     ),
 }
 
-# Serving without what made the export: importing it fails.
+# Makes importing the packages that wrote the export fail.
 WITHOUT = """
 import sys
 for name in ("keras", "tensorflow", "jax", "fiftyone", "eta"):
@@ -52,7 +52,7 @@ for name in ("keras", "tensorflow", "jax", "fiftyone", "eta"):
 
 
 def untrained(settings):
-    """Returns a model of random weights that are alive, its normalisation included."""
+    """Returns a model with random weights and normalisation statistics."""
     config = {"settings": settings, "classes": ["blue", "green", "red"]}
     model = YOLOv1Model(YOLOv1ModelConfig(config))
     lived_in(model.network)
@@ -60,7 +60,7 @@ def untrained(settings):
 
 
 def served(path, format):
-    """Returns a function that a server would call: pixels to the raw output."""
+    """Returns a function that runs an export: pixels to the raw output."""
     if format == "saved_model":
         import tensorflow as tf
 
@@ -80,7 +80,7 @@ def served(path, format):
 @pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("case", CASES)
-def test_an_export_says_what_keras_says(monkeypatch, tmp_path, case, format):
+def test_an_export_has_the_same_output_as_keras(monkeypatch, tmp_path, case, format):
     architecture, settings = CASES[case]
     if architecture:
         monkeypatch.setitem(NETWORKS, "micro", architecture)
@@ -99,7 +99,7 @@ def test_an_export_says_what_keras_says(monkeypatch, tmp_path, case, format):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ["normalised", "local"])
-def test_weights_that_go_round_the_conversion_to_onnx(monkeypatch, tmp_path, case):
+def test_weights_that_bypass_the_conversion_to_onnx(monkeypatch, tmp_path, case):
     import onnx
 
     monkeypatch.setitem(NETWORKS, "micro", CASES[case][0])
@@ -136,7 +136,7 @@ def test_half_precision_is_exported_as_float32(monkeypatch, tmp_path, format):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
-def test_nothing_but_our_own_line_is_said(monkeypatch, tmp_path, capfd, format):
+def test_nothing_is_printed_by_other_libraries(monkeypatch, tmp_path, capfd, format):
     monkeypatch.setitem(NETWORKS, "micro", MICRO)
     monkeypatch.setattr(logging.root, "handlers", [])  # pytest's
     yolov1_fo.export(untrained(CASES["plain"][1]), tmp_path / "it", format)
@@ -145,15 +145,15 @@ def test_nothing_but_our_own_line_is_said(monkeypatch, tmp_path, capfd, format):
 
 
 @pytest.mark.slow
-def test_the_card_says_what_serving_needs(checkpoint_dir, tmp_path):
+def test_the_metadata_are_complete(checkpoint_dir, tmp_path):
     path = yolov1_fo.export(checkpoint_dir, tmp_path / "yolov1.onnx", "onnx")
     metadata = json.loads((tmp_path / "yolov1.onnx.json").read_text())
     assert metadata == {
-        "format": 1,
+        "format": 2,
         "exported": "onnx",
         "network": "yolov1",
         "input": "image: (N, 32, 32, 3) float32 RGB in [0, 1]",
-        "output": "(N, 108) float32, for decode.decode",  # 9 (2 + 5 2)
+        "output": "(N, 108) float32, for decode.detections",  # 9 (2 + 5 2)
         "image_size": 32,
         "grid": {"S": 3, "B": 2, "C": 2, "sqrt": True, "softmax": False},
         "classes": ["blue", "red"],
@@ -162,10 +162,10 @@ def test_the_card_says_what_serving_needs(checkpoint_dir, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_examples_of_the_docs_serve(checkpoint_dir, painted_files, tmp_path):
+def test_the_examples_of_the_docs_run(checkpoint_dir, painted_files, tmp_path):
     text = (ROOT / "docs" / "export.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    examples = [block for block in blocks if "card =" in block]
+    examples = [block for block in blocks if "images.read(" in block]
     assert ["onnxruntime" in code for code in examples] == [True, False]
     yolov1_fo.export(checkpoint_dir, tmp_path / "yolov1.onnx", "onnx")
     yolov1_fo.export(checkpoint_dir, tmp_path / "yolov1.tflite", "litert")
@@ -197,13 +197,13 @@ def test_the_examples_of_the_docs_serve(checkpoint_dir, painted_files, tmp_path)
 
 
 @pytest.mark.slow
-def test_photographs_show_the_same_from_every_runtime(photographs, tmp_path):
+def test_every_runtime_finds_the_same_in_photographs(photographs, tmp_path):
     files = sorted((photographs / "fruit" / "images" / "test").glob("*.jpg"))[:50]
     assert len(files) == 50
     settings = {"network": "yolov1-efficientnet-lite0", "image_size": 224, "S": 7}
     config = {"settings": settings, "classes": ["apple", "banana", "orange"]}
     model = YOLOv1Model(YOLOv1ModelConfig(config))
-    for name in ("class_probs", "confidence", "boxes"):  # untrained they say little
+    for name in ("class_probs", "confidence", "boxes"):  # else scores are low
         layer = model.network.get_layer(name)
         kernel, bias = layer.get_weights()
         layer.set_weights([kernel * 5, bias])
@@ -214,10 +214,10 @@ def test_photographs_show_the_same_from_every_runtime(photographs, tmp_path):
     pixels = pixels / np.float32(255)
     for format in FORMATS:
         path = yolov1_fo.export(model, tmp_path / format, format)
-        metadata = json.loads(exporting.card_path(path).read_text())
+        metadata = json.loads(exporting.metadata_path(path).read_text())
         run = served(path, format)
         y_pred = np.concatenate([run(pixels[i : i + 10]) for i in range(0, 50, 10)])
-        found = decode.decode(
+        found = decode.detections(
             y_pred,
             GridConfig(**metadata["grid"]),
             confidence_thresh=thresh,
@@ -237,17 +237,19 @@ def test_photographs_show_the_same_from_every_runtime(photographs, tmp_path):
             "format must be one of saved_model, onnx, litert, got 'torch'",
         ),
         ("onnx", "there", "there' exists; choose another path, or delete it"),
-        ("onnx", "card", "card.json' exists; choose another path, or delete it"),
+        ("onnx", "other", "other.json' exists; choose another path, or delete it"),
     ],
 )
-def test_a_mistake_is_said_first(tmp_path, format, path, line):
+def test_errors_come_before_loading(tmp_path, format, path, line):
     (tmp_path / "there").mkdir()
-    (tmp_path / "card.json").touch()
+    (tmp_path / "other.json").touch()
     with pytest.raises(ValueError, match=line):
         yolov1_fo.export("nowhere", tmp_path / path, format)
-    with pytest.raises(FileNotFoundError, match="'nowhere' is no checkpoint folder"):
+    with pytest.raises(
+        FileNotFoundError, match="'nowhere' is neither a checkpoint folder"
+    ):
         yolov1_fo.export("nowhere", tmp_path / "new", "onnx")
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["card.json", "there"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["other.json", "there"]
 
 
 @pytest.mark.parametrize("missing", [["tf2onnx"], ["tf2onnx", "onnx"]])
@@ -260,14 +262,14 @@ def test_missing_writers_are_one_line(monkeypatch, tmp_path, missing):
 
 
 @pytest.mark.slow
-def test_a_missing_runtime_is_said(monkeypatch, caplog, checkpoint_dir, tmp_path):
+def test_a_missing_runtime_is_reported(monkeypatch, caplog, checkpoint_dir, tmp_path):
     caplog.set_level(logging.INFO, "yolov1_fo")
     yolov1_fo.export(checkpoint_dir, tmp_path / "one", "litert")
     assert re.search(r"one' is within \d\.\de-\d\d of Keras", caplog.text)
     monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
     yolov1_fo.export(checkpoint_dir, tmp_path / "two", "litert")
     assert (
-        "two' was not compared with Keras, which takes ai_edge_litert: "
+        "two' was not compared with Keras, which needs ai_edge_litert: "
         "pip install 'yolov1-fo[export]'"
     ) in caplog.text
 
@@ -278,8 +280,8 @@ def test_another_backend_is_refused(monkeypatch, tmp_path):
         yolov1_fo.export("nowhere", tmp_path / "new", "onnx")
 
 
-def test_what_a_file_cant_hold_is_refused(monkeypatch, checkpoint_dir, tmp_path):
-    small = formats.FORMATS["litert"]._replace(most=1000)
+def test_a_network_that_is_too_large_is_refused(monkeypatch, checkpoint_dir, tmp_path):
+    small = formats.FORMATS["litert"]._replace(max_bytes=1000)
     monkeypatch.setitem(formats.FORMATS, "litert", small)
     with pytest.raises(ValueError, match="export it as saved_model"):
         yolov1_fo.export(checkpoint_dir, tmp_path / "new", "litert")
@@ -306,12 +308,12 @@ def _full(path):
     ("load", "error", "line"),
     [
         (_differ, ValueError, r"as onnx must be within \S+ of Keras, got \d"),
-        (_nan, ValueError, r"of Keras, got nan; nothing is kept"),
+        (_nan, ValueError, r"of Keras, got nan; nothing is written"),
         (_full, OSError, r"new' can't be written: No space left on device"),
         (_stop, KeyboardInterrupt, None),
     ],
 )
-def test_nothing_stays_of_a_failure(
+def test_nothing_is_left_after_an_error(
     monkeypatch, checkpoint_dir, tmp_path, load, error, line
 ):
     changed = formats.FORMATS["onnx"]._replace(load=load)
@@ -321,7 +323,7 @@ def test_nothing_stays_of_a_failure(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_converters_complaint_is_one_line(monkeypatch, checkpoint_dir, tmp_path):
+def test_an_error_of_a_converter_is_one_line(monkeypatch, checkpoint_dir, tmp_path):
     def fail(*_, **__):
         raise RuntimeError("no such operation\nand a page of graph")
 
@@ -344,9 +346,9 @@ def test_the_command_exports(capsys, checkpoint_dir, tmp_path):
     words = ["export", str(checkpoint_dir), "--format", "onnx", "--to"]
     path = str(tmp_path / "yolov1.onnx")
     assert main.main([*words, path]) == 0
-    said = capsys.readouterr().out
-    assert re.search(r"yolov1\.onnx' is within \d\.\de-\d\d of Keras\n", said)
-    assert said.endswith(f"wrote '{path}' and '{path}.json'\n")
+    out = capsys.readouterr().out
+    assert re.search(r"yolov1\.onnx' is within \d\.\de-\d\d of Keras\n", out)
+    assert out.endswith(f"wrote '{path}' and '{path}.json'\n")
     assert main.main([*words, path]) == 2
     assert "exists; choose another path" in capsys.readouterr().err
 
@@ -357,5 +359,5 @@ def test_the_command_exports_a_run_by_its_key(painted, micro, tmp_path):
     path = tmp_path / "yolov1.tflite"
     words = ["export", "mine", "--dataset", painted.name, "--format", "litert"]
     assert main.main([*words, "--to", str(path)]) == 0
-    metadata = json.loads(exporting.card_path(path).read_text())
+    metadata = json.loads(exporting.metadata_path(path).read_text())
     assert metadata["classes"] == ["blue", "red"]

@@ -18,29 +18,29 @@ def model(checkpoint_dir):
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
-def test_apply_gives_what_apply_model_gives(painted, model, batch_size):
+def test_apply_finds_the_same_as_apply_model(painted, model, batch_size):
     painted.apply_model(model, label_field="slow", batch_size=2)
     assert yolov1_fo.apply(painted, model, "fast", batch_size=batch_size) == {}
     for fast, slow in zip(painted.values("fast"), painted.values("slow"), strict=True):
         assert_same(fast, slow)
 
 
-def test_apply_writes_a_view_only(painted, model):
+def test_apply_writes_only_to_the_view(painted, model):
     yolov1_fo.apply(painted.match_tags("val"), model, "yolov1")
     assert len(painted.exists("yolov1")) == 2
 
 
-def test_apply_skips_what_is_there(painted, model):
+def test_apply_skips_existing_predictions(painted, model):
     yolov1_fo.apply(painted.limit(3), model, "yolov1")
     ids = painted.limit(3).values("yolov1.detections.id")
     yolov1_fo.apply(painted, model, "yolov1", skip_existing=True)
     assert len(painted.exists("yolov1")) == 8
     assert painted.limit(3).values("yolov1.detections.id") == ids
-    yolov1_fo.apply(painted, model, "yolov1", skip_existing=True)  # nothing is left
+    yolov1_fo.apply(painted, model, "yolov1", skip_existing=True)  # no samples
 
 
-def test_a_bad_image_costs_only_itself(painted, model, tmp_path, caplog):
-    (tmp_path / "text.jpg").write_text("this is no picture, only its name says so")
+def test_bad_images_do_not_affect_others(painted, model, tmp_path, caplog):
+    (tmp_path / "text.jpg").write_text("this is not an image despite its name")
     content = Path(painted.first().filepath).read_bytes()
     (tmp_path / "cut.png").write_bytes(content[: len(content) // 2])
     for name in ("text.jpg", "cut.png"):
@@ -57,9 +57,9 @@ def test_a_bad_image_costs_only_itself(painted, model, tmp_path, caplog):
         assert (fast is None) == (slow is None)
 
 
-def test_apply_reads_what_apply_model_reads_of_any_picture(model, tmp_path, rng):
+def test_apply_reads_the_same_pixels_as_apply_model(model, tmp_path, rng):
     pixels = rng.integers(0, 256, (40, 60, 4), np.uint8)
-    pixels[10:30, 20:40, 3] = 0  # what stands there is not seen
+    pixels[10:30, 20:40, 3] = 0  # transparent
     Image.fromarray(pixels).save(tmp_path / "clear.png")
     Image.fromarray(pixels).save(tmp_path / "clear.webp", lossless=True)
     exif = Image.Exif()
@@ -79,7 +79,7 @@ def test_apply_reads_what_apply_model_reads_of_any_picture(model, tmp_path, rng)
     dataset.delete()
 
 
-def test_apply_leaves_out_what_has_too_many_pixels(painted, checkpoint_dir):
+def test_apply_skips_images_with_too_many_pixels(painted, checkpoint_dir):
     model = yolov1_fo.load_model(checkpoint_dir, max_image_pixels=100)
     faults = yolov1_fo.apply(painted, model, "yolov1")
     assert len(faults) == 8
@@ -95,22 +95,22 @@ def test_predictions_are_written_in_parts(painted, model, monkeypatch):
 
 
 def test_progress_is_reported(painted, model):
-    told = []
+    reports = []
     yolov1_fo.apply(
-        painted, model, "yolov1", progress=fo.report_progress(told.append, n=1)
+        painted, model, "yolov1", progress=fo.report_progress(reports.append, n=1)
     )
-    assert told
+    assert reports
 
 
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
         ({"label_field": "filepath"}, "label_field 'filepath' .* must hold Detections"),
-        ({"label_field": "my field"}, "label_field must be a name"),
+        ({"label_field": "my field"}, "label_field must be a valid Python"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
     ],
 )
-def test_bad_input_is_one_clear_line(painted, model, arguments, line):
+def test_invalid_arguments_are_one_line(painted, model, arguments, line):
     fields = set(painted.get_field_schema())
     with pytest.raises(ValueError, match=line):
         yolov1_fo.apply(painted, model, **arguments)

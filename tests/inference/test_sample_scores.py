@@ -16,7 +16,7 @@ def model(checkpoint_dir):
 
 @pytest.fixture
 def perfect(model, painted, monkeypatch):
-    """A model that says the truth of each image, told apart by its pixels."""
+    """A model that predicts the targets of each image, in the order of the samples."""
     truth = {}
     for sample in painted.iter_samples():
         objects = sample.ground_truth.detections
@@ -28,14 +28,14 @@ def perfect(model, painted, monkeypatch):
     order = iter(painted.values("id"))
 
     def forward(pixels):
-        said = grid.split_truth(np.stack([truth[next(order)] for _ in pixels]))
-        here = said.object[..., None]
-        roots = np.sqrt(said.boxes[..., 2:])
-        boxes = np.concatenate([said.boxes[..., :2], roots], axis=-1)[..., None, :]
+        targets = grid.split_targets(np.stack([truth[next(order)] for _ in pixels]))
+        has_object = targets.object[..., None]
+        roots = np.sqrt(targets.boxes[..., 2:])
+        boxes = np.concatenate([targets.boxes[..., :2], roots], axis=-1)[..., None, :]
         B = model.grid.B
         cells = grid.Cells(
-            said.class_probs,
-            here * np.eye(B)[0],  # the first box finds it, the others say nothing
+            targets.class_probs,
+            has_object * np.eye(B)[0],  # the first box predicts it
             boxes * np.eye(B)[0][:, None],
         )
         return np.asarray(grid.join(cells), np.float32)
@@ -44,12 +44,12 @@ def perfect(model, painted, monkeypatch):
     return model
 
 
-def test_a_perfect_prediction_costs_nothing(perfect, painted):
+def test_the_loss_of_a_perfect_prediction_is_zero(perfect, painted):
     yolov1_fo.write_losses(painted, perfect, batch_size=3, progress=False)
     assert painted.values("loss.total") == pytest.approx([0.0] * 8, abs=1e-6)
 
 
-def test_the_worst_sample_stands_out(perfect, painted):
+def test_a_mislabelled_sample_has_the_highest_loss(perfect, painted):
     wrong = painted.skip(3).first()
     wrong.ground_truth.detections[0].label = "blue"
     wrong.ground_truth.detections[0].bounding_box = [0.0, 0.0, 0.3, 0.3]
@@ -61,7 +61,7 @@ def test_the_worst_sample_stands_out(perfect, painted):
     assert "cost.coord_xy" in painted.get_field_schema(flat=True)
 
 
-def test_losses_can_be_written_again_and_of_a_view(model, painted):
+def test_losses_can_be_written_again_and_on_a_view(model, painted):
     yolov1_fo.write_losses(painted.limit(3), model, progress=False)
     assert painted.count("loss.total") == 3
     once = painted.values("loss.total")
@@ -82,7 +82,7 @@ def test_objectness_is_the_networks_confidence(model, painted):
     assert first.objectness.range == [0, 1]
 
 
-def test_a_bad_file_costs_only_itself(model, painted, tmp_path):
+def test_a_bad_file_does_not_affect_others(model, painted, tmp_path):
     sample = painted.first()
     sample.filepath = str(tmp_path / "lost.png")
     sample.save()
@@ -100,8 +100,8 @@ def test_objectness_is_never_nan(model, painted):
 
 
 @pytest.mark.parametrize("write", ["write_objectness", "write_losses"])
-def test_what_stands_in_a_field_is_not_overwritten(model, painted, write):
+def test_other_values_are_not_overwritten(model, painted, write):
     with pytest.raises(ValueError, match=r"field 'ground_truth' on .* got Detections"):
         getattr(yolov1_fo, write)(painted, model, field="ground_truth")
-    with pytest.raises(ValueError, match="field must be a name"):
+    with pytest.raises(ValueError, match="field must be a valid"):
         getattr(yolov1_fo, write)(painted, model, field="a b")

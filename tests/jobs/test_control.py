@@ -1,4 +1,4 @@
-"""Jobs in processes of their own, as the App starts them."""
+"""Jobs in child processes, as the App starts them."""
 
 import contextlib
 import os
@@ -14,8 +14,19 @@ import pytest
 
 import yolov1_fo
 from yolov1_fo import files
-from yolov1_fo.jobs import child_process, control, worker
-from yolov1_fo.runs import registry
+from yolov1_fo.jobs import child_process, control, spawn, worker
+from yolov1_fo.jobs.job import (
+    JOB_FILE,
+    LOCK_FILE,
+    PROCESS_FILE,
+    STOP_FILE,
+    Job,
+    JobProgress,
+    read_json,
+    write_json,
+    write_progress,
+)
+from yolov1_fo.runs import deletion, folders
 
 pytestmark = pytest.mark.slow
 
@@ -36,13 +47,13 @@ SETTINGS = {
 def dataset(painted):
     painted.persistent = True  # else FiftyOne may delete it when a job connects
     yield painted
-    for job in control.all_of(painted):
+    for job in control.list_jobs(painted):
         if job.progress.is_active:
             os.killpg(job.pid, signal.SIGKILL)
 
 
-def learning(dataset, **settings):
-    """Returns what a training job is told."""
+def training(dataset, **settings):
+    """Returns the arguments of a training job."""
     return {
         "view": dataset.match_tags("train")._serialize(),
         "val_view": dataset.match_tags("val")._serialize(),
@@ -52,65 +63,64 @@ def learning(dataset, **settings):
 
 
 def ended(job, within=120):
-    """Returns the job when it has ended."""
+    """Waits until a job has ended; returns it."""
     deadline = time.monotonic() + within
-    for now in control.follow(job, 0.1):
+    for now in control.updates(job, 0.1):
         assert time.monotonic() < deadline, now
     return now
 
 
-def gone(job):
-    """Waits until the job's process is gone, with all its threads."""
+def wait_for_exit(job):
+    """Waits until the process of a job has ended, with all its threads."""
     with contextlib.suppress(psutil.NoSuchProcess):
         psutil.Process(job.pid).wait(timeout=30)
 
 
 def reached(job, label, within=120):
-    """Returns the job when its label begins so."""
+    """Waits until the label of a job begins so; returns the job."""
     deadline = time.monotonic() + within
-    for now in control.follow(job, 0.05):
+    for now in control.updates(job, 0.05):
         if now.progress.label.startswith(label):
             return now
         assert time.monotonic() < deadline, now
     raise AssertionError(f"it ended: {now}\n{now.log()}")
 
 
-def test_training_predicting_and_what_is_left(dataset):
-    told = control.start(dataset, "train", "one", learning(dataset, epochs=2))
-    assert told.progress.state == "running"
-    assert told.folder == registry.folder(dataset, "one") / "job"
+def test_a_model_is_trained_and_applied(dataset):
+    job = spawn.start(dataset, "train", "one", training(dataset, epochs=2))
+    assert job.progress.state == "running"
+    assert job.folder == folders.run_folder(dataset, "one") / "job"
     seen = [
-        (now.progress.done, now.progress.label) for now in control.follow(told, 0.05)
+        (now.progress.done, now.progress.label) for now in control.updates(job, 0.05)
     ]
     assert seen[-1] == (1.0, "finished")
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert any(label.startswith("epoch 2 of 2, step") for _, label in seen)
-    assert control.find(told.folder).progress.result["checkpoint_dir"]
+    assert control.find(job.folder).progress.result["checkpoint_dir"]
     dataset.reload()
     assert dataset.get_run_info("one").config.status == "finished"
-    said = {
-        "view": None,
+    arguments = {
+        "view": dataset.view()._serialize(),
         "model": "one",
         "settings": {"confidence_thresh": 0.001},
         "batch_size": 4,
         "skip_existing": False,
     }
-    said["view"] = dataset.view()._serialize()
-    done = ended(control.start(dataset, "apply", "found", said))
+    done = ended(spawn.start(dataset, "apply", "found", arguments))
     assert done.progress.state == "finished", done.log()
     assert done.progress.result == {"samples": 8, "faults": {}}
     dataset.reload()
     assert len(dataset.exists("found")) == 8
-    for job in control.all_of(dataset):
-        gone(job)
+    for job in control.list_jobs(dataset):
+        wait_for_exit(job)
 
 
-def test_stopped_killed_and_resumed(dataset):
-    # 1. Stop it in its second epoch: the first stays.
-    job = control.start(dataset, "train", "one", learning(dataset, epochs=200))
+def test_a_job_is_stopped_killed_and_resumed(dataset):
+    # 1. Stopped in its second epoch, it keeps the first.
+    job = spawn.start(dataset, "train", "one", training(dataset, epochs=200))
     reached(job, "epoch 2")
-    with pytest.raises(ValueError, match="a job of 'one' goes on: epoch"):
-        control.start(dataset, "train", "one", learning(dataset))
+    with pytest.raises(ValueError, match="a job of 'one' is running: epoch"):
+        spawn.start(dataset, "train", "one", training(dataset))
     control.stop(control.find(job.folder))
     now = ended(job)
     assert (now.progress.state, now.progress.label) == ("stopped", "stopped")
@@ -119,189 +129,189 @@ def test_stopped_killed_and_resumed(dataset):
     assert config.status == "stopped"
     assert config.epoch >= 1
     assert yolov1_fo.load_model("one", dataset=dataset).classes == ["blue", "red"]
-    with pytest.raises(ValueError, match="the job of 'one' does not go on"):
+    with pytest.raises(ValueError, match="the job of 'one' is not running"):
         control.stop(now)
 
-    # 2. Go on; kill it: it has failed, with what it last said.
-    again = {**learning(dataset), "resume": True}
-    job = control.start(dataset, "train", "one", again)
+    # 2. Resumed and killed, it has failed, and shows its last progress.
+    arguments = {**training(dataset), "resume": True}
+    job = spawn.start(dataset, "train", "one", arguments)
     reached(job, f"epoch {config.epoch + 2}")
     os.killpg(job.pid, signal.SIGKILL)
     now = ended(job)
-    gone(job)
+    wait_for_exit(job)
     assert now.progress.state == "failed"
     assert now.progress.label.startswith("its process died at: epoch ")
     assert "; its log ends: " in now.progress.label
-    assert not registry.is_locked(registry.folder(dataset, "one"))
-    assert control.all_of(dataset) == [now]
+    assert not folders.is_locked(folders.run_folder(dataset, "one"))
+    assert control.list_jobs(dataset) == [now]
 
 
-def test_what_fails_says_why_in_one_line(dataset):
-    job = control.start(dataset, "train", "one", learning(dataset, epochs=0))
+def test_a_failed_job_has_an_error_of_one_line(dataset):
+    job = spawn.start(dataset, "train", "one", training(dataset, epochs=0))
     now = ended(job)
     assert now.progress.state == "failed"
-    assert now.progress.label == "epochs must be a whole number of at least 1, got 0"
+    assert now.progress.label == "epochs must be at least 1, got 0"
     assert "Traceback" in now.log(100)
     dataset.reload()
     assert dataset.list_runs() == []
-    # The name is free again.
-    now = ended(control.start(dataset, "train", "one", learning(dataset, epochs=1)))
+    # The key can be used again.
+    now = ended(spawn.start(dataset, "train", "one", training(dataset, epochs=1)))
     assert now.progress.state == "finished", now.log()
 
 
-def test_names_stay_in_their_folder(dataset):
+def test_names_can_not_lead_to_other_folders(dataset):
     for name in ("../escape", "/tmp/x", "a b", "a\nb", "", "a/b"):
         with pytest.raises(ValueError, match="must be letters, digits and underscores"):
-            control.folder(dataset, "train", name)
+            control.job_folder(dataset, "train", name)
         with pytest.raises(ValueError, match="label_field must be letters"):
-            control.folder(dataset, "apply", name)
+            control.job_folder(dataset, "apply", name)
 
 
-def test_environment_is_that_of_a_client_of_its_own(monkeypatch):
+def test_the_environment_is_that_of_an_own_client(monkeypatch):
     monkeypatch.setenv("FIFTYONE_PRIVATE_DATABASE_PORT", "1")
     monkeypatch.setenv("FIFTYONE_DISABLE_SERVICES", "1")
-    assert "FIFTYONE_PRIVATE_DATABASE_PORT" in control.environment()
+    assert "FIFTYONE_PRIVATE_DATABASE_PORT" in child_process.environment()
     monkeypatch.delenv("FIFTYONE_DATABASE_URI")
-    kept = control.environment()
+    kept = child_process.environment()
     assert "FIFTYONE_PRIVATE_DATABASE_PORT" not in kept
     assert "FIFTYONE_DISABLE_SERVICES" not in kept
 
 
 def test_a_run_is_deleted_with_its_files(dataset):
-    job = ended(control.start(dataset, "train", "one", learning(dataset, epochs=1)))
+    job = ended(spawn.start(dataset, "train", "one", training(dataset, epochs=1)))
     assert job.progress.state == "finished"
-    registry.delete(dataset, "one")
-    assert not registry.folder(dataset, "one").exists()
+    deletion.delete_run(dataset, "one")
+    assert not folders.run_folder(dataset, "one").exists()
     assert dataset.list_runs() == []
     assert fo.dataset_exists(dataset.name)
 
 
 @pytest.fixture
 def sleeper(dataset, monkeypatch):
-    """A job that does nothing for a minute; its folder."""
-    place = control.folder(dataset, "apply", "found")
-    place.mkdir(parents=True)
-    control._write(
-        place / control.JOB,
+    """The folder of a job that sleeps for a minute."""
+    folder = control.job_folder(dataset, "apply", "found")
+    folder.mkdir(parents=True)
+    write_json(
+        folder / JOB_FILE,
         {"format": 1, "task": "apply", "dataset": dataset.name, "target": "found"},
     )
-    start, begun = subprocess.Popen, []
+    popen, started = subprocess.Popen, []
 
-    def sleep(*_, **given):
+    def sleep(*_, **options):
         code = [sys.executable, "-c", "import time; time.sleep(60)"]
-        begun.append(start(code, **given))
-        return begun[-1]
+        started.append(popen(code, **options))
+        return started[-1]
 
     with monkeypatch.context() as patch:
-        patch.setattr(control.subprocess, "Popen", sleep)
-        control._spawn(place)
-    control.tell(place, control.Progress("running", 0.5, "sample 5 of 10"))
-    yield place
-    for process in begun:
+        patch.setattr(spawn.subprocess, "Popen", sleep)
+        spawn._spawn(folder)
+    write_progress(folder, JobProgress("running", 0.5, "sample 5 of 10"))
+    yield folder
+    for process in started:
         process.kill()
         process.wait()
-    files.remove(place)  # one test signs it itself
+    files.remove(folder)  # one test writes its own process into it
 
 
-def test_a_job_lives_whatever_the_clock_is_set_to(sleeper, monkeypatch):
-    told = control.find(sleeper)
-    assert told.progress.state == "running"
-    began = psutil.Process.create_time
+def test_a_job_is_running_whatever_the_clock_is_set_to(sleeper, monkeypatch):
+    job = control.find(sleeper)
+    assert job.progress.state == "running"
+    create_time = psutil.Process.create_time
     for shift in (1, 3600, -3600):
         monkeypatch.setattr(
-            psutil.Process, "create_time", lambda self, by=shift: began(self) + by
+            psutil.Process, "create_time", lambda self, by=shift: create_time(self) + by
         )
         assert control.find(sleeper).progress.state == "running"
-    psutil.Process(told.pid).kill()
-    gone(told)
+    psutil.Process(job.pid).kill()
+    wait_for_exit(job)
     assert control.find(sleeper).progress.state == "failed"
 
 
-def test_another_process_with_the_pid_of_a_dead_one_is_left_alone(sleeper):
-    known = control._read(sleeper / control.PROCESS)
+def test_another_process_with_the_same_pid_is_not_stopped(sleeper):
+    process = read_json(sleeper / PROCESS_FILE)
     job = control.find(sleeper)
-    control._write(sleeper / control.PROCESS, {**known, "started": "of another boot 1"})
+    write_json(sleeper / PROCESS_FILE, {**process, "started": "of another boot 1"})
     assert control.find(sleeper).progress.state == "failed"
-    with pytest.raises(ValueError, match="the job of 'found' does not go on"):
+    with pytest.raises(ValueError, match="the job of 'found' is not running"):
         control.stop(job)
-    with files.locked(sleeper / control.LOCK):  # one of another machine does it
+    with files.locked(sleeper / LOCK_FILE):  # by a process of another machine
         assert control.find(sleeper).progress.state == "running"
-        with pytest.raises(ValueError, match="goes on on another machine"):
+        with pytest.raises(ValueError, match="runs on another machine"):
             control.stop(job)
-    assert psutil.pid_exists(known["pid"])
+    assert psutil.pid_exists(process["pid"])
 
 
-def test_one_process_does_a_job(sleeper):
-    with control.at_work(sleeper):
+def test_only_one_process_works_on_a_job(sleeper):
+    with spawn.working(sleeper):
         assert control.find(sleeper).pid == os.getpid()
-        with pytest.raises(TimeoutError), control.at_work(sleeper):
-            raise AssertionError("two of them")
+        with pytest.raises(TimeoutError), spawn.working(sleeper):
+            raise AssertionError("both work on it")
 
 
 def test_a_process_that_was_never_started_does_not_block_its_name(dataset, monkeypatch):
-    place, told = control.folder(dataset, "apply", "found"), {"view": []}
+    folder, arguments = control.job_folder(dataset, "apply", "found"), {"view": []}
 
     # 1. The system starts no process: nothing is left.
-    def fails(*_, **__):
+    def fail(*_, **__):
         raise OSError("no more processes")
 
     with monkeypatch.context() as patch:
-        patch.setattr(control.subprocess, "Popen", fails)
+        patch.setattr(spawn.subprocess, "Popen", fail)
         with pytest.raises(OSError, match=r"can't be started: no more processes"):
-            control.start(dataset, "apply", "found", told)
-    assert not place.exists()
+            spawn.start(dataset, "apply", "found", arguments)
+    assert not folder.exists()
 
-    # 2. Who started it was killed before: it is starting only while that is locked.
-    place.mkdir()
-    said = {"task": "apply", "dataset": dataset.name, "target": "found"}
-    control._write(place / control.JOB, said)
-    with files.locked(place.with_name(registry.JOB_LOCK)):
-        assert control.find(place).progress.state == "starting"
-    assert control.find(place).progress.state == "failed"
+    # 2. The process that starts it was killed: it is starting only while locked.
+    folder.mkdir()
+    content = {"task": "apply", "dataset": dataset.name, "target": "found"}
+    write_json(folder / JOB_FILE, content)
+    with files.locked(folder.with_name(folders.JOB_LOCK)):
+        assert control.find(folder).progress.state == "starting"
+    assert control.find(folder).progress.state == "failed"
 
-    # 3. It dies at once: one line says so, and the name is free still.
-    start = subprocess.Popen
+    # 3. It dies at once: an error of one line, and the key can be used again.
+    popen = subprocess.Popen
     dead = [sys.executable, "-c", "print('no TensorFlow here'); raise SystemExit(3)"]
     monkeypatch.setattr(
-        control.subprocess, "Popen", lambda *_, **given: start(dead, **given)
+        spawn.subprocess, "Popen", lambda *_, **options: popen(dead, **options)
     )
     for _ in range(2):
         with pytest.raises(OSError, match=r"did not start: .*no TensorFlow here"):
-            control.start(dataset, "apply", "found", told)
+            spawn.start(dataset, "apply", "found", arguments)
 
 
-def test_what_can_not_be_told_a_job_is_a_type_error_and_nothing_is_made(dataset):
+def test_arguments_that_are_not_json_are_a_type_error_and_nothing_is_made(dataset):
     with pytest.raises(TypeError, match=r"'found' must be JSON: .*set"):
-        control.start(dataset, "apply", "found", {"view": {1, 2}})
-    assert not control.folder(dataset, "apply", "found").exists()
+        spawn.start(dataset, "apply", "found", {"view": {1, 2}})
+    assert not control.job_folder(dataset, "apply", "found").exists()
 
 
-def test_another_who_starts_the_job_too_is_an_os_error(dataset, monkeypatch):
-    place = control.folder(dataset, "apply", "found")
-    place.parent.mkdir(parents=True)
-    monkeypatch.setattr(control, "START_WITHIN", 0.1)
+def test_a_second_start_at_the_same_time_is_an_os_error(dataset, monkeypatch):
+    folder = control.job_folder(dataset, "apply", "found")
+    folder.parent.mkdir(parents=True)
+    monkeypatch.setattr(spawn, "START_TIMEOUT", 0.1)
     with (
-        files.locked(place.with_name(registry.JOB_LOCK)),
+        files.locked(folder.with_name(folders.JOB_LOCK)),
         pytest.raises(OSError, match=r"can't be started: another process is starting"),
     ):
-        control.start(dataset, "apply", "found", {"view": []})
+        spawn.start(dataset, "apply", "found", {"view": []})
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", '"job"', '{"task": 1}', "{"])
-def test_a_folder_that_is_no_job(tmp_path, text):
-    (tmp_path / control.JOB).write_text(text)
+def test_a_folder_that_is_not_a_job(tmp_path, text):
+    (tmp_path / JOB_FILE).write_text(text)
     assert control.find(tmp_path) is None
 
 
 def test_without_process_groups_a_file_interrupts(tmp_path, monkeypatch):
     """As on Windows."""
     monkeypatch.setattr(child_process, "HAS_GROUPS", False)
-    monkeypatch.setattr(child_process, "LOOK_EVERY", 0.01)
-    assert child_process.apart() == {"creationflags": 0}
-    stopping = tmp_path / control.STOPPING
-    child_process.end(os.getpid())  # leaves it to the file
-    child_process.interrupt_when(stopping)
-    stopping.touch()
+    monkeypatch.setattr(child_process, "POLL_SECONDS", 0.01)
+    assert child_process.new_group() == {"creationflags": 0}
+    stop_file = tmp_path / STOP_FILE
+    child_process.terminate(os.getpid())  # does nothing: the file is the signal
+    child_process.interrupt_when_exists(stop_file)
+    stop_file.touch()
 
     def work():
         for _ in range(500):
@@ -311,16 +321,16 @@ def test_without_process_groups_a_file_interrupts(tmp_path, monkeypatch):
         work()
 
 
-def test_a_jobs_training_goes_where_its_job_stands(dataset, tmp_path, monkeypatch):
-    given = {}
+def test_the_training_of_a_job_uses_its_runs_dir(dataset, tmp_path, monkeypatch):
+    options = {}
 
     def train(*_, **named):
-        given.update(named)
+        options.update(named)
         return SimpleNamespace(checkpoint_dir="there")
 
     monkeypatch.setattr(yolov1_fo, "train", train, raising=False)
-    place = control.folder(dataset, "train", "one", tmp_path)
-    job = control.Job(place, "train", dataset.name, "one", control.Progress(), None)
-    worker._learn(job, learning(dataset), lambda *_, **__: None)
-    assert given["runs_dir"] == tmp_path
-    assert given["run_key"] == "one"
+    folder = control.job_folder(dataset, "train", "one", tmp_path)
+    job = Job(folder, "train", dataset.name, "one", JobProgress(), None)
+    worker._train(job, training(dataset), lambda *_, **__: None)
+    assert options["runs_dir"] == tmp_path
+    assert options["run_key"] == "one"

@@ -1,4 +1,4 @@
-"""What a model sees, in FiftyOne Brain's planes and similarity; without torch."""
+"""Embeddings in FiftyOne Brain's visualization and similarity, without torch."""
 
 import sys
 
@@ -18,7 +18,7 @@ class _NoTorch:
 
 
 @pytest.mark.slow
-def test_photographs_of_a_kind_stand_together(photographs, monkeypatch):
+def test_photographs_of_the_same_fruit_are_close(photographs, monkeypatch):
     if "torch" not in sys.modules:
         monkeypatch.setattr(sys, "meta_path", [_NoTorch(), *sys.meta_path])
     dataset = fruit.load(photographs / "fruit")
@@ -32,10 +32,10 @@ def test_photographs_of_a_kind_stand_together(photographs, monkeypatch):
         )
         assert np.shape(view.values("embedding")) == (200, 256)
 
-        # 1. A plane, whose two axes tell the fruits apart.
-        known = {"embeddings": "embedding", "progress": False}
+        # 1. A visualization whose two axes separate the fruits.
+        options = {"embeddings": "embedding", "progress": False}
         plane = fob.compute_visualization(
-            view, method="pca", brain_key="plane", seed=1, **known
+            view, method="pca", brain_key="plane", seed=1, **options
         )
         kinds = [labels[0] for labels in view.values("ground_truth.detections.label")]
         assert plane.points.shape == (200, 2)
@@ -46,8 +46,8 @@ def test_photographs_of_a_kind_stand_together(photographs, monkeypatch):
         spread = np.std(plane.points, axis=0).max()
         assert np.linalg.norm(means["banana"] - means["orange"]) > spread / 2
 
-        # 2. What is similar is mostly of the same kind; by chance it would be a third.
-        fob.compute_similarity(view, brain_key="near", backend="sklearn", **known)
+        # 2. Similar images mostly show the same fruit; by chance a third would.
+        fob.compute_similarity(view, brain_key="near", backend="sklearn", **options)
         of = dict(zip(view.values("id"), kinds, strict=True))
         same = [
             of[near] == of[one]

@@ -10,14 +10,14 @@ import pytest
 
 import yolov1_fo
 from yolov1_fo.model.keras_image_model import KerasImageModel
-from yolov1_fo.networks import build
+from yolov1_fo.networks import parts
 
 SIDE, CHANNELS = 16, 6
 NAMES = ("dark", "light")
 
 
 class Classifier(KerasImageModel):
-    """What a user would write for a network of theirs."""
+    """What a user would write for their network."""
 
     def labels_of(self, outputs):
         return [
@@ -67,7 +67,7 @@ def test_embedding_is_the_mean_of_the_features(classifier, rng):
         np.testing.assert_allclose(classifier.embed(image), vector, atol=1e-6)
 
 
-def test_embeddings_are_those_of_the_last_pass(classifier, rng):
+def test_embeddings_are_those_of_the_last_images(classifier, rng):
     images = pictures(rng)
     with pytest.raises(ValueError, match="embeddings need a model with features"):
         classifier.get_embeddings()
@@ -88,7 +88,7 @@ def test_yolov1_embeds_images_and_patches(model, painted):
     together = painted.compute_embeddings(model, batch_size=4)
     single = painted.compute_embeddings(model)
     np.testing.assert_allclose(together, single, atol=1e-5)
-    channels = build.features_of(model.network).shape[-1]
+    channels = parts.features_of(model.network).shape[-1]
     assert together.shape == (8, channels)
     patches = painted.compute_patch_embeddings(model, "ground_truth", batch_size=4)
     for sample in painted:
@@ -104,7 +104,7 @@ def test_yolov1_embeds_images_and_patches(model, painted):
     )
 
 
-def test_embeddings_follow_the_precision(model, rng):
+def test_embeddings_have_the_precision(model, rng):
     images = pictures(rng)
     whole = model.embed_all(images)
     model.config.precision = "bfloat16"
@@ -129,7 +129,7 @@ def test_brain_looks_at_the_embeddings(model, painted):
     assert nearest.first().id == first.id
 
 
-def test_a_model_that_says_no_labels_is_refused_at_once(classifier):
+def test_a_model_without_labels_is_refused(classifier):
     with pytest.raises(TypeError, match=r"abstract.* '?labels_of"):
         KerasImageModel(classifier.network)
 
@@ -151,7 +151,7 @@ def _two_outputs():
         (
             lambda: _network(keras.Input((3, 8, 8)), keras.layers.Flatten()),
             ValueError,
-            r"must take images \(None, H, W, 3\), channels last, got \(None, 3",
+            r"must have inputs \(None, H, W, 3\), H = W, channels last, got \(None, 3",
         ),
         (
             lambda: _network(keras.Input((None, None, 3)), keras.layers.ReLU()),
@@ -166,13 +166,13 @@ def _two_outputs():
         (_two_outputs, ValueError, "must have one output, got 2"),
     ],
 )
-def test_a_network_that_does_not_fit_is_one_clear_line(network, error, line):
+def test_an_unsuitable_network_is_an_error_of_one_line(network, error, line):
     with pytest.raises(error, match=line) as caught:
         Classifier(network())
     assert "\n" not in str(caught.value)
 
 
-def test_a_model_without_settings_takes_fiftyones_arguments(classifier, painted):
+def test_a_model_without_settings_accepts_fiftyones_arguments(classifier, painted):
     painted.apply_model(
         classifier, label_field="light", confidence_thresh=0.1, classes=["light"]
     )
@@ -180,7 +180,7 @@ def test_a_model_without_settings_takes_fiftyones_arguments(classifier, painted)
 
 
 @pytest.mark.parametrize("batch_size", [None, 4])
-def test_a_patch_without_a_pixel_costs_only_itself(model, painted, caplog, batch_size):
+def test_an_empty_patch_does_not_affect_others(model, painted, caplog, batch_size):
     sample = painted.first()
     boxes = [[0.1, 0.1, 0.5, 0.5], [0.5, 0.5, 0.0, 0.3], [0.7, 0.7, 1e-5, 1e-5]]
     sample["odd"] = fo.Detections(
@@ -194,7 +194,7 @@ def test_a_patch_without_a_pixel_costs_only_itself(model, painted, caplog, batch
     assert vectors[0].any()
     assert not vectors[1:].any()
     assert [one.message for one in caplog.records] == [
-        "a patch without a pixel has the embedding 0"
+        "the embedding of an empty patch is 0"
     ]
 
 
@@ -217,7 +217,7 @@ def test_own_predictions_have_patch_embeddings(model, painted):
         np.zeros((0, 9, 3), np.uint8),
     ],
 )
-def test_what_is_no_image_is_one_clear_line(model, image):
+def test_an_invalid_image_is_an_error_of_one_line(model, image):
     with pytest.raises(ValueError, match=r"an image must be \(H, W, 3\) uint8 RGB of"):
         model.predict(image)
 
@@ -236,7 +236,7 @@ def test_a_copy_predicts_and_embeds_the_same(model, rng, twin, used):
     assert [one.bounding_box for one in ours] == [one.bounding_box for one in theirs]
 
 
-def test_numbers_that_are_not_finite_are_told_once_and_never_written(
+def test_outputs_that_are_not_finite_warn_once_and_are_not_written(
     model, painted, caplog
 ):
     layer = model.network.layers[-1]
@@ -246,8 +246,8 @@ def test_numbers_that_are_not_finite_are_told_once_and_never_written(
     with caplog.at_level(logging.WARNING):
         yolov1_fo.apply(painted, model, "found", progress=False)
         painted.apply_model(model, label_field="same")
-    told = [one for one in caplog.records if "not finite" in one.message]
-    assert len(told) == 1
+    warnings = [one for one in caplog.records if "not finite" in one.message]
+    assert len(warnings) == 1
     for field in ("found", "same"):
         scores = painted.values(f"{field}.detections.confidence", unwind=True)
         assert scores

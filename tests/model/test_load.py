@@ -1,4 +1,4 @@
-"""Where models come from: Darknet's files. Runs and checkpoints are in test_model."""
+"""Models from Darknet's files; for runs and checkpoints see `test_yolov1_model`."""
 
 import fiftyone as fo
 import numpy as np
@@ -37,7 +37,7 @@ def one_picture():
     ("setting", "confidence_thresh", "iou_thresh"),
     [("t001_nms50", 0.001, 0.5), ("t20_nms40", 0.2, 0.4)],
 )
-def test_from_file_to_field_the_detections_are_darknets(
+def test_detections_are_those_of_darknet(
     one_picture, network, setting, confidence_thresh, iou_thresh
 ):
     model = yolov1_fo.load_model(
@@ -70,7 +70,7 @@ def test_from_file_to_field_the_detections_are_darknets(
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-3)  # in pixels
 
 
-def test_two_negative_factors_are_a_score_only_in_darknets_way():
+def test_two_negative_factors_are_a_score_only_in_darknet():
     ours, theirs = (
         yolov1_fo.load_model(
             WEIGHTS, **CFG, darknet=darknet, confidence_thresh=0.001, iou_thresh=1.0
@@ -82,7 +82,7 @@ def test_two_negative_factors_are_a_score_only_in_darknets_way():
         assert len(model.detected(y)[0].scores) == found
 
 
-def test_a_model_of_weights_is_described_by_its_config():
+def test_a_model_of_weights_is_loaded_from_its_config():
     model = yolov1_fo.load_model(WEIGHTS, **CFG, darknet=True)
     again = yolov1_fo.YOLOv1Model(yolov1_fo.YOLOv1ModelConfig(model.config.serialize()))
     for a, b in zip(
@@ -98,13 +98,13 @@ def test_imported_weights_are_a_checkpoint(tmp_path, capsys):
     words = f"import-darknet {WEIGHTS} --network micro --image-size 56 --names {names}"
     names.write_text("\n")
     assert main.main([*words.split(), "--out", str(folder)]) == 2
-    assert f"names file '{names}' names no class" in capsys.readouterr().err
+    assert f"names file '{names}' has no class" in capsys.readouterr().err
     names.write_text("cat\ndog\ntree\n\n")
     assert main.main([*words.split(), "--out", str(folder)]) == 0
     assert "micro for 3 classes" in capsys.readouterr().out
     metadata = checkpoint.read_metadata(folder)
     assert metadata["classes"] == CLASSES
-    assert metadata["origin"] == "weights of Darknet's, 'micro.weights'"
+    assert metadata["origin"] == "Darknet weights 'micro.weights'"
     model = yolov1_fo.load_model(folder)
     darknet_weights.write(tmp_path / "again.weights", model.network)
     assert (tmp_path / "again.weights").read_bytes()[20:] == WEIGHTS.read_bytes()[20:]
@@ -114,7 +114,7 @@ def test_imported_weights_are_a_checkpoint(tmp_path, capsys):
     )
 
 
-def test_a_checkpoint_does_not_replace_what_is_there(tmp_path):
+def test_saving_replaces_nothing(tmp_path):
     model = yolov1_fo.load_model(WEIGHTS, **CFG)
     (tmp_path / "mine").mkdir()
     with pytest.raises(ValueError, match=r"mine' exists; choose another"):
@@ -131,7 +131,7 @@ def test_a_checkpoint_does_not_replace_what_is_there(tmp_path):
     [
         (
             {"network": None},
-            r"micro.weights' is a file; for Darknet's weights pass net",
+            r"micro.weights' is a file; for Darknet weights pass net",
         ),
         ({"network": "yolov8"}, "network must be one of yolov1, fast-yolov1"),
         ({"classes": ["a", "b"]}, r"must have 183\d+ bytes for micro of 56 px and 588"),
@@ -142,11 +142,11 @@ def test_a_checkpoint_does_not_replace_what_is_there(tmp_path):
         ({"threshold": 1}, "unknown setting threshold; there are: confidence_thresh"),
         (
             {"network": "yolov1-efficientnet-lite0", "image_size": 224},
-            "need a network of its layers, got yolov1-efficientnet-lite0",
+            "need a network of Darknet's layers, got yolov1-efficientnet-lite0",
         ),
     ],
 )
-def test_what_does_not_fit_is_one_line(changed, line):
+def test_invalid_arguments_are_an_error_of_one_line(changed, line):
     settings = {**CFG, **changed}
     if settings["network"] is None:
         settings = {}
@@ -159,6 +159,8 @@ def test_classes_may_be_any_sequence():
     assert model.classes == ["cat", "dog", "tree"]
 
 
-def test_a_network_is_for_weights_only(checkpoint_dir):
-    with pytest.raises(ValueError, match=r"for Darknet's .weights files, got the fold"):
+def test_a_network_is_refused_with_a_folder(checkpoint_dir):
+    with pytest.raises(
+        ValueError, match=r"needs a .weights file of Darknet, got the fold"
+    ):
         yolov1_fo.load_model(checkpoint_dir, network="yolov1")

@@ -13,7 +13,7 @@ from tests.same import assert_same
 from tests.test_images import turned
 from yolov1_fo import boxes, grid
 from yolov1_fo.datasets import labels
-from yolov1_fo.model.settings import YOLOv1ModelConfig
+from yolov1_fo.model.model_config import YOLOv1ModelConfig
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_apply_model_behaves(model, painted, batch_size):
         assert_same(found, expected)
 
 
-def test_apply_model_takes_threshold_and_classes_and_gives_them_back(model, painted):
+def test_apply_model_sets_threshold_and_classes_and_restores_them(model, painted):
     painted.apply_model(
         model,
         label_field="yolov1",
@@ -81,13 +81,13 @@ def test_apply_model_takes_threshold_and_classes_and_gives_them_back(model, pain
     assert model.config.filter_classes is None
 
 
-def test_unknown_classes_are_refused_before_anything(model, painted):
+def test_unknown_classes_are_refused_before_anything_is_written(model, painted):
     with pytest.raises(ValueError, match="unknown class green; there are: blue, red"):
         painted.apply_model(model, label_field="yolov1", classes=["green"])
     assert not painted.has_field("yolov1")
 
 
-def test_network_and_grid_are_what_they_promise(model, rng):
+def test_network_and_grid_have_their_shapes(model, rng):
     x = rng.uniform(0, 1, (2, 32, 32, 3)).astype(np.float32)
     cells = grid.split(model.network(x), model.grid)
     assert cells.class_probs.shape == (2, 3, 3, 2)
@@ -107,12 +107,12 @@ def test_fiftyone_builds_it_from_its_config(checkpoint_dir, model, rng):
     assert_same(built.predict(image), model.predict(image))
 
 
-def test_config_says_what_it_was_made_of(checkpoint_dir):
+def test_the_config_is_serialized(checkpoint_dir):
     model = yolov1_fo.load_model(
         checkpoint_dir, confidence_thresh=0.3, filter_classes=["red"]
     )
-    said = {k: v for k, v in model.config.serialize().items() if v is not None}
-    assert said == {
+    config = {k: v for k, v in model.config.serialize().items() if v is not None}
+    assert config == {
         "checkpoint_dir": str(checkpoint_dir),
         "confidence_thresh": 0.3,
         "iou_thresh": 0.5,
@@ -133,11 +133,11 @@ def test_a_run_is_found_by_its_key(painted, micro):
     with pytest.raises(ValueError, match=r"run 'yours' is not on dataset .*: mine"):
         yolov1_fo.load_model("yours", dataset=painted)
     shutil.rmtree(Path(run.checkpoint_dir).parent)
-    with pytest.raises(FileNotFoundError, match="run 'mine' has lost its folder"):
+    with pytest.raises(FileNotFoundError, match="of run 'mine' does not exist"):
         yolov1_fo.load_model("mine", dataset=painted)
 
 
-def test_a_setting_that_the_zoo_hands_on_is_checked_too(checkpoint_dir):
+def test_settings_from_the_zoo_are_checked_too(checkpoint_dir):
     config = {"checkpoint_dir": str(checkpoint_dir), "confidence_tresh": 0.5}
     with pytest.raises(ValueError, match="did you mean confidence_thresh"):
         YOLOv1ModelConfig(config)
@@ -152,14 +152,15 @@ def test_a_setting_that_the_zoo_hands_on_is_checked_too(checkpoint_dir):
         ({"threshold": 0.5}, "unknown setting threshold; there are: confidence_thresh"),
     ],
 )
-def test_bad_settings_are_one_clear_line(checkpoint_dir, settings, line):
+def test_invalid_settings_are_an_error_of_one_line(checkpoint_dir, settings, line):
     with pytest.raises(ValueError, match=line):
         yolov1_fo.load_model(checkpoint_dir, **settings)
 
 
-def test_a_missing_checkpoint_says_what_to_do():
+def test_the_error_for_a_missing_checkpoint_contains_the_remedy():
     with pytest.raises(
-        FileNotFoundError, match=r"'first_run' is no checkpoint .*, pass dataset="
+        FileNotFoundError,
+        match=r"'first_run' is neither a checkpoint .*, pass dataset=",
     ):
         yolov1_fo.load_model("first_run")
 
@@ -169,15 +170,15 @@ def test_a_checkpoint_of_other_classes_is_refused(checkpoint_dir, tmp_path):
     shutil.copytree(checkpoint_dir, folder)
     metadata = json.loads((folder / "run.json").read_text())
 
-    def with_card(**changes):
+    def with_metadata(**changes):
         (folder / "run.json").write_text(json.dumps({**metadata, **changes}))
         return folder
 
     with pytest.raises(ValueError, match="must have 2 classes, got 3"):
-        yolov1_fo.load_model(with_card(classes=["a", "b", "c"]))
+        yolov1_fo.load_model(with_metadata(classes=["a", "b", "c"]))
     settings = {**metadata["settings"], "C": 3}
     with pytest.raises(ValueError, match="must have 117 outputs for its grid, got 108"):
-        yolov1_fo.load_model(with_card(classes=["a", "b", "c"], settings=settings))
+        yolov1_fo.load_model(with_metadata(classes=["a", "b", "c"], settings=settings))
 
 
 @pytest.mark.parametrize(
@@ -188,12 +189,12 @@ def test_a_checkpoint_of_other_classes_is_refused(checkpoint_dir, tmp_path):
         np.zeros((10, 10, 3), np.float32),
     ],
 )
-def test_what_is_no_image_is_refused(model, image):
+def test_an_invalid_image_is_refused(model, image):
     with pytest.raises(ValueError, match=r"an image must be \(H, W, 3\) uint8 RGB"):
         model.predict(image)
 
 
-def test_preprocessing_can_be_left_to_others(model, rng):
+def test_preprocessing_can_be_turned_off(model, rng):
     image = pictures(rng)[2]
     expected = model.predict(image)
     model.preprocess = False

@@ -4,15 +4,15 @@ from keras import ops
 
 from yolov1_fo import architectures, grid
 from yolov1_fo.config import NetworkConfig
-from yolov1_fo.networks import build
-from yolov1_fo.networks.build import backbone_of, let_learn
+from yolov1_fo.networks import build, costs
+from yolov1_fo.networks.parts import backbone_of
 
 
-def test_output_is_one_vector_an_image(micro):
+def test_output_is_one_vector_per_image(micro):
     config = NetworkConfig(network="micro", image_size=64, S=3, B=3, C=5)
     net = build.detector(config)
     y = net(np.zeros((2, 64, 64, 3), np.float32))
-    assert y.shape == (2, grid.outputs(config))
+    assert y.shape == (2, grid.output_size(config))
     assert grid.split(y, config).boxes.shape == (2, 3, 3, 3, 4)
 
 
@@ -26,19 +26,19 @@ def test_same_seed_gives_the_same_network(micro):
 
 @pytest.mark.parametrize("name", ["fast-yolov1", "micro"])
 @pytest.mark.parametrize("batch_norm", [False, True])
-def test_parameters_are_those_of_the_table(micro, name, batch_norm):
+def test_parameter_count_is_that_of_the_table(micro, name, batch_norm):
     config = NetworkConfig(network=name, image_size=64, S=2, C=2, batch_norm=batch_norm)
-    expected, _ = architectures.count(
+    expected, _ = costs.count(
         architectures.NETWORKS[name].layers,
         64,
-        grid.outputs(config),
+        grid.output_size(config),
         batch_norm=batch_norm,
     )
     net = build.detector(config)
     assert sum(int(np.prod(v.shape)) for v in net.trainable_variables) == expected
 
 
-def test_strided_convolution_pads_all_sides_alike(micro):
+def test_strided_convolutions_pad_all_sides_equally(micro):
     net = build.detector(NetworkConfig(network="micro", image_size=64, S=2))
     first = next(layer for layer in net.layers if layer.name == "conv_01")
     pad = next(layer for layer in net.layers if layer.name == "conv_01_pad")
@@ -67,7 +67,7 @@ def test_leaky_slope_and_linear_output():
     assert [layer.activation.__name__ for layer in dense] == ["linear"] * 3
 
 
-def test_dropout_stands_behind_the_large_connected_layer(micro):
+def test_dropout_follows_the_large_connected_layer(micro):
     net = build.detector(
         NetworkConfig(network="micro", image_size=32, S=2, dropout=0.25)
     )
@@ -79,7 +79,7 @@ def test_dropout_stands_behind_the_large_connected_layer(micro):
 @pytest.mark.parametrize(
     ("image_size", "S"), [(64, 2), (128, 2), (96, 2), (32, 1), (96, 6)]
 )
-def test_transfer_network_says_each_cell(image_size, S):
+def test_transfer_networks_predict_each_cell(image_size, S):
     config = NetworkConfig(
         network="yolov1-efficientnet-lite0",
         pretrained=False,
@@ -88,25 +88,8 @@ def test_transfer_network_says_each_cell(image_size, S):
         C=4,
     )
     net = build.detector(config)
-    assert net.output_shape == (None, grid.outputs(config))
+    assert net.output_shape == (None, grid.output_size(config))
     assert backbone_of(net) is not None
-
-
-def test_let_learn_freezes_the_fine_layers():
-    config = NetworkConfig(
-        network="yolov1-efficientnet-lite0", pretrained=False, image_size=64, S=2
-    )
-    weights = backbone_of(build.detector(config))
-    everything = len(weights.trainable_variables)
-    let_learn(weights, 16)
-    learns = {
-        64 // layer.output.shape[1] for layer in weights.layers if layer.trainable
-    }
-    assert learns == {32}
-    let_learn(weights, 32)
-    assert not weights.trainable_variables
-    let_learn(weights, 0)
-    assert len(weights.trainable_variables) == everything
 
 
 def test_output_is_float32_under_every_policy(micro):
@@ -115,13 +98,3 @@ def test_output_is_float32_under_every_policy(micro):
         net = build.detector(config, precision=policy)
         assert net.output.dtype == "float32"
         assert net.get_layer("conv_01").dtype_policy.name == policy
-
-
-@pytest.mark.slow
-def test_a_backbone_that_looks_at_the_whole_image_freezes_whole():
-    config = NetworkConfig(
-        network="yolov1-mobilenetv3-large", pretrained=False, image_size=64, S=2
-    )
-    weights = backbone_of(build.detector(config))
-    let_learn(weights, 32)
-    assert not weights.trainable_variables

@@ -1,4 +1,4 @@
-"""Darknet's `.weights` files; the numbers they give are in test_fidelity."""
+"""Darknet's `.weights` files; test_fidelity compares the networks' outputs."""
 
 import struct
 import subprocess
@@ -14,19 +14,19 @@ from tests import golden
 from tests.micro import GOLDEN
 from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.config import NetworkConfig
-from yolov1_fo.networks import build, darknet_weights
+from yolov1_fo.networks import build, darknet_header, darknet_weights
 
 
-def made(name="micro", **changed):
+def build_micro(name="micro", **changed):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(NETWORKS, name, GOLDEN[name])
         settings = {"network": name, "image_size": 56, "S": 7, "C": 3} | changed
-        return build.detector(NetworkConfig(**settings), blank=True)
+        return build.detector(NetworkConfig(**settings), zero_init=True)
 
 
 @pytest.fixture(scope="module")
 def net():
-    return made()
+    return build_micro()
 
 
 MICRO = golden.DARKNET / "micro.weights"
@@ -40,9 +40,9 @@ HEADERS = {
 
 
 @pytest.mark.parametrize("name", GOLDEN)
-def test_what_was_read_is_written_byte_for_byte(name, tmp_path):
+def test_a_written_file_equals_the_one_that_was_read(name, tmp_path):
     source = golden.DARKNET / f"{name}.weights"
-    net = made(name)
+    net = build_micro(name)
     header = darknet_weights.read(source, net)
     darknet_weights.write(tmp_path / "again.weights", net, header)
     assert (tmp_path / "again.weights").read_bytes() == source.read_bytes()
@@ -50,7 +50,7 @@ def test_what_was_read_is_written_byte_for_byte(name, tmp_path):
 
 
 @pytest.mark.parametrize("version", HEADERS)
-def test_every_header_comes_back(version, net, tmp_path):
+def test_every_version_is_written_as_it_was_read(version, net, tmp_path):
     first, second = tmp_path / "a.weights", tmp_path / "b.weights"
     first.write_bytes(HEADERS[version] + NUMBERS)
     header = darknet_weights.read(first, net)
@@ -59,16 +59,16 @@ def test_every_header_comes_back(version, net, tmp_path):
     assert second.read_bytes() == first.read_bytes()
 
 
-def test_connected_weights_of_2015_stand_transposed(tmp_path):
+def test_connected_weights_of_2015_are_transposed(tmp_path):
     new, old = tmp_path / "new.weights", tmp_path / "old.weights"
     new.write_bytes(HEADERS["0.2"] + NUMBERS)
-    first = made()
+    first = build_micro()
     darknet_weights.read(new, first)
     darknet_weights.write(
-        old, first, darknet_weights.read_header(_written(tmp_path, "2015"))
+        old, first, darknet_header.read_header(_written(tmp_path, "2015"))
     )
     assert old.read_bytes()[16:] != NUMBERS
-    again = made()
+    again = build_micro()
     darknet_weights.read(old, again)
     for a, b in zip(first.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -80,36 +80,40 @@ def _written(folder: Path, version: str) -> Path:
     return path
 
 
-def test_pieces_make_the_whole(monkeypatch):
-    whole, pieced = made(), made()
-    darknet_weights.read(MICRO, whole)
-    monkeypatch.setattr(darknet_weights, "PIECE", 7)
+def test_reading_in_pieces_gives_the_same_weights(monkeypatch):
+    at_once, pieced = build_micro(), build_micro()
+    darknet_weights.read(MICRO, at_once)
+    monkeypatch.setattr(darknet_weights, "PIECE_SIZE", 7)
     darknet_weights.read(MICRO, pieced)
-    for a, b in zip(whole.get_weights(), pieced.get_weights(), strict=True):
+    for a, b in zip(at_once.get_weights(), pieced.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     darknet_weights._assign(
-        darknet_weights._numbers(MICRO, darknet_weights.Header(), _parts(pieced))
+        darknet_weights._read_pieces(
+            MICRO, darknet_header.DarknetHeader(), _parts(pieced)
+        )
     )
-    for a, b in zip(whole.get_weights(), pieced.get_weights(), strict=True):
+    for a, b in zip(at_once.get_weights(), pieced.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def _parts(net):
-    return [part for layer in darknet_weights._layers(net, False) for part in layer]
+    return [
+        part for layer in darknet_weights._stored_layers(net, False) for part in layer
+    ]
 
 
-def test_the_layers_of_a_classifier_are_enough_where_they_may(tmp_path):
-    layers = list(darknet_weights._layers(made(), False))
+def test_partial_files_are_accepted_on_request(tmp_path):
+    layers = list(darknet_weights._stored_layers(build_micro(), False))
     floats = sum(part.size for layer in layers[:3] for part in layer)
     path = tmp_path / "conv.weights"
     path.write_bytes(HEADERS["0.1"] + NUMBERS[: 4 * floats])
-    whole, net = made(), made()
-    darknet_weights.read(MICRO, whole)
+    full, net = build_micro(), build_micro()
+    darknet_weights.read(MICRO, full)
     darknet_weights.read(path, net, partial=True)
     for name in ("conv_01", "conv_03", "conv_04"):
         for a, b in zip(
             net.get_layer(name).get_weights(),
-            whole.get_layer(name).get_weights(),
+            full.get_layer(name).get_weights(),
             strict=True,
         ):
             np.testing.assert_array_equal(a, b)
@@ -118,9 +122,11 @@ def test_the_layers_of_a_classifier_are_enough_where_they_may(tmp_path):
         darknet_weights.read(path, net)
 
 
-def test_darknets_published_classifier_is_the_first_20_convolutions():
+def test_size_of_darknets_published_classifier():
     config = NetworkConfig(network="darknet-yolov1", image_size=64, S=1, C=1)
-    layers = list(darknet_weights._layers(build.detector(config, blank=True), False))
+    layers = list(
+        darknet_weights._stored_layers(build.detector(config, zero_init=True), False)
+    )
     numbers = sum(part.size for layer in layers[:20] for part in layer)
     assert 16 + 4 * numbers == 89_721_616  # bytes of extraction.conv.weights
 
@@ -131,20 +137,23 @@ def _with(number: float, at: int = 1000) -> bytes:
 
 BAD = {
     "empty": (b"", r"must begin with a header, got 0 bytes"),
-    "cut in the header": (HEADERS["0.2"][:18], r"a header of 20 bytes, got 18"),
-    "cut": (
+    "truncated in the header": (HEADERS["0.2"][:18], r"a header of 20 bytes, got 18"),
+    "truncated": (
         HEADERS["0.2"] + NUMBERS[:-1],
-        r"must have 188756 .* got 188755; it is cut",
+        r"must have 188756 .* got 188755; it is truncated",
     ),
     "longer": (HEADERS["0.2"] + NUMBERS + b"\0", r"must have 188756 .* got 188757$"),
-    "no such file": (b"\x89PNG\r\n\x1a\n" + NUMBERS, r"none of Darknet's"),
+    "another format": (
+        b"\x89PNG\r\n\x1a\n" + NUMBERS,
+        r"is not a Darknet weights file",
+    ),
     "nan": (HEADERS["0.2"] + _with(np.nan), r"not finite, in conv_01"),
     "infinite": (HEADERS["0.2"] + _with(np.inf, 40000), r"not finite, in output"),
 }
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_bad_file_is_one_line_and_changes_nothing(case, net, tmp_path):
+def test_bad_files_are_one_line_and_change_nothing(case, net, tmp_path):
     content, message = BAD[case]
     path = tmp_path / "bad.weights"
     path.write_bytes(content)
@@ -157,14 +166,14 @@ def test_a_bad_file_is_one_line_and_changes_nothing(case, net, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-def test_a_file_of_another_network_names_both_sizes():
+def test_error_for_another_network_names_both_sizes():
     with pytest.raises(
         ValueError, match=r"must have 188468 bytes for micro-nobn .* got 188756"
     ):
-        darknet_weights.read(MICRO, made("micro_nobn"))
+        darknet_weights.read(MICRO, build_micro("micro_nobn"))
 
 
-def test_a_missing_file_is_named(net):
+def test_missing_file(net):
     with pytest.raises(FileNotFoundError, match=r"'nowhere.weights' does not exist"):
         darknet_weights.read("nowhere.weights", net)
 
@@ -176,13 +185,17 @@ def test_a_missing_file_is_named(net):
 )
 @given(
     version=st.sampled_from(sorted(HEADERS)),
-    longer=st.one_of(st.just(0), st.integers(-len(NUMBERS) - 20, 40)),
+    length_change=st.one_of(st.just(0), st.integers(-len(NUMBERS) - 20, 40)),
     flips=st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(1, 255)), max_size=4),
     where=st.sampled_from(["header", "numbers", "exponents"]),
 )
-def test_broken_bytes_raise_nothing_else(net, tmp_path, version, longer, flips, where):
+def test_random_damage_raises_only_value_errors(
+    net, tmp_path, version, length_change, flips, where
+):
     head = HEADERS[version]
-    content = bytearray(head + NUMBERS + bytes(40))[: len(head + NUMBERS) + longer]
+    content = bytearray(head + NUMBERS + bytes(40))[
+        : len(head + NUMBERS) + length_change
+    ]
     for place, value in flips:
         at = place % len(head) if where == "header" else len(head) + place
         at = at | 3 if where == "exponents" else at  # the last of four bytes
@@ -190,29 +203,29 @@ def test_broken_bytes_raise_nothing_else(net, tmp_path, version, longer, flips, 
             content[at % len(content)] ^= value
     path = tmp_path / "broken.weights"
     path.write_bytes(content)
-    before, said, header = net.get_weights(), None, None
+    before, message, header = net.get_weights(), None, None
     try:
         header = darknet_weights.read(path, net)
     except ValueError as error:
-        said = str(error)
+        message = str(error)
     if header is None:
-        assert said.startswith(f"weights file '{path}' ")
-        assert "\n" not in said
-        for now, then in zip(net.get_weights(), before, strict=True):
-            np.testing.assert_array_equal(now, then)
+        assert message.startswith(f"weights file '{path}' ")
+        assert "\n" not in message
+        for a, b in zip(net.get_weights(), before, strict=True):
+            np.testing.assert_array_equal(a, b)
     else:
         darknet_weights.write(path, net, header)
         assert path.read_bytes() == content
 
 
-def test_layers_that_are_not_darknets_are_refused(tmp_path):
+def test_other_layers_are_refused(tmp_path):
     import keras
 
     image = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(2, 3, use_bias=False)(image)
     x = keras.layers.BatchNormalization(name="of_keras")(x)
     other = keras.Model(image, x, name="other")
-    line = "network 'other' must be of Darknet's layers, got Conv2D"
+    line = "network 'other' must consist of Darknet's layers, got Conv2D"
     with pytest.raises(ValueError, match=line):
         darknet_weights.write(tmp_path / "a.weights", other)
     with pytest.raises(ValueError, match=line):
@@ -220,7 +233,7 @@ def test_layers_that_are_not_darknets_are_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_is_no_file(net, tmp_path):
+def test_folders_are_refused(net, tmp_path):
     with pytest.raises(ValueError, match="must be a file, got a folder"):
         darknet_weights.read(tmp_path, net)
 
@@ -229,10 +242,10 @@ MEASURE = """
 import resource, sys
 from yolov1_fo.networks import build, darknet_weights
 from yolov1_fo.config import NetworkConfig
-build.detector(NetworkConfig(network="darknet-yolov1-tiny"))  # loads it all
+build.detector(NetworkConfig(network="darknet-yolov1-tiny"))  # imports everything
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 before = peak()
-net = build.detector(NetworkConfig(network="darknet-yolov1"), blank=True)
+net = build.detector(NetworkConfig(network="darknet-yolov1"), zero_init=True)
 darknet_weights.write(sys.argv[1], net)
 darknet_weights.read(sys.argv[1], net)
 print((peak() - before) * 1024)
@@ -240,7 +253,7 @@ print((peak() - before) * 1024)
 
 
 @pytest.mark.slow
-def test_the_released_network_is_read_in_a_third_more_than_its_size(tmp_path):
+def test_reading_the_released_network_needs_little_more_than_its_size(tmp_path):
     path = tmp_path / "yolov1.weights"
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, path],

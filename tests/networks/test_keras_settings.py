@@ -1,4 +1,4 @@
-"""What we make does not depend on the user's own settings of Keras."""
+"""Networks do not depend on the user's settings of Keras."""
 
 import json
 import logging
@@ -17,8 +17,8 @@ from keras import tree
 
 import yolov1_fo
 from yolov1_fo.config import NetworkConfig, TrainConfig
-from yolov1_fo.networks import build, predictor
-from yolov1_fo.networks.keras_settings import pinned
+from yolov1_fo.networks import build, keras_file, predictor
+from yolov1_fo.networks.keras_settings import fixed_settings
 from yolov1_fo.runs import checkpoint
 from yolov1_fo.training import learner
 
@@ -29,8 +29,8 @@ DOUBLE = ("float64", "channels_first", "mixed_bfloat16")
 
 @pytest.fixture
 def user():
-    """Sets settings of Keras; puts them back."""
-    before = said()
+    """Sets the user's settings of Keras; restores them after the test."""
+    before = current()
 
     def use(settings):
         for name, value in zip(NAMES, settings, strict=True):
@@ -40,13 +40,13 @@ def user():
     use(before)
 
 
-def said():
+def current():
     floatx, channels, policy = (getattr(keras.config, name)() for name in NAMES)
     return floatx, channels, policy.name
 
 
-def made(net):
-    """Returns what each layer has taken from Keras' settings, and its weights."""
+def describe(net):
+    """Returns what each layer has from Keras' settings, and its weights."""
     return [
         (
             type(layer),
@@ -68,43 +68,43 @@ def made(net):
 )
 def test_a_network_is_the_same_under_any_settings(name, micro, user):
     config = NetworkConfig(network=name, image_size=64, S=2, C=2, pretrained=False)
-    blank = not config.has_backbone  # random numbers take their time
-    expected = made(build.detector(config, blank=blank))
+    zero_init = not config.has_backbone  # faster
+    expected = describe(build.detector(config, zero_init=zero_init))
     user(HALF)
-    assert made(build.detector(config, blank=blank)) == expected
-    assert said() == HALF
+    assert describe(build.detector(config, zero_init=zero_init)) == expected
+    assert current() == HALF
 
 
-def test_the_settings_come_back_after_a_fault(user):
+def test_settings_are_restored_after_an_error(user):
     user(DOUBLE)
 
     def fail():
-        with pinned("mixed_float16"):
-            assert said() == ("float32", "channels_last", "mixed_float16")
-            raise OSError("fault")
+        with fixed_settings("mixed_float16"):
+            assert current() == ("float32", "channels_last", "mixed_float16")
+            raise OSError("error")
 
-    with pytest.raises(OSError, match="fault"):
+    with pytest.raises(OSError, match="error"):
         fail()
-    assert said() == DOUBLE
+    assert current() == DOUBLE
 
 
-def learned(config, rng):
-    """Returns losses of some steps, and the outputs of the network that is saved."""
+def train_steps(config, rng):
+    """Returns the losses of some steps, outputs of the network, and metric dtypes."""
     batch = {
         "images": rng.integers(0, 256, (4, 32, 32, 3), np.uint8),
         "boxes": np.tile(np.float32([0.1, 0.2, 0.6, 0.7]), (4, 3, 1)),
         "class_ids": rng.integers(-1, 2, (4, 3)).astype(np.int32),
     }
-    built = learner.make(config)
+    built = learner.uncompiled(config)
     built.prepare(2)
-    fed = tf.data.Dataset.from_tensor_slices(batch).batch(2)
-    kept = {metric.dtype for metric in built.metrics}
-    losses = built.fit(fed, epochs=2, shuffle=False, verbose=0)
-    said = predictor.Forward(built.network)(batch["images"])
-    return losses.history, said, kept
+    batches = tf.data.Dataset.from_tensor_slices(batch).batch(2)
+    dtypes = {metric.dtype for metric in built.metrics}
+    losses = built.fit(batches, epochs=2, shuffle=False, verbose=0)
+    outputs = predictor.Predictor(built.network)(batch["images"])
+    return losses.history, outputs, dtypes
 
 
-def test_the_same_steps_are_taken_under_any_settings(micro, user):
+def test_training_is_the_same_under_any_settings(micro, user):
     config = TrainConfig(
         **{key: micro[key] for key in ("network", "image_size", "S", "batch_size")},
         C=2,
@@ -112,16 +112,18 @@ def test_the_same_steps_are_taken_under_any_settings(micro, user):
         hue=0.1,
         learning_rate=1e-3,
     )
-    losses, outputs, kept = learned(config, np.random.default_rng(0))
+    losses, outputs, dtypes = train_steps(config, np.random.default_rng(0))
     for settings in (HALF, DOUBLE):
         user(settings)
-        losses_too, outputs_too, kept_too = learned(config, np.random.default_rng(0))
-        assert kept == kept_too == {"float32"}
+        losses_too, outputs_too, dtypes_too = train_steps(
+            config, np.random.default_rng(0)
+        )
+        assert dtypes == dtypes_too == {"float32"}
         assert losses_too == losses
         np.testing.assert_array_equal(outputs_too, outputs)
 
 
-def test_a_checkpoint_says_the_same_under_any_settings(checkpoint_dir, user, rng):
+def test_a_checkpoint_predicts_the_same_under_any_settings(checkpoint_dir, user, rng):
     image = rng.integers(0, 256, (40, 30, 3), np.uint8)
     model = yolov1_fo.load_model(checkpoint_dir)
     expected, vector = model.predict(image).to_dict(), model.embed(image)
@@ -135,7 +137,7 @@ def test_a_checkpoint_says_the_same_under_any_settings(checkpoint_dir, user, rng
     assert found == expected
 
 
-def test_a_transfer_network_is_saved_whole_under_any_settings(user, tmp_path, rng):
+def test_a_transfer_network_is_saved_under_any_settings(user, tmp_path, rng):
     config = NetworkConfig(
         network="yolov1-efficientnet-lite0", image_size=64, S=2, C=2, pretrained=False
     )
@@ -145,10 +147,10 @@ def test_a_transfer_network_is_saved_whole_under_any_settings(user, tmp_path, rn
     metadata = {"classes": ["a", "b"], "settings": asdict(config)}
     (tmp_path / "kept").mkdir()
     checkpoint.write(tmp_path / "kept", net, metadata)
-    loaded = build.load(tmp_path / "kept" / checkpoint.NETWORK)
-    assert made(loaded) == made(net)
+    loaded = keras_file.load(tmp_path / "kept" / checkpoint.NETWORK)
+    assert describe(loaded) == describe(net)
     np.testing.assert_array_equal(
-        predictor.Forward(loaded)(pixels), predictor.Forward(net)(pixels)
+        predictor.Predictor(loaded)(pixels), predictor.Predictor(net)(pixels)
     )
 
 
@@ -157,12 +159,10 @@ def test_a_transfer_network_is_saved_whole_under_any_settings(user, tmp_path, rn
     ("config", "backend", "line"),
     [
         ({}, "numpy", "needs Keras' backend tensorflow or jax, got numpy; set KERAS_"),
-        ([], None, "Keras can't be loaded with your keras.json"),
+        ([], None, "Keras can't be imported with your keras.json"),
     ],
 )
-def test_a_backend_that_can_not_train_is_one_clear_line(
-    tmp_path, config, backend, line
-):
+def test_unusable_backends_are_one_line(tmp_path, config, backend, line):
     (tmp_path / "keras.json").write_text(json.dumps(config))
     environment = {**os.environ, "KERAS_HOME": str(tmp_path)}
     environment.pop("KERAS_BACKEND", None)
@@ -184,7 +184,7 @@ def test_a_backend_that_can_not_train_is_one_clear_line(
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch", "openvino"])
-def test_an_absent_backend_is_one_clear_line(monkeypatch, backend):
+def test_missing_backends_are_one_line(monkeypatch, backend):
     def absent(name):
         raise ModuleNotFoundError(f"No module named '{backend}'", name=backend)
 
@@ -194,12 +194,12 @@ def test_an_absent_backend_is_one_clear_line(monkeypatch, backend):
 
 
 @pytest.mark.slow
-def test_a_training_is_not_told_to_be_traced_again(painted, micro):
+def test_retracing_warnings_are_hidden_in_trainings(painted, micro):
     """TensorFlow warns after the fifth training in a process."""
-    told = []
+    messages = []
     logger = logging.getLogger("tensorflow")
     handler = logging.Handler()
-    handler.emit = lambda record: told.append(record.getMessage())
+    handler.emit = lambda record: messages.append(record.getMessage())
     logger.addHandler(handler)
 
     def warn(epoch, metrics):
@@ -210,5 +210,5 @@ def test_a_training_is_not_told_to_be_traced_again(painted, micro):
         yolov1_fo.train(painted, epochs=1, on_epoch=warn, **micro)
     finally:
         logger.removeHandler(handler)
-    assert told == ["something else"]
+    assert messages == ["something else"]
     assert not logger.filters

@@ -1,4 +1,4 @@
-"""Darknet's layers; the numbers they give are in test_fidelity."""
+"""Darknet's layers; test_fidelity compares their results with Darknet's."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ import tensorflow as tf
 from yolov1_fo.networks.layers import BatchNormalization, Local
 
 
-def test_normalised_worked_by_hand():
+def test_batch_normalization_worked_by_hand():
     layer = BatchNormalization()
     x = np.float32([[[[1.0]], [[3.0]]]])  # mean 2, variance 2 / (2 - 1)
     y = layer(x, training=True)
@@ -20,7 +20,7 @@ def test_normalised_worked_by_hand():
     np.testing.assert_allclose(np.ravel(y), [0.49, 1.49], rtol=1e-5)  # (x - 0.02) / 2
 
 
-def test_a_channel_that_never_varies_has_finite_gradients():
+def test_constant_channels_have_finite_gradients():
     layer = BatchNormalization()
     x = tf.ones((2, 3, 3, 2))
     with tf.GradientTape() as tape:
@@ -30,12 +30,12 @@ def test_a_channel_that_never_varies_has_finite_gradients():
     assert np.isfinite(tape.gradient(y, x)).all()
 
 
-def test_one_place_alone_has_a_variance_of_zero():
+def test_variance_of_a_single_value_is_zero():
     y = BatchNormalization()(np.float32([[[[5.0]]]]), training=True)
     assert np.ravel(y) == [0.0]
 
 
-def test_frozen_it_follows_its_running_statistics():
+def test_frozen_batch_normalization_uses_running_statistics():
     layer = BatchNormalization()
     x = np.random.default_rng(0).normal(3, 2, (4, 2, 2, 3)).astype(np.float32)
     layer(x, training=True)
@@ -46,21 +46,21 @@ def test_frozen_it_follows_its_running_statistics():
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-def test_local_with_one_kernel_everywhere_is_a_convolution(rng, stride):
+def test_local_with_equal_kernels_is_a_convolution(rng, stride):
     x = rng.normal(size=(2, 7, 6, 3)).astype(np.float32)
     local = Local(4, 3, stride)
     local.build(x.shape)
     kernel = rng.normal(size=(3, 3, 3, 4)).astype(np.float32)
     rows, columns = local.compute_output_shape(x.shape)[1:3]
-    everywhere = np.broadcast_to(kernel, (rows, columns, *kernel.shape))
-    local.set_weights([everywhere, np.zeros((rows, columns, 4))])
+    kernels = np.broadcast_to(kernel, (rows, columns, *kernel.shape))
+    local.set_weights([kernels, np.zeros((rows, columns, 4))])
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     expected = tf.nn.conv2d(padded, kernel, stride, "VALID")
     np.testing.assert_allclose(local(x), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
-def test_they_keep_to_the_precision_policy(rng, policy):
+def test_layers_use_the_dtype_policy(rng, policy):
     x = rng.normal(size=(1, 4, 4, 2)).astype(np.float32)
     half = policy.removeprefix("mixed_")
     for layer in (BatchNormalization(dtype=policy), Local(3, 3, dtype=policy)):
@@ -68,7 +68,7 @@ def test_they_keep_to_the_precision_policy(rng, policy):
         assert {v.dtype for v in layer.weights} == {"float32"}
 
 
-def test_they_come_back_from_their_config(rng):
+def test_layers_are_serialized(rng):
     for layer in (
         BatchNormalization(name="norm"),
         Local(3, 5, 2, kernel_initializer="zeros", name="local"),

@@ -28,48 +28,49 @@ def net(request, monkeypatch):
     return lived_in(build.detector(NetworkConfig(**settings), seed=4))
 
 
-def test_it_says_what_the_network_says(net):
-    seen = pixels(5)
-    expected = net.predict_on_batch(seen / np.float32(255))
-    run = predictor.Forward(net)
+def test_predictions_are_those_of_the_network(net):
+    images = pixels(5)
+    expected = net.predict_on_batch(images / np.float32(255))
+    run = predictor.Predictor(net)
     scale = np.abs(expected).max()
-    np.testing.assert_allclose(run(seen), expected, atol=2e-6 * scale)
-    floats = run(seen / np.float32(255))
+    np.testing.assert_allclose(run(images), expected, atol=2e-6 * scale)
+    floats = run(images / np.float32(255))
     np.testing.assert_allclose(floats, expected, atol=2e-6 * scale)
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_half_precision_is_near_and_speaks_float32(net, precision):
-    seen = pixels(4)
-    full, half = predictor.Forward(net)(seen), predictor.Forward(net, precision)(seen)
+def test_half_precision_is_close_and_returns_float32(net, precision):
+    images = pixels(4)
+    full = predictor.Predictor(net)(images)
+    half = predictor.Predictor(net, precision)(images)
     assert half.dtype == np.float32
     assert not np.array_equal(full, half)
     assert np.abs(full - half).max() < 0.03 * np.abs(full).max()
 
 
-def test_the_network_stays_as_it_is(net):
+def test_the_network_is_not_modified(net):
     before, text = net.get_weights(), net.to_json()
-    predictor.Forward(net, "bfloat16")(pixels(1))
+    predictor.Predictor(net, "bfloat16")(pixels(1))
     assert net.to_json() == text
     for one, other in zip(before, net.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_plain_network_is_not_copied(monkeypatch):
+def test_networks_without_normalization_are_not_copied(monkeypatch):
     architecture, settings = CASES["plain"]
     monkeypatch.setitem(NETWORKS, "micro", architecture)
     net = build.detector(NetworkConfig(**settings))
-    assert predictor.predicting(net) is net
-    half = predictor.predicting(net, "bfloat16")
+    assert predictor.optimized_for_inference(net) is net
+    half = predictor.optimized_for_inference(net, "bfloat16")
     assert half.get_layer("conv_01").kernel.dtype == "bfloat16"
     assert half.get_layer("output").kernel.dtype == "float32"
 
 
-def test_normalisation_is_gone(monkeypatch):
+def test_normalization_is_folded(monkeypatch):
     architecture, settings = CASES["ours"]
     monkeypatch.setitem(NETWORKS, "micro", architecture)
     net = build.detector(NetworkConfig(**settings))
-    kinds = {type(layer) for layer in predictor.predicting(net).layers}
+    kinds = {type(layer) for layer in predictor.optimized_for_inference(net).layers}
     assert keras.layers.BatchNormalization not in kinds
 
 
@@ -77,7 +78,7 @@ def test_normalisation_is_gone(monkeypatch):
     "backbone", ["efficientnet-lite0", "resnet50v2", "mobilenetv3-large"]
 )
 @pytest.mark.slow
-def test_a_backbone_is_folded_too(backbone):
+def test_normalization_in_backbones_is_folded(backbone):
     config = NetworkConfig(
         network=f"yolov1-{backbone}",
         image_size=64,
@@ -87,19 +88,19 @@ def test_a_backbone_is_folded_too(backbone):
         batch_norm=True,
     )
     net = lived_in(build.detector(config))
-    norms = predictor._norms_behind(net)
+    norms = predictor._foldable_norms(net)
     assert len(norms) > 30
-    seen = pixels(3, 64)
-    expected = ops.convert_to_numpy(net(seen / np.float32(255)))
-    got = predictor.Forward(net)(seen)
+    images = pixels(3, 64)
+    expected = ops.convert_to_numpy(net(images / np.float32(255)))
+    got = predictor.Predictor(net)(images)
     np.testing.assert_allclose(got, expected, atol=1e-4 * np.abs(expected).max())
 
 
-def test_sizes_of_batches_compile_no_more_than_they_must(net, monkeypatch):
-    run = predictor.Forward(net)
+def test_batch_sizes_are_padded_to_few_shapes(net, monkeypatch):
+    run = predictor.Predictor(net)
     run._compiles_each_size = True  # as on a GPU
     shapes = []
-    whole = run(pixels(6))
+    full = run(pixels(6))
     compiled = run._compiled["uint8"]
     predict = compiled.predict_on_batch
     monkeypatch.setattr(
@@ -108,5 +109,5 @@ def test_sizes_of_batches_compile_no_more_than_they_must(net, monkeypatch):
     for n in (6, 5, 3, 2, 1):
         got = run(pixels(6)[:n])
         assert len(got) == n
-        np.testing.assert_allclose(got, whole[:n], atol=1e-5 * np.abs(whole).max())
+        np.testing.assert_allclose(got, full[:n], atol=1e-5 * np.abs(full).max())
     assert shapes == [6, 6, 4, 2, 1]

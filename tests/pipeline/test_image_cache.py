@@ -48,7 +48,7 @@ def load(paths, folder, limit=LIMIT):
     return image_cache.load(paths, SIDE, folder, limit=limit)
 
 
-def test_kept_pixels_are_those_of_the_files(files, folder):
+def test_cached_pixels_are_those_of_the_files(files, folder):
     expected, _ = image_loading.read_into_memory(files, SIDE)
     for _ in range(2):
         kept, bad = load(files, folder)
@@ -57,18 +57,18 @@ def test_kept_pixels_are_those_of_the_files(files, folder):
         assert not bad
 
 
-def test_second_run_decodes_nothing(files, folder, decoded):
+def test_second_load_decodes_nothing(files, folder, decoded):
     load(files, folder)
     assert sorted(decoded) == files
     load(files, folder)
     assert len(decoded) == 5
 
 
-def test_other_content_order_or_side_is_decoded_anew(files, folder, decoded):
+def test_other_content_order_or_size_is_decoded_again(files, folder, decoded):
     load(files, folder)
     times = Path(files[0]).stat().st_atime_ns, Path(files[0]).stat().st_mtime_ns
     Path(files[0]).write_bytes(Path(files[1]).read_bytes())
-    os.utime(files[0], ns=times)  # a clock tells nothing
+    os.utime(files[0], ns=times)  # times are ignored
     kept, _ = load(files, folder)
     np.testing.assert_array_equal(kept[0], kept[1])
     backwards, _ = load(files[::-1], folder)
@@ -77,7 +77,7 @@ def test_other_content_order_or_side_is_decoded_anew(files, folder, decoded):
     assert len(decoded) == 20
 
 
-def test_moved_files_are_known_again(files, folder, decoded, tmp_path):
+def test_moved_files_are_recognised(files, folder, decoded, tmp_path):
     load(files, folder)
     moved = [
         str(Path(path).rename(tmp_path / f"new{Path(path).name}")) for path in files
@@ -87,20 +87,20 @@ def test_moved_files_are_known_again(files, folder, decoded, tmp_path):
 
 
 @pytest.mark.parametrize("limit", [LIMIT, 0])
-def test_bad_files_are_left_out_and_named(files, folder, limit):
+def test_unreadable_files_are_left_out_and_returned(files, folder, limit):
     Path(files[1]).write_bytes(b"no image, but long enough")
-    lost = [*files, "/nowhere.png"]
+    paths = [*files, "/nowhere.png"]
     for _ in range(2):
-        kept, bad = load(lost, folder, limit)
+        kept, bad = load(paths, folder, limit)
         assert kept.shape == (4, SIDE, SIDE, 3)
         assert list(bad) == [files[1], "/nowhere.png"]
-        assert "is no image of a known kind" in bad[files[1]]
-    none, bad = load(lost[-1:], folder, limit)
+        assert "is not an image in a supported format" in bad[files[1]]
+    none, bad = load(paths[-1:], folder, limit)
     assert none.shape == (0, SIDE, SIDE, 3)
     assert len(bad) == 1
 
 
-def test_without_a_folder_or_beyond_the_limit_they_stay_in_memory(files, folder):
+def test_images_stay_in_memory_without_a_folder_or_beyond_the_limit(files, folder):
     for place, limit in ((None, LIMIT), (folder, 100)):
         kept, _ = load(files, place, limit)
         assert not isinstance(kept, np.memmap)
@@ -108,17 +108,17 @@ def test_without_a_folder_or_beyond_the_limit_they_stay_in_memory(files, folder)
     assert not folder.exists()
 
 
-def test_what_was_not_used_for_long_goes_first(files, folder, decoded):
+def test_least_recently_used_entries_are_deleted_first(files, folder, decoded):
     one = 3 * SIDE**2
-    limit = 3.6 * one  # room for three images, and for cards
+    limit = 3.6 * one  # three images and their metadata
     first, second, third = files[:1], files[1:2], files[2:4]
     load(first, folder, limit)
     load(second, folder, limit)
-    cards = sorted(
-        folder.glob("*/card.json"), key=lambda metadata: metadata.stat().st_mtime_ns
+    entries = sorted(
+        folder.glob("*/metadata.json"), key=lambda path: path.stat().st_mtime_ns
     )
-    for age, metadata in zip((200, 100), cards, strict=True):
-        os.utime(metadata, (age, age))
+    for time, path in zip((200, 100), entries, strict=True):
+        os.utime(path, (time, time))
     load(first, folder, limit)  # used again
     load(third, folder, limit)
     decoded.clear()
@@ -129,63 +129,65 @@ def test_what_was_not_used_for_long_goes_first(files, folder, decoded):
     assert decoded == second
 
 
-def test_a_full_disk_keeps_them_in_memory(files, folder, monkeypatch, caplog):
-    monkeypatch.setattr(image_cache, "SPARE", 1e18)
+def test_images_stay_in_memory_if_the_disk_is_full(files, folder, monkeypatch, caplog):
+    monkeypatch.setattr(image_cache, "MIN_FREE_BYTES", 1e18)
     kept, _ = load(files, folder)
     assert not isinstance(kept, np.memmap)
     assert "images stay in memory" in caplog.text
-    assert image_cache.size(folder) == 0
+    assert image_cache.disk_usage(folder) == 0
 
 
-def test_an_error_while_writing_leaves_nothing(files, folder, monkeypatch):
+def test_nothing_is_left_after_a_write_error(files, folder, monkeypatch):
     def fail(*arguments, **options):
-        yield image_loading.Read(np.zeros((SIDE, SIDE, 3), np.uint8), None)
+        yield image_loading.ReadResult(np.zeros((SIDE, SIDE, 3), np.uint8), None)
         raise OSError("no space left on device")
 
     monkeypatch.setattr(image_loading, "read_all", fail)
-    monkeypatch.setattr(image_cache, "_in_memory", lambda *a: ("in memory", {}))
+    monkeypatch.setattr(image_cache, "_load_into_memory", lambda *a: ("in memory", {}))
     assert load(files, folder) == ("in memory", {})
     assert not list(folder.glob("*/*"))
 
 
-def test_what_killed_processes_left_goes_first(files, folder):
+def test_leftovers_and_older_formats_are_deleted_first(files, folder):
     load(files[:2], folder)
-    (kept,) = (metadata.parent for metadata in folder.glob("*/card.json"))
-    left = [
+    (kept,) = (metadata.parent for metadata in folder.glob("*/metadata.json"))
+    leftovers = [
         folder / f".{'0' * 32}.{'1' * 16}.unfinished",
-        folder / ("2" * 32),  # as they were deleted
-        folder / ("3" * 32 + ".unfinished"),  # as earlier versions called it
+        folder / ("2" * 32),  # half deleted
+        folder / ("3" * 32 + ".unfinished"),  # from earlier versions
+        folder / ("6" * 32),  # complete, in format 2
     ]
-    for place in left:
-        place.mkdir()
-        (place / "pixels.bin").write_bytes(bytes(1000))
+    for leftover in leftovers:
+        leftover.mkdir()
+        (leftover / "pixels.bin").write_bytes(bytes(1000))
+    (leftovers[-1] / "card.json").write_text('{"bad": {}}')
     busy = folder / f".{'4' * 32}.{'5' * 16}.unfinished"
     busy.mkdir()
     (busy / "pixels.bin").write_bytes(bytes(500))
     with filelock.FileLock(folder / f"{'4' * 32}.lock"):
-        before = image_cache.size(folder)
-        load(files[2:3], folder, limit=before)  # there is room without what was left
+        before = image_cache.disk_usage(folder)
+        load(files[2:3], folder, limit=before)  # enough without the leftovers
         assert kept.is_dir()
         assert busy.is_dir()
-        assert not any(place.exists() for place in left)
-        load(files[3:4], folder, limit=500 + 3 * SIDE**2)  # what is busy counts
+        assert not any(leftover.exists() for leftover in leftovers)
+        load(files[3:4], folder, limit=500 + 3 * SIDE**2)  # includes the busy entry
         assert not kept.exists()
         assert busy.is_dir()
-    image_cache.clean(folder)
-    assert image_cache.size(folder) == 0
+    image_cache.clear(folder)
+    assert image_cache.disk_usage(folder) == 0
     assert not busy.exists()
 
 
-def test_nothing_is_written_through_a_link(files, folder, tmp_path):
+def test_links_are_not_followed(files, folder, tmp_path):
     load(files, folder)
-    (kept,) = (metadata.parent for metadata in folder.glob("*/card.json"))
+    (kept,) = (metadata.parent for metadata in folder.glob("*/metadata.json"))
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "a.txt").write_text("mine")
-    image_cache.clean(folder)
+    image_cache.clear(folder)
     (folder / f"{kept.name}.unfinished").symlink_to(precious)
     load(files, folder)
-    image_cache.clean(folder)
+    image_cache.clear(folder)
     assert [path.name for path in precious.iterdir()] == ["a.txt"]
 
 
@@ -197,7 +199,7 @@ def test_a_pipe_among_the_files_is_not_opened(files, folder, tmp_path):
     assert bad == {pipe: "is a named pipe, not a file"}
 
 
-def test_two_at_once_decode_once(files, folder, decoded):
+def test_simultaneous_loads_decode_once(files, folder, decoded):
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: load(files, folder)[0], range(4)))
     assert len(decoded) == 5
@@ -205,28 +207,28 @@ def test_two_at_once_decode_once(files, folder, decoded):
         np.testing.assert_array_equal(kept, found[0])
 
 
-def test_clean_frees_all_but_what_is_being_written(files, folder):
+def test_clear_keeps_only_what_is_being_written(files, folder):
     load(files, folder)
     load(files[:2], folder)
-    busy = next(folder.glob("*/card.json")).parent
+    busy = next(folder.glob("*/metadata.json")).parent
     done = threading.Event()
-    taken = threading.Event()
+    locked = threading.Event()
 
     def write():
         with filelock.FileLock(folder / f"{busy.name}.lock"):
-            taken.set()
+            locked.set()
             done.wait(30)
 
     with ThreadPoolExecutor(1) as pool:
         pool.submit(write)
-        assert taken.wait(30)
-        before = image_cache.size(folder)
-        freed = image_cache.clean(folder)
+        assert locked.wait(30)
+        before = image_cache.disk_usage(folder)
+        freed = image_cache.clear(folder)
         done.set()
     assert busy.is_dir()
-    assert freed == before - image_cache.size(folder) > 0
-    image_cache.clean(folder)
-    assert image_cache.size(folder) == 0
+    assert freed == before - image_cache.disk_usage(folder) > 0
+    image_cache.clear(folder)
+    assert image_cache.disk_usage(folder) == 0
 
 
 KILLED = """
@@ -244,14 +246,14 @@ image_cache.load(sys.argv[2:], 8, __import__("pathlib").Path(sys.argv[1]), limit
 
 
 @pytest.mark.slow
-def test_a_killed_writer_costs_nothing(files, folder):
+def test_a_killed_writer_leaves_a_usable_cache(files, folder):
     writer = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(folder), *files],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
     assert writer.stdout.readline() == b"writing\n"
-    assert not list(folder.glob("*/card.json"))
+    assert not list(folder.glob("*/metadata.json"))
     writer.send_signal(signal.SIGKILL)
     writer.communicate()
     expected, _ = image_loading.read_into_memory(files, SIDE)

@@ -1,6 +1,6 @@
-"""The plugin, as FiftyOne finds it: a link to this checkout in its plugins folder.
+"""Installs the plugin as a link to this checkout in FiftyOne's plugins folder.
 
-FiftyOne is imported where it is used: this file loads before the database is there.
+FiftyOne is imported within functions: this file is loaded before the database starts.
 """
 
 import os
@@ -36,23 +36,23 @@ def linked():
 
 @pytest.fixture
 def dataset(painted):
-    painted.persistent = True  # else FiftyOne may delete it when a job connects
+    painted.persistent = True  # otherwise FiftyOne may delete it when a job connects
     yield painted
     kill_jobs(painted)
 
 
 def kill_jobs(dataset):
-    """Kills what still goes on for a dataset."""
+    """Kills the running jobs of a dataset."""
     from yolov1_fo.jobs import control
 
-    for job in control.all_of(dataset):
+    for job in control.list_jobs(dataset):
         if job.progress.is_active:
             os.killpg(job.pid, signal.SIGKILL)
 
 
 @pytest.fixture
 def form():
-    """Returns a function that gives a form's inputs, as the App asks for them."""
+    """Returns a function that resolves a form's inputs as the App does."""
     import fiftyone.operators as foo
     from fiftyone.operators.executor import ExecutionContext, Executor
 
@@ -70,7 +70,7 @@ def form():
 
 
 def call(name, dataset, /, **params):
-    """Calls an operator as a script does."""
+    """Calls an operator as a script does; returns its result."""
     import fiftyone.operators as foo
 
     return foo.execute_operator(
@@ -79,18 +79,18 @@ def call(name, dataset, /, **params):
 
 
 def ended(dataset, target, within=120):
-    """Returns the job of a run or a field when it has ended."""
+    """Waits until the job of a run or field has ended; returns it."""
     from yolov1_fo.jobs import control
 
     deadline = time.monotonic() + within
-    [job] = [job for job in control.all_of(dataset) if job.target == target]
-    for now in control.follow(job, 0.1):
+    [job] = [job for job in control.list_jobs(dataset) if job.target == target]
+    for now in control.updates(job, 0.1):
         assert time.monotonic() < deadline, now
     dataset.reload()
     return now
 
 
 def error(properties):
-    """Returns the error line that a form shows; None if it shows none."""
+    """Returns the error message of a form; None if it has none."""
     shown = properties.get("error")
     return shown and shown["error_message"]

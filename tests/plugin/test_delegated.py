@@ -1,4 +1,4 @@
-"""Delegated runs: scheduled by the App's own API, executed by another process."""
+"""Delegated operations: scheduled with the App's API, executed by another process."""
 
 import os
 import subprocess
@@ -15,17 +15,17 @@ from fiftyone.operators.delegated import DelegatedOperationService
 
 from tests.plugin.conftest import NAME, SETTINGS
 from yolov1_fo.jobs import control
-from yolov1_fo.runs import registry
+from yolov1_fo.runs import records, registry
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
 def schedule(dataset, monkeypatch):
-    """Returns a function that schedules an operator as the App's button does."""
+    """Returns a function that schedules an operator as the App does."""
     monkeypatch.setattr(fo.config, "allow_legacy_orchestrators", True)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what these say of each other
+        warnings.simplefilter("ignore")  # of these libraries
         from fiftyone.server.app import app
         from starlette.testclient import TestClient
 
@@ -51,7 +51,7 @@ def schedule(dataset, monkeypatch):
 
 @pytest.fixture
 def orchestrator(request):
-    """`fiftyone delegated launch`, in a process of its own."""
+    """`fiftyone delegated launch` in another process."""
     fiftyone = Path(sys.executable).with_name("fiftyone")
     process = subprocess.Popen(
         [
@@ -73,31 +73,32 @@ def orchestrator(request):
     process.wait()
 
 
-def operation(identity):
-    return DelegatedOperationService().get(ObjectId(identity))
+def operation(operation_id):
+    return DelegatedOperationService().get(ObjectId(operation_id))
 
 
-def until(happened, within=120):
-    deadline = time.monotonic() + within
-    while not (seen := happened()):
-        assert time.monotonic() < deadline, "it did not happen"
+def wait_for(condition, timeout=120):
+    """Waits until a condition is true; returns its value."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "timeout"
         time.sleep(0.2)
-    return seen
+    return value
 
 
-def test_run_and_field_are_there_at_the_end(dataset, schedule, orchestrator):
+def test_delegated_train_and_apply(dataset, schedule, orchestrator):
     given = {"gt_field": "ground_truth", "split": "none", "run_key": "one"}
     training = schedule("train_model", **given, **SETTINGS, epochs=30)
-    seen = until(lambda: (now := operation(training).status) and now.progress)
+    seen = wait_for(lambda: (now := operation(training).status) and now.progress)
     assert 0 <= seen <= 1
-    until(lambda: operation(training).run_state in ("completed", "failed"))
+    wait_for(lambda: operation(training).run_state in ("completed", "failed"))
     done = operation(training)
     assert done.run_state == "completed", done.result
     assert done.status.label == "finished"
     dataset.reload()
-    assert registry.info(dataset, "one").status == "finished"
+    assert records.info(dataset, "one").status == "finished"
     applying = schedule("apply_model", model="one", label_field="found", batch_size=4)
-    until(lambda: operation(applying).run_state in ("completed", "failed"))
+    wait_for(lambda: operation(applying).run_state in ("completed", "failed"))
     assert operation(applying).run_state == "completed"
     dataset.reload()
     assert len(dataset.exists("found")) == 8
@@ -106,21 +107,25 @@ def test_run_and_field_are_there_at_the_end(dataset, schedule, orchestrator):
 @pytest.mark.parametrize(
     "orchestrator", [(), ("--monitor",)], indirect=True, ids=["launch", "monitor"]
 )
-def test_fail_stops_it_and_keeps_the_last_epoch(dataset, schedule, orchestrator):
+def test_marking_as_failed_stops_the_job_and_keeps_the_last_epoch(
+    dataset, schedule, orchestrator
+):
     given = {"gt_field": "ground_truth", "split": "none", "run_key": "one"}
     training = schedule("train_model", **given, **SETTINGS, epochs=2000)
-    until(lambda: [j for j in control.all_of(dataset) if "epoch 3" in j.progress.label])
-    [job] = control.all_of(dataset)
+    wait_for(
+        lambda: [j for j in control.list_jobs(dataset) if "epoch 3" in j.progress.label]
+    )
+    [job] = control.list_jobs(dataset)
     fiftyone = Path(sys.executable).with_name("fiftyone")
     subprocess.run(
         [fiftyone, "delegated", "fail", str(training)], check=True, capture_output=True
     )
-    until(lambda: not control.find(job.folder).progress.is_active, within=30)
+    wait_for(lambda: not control.find(job.folder).progress.is_active, timeout=30)
     assert control.find(job.folder).progress.state == "stopped"
-    until(lambda: not psutil.pid_exists(job.pid))
+    wait_for(lambda: not psutil.pid_exists(job.pid))
     dataset.reload()
-    run = registry.info(dataset, "one")
+    run = records.info(dataset, "one")
     assert run.status == "stopped"
     assert run.epoch >= 2
-    assert Path(registry.checkpoint_dir(dataset, "one"), "last").exists()
+    assert Path(registry.existing_folder(dataset, "one"), "last").exists()
     assert operation(training).run_state == "failed"

@@ -1,4 +1,4 @@
-"""The plugin wherever FiftyOne may find it, the package installed or not."""
+"""The plugin in every place where FiftyOne finds it, with and without the package."""
 
 import json
 import os
@@ -28,8 +28,8 @@ started = foo.execute_operator(
 import yolov1_fo
 from yolov1_fo.jobs import control
 
-[job] = control.all_of(dataset)
-for job in control.follow(job, 0.1):
+[job] = control.list_jobs(dataset)
+for job in control.updates(job, 0.1):
     pass
 print(json.dumps([job.progress.state, job.progress.label, yolov1_fo.__file__]))
 """.format(
@@ -46,12 +46,12 @@ print(json.dumps([job.progress.state, job.progress.label, yolov1_fo.__file__]))
 
 @pytest.fixture
 def linked():
-    """No link: each case brings the plugin itself."""
+    """No link: each test installs the plugin itself."""
 
 
 @pytest.fixture(params=["installed", "not installed"])
 def python(request, tmp_path):
-    """Returns a Python, in which the package is installed or not."""
+    """The path of a Python interpreter in which the package is installed or not."""
     if request.param == "installed":
         return sys.executable
     home = tmp_path / "venv"
@@ -66,17 +66,17 @@ def python(request, tmp_path):
 
 @pytest.fixture
 def zipped(tmp_path):
-    """The address of an archive as a code host makes it of this checkout."""
-    made = archive(tmp_path / "served" / "yolov1.zip")
-    with serving(made.parent) as address:
-        yield f"{address}{made.name}"
+    """The URL of a ZIP archive of this checkout, as a code host creates it."""
+    path = archive(tmp_path / "served" / "yolov1.zip")
+    with serving(path.parent) as url:
+        yield f"{url}{path.name}"
 
 
 def trained(python, dataset, plugins, cwd):
-    """Trains through the operator, in a process that has no other way to the code."""
+    """Trains with the operator, in a process that finds the code only by the plugin."""
     environment = {**os.environ, "FIFTYONE_PLUGINS_DIR": str(plugins)}
     environment.pop("PYTHONPATH", None)
-    said = subprocess.run(
+    done = subprocess.run(
         [python, "-c", SCRIPT, dataset.name],
         env=environment,
         cwd=cwd,
@@ -84,8 +84,8 @@ def trained(python, dataset, plugins, cwd):
         text=True,
         check=False,
     )
-    assert said.returncode == 0, said.stderr
-    state, label, file = json.loads(said.stdout.splitlines()[-1])
+    assert done.returncode == 0, done.stderr
+    state, label, file = json.loads(done.stdout.splitlines()[-1])
     assert state == "finished", label
     return Path(file)
 

@@ -1,4 +1,4 @@
-"""The plugin put into FiftyOne's folder, and taken out, from a checkout and a wheel."""
+"""Installs and uninstalls the plugin, from a checkout and a wheel."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from yolov1_fo.cli import main, plugin_links
 
 @pytest.fixture
 def linked():
-    """No link: each case brings the plugin itself."""
+    """No link: each test installs the plugin itself."""
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def found():
 
 
 @pytest.mark.parametrize("words", [(), ("--copy",)], ids=["link", "copy"])
-def test_what_is_installed_is_found_and_goes_again(plugins, capsys, words):
-    for _ in range(2):  # again is all right
+def test_install_and_uninstall(plugins, capsys, words):
+    for _ in range(2):  # it may be installed again
         assert main.main(["install-plugin", *words]) == 0
         kind = "copy" if words else "link"
         assert f"'{plugins / 'yolov1-fo'}', a {kind} of '{ROOT}'" in (
@@ -58,46 +58,48 @@ def test_a_link_becomes_a_copy_and_a_copy_a_link(plugins):
         assert [path.name for path in plugins.iterdir()] == ["yolov1-fo"]
 
 
-def test_where_links_cannot_be_made_it_is_a_copy(plugins, monkeypatch):
+def test_it_is_copied_if_links_are_not_allowed(plugins, monkeypatch):
     def refuse(*_):
         raise OSError("a required privilege is not held by the client")
 
     plugin_links.install(copy=True)
-    monkeypatch.setattr(files, "link", refuse)
+    monkeypatch.setattr(files, "make_link", refuse)
     assert not plugin_links.install().is_link
     assert (plugins / "yolov1-fo" / "fiftyone.yml").is_file()
 
 
-def test_what_others_put_there_is_left_alone(plugins, tmp_path):
+def test_other_files_at_its_path_are_kept(plugins, tmp_path):
     target = plugins / "yolov1-fo"
     target.mkdir(parents=True)
     (target / "mine").touch()
-    with pytest.raises(ValueError, match="and not put there by install-plugin; move"):
+    with pytest.raises(ValueError, match="was not created by install-plugin; move"):
         plugin_links.install()
-    with pytest.raises(ValueError, match="and not put there by install-plugin; move"):
+    with pytest.raises(ValueError, match="was not created by install-plugin; move"):
         plugin_links.uninstall()
     assert (target / "mine").exists()
     shutil.rmtree(target)
     (tmp_path / "other").mkdir()
     target.symlink_to(tmp_path / "other")
-    with pytest.raises(ValueError, match=r"is a link to '.*other'; move it away"):
+    with pytest.raises(ValueError, match=r"is a link to '.*other'; move or remove"):
         plugin_links.install()
     assert target.is_symlink()
 
 
-def test_a_copy_that_was_changed_is_left_alone(plugins):
-    target = plugin_links.install(copy=True).place
-    (target / "plugin" / "facts.py").write_text("mine = True\n")
-    with pytest.raises(ValueError, match="is a copy that was changed; move it away"):
+def test_a_copy_that_was_changed_is_kept(plugins):
+    target = plugin_links.install(copy=True).path
+    (target / "plugin" / "forms.py").write_text("mine = True\n")
+    with pytest.raises(ValueError, match="is a copy that was changed; move or remove"):
         plugin_links.install(copy=True)
     with pytest.raises(ValueError, match="is a copy that was changed"):
         plugin_links.uninstall()
-    assert (target / "plugin" / "facts.py").read_text() == "mine = True\n"
+    assert (target / "plugin" / "forms.py").read_text() == "mine = True\n"
 
 
-def test_a_link_to_a_package_that_is_gone_is_replaced(plugins, tmp_path):
+def test_a_link_to_an_uninstalled_package_is_replaced(plugins, tmp_path):
     plugins.mkdir(parents=True)
-    (plugins / "yolov1-fo").symlink_to(tmp_path / "gone" / "yolov1_fo" / "_plugin")
+    (plugins / "yolov1-fo").symlink_to(
+        tmp_path / "uninstalled" / "yolov1_fo" / "_plugin"
+    )
     assert plugin_links.install().is_link
     assert found() == [str(plugins / "yolov1-fo")]
 
@@ -105,26 +107,26 @@ def test_a_link_to_a_package_that_is_gone_is_replaced(plugins, tmp_path):
 def test_a_second_copy_of_the_plugin_is_refused(plugins):
     plugins.mkdir(parents=True)
     (plugins / "by-hand").symlink_to(ROOT)
-    with pytest.raises(ValueError, match=r"has the plugin .* already, in '.*by-hand'"):
+    with pytest.raises(ValueError, match=r"already has the plugin .* in '.*by-hand'"):
         plugin_links.install()
     assert [path.name for path in plugins.iterdir()] == ["by-hand"]
 
 
-def test_a_package_without_its_plugin_says_so(plugins, tmp_path, monkeypatch):
+def test_a_package_without_its_plugin_is_an_error(plugins, tmp_path, monkeypatch):
     monkeypatch.setattr(plugin_links, "__file__", str(tmp_path / "a" / "installing.py"))
-    with pytest.raises(FileNotFoundError, match="came without its plugin; install it"):
+    with pytest.raises(FileNotFoundError, match="has no plugin; install the package"):
         plugin_links.install()
 
 
-def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_created_is_one_line(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setattr(fo.config, "plugins_dir", str(tmp_path / "file" / "plugins"))
-    with pytest.raises(OSError, match="plugins' can't be made: "):
+    with pytest.raises(OSError, match="plugins' can't be created: "):
         plugin_links.install()
 
 
 def built():
-    """What pyproject.toml says of the wheel and of the sdist."""
+    """Returns the settings of wheel and sdist in pyproject.toml."""
     text = (ROOT / "pyproject.toml").read_text()
     return tomllib.loads(text)["tool"]["hatch"]["build"]["targets"]
 
@@ -142,7 +144,7 @@ print(json.dumps([
 
 
 @pytest.mark.slow
-def test_a_wheel_brings_the_plugin_along(tmp_path):
+def test_a_wheel_contains_the_plugin(tmp_path):
     wheel = built()["wheel"]
     for package in wheel["packages"]:
         shutil.copytree(
@@ -151,13 +153,15 @@ def test_a_wheel_brings_the_plugin_along(tmp_path):
             ignore=shutil.ignore_patterns("__pycache__"),
         )
     for origin, target in wheel["force-include"].items():
-        plugin_links._copy(ROOT / origin, _made(tmp_path / "site" / target))
+        path = tmp_path / "site" / target
+        path.parent.mkdir(parents=True, exist_ok=True)
+        plugin_links.copy_part(ROOT / origin, path)
     environment = {
         **os.environ,
         "PYTHONPATH": str(tmp_path / "site"),
         "FIFTYONE_PLUGINS_DIR": str(tmp_path / "plugins"),
     }
-    said = [
+    outputs = [
         subprocess.run(
             [sys.executable, "-P", *words],
             env=environment,
@@ -168,21 +172,16 @@ def test_a_wheel_brings_the_plugin_along(tmp_path):
         ).stdout
         for words in (("-m", "yolov1_fo", "install-plugin"), ("-c", OPERATORS))
     ]
-    source, operators = json.loads(said[1].splitlines()[-1])
+    source, operators = json.loads(outputs[1].splitlines()[-1])
     assert source == str(tmp_path / "site" / "yolov1_fo" / "_plugin")
-    assert f"a link of '{source}'" in said[0]
+    assert f"a link of '{source}'" in outputs[0]
     assert {"train_model", "apply_model", "yolov1_runs"} <= set(operators)
     assert (tmp_path / "plugins" / "yolov1-fo").resolve() == (
         tmp_path / "site" / "yolov1_fo" / "_plugin"
     )
 
 
-def _made(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
-
-
-def test_the_sdist_holds_what_its_tests_and_make_need():
+def test_the_sdist_contains_all_tracked_files():
     listed = {name.strip("/") for name in built()["sdist"]["include"]}
     ignored = {".ci", ".git", ".gitignore", ".venv", "pyproject.toml"}
     tracked = subprocess.run(
@@ -193,10 +192,10 @@ def test_the_sdist_holds_what_its_tests_and_make_need():
     assert all((ROOT / name).exists() for name in listed)
 
 
-def test_the_addresses_of_the_project_are_those_of_the_plugin():
+def test_project_and_plugin_have_the_same_urls():
     import yaml
 
-    said = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
     home = yaml.safe_load((ROOT / "fiftyone.yml").read_text())["url"]
-    assert said["Homepage"] == home
-    assert all(address.startswith(home) for address in said.values())
+    assert urls["Homepage"] == home
+    assert all(url.startswith(home) for url in urls.values())

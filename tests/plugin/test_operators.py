@@ -1,4 +1,4 @@
-"""Operators as the App and as Python call them."""
+"""Operators, called as the App does and from Python."""
 
 import sys
 
@@ -13,10 +13,10 @@ from tests.plugin.conftest import NAME, ROOT, SETTINGS, call, ended, error
 from yolov1_fo import __version__
 from yolov1_fo.jobs import control, status
 from yolov1_fo.publishing import local_zoo
-from yolov1_fo.runs import registry
+from yolov1_fo.runs import folders, records
 
 
-def test_card_and_register_name_the_same_operators():
+def test_fiftyone_yml_lists_the_registered_operators():
     [plugin] = [one for one in fop.list_plugins() if one.name == NAME]
     assert plugin.version == __version__
     registered = {
@@ -46,18 +46,18 @@ def test_train_form_is_filled_from_the_dataset(dataset, form):
     assert asked["val_tag"]["default"] == "val"
     assert asked["network"]["default"] == "yolov1-efficientnet-lite0"
     assert asked["epochs"]["default"] == 30
-    said = asked["what"]["view"]["label"]
-    assert said.startswith(
-        "6 images to learn from, 2 to measure on, 2 classes, 3 steps an epoch; about "
+    summary = asked["what"]["view"]["label"]
+    assert summary.startswith(
+        "6 training images, 2 validation images, 2 classes, 3 steps per epoch; about "
     )
-    assert "on this CPU, by the network's size; " in said
-    assert said.endswith("GB of memory")
+    assert "on this CPU, based on the network's size; " in summary
+    assert summary.endswith("GB of memory")
 
 
 @pytest.mark.parametrize(
     ("params", "line"),
     [
-        ({"epochs": 0}, "epochs must be a whole number of at least 1, got 0"),
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
         ({"image_size": 100}, "image_size must be a multiple of 32 pixels, got 100"),
         ({"batch_size": 64}, "batch_size 64 must be at most the number of training"),
         ({"split": "tags", "train_tag": "trian"}, "train_tag 'trian' has no samples"),
@@ -67,26 +67,26 @@ def test_train_form_is_filled_from_the_dataset(dataset, form):
         ({"network": "yolov8"}, "network must be one of yolov1"),
     ],
 )
-def test_train_form_shows_the_librarys_line(dataset, form, params, line):
+def test_train_form_shows_the_errors_of_the_library(dataset, form, params, line):
     given = {"gt_field": "ground_truth", **SETTINGS, "split": "none", **params}
     assert error(form("train_model", dataset, **given)).startswith(line)
 
 
-def test_a_dataset_that_may_vanish_is_refused(dataset, form):
+def test_a_dataset_that_is_not_persistent_is_refused(dataset, form):
     dataset.persistent = False
     given = {"gt_field": "ground_truth", **SETTINGS, "split": "none"}
     line = error(form("train_model", dataset, **given))
     assert line.endswith("set dataset.persistent = True")
 
 
-def test_forms_say_what_is_missing(dataset, form):
-    assert error(form("resume_training", dataset)).startswith("no run of this dataset")
-    assert error(form("delete_run", dataset)).startswith("no run of this dataset")
-    assert error(form("stop_training", dataset)) == "nothing goes on for this dataset"
-    assert error(form("apply_model", dataset)).startswith("there is no model yet")
+def test_forms_report_what_is_missing(dataset, form):
+    assert error(form("resume_training", dataset)) == "No stopped or failed run"
+    assert error(form("delete_run", dataset)) == "No run that can be deleted"
+    assert error(form("stop_training", dataset)) == "No running job"
+    assert error(form("apply_model", dataset)).startswith("No trained model yet")
     dataset.delete_sample_field("ground_truth")
     assert error(form("train_model", dataset)) == (
-        f"dataset '{dataset.name}' needs a field of Detections, has none"
+        f"dataset '{dataset.name}' needs a Detections field, got none"
     )
 
 
@@ -103,7 +103,7 @@ def test_forms_say_what_is_missing(dataset, form):
                 **SETTINGS,
                 "epochs": 0,
             },
-            "epochs must be a whole number",
+            "epochs must be at least 1, got 0",
         ),
         (
             "train_model",
@@ -125,15 +125,15 @@ def test_forms_say_what_is_missing(dataset, form):
             {"model": "/nowhere", "label_field": "x"},
             "run '/nowhere' is not on dataset",
         ),
-        ("resume_training", {"run_key": "none"}, "no run of this dataset has stopped"),
-        ("delete_run", {"run_key": "../.."}, "no run of this dataset stands still"),
-        ("stop_training", {"target": "none"}, "nothing goes on for this dataset"),
+        ("resume_training", {"run_key": "none"}, "No stopped or failed run"),
+        ("delete_run", {"run_key": "../.."}, "No run that can be deleted"),
+        ("stop_training", {"target": "none"}, "No running job"),
     ],
 )
 def test_operators_check_again(dataset, name, params, line):
     with pytest.raises(Exception, match=line):
         call(name, dataset, **params)
-    assert control.all_of(dataset) == []
+    assert control.list_jobs(dataset) == []
     assert dataset.list_runs() == []
 
 
@@ -150,25 +150,25 @@ def test_train_stop_resume_apply_delete(dataset, form):
         **SETTINGS,
     ).result
     assert (started["target"], started["state"]) == ("one", "running"), started
-    [job] = control.all_of(dataset)
-    for now in control.follow(job, 0.05):
+    [job] = control.list_jobs(dataset)
+    for now in control.updates(job, 0.05):
         if now.progress.label.startswith("epoch 2"):
             break
     assert form("stop_training", dataset)["target"]["type"]["values"] == ["one"]
     call("stop_training", dataset, target="one")
     assert ended(dataset, "one").progress.state == "stopped"
-    run = registry.info(dataset, "one")
+    run = records.info(dataset, "one")
     assert (run.status, run.images, run.val_images) == ("stopped", 6, 2)
 
     assert form("resume_training", dataset)["run_key"]["type"]["values"] == ["one"]
     call("resume_training", dataset, run_key="one")
-    [job] = control.all_of(dataset)
-    for now in control.follow(job, 0.05):
+    [job] = control.list_jobs(dataset)
+    for now in control.updates(job, 0.05):
         if now.progress.label.startswith(f"epoch {run.epoch + 2}"):
             break
     control.stop(now)
     assert ended(dataset, "one").progress.state == "stopped"
-    assert registry.info(dataset, "one").epoch > run.epoch
+    assert records.info(dataset, "one").epoch > run.epoch
 
     asked = form("apply_model", dataset, label_field="found")
     assert asked["model"]["default"] == "one"
@@ -191,12 +191,12 @@ def test_train_stop_resume_apply_delete(dataset, form):
     call("delete_run", dataset, run_key="one")
     assert status.rows(dataset) == []
     assert dataset.list_runs() == []
-    assert not registry.folder(dataset, "one").exists()
+    assert not folders.run_folder(dataset, "one").exists()
 
 
 @pytest.mark.slow
 def test_the_app_never_loads_tensorflow(dataset, form):
-    """In a process of its own: this one has long loaded it."""
+    """In another process: this one has loaded TensorFlow."""
     import subprocess
 
     code = (
@@ -204,16 +204,16 @@ def test_the_app_never_loads_tensorflow(dataset, form):
         f"print([o.name for o in foo.list_operators() if o.plugin_name == '{NAME}']); "
         "print([m for m in ('tensorflow', 'keras', 'jax') if m in sys.modules])"
     )
-    said = subprocess.run(
+    lines = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    assert "train_model" in said[-2]
-    assert said[-1] == "[]"
+    assert "train_model" in lines[-2]
+    assert lines[-1] == "[]"
 
 
 @pytest.fixture
 def found(dataset):
-    """The truth as predictions."""
+    """The dataset with its ground truth as predictions."""
     for sample in dataset:
         sample["found"] = fo.Detections(
             detections=[
@@ -227,7 +227,7 @@ def found(dataset):
     return dataset
 
 
-def test_evaluate_measures_and_opens_the_panel(found, form):
+def test_evaluate_opens_the_panel(found, form):
     asked = form("evaluate_model", found)
     assert asked["pred_field"]["type"]["values"] == ["found"]
     assert asked["eval_key"]["default"] == "found_eval_1"
@@ -240,15 +240,15 @@ def test_evaluate_measures_and_opens_the_panel(found, form):
         "ap50": 1.0,
         "coco_map": 1.0,
     }
-    asked_of_the_app = [one.operator_uri for one in done.executor._requests]
-    assert asked_of_the_app == ["reload_dataset", "open_panel"]
+    triggered = [one.operator_uri for one in done.executor._requests]
+    assert triggered == ["reload_dataset", "open_panel"]
     assert found.list_evaluations() == ["one"]
     assert error(form("evaluate_model", found, **params)) == (
         "eval_key 'one' exists; choose another"
     )
 
 
-def test_metrics_stand_in_fiftyones_own_evaluation(found):
+def test_metrics_are_part_of_fiftyones_own_evaluation(found):
     results = found.evaluate_detections(
         "found",
         gt_field="ground_truth",
@@ -260,7 +260,7 @@ def test_metrics_stand_in_fiftyones_own_evaluation(found):
     assert metrics["voc07"] == metrics["voc10"] == metrics["ap50"] == 1.0
 
 
-def test_inspect_tells_and_shows(dataset, form):
+def test_inspect_reports_and_shows_samples(dataset, form):
     assert form("inspect_dataset", dataset)["show"]["type"]["values"][0] == "nothing"
     done = call("inspect_dataset", dataset, gt_field="ground_truth", S=1, image_size=64)
     assert done.result["findings"]["lost"] == 3  # three images have two objects
@@ -277,7 +277,7 @@ def test_inspect_tells_and_shows(dataset, form):
 
 
 def test_publish_form_checks_the_name(dataset, form):
-    assert error(form("publish_model", dataset)) == "no run has a checkpoint yet"
+    assert error(form("publish_model", dataset)) == "No run has a checkpoint yet"
 
 
 @pytest.mark.slow
@@ -287,23 +287,23 @@ def test_each_operator_is_a_function(dataset):
 
     dataset.set_values("kind", [fo.Classification(label="by hand")] * len(dataset))
     train, rest = dataset.match_tags("train"), dataset.match_tags("val")
-    said = function("train_model")(train, run_key="one", epochs=1, **SETTINGS)
-    assert said.result["state"] == "running"
+    started = function("train_model")(train, run_key="one", epochs=1, **SETTINGS)
+    assert started.result["state"] == "running"
     assert ended(dataset, "one").progress.state == "finished"
-    assert registry.info(dataset, "one").images == 6
+    assert records.info(dataset, "one").images == 6
     for name in ("resume_training", "stop_training"):
-        with pytest.raises(Exception, match=r"has stopped|goes on"):
+        with pytest.raises(Exception, match=r"No stopped or failed run|No running job"):
             function(name)(dataset, "one")
     function("apply_model")(rest, "one", "found", confidence_thresh=0.0)
     assert ended(dataset, "found").progress.state == "finished"
     assert len(dataset.exists("found")) == 2
-    said = function("evaluate_model")(rest, "found", "ground_truth", "first")
+    function("evaluate_model")(rest, "found", "ground_truth", "first")
     assert dataset.list_evaluations() == ["first"]
-    said = function("evaluate_model")(rest, "found", iou_thresh=0.3)
-    assert said.result["eval_key"] == "found_eval_1"
+    evaluated = function("evaluate_model")(rest, "found", iou_thresh=0.3)
+    assert evaluated.result["eval_key"] == "found_eval_1"
     with pytest.raises(Exception, match=r"'kind' on a view .* got Classification"):
         function("apply_model")(dataset.select_fields(), "one", "kind")
-    assert 0 <= said.result["voc07"] <= 1
+    assert 0 <= evaluated.result["voc07"] <= 1
     assert function("inspect_dataset")(train, S=2, image_size=32).result["findings"]
     function("publish_model")(dataset, "one", "called")
     local_zoo.unpublish("called")

@@ -1,4 +1,4 @@
-"""What docs/security.md says."""
+"""The claims of docs/security.md."""
 
 import os
 import sys
@@ -15,9 +15,10 @@ from tests.plugin.watching import watching
 from yolov1_fo import files
 from yolov1_fo.cli import plugin_links
 from yolov1_fo.jobs import control, launch
+from yolov1_fo.jobs.job import OTHER_TASKS
 from yolov1_fo.pipeline import image_cache
 from yolov1_fo.publishing import local_zoo
-from yolov1_fo.runs import registry
+from yolov1_fo.runs import folders
 
 HOSTILE = (
     "../escape",
@@ -39,7 +40,7 @@ GIVEN = {"gt_field": "ground_truth", "split": "none"}
 
 
 def tree():
-    """Returns all files of FiftyOne's folders, but the database's own."""
+    """Returns all files in FiftyOne's folders, except those of the database."""
     top = Path(fo.config.default_dataset_dir).parent
     return {
         path.relative_to(top)
@@ -49,9 +50,9 @@ def tree():
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_names_lead_nowhere(dataset, form, name):
+def test_names_cannot_lead_to_other_folders(dataset, form, name):
     before = tree()
-    if name:  # else one is made up
+    if name:  # otherwise one is generated
         line = error(form("train_model", dataset, **GIVEN, **SETTINGS, run_key=name))
         assert line.startswith("run_key must be letters, digits and underscores")
         with pytest.raises(Exception, match="run_key must be"):
@@ -59,9 +60,9 @@ def test_names_lead_nowhere(dataset, form, name):
     with pytest.raises(ValueError, match="name must be letters, digits, dots"):
         local_zoo.check_name(name)
     with pytest.raises(ValueError, match="must be letters, digits"):
-        control.folder(dataset, "apply", name)
+        control.job_folder(dataset, "apply", name)
     with pytest.raises(ValueError, match="must be letters, digits"):
-        registry.folder(dataset, name)
+        folders.run_folder(dataset, name)
     for operator, params in (
         ("resume_training", {"run_key": name}),
         ("delete_run", {"run_key": name}),
@@ -72,17 +73,17 @@ def test_names_lead_nowhere(dataset, form, name):
         with pytest.raises(Exception, match=r".+"):
             call(operator, dataset, **params)
     assert tree() == before
-    assert control.all_of(dataset) == []
+    assert control.list_jobs(dataset) == []
 
 
 @pytest.mark.slow
-def test_it_writes_where_it_says_and_runs_nothing_of_a_dataset(
+def test_it_writes_only_where_documented_and_runs_no_code_of_a_dataset(
     dataset, tmp_path, tmp_path_factory, monkeypatch
 ):
-    # 1. A dataset whose words are commands, code, HTML and Markdown.
+    # 1. A dataset whose names are commands, code, HTML and Markdown.
     monkeypatch.chdir(tmp_path)
-    image_cache.clean(
-        registry.top() / registry.PIXELS
+    image_cache.clear(
+        folders.top_folder() / folders.IMAGE_CACHE
     )  # other tests may have kept the same images
     witness = tmp_path / "executed"
     code = f"__import__('pathlib').Path({str(witness)!r}).touch()"
@@ -93,18 +94,20 @@ def test_it_writes_where_it_says_and_runs_nothing_of_a_dataset(
         sample.tags = [f"; touch {witness}"]
         sample.save()
     dataset.name = f"`touch {witness}` ![x](http://127.0.0.1/x)"
-    before, in_database = tree(), known(dataset)
+    before, in_database = tree(), database_content(dataset)
 
-    # 2. All that writes.
+    # 2. Everything that writes.
     with watching(tmp_path_factory.mktemp("watch") / "notes") as notes:
-        learn_and_predict(dataset)
+        train_and_predict(dataset)
         inspect_and_publish(dataset)
 
-    # 3. Nothing was run, nothing stands elsewhere, nothing else is in the database.
+    # 3. No code was run, and no other files or database entries were written.
     assert list(tmp_path.iterdir()) == []
     check_files(tree() - before, dataset)
     check_notes(notes, dataset)
-    added = {kind: now - in_database[kind] for kind, now in known(dataset).items()}
+    added = {
+        kind: now - in_database[kind] for kind, now in database_content(dataset).items()
+    }
     assert added["ids"] == set()
     assert {name.partition("_")[0] for name in added["fields"]} == {"found", "one"}
     assert added["evaluations"] == {"one_eval"}
@@ -113,23 +116,23 @@ def test_it_writes_where_it_says_and_runs_nothing_of_a_dataset(
     assert added["tags"]
     assert added["views"]
 
-    # 4. What is deleted leaves what other jobs said.
+    # 4. After deletion only the files of other jobs remain.
     local_zoo.unpublish("secured")
     call("delete_run", dataset, run_key="one")
     left = {path.parts[3] for path in tree() - before if path.parts[2] != "pixels"}
-    assert left <= {*(place for place, _ in control.OTHERS.values()), ".one.lock"}
+    assert left <= {*(place for place, _ in OTHER_TASKS.values()), ".one.lock"}
 
 
-def learn_and_predict(dataset):
-    """Trains, stops, predicts and evaluates, each in a process of its own."""
+def train_and_predict(dataset):
+    """Trains, stops, predicts and evaluates, each in a child process."""
     call("train_model", dataset, **GIVEN, **SETTINGS, run_key="one", epochs=200)
-    [job] = control.all_of(dataset)
+    [job] = control.list_jobs(dataset)
     process = psutil.Process(job.pid)
     assert process.cmdline()[1:] == ["-P", "-m", "yolov1_fo", "--job", str(job.folder)]
     assert Path(process.cmdline()[0]).name.startswith("python")
     assert process.cwd() == str(job.folder)
     assert os.getpgid(job.pid) == job.pid != os.getpgid(0)
-    for now in control.follow(job, 0.05):
+    for now in control.updates(job, 0.05):
         if now.progress.label.startswith("epoch 2"):
             break
     call("stop_training", dataset, target="one")
@@ -153,8 +156,8 @@ def inspect_and_publish(dataset):
     call("publish_model", dataset, run_key="one", name="secured")
 
 
-def known(dataset):
-    """Returns what the database holds of a dataset, by kind."""
+def database_content(dataset):
+    """Returns what the database holds of a dataset."""
     dataset.reload()
     return {
         "ids": set(dataset.values("id")),
@@ -167,13 +170,13 @@ def known(dataset):
 
 
 def check_files(made, dataset):
-    """Checks that files stand where docs/security.md says."""
+    """Checks that files were written only where docs/security.md says."""
     runs_of = ("datasets", "__yolov1__", str(dataset._doc.id))
     published = ("models", "yolov1-published")
     places = [
         (*runs_of, "one"),
         (*runs_of, ".one.lock"),
-        *((*runs_of, place) for place, _ in control.OTHERS.values()),
+        *((*runs_of, place) for place, _ in OTHER_TASKS.values()),
         ("datasets", "__yolov1__", "pixels"),
         (*published, "secured"),
         (*published, ".lock"),
@@ -191,7 +194,7 @@ def is_within(path, places):
 
 
 def check_notes(notes, dataset):
-    """Checks what Python was told of: files, programs and connections."""
+    """Checks the files, programs and connections that Python's audit hooks reported."""
     top = Path(fo.config.default_dataset_dir).parent
     ours = (Path(fo.config.default_dataset_dir) / "__yolov1__", local_zoo.root())
     caches = [Path.home() / ".keras", *Path.home().glob(".c*/matplotlib")]
@@ -226,7 +229,7 @@ def check_notes(notes, dataset):
 @pytest.mark.slow
 def test_files_of_the_plugins_folder_are_served_through_links(dataset):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what these say of each other
+        warnings.simplefilter("ignore")  # of these libraries
         from fiftyone.server.app import app
         from starlette.testclient import TestClient
 
@@ -235,17 +238,17 @@ def test_files_of_the_plugins_folder_are_served_through_links(dataset):
     assert client.get("/plugins/yolov1/nothing").status_code == 404
 
 
-def test_a_copy_of_the_plugin_holds_no_more_than_the_plugin(tmp_path, monkeypatch):
+def test_a_copy_contains_only_the_plugin(tmp_path, monkeypatch):
     monkeypatch.setattr(fo.config, "plugins_dir", str(tmp_path))
-    copied = plugin_links.install(copy=True).place
+    copied = plugin_links.install(copy=True).path
     assert {path.name for path in copied.iterdir()} == {
-        *("fiftyone.yml", "requirements.txt", "plugin", plugin_links.MARK)
+        *("fiftyone.yml", "requirements.txt", "plugin", plugin_links.MARKER)
     }
-    held = [path for path in (copied / "plugin").rglob("*") if not path.is_dir()]
-    assert {path.suffix for path in held} == {".py"}
+    found = [path for path in (copied / "plugin").rglob("*") if not path.is_dir()]
+    assert {path.suffix for path in found} == {".py"}
 
 
-def test_names_of_other_people_are_shown_as_they_are(dataset, form):
+def test_markup_in_names_is_escaped(dataset, form):
     hostile = "![x](http://127.0.0.1/x) <b>b</b> `c`"
     for sample in dataset:
         sample["label"] = fo.Classification(label=hostile)

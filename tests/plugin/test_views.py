@@ -1,4 +1,4 @@
-"""Each kind of collection: what the forms say, and what works."""
+"""Forms and operators on each kind of collection."""
 
 import time
 
@@ -6,16 +6,18 @@ import fiftyone as fo
 import pytest
 from bson import ObjectId
 
-from plugin import facts
+from plugin import dataset_values
 from tests.plugin.conftest import SETTINGS, call, ended, error
+from yolov1_fo.datasets import output_fields
 from yolov1_fo.jobs import control
+from yolov1_fo.runs import folders
 
 FORMS = ("train_model", "apply_model", "evaluate_model", "inspect_dataset")
 
 
 @pytest.fixture
 def other():
-    """Makes persistent datasets, and deletes them."""
+    """Returns a function that creates persistent datasets, and deletes them."""
     made = []
 
     def make(samples=(), **settings):
@@ -59,20 +61,20 @@ def test_videos_are_refused(other, form, name):
     )
 
 
-def test_a_dataset_without_truth_names_what_it_has(painted_files, other, form):
+def test_missing_fields_are_reported(painted_files, other, form):
     dataset = other([fo.Sample(filepath=str(painted_files[0]["path"]))])
-    has = f"dataset '{dataset.name}' needs"
-    assert error(form("train_model", dataset)) == (
-        f"{has} a field of Detections, has none"
+    needs = f"dataset '{dataset.name}' needs"
+    assert (
+        error(form("train_model", dataset)) == f"{needs} a Detections field, got none"
     )
     assert error(form("evaluate_model", dataset)) == (
-        f"{has} 2 fields of Detections, has none"
+        f"{needs} 2 Detections fields, got none"
     )
 
 
 @pytest.fixture
 def grouped(painted_files, other):
-    """Four pairs of pictures, a left and a right one."""
+    """Four pairs of images, a left and a right one."""
     samples = []
     for left, right in zip(painted_files[::2], painted_files[1::2], strict=True):
         group = fo.Group()
@@ -92,10 +94,11 @@ def grouped(painted_files, other):
 
 
 @pytest.mark.slow
-def test_of_a_grouped_dataset_the_slice_in_view_is_taken(grouped, form):
+def test_the_active_slice_of_a_grouped_dataset_is_used(grouped, form):
     asked = form("train_model", grouped, batch_size=2)
     assert error(asked) is None
-    assert "3 images to learn from, 1 to measure on" in asked["what"]["view"]["label"]
+    summary = asked["what"]["view"]["label"]
+    assert "3 training images, 1 validation images" in summary
     given = {"gt_field": "ground_truth", "split": "none", "run_key": "one"}
     call("train_model", grouped, **given, **SETTINGS, epochs=1)
     assert ended(grouped, "one").progress.state == "finished"
@@ -110,60 +113,86 @@ def test_of_a_grouped_dataset_the_slice_in_view_is_taken(grouped, form):
 def test_a_dataset_that_is_deleted_while_it_is_trained_on(dataset):
     given = {"gt_field": "ground_truth", "split": "none", "run_key": "one"}
     call("train_model", dataset, **given, **SETTINGS, epochs=500)
-    [job] = control.all_of(dataset)
+    [job] = control.list_jobs(dataset)
     name = dataset.name
-    for now in control.follow(job, 0.05):
+    for now in control.updates(job, 0.05):
         if now.progress.label.startswith("epoch 2"):
             break
     dataset.delete()
     deadline = time.monotonic() + 60
-    for now in control.follow(job, 0.1):
+    for now in control.updates(job, 0.1):
         assert time.monotonic() < deadline, now
     assert now.progress.state == "failed"
     assert now.progress.label == f"dataset '{name}' was deleted"
 
 
 @pytest.mark.slow
-def test_a_run_that_lost_its_folder(dataset, form):
+def test_a_run_whose_folder_was_deleted(dataset, form):
     import shutil
 
     from yolov1_fo.jobs import status
-    from yolov1_fo.runs import registry
 
     given = {"gt_field": "ground_truth", "split": "none", "run_key": "one"}
     call("train_model", dataset, **given, **SETTINGS, epochs=1)
     assert ended(dataset, "one").progress.state == "finished"
-    folder = registry.folder(dataset, "one")
+    folder = folders.run_folder(dataset, "one")
     shutil.rmtree(folder)
-    lost = f"run 'one' has lost its folder '{folder}'"
+    lost = f"folder '{folder}' of run 'one' does not exist"
     asked = form("apply_model", dataset, model="one", label_field="found")
     assert error(asked) == lost
-    asked = form("publish_model", dataset, run_key="one", name="gone")
+    asked = form("publish_model", dataset, run_key="one", name="deleted")
     assert error(asked) == lost
-    with pytest.raises(Exception, match="lost its folder"):
+    with pytest.raises(Exception, match="of run 'one' does not exist"):
         call("apply_model", dataset, model="one", label_field="found")
     [row] = status.rows(dataset)
-    assert (row.status, row.says) == ("failed", "its folder is gone")
+    assert (row.status, row.message) == ("failed", "its folder was deleted")
     assert row.history == {}
     call("delete_run", dataset, run_key="one")
     assert dataset.list_runs() == []
 
 
-def test_what_forms_ask_is_counted_once_while_nothing_changes(painted, monkeypatch):
-    asked = []
+def test_values_are_cached_until_the_dataset_changes(painted, monkeypatch):
+    queried = []
     distinct = fo.DatasetView.distinct
 
     def counted(view, path):
-        asked.append(path)
+        queried.append(path)
         return distinct(view, path)
 
     monkeypatch.setattr(fo.DatasetView, "distinct", counted)
     first = painted.first()
-    for _ in range(3):  # each press of a key makes the view anew
-        assert facts.classes(painted.match_tags("train"), "ground_truth")
-        assert facts.tags(painted.match({"_id": ObjectId(first.id)})) == ["train"]
-    assert sorted(asked) == ["ground_truth.detections.label", "tags"]
+    for _ in range(3):  # every refresh of a form creates new views
+        assert dataset_values.classes(painted.match_tags("train"), "ground_truth")
+        assert dataset_values.tags(painted.match({"_id": ObjectId(first.id)})) == [
+            "train"
+        ]
+    assert sorted(queried) == ["ground_truth.detections.label", "tags"]
     first.tags.append("more")
     first.save()
     view = painted.match({"_id": ObjectId(first.id)})
-    assert facts.tags(view) == ["more", "train"]
+    assert dataset_values.tags(view) == ["more", "train"]
+
+
+def test_annotations_are_searched_once_until_the_dataset_changes(
+    dataset, form, checkpoint_dir, monkeypatch
+):
+    searches = []
+    search = output_fields.OutputField._check_no_annotations
+
+    def counted(output, where):
+        searches.append(where)
+        return search(output, where)
+
+    monkeypatch.setattr(output_fields.OutputField, "_check_no_annotations", counted)
+    params = {"model": str(checkpoint_dir), "label_field": "ground_truth"}
+    for _ in range(3):
+        assert "objects without confidence" in error(
+            form("apply_model", dataset, **params)
+        )
+    assert len(searches) == 1
+    path = "ground_truth.detections.confidence"
+    dataset.set_values(path, [[0.5] * len(one) for one in dataset.values(path)])
+    asked = form("apply_model", dataset, **params)
+    assert error(asked) is None
+    assert asked["what"]["view"]["label"].startswith("Replaces the predictions in")
+    assert len(searches) == 2

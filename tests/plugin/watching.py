@@ -1,7 +1,7 @@
-"""What a process and the jobs that it starts write, run and connect to.
+"""Records what this process and its jobs write, run and connect to.
 
-Python tells its audit hooks. In this process one notes what happens while it is asked
-to; in a job `sitecustomize`, which this module writes, appends to a file.
+It uses Python's audit hooks: in this process while recording, and in jobs through a
+generated `sitecustomize` module, which appends to a file.
 """
 
 import contextlib
@@ -18,8 +18,8 @@ import json, os, sys
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
-def noted(event, given):
-    """Returns kind and words of what matters; None of the rest."""
+def relevant(event, given):
+    """Returns the kind and words of a relevant event, else None."""
     if event == "open":
         path, mode, flags = given
         writes = bool(flags & WRITES) if isinstance(flags, int) else False
@@ -48,7 +48,7 @@ APPEND = """
 def hook(event, given, to=os.environ["WATCHED"], busy=[]):
     if busy:
         return
-    found = noted(event, given)
+    found = relevant(event, given)
     if found:
         busy.append(1)
         with open(to, "a") as file:
@@ -59,14 +59,14 @@ def hook(event, given, to=os.environ["WATCHED"], busy=[]):
 sys.addaudithook(hook)
 """
 
-_known: dict = {}
-exec(HOOK, _known)  # the same text that a job runs
+_hook_names: dict = {}
+exec(HOOK, _hook_names)  # the same code that a job runs
 _notes: list = []
-_watches = False
+_is_recording = False
 
 
 class Note(NamedTuple):
-    """What happened: write, remove, run, connect or unpickle; and its words."""
+    """An event: write, remove, run, connect or unpickle; and its words."""
 
     kind: str
     words: tuple[str, ...]
@@ -77,23 +77,23 @@ class Note(NamedTuple):
 
 
 def _hook(event: str, given: tuple) -> None:
-    if _watches:
-        found = _known["noted"](event, given)
+    if _is_recording:
+        found = _hook_names["relevant"](event, given)
         if found:
             _notes.append(found)
 
 
 @contextlib.contextmanager
 def watching(folder: Path) -> Iterator[list[Note]]:
-    """Gives a list that holds, at the end, what happened here and in the jobs.
+    """Yields a list that is filled at the end, with the events here and in jobs.
 
     Args:
-        folder: a new one, for files of ours
+        folder: created for the files of this module
     """
-    global _watches
-    if not _known.get("hooked"):
-        sys.addaudithook(_hook)  # none can be removed
-        _known["hooked"] = True
+    global _is_recording
+    if not _hook_names.get("hooked"):
+        sys.addaudithook(_hook)  # audit hooks can't be removed
+        _hook_names["hooked"] = True
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(HOOK + APPEND)
     (folder / "notes").touch()
@@ -105,11 +105,11 @@ def watching(folder: Path) -> Iterator[list[Note]]:
     }
     found: list[Note] = []
     _notes.clear()
-    _watches = True
+    _is_recording = True
     try:
         yield found
     finally:
-        _watches = False
+        _is_recording = False
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
         there = map(json.loads, (folder / "notes").read_text().splitlines())

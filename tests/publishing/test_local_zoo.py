@@ -19,7 +19,7 @@ from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import registry
 
 
-def test_published_model_is_like_any_of_the_zoo(zoo_dir, checkpoint_dir, painted):
+def test_a_published_model_is_like_any_of_the_zoo(zoo_dir, checkpoint_dir, painted):
     folder = yolov1_fo.publish(checkpoint_dir, "squares")
     assert "squares" in foz.list_zoo_models(tags="yolov1")
     model = foz.load_zoo_model("squares", confidence_thresh=0.2, cache=False)
@@ -31,9 +31,9 @@ def test_published_model_is_like_any_of_the_zoo(zoo_dir, checkpoint_dir, painted
     for sample in painted:
         assert_same(sample.zoo, sample.checkpoint, 0.2)
     assert yolov1_fo.load_model("squares").network.count_params()
-    metadata = (folder / "README.md").read_text()
-    assert metadata.startswith("# squares\n\nyolov1 for 2 classes, 32 px, 3 x 3 cells")
-    assert "classes: blue, red" in metadata
+    card = (folder / "README.md").read_text()
+    assert card.startswith("# squares\n\nyolov1 for 2 classes, 32 px, 3 x 3 cells")
+    assert "classes: blue, red" in card
 
     yolov1_fo.unpublish("squares")
     assert "squares" not in foz.list_zoo_models()
@@ -75,7 +75,9 @@ def test_any_process_finds_a_published_model(zoo_dir, checkpoint_dir):
     assert loaded.strip() == "['blue', 'red']"
 
 
-def test_what_cannot_be_published_is_one_clear_line(zoo_dir, checkpoint_dir, tmp_path):
+def test_what_can_not_be_published_is_an_error_of_one_line(
+    zoo_dir, checkpoint_dir, tmp_path
+):
     yolov1_fo.publish(checkpoint_dir, "squares")
     for name, line in (
         ("squares", "'squares' is published already"),
@@ -98,21 +100,21 @@ def test_what_cannot_be_published_is_one_clear_line(zoo_dir, checkpoint_dir, tmp
     ]
 
 
-def test_a_write_that_fails_leaves_nothing(zoo_dir, checkpoint_dir, monkeypatch):
-    def full(source, target):
+def test_a_failed_write_leaves_nothing(zoo_dir, checkpoint_dir, monkeypatch):
+    def fail(source, target):
         Path(target).write_bytes(b"half")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(shutil, "copyfile", full)
+    monkeypatch.setattr(shutil, "copyfile", fail)
     with pytest.raises(OSError, match="squares' can't be written: No space left"):
         yolov1_fo.publish(checkpoint_dir, "squares")
     assert not local_zoo.root().exists()
 
 
-def test_a_manifest_edited_by_hand_spoils_only_itself(zoo_dir, checkpoint_dir, caplog):
+def test_a_damaged_manifest_affects_only_its_model(zoo_dir, checkpoint_dir, caplog):
     folder = yolov1_fo.publish(checkpoint_dir, "squares")
     yolov1_fo.publish(checkpoint_dir, "others")
-    (folder / "manifest.json").write_text("{ this is no JSON")
+    (folder / "manifest.json").write_text("{ this is not JSON")
     assert set(foz.list_zoo_models()) & {"squares", "others"} == {"others"}
     assert yolov1_fo.load_model("squares").classes == ["blue", "red"]
     metadata = json.loads((folder / "run.json").read_text())
@@ -123,7 +125,7 @@ def test_a_manifest_edited_by_hand_spoils_only_itself(zoo_dir, checkpoint_dir, c
     assert not folder.exists()
 
 
-def test_a_published_model_that_lost_its_weights_says_so(zoo_dir, checkpoint_dir):
+def test_missing_weights_of_a_published_model_are_an_error(zoo_dir, checkpoint_dir):
     folder = yolov1_fo.publish(checkpoint_dir, "squares")
     (folder / "network.keras").unlink()
     with pytest.raises(FileNotFoundError, match=r"'squares' is damaged: .* publish it"):
@@ -149,7 +151,9 @@ def other(checkpoint_dir, tmp_path):
     return folder
 
 
-def test_zoo_gives_the_model_that_is_published_now(zoo_dir, checkpoint_dir, other):
+def test_the_zoo_returns_the_model_that_is_published_now(
+    zoo_dir, checkpoint_dir, other
+):
     yolov1_fo.publish(checkpoint_dir, "again")
     yolov1_fo.publish(checkpoint_dir, "again-and-more")
     held = [
@@ -168,9 +172,7 @@ def test_zoo_gives_the_model_that_is_published_now(zoo_dir, checkpoint_dir, othe
     assert held[0].classes == ["blue", "red"]
 
 
-def test_zoo_that_is_read_once_notices_a_publication(
-    zoo_dir, checkpoint_dir, monkeypatch
-):
+def test_a_cached_zoo_includes_new_models(zoo_dir, checkpoint_dir, monkeypatch):
     monkeypatch.setattr(fo.config, "model_zoo_manifest_cache_enabled", True)
     assert "squares" not in foz.list_zoo_models()
     yolov1_fo.publish(checkpoint_dir, "squares")
@@ -193,7 +195,7 @@ except ValueError as error:
 
 
 @pytest.mark.slow
-def test_two_publishes_of_one_name_leave_one_whole_model(zoo_dir, checkpoint_dir):
+def test_of_two_publishers_of_one_name_one_succeeds(zoo_dir, checkpoint_dir):
     racers = [
         subprocess.Popen(
             [sys.executable, "-c", RACE, checkpoint_dir],
@@ -207,8 +209,8 @@ def test_two_publishes_of_one_name_leave_one_whole_model(zoo_dir, checkpoint_dir
     for racer in racers:
         racer.stdin.write("go\n")
         racer.stdin.flush()
-    said = sorted(racer.communicate()[0].splitlines()[-1] for racer in racers)
-    assert said == [
+    lines = sorted(racer.communicate()[0].splitlines()[-1] for racer in racers)
+    assert lines == [
         "'raced' is published already; choose another name, or unpublish it",
         str(local_zoo.root() / "raced"),
     ]
@@ -216,41 +218,43 @@ def test_two_publishes_of_one_name_leave_one_whole_model(zoo_dir, checkpoint_dir
     assert yolov1_fo.load_model("raced").classes == ["blue", "red"]
 
 
-def test_a_name_taken_while_the_lock_is_awaited_stays(
+def test_a_model_published_while_waiting_for_the_lock_is_kept(
     zoo_dir, checkpoint_dir, other, monkeypatch
 ):
-    alone = local_zoo._alone
+    locked = local_zoo._locked
 
     @contextlib.contextmanager
-    def late():
-        monkeypatch.setattr(local_zoo, "_alone", alone)
+    def publish_first():
+        monkeypatch.setattr(local_zoo, "_locked", locked)
         yolov1_fo.publish(other, "squares")
-        with alone():
+        with locked():
             yield
 
-    monkeypatch.setattr(local_zoo, "_alone", late)
+    monkeypatch.setattr(local_zoo, "_locked", publish_first)
     with pytest.raises(ValueError, match="'squares' is published already"):
         yolov1_fo.publish(checkpoint_dir, "squares")
     assert yolov1_fo.load_model("squares").classes == list(CLASSES)
 
 
-def test_a_name_taken_while_it_is_checked_is_published_already(
+def test_a_model_published_during_the_check_of_the_name_is_an_error(
     zoo_dir, checkpoint_dir, other, monkeypatch
 ):
-    others = local_zoo._others
+    zoo_names = local_zoo._zoo_names
 
-    def late():
-        monkeypatch.setattr(local_zoo, "_others", others)
+    def publish_first():
+        monkeypatch.setattr(local_zoo, "_zoo_names", zoo_names)
         yolov1_fo.publish(other, "squares")
-        return others()
+        return zoo_names()
 
-    monkeypatch.setattr(local_zoo, "_others", late)
+    monkeypatch.setattr(local_zoo, "_zoo_names", publish_first)
     with pytest.raises(ValueError, match="'squares' is published already"):
         yolov1_fo.publish(checkpoint_dir, "squares")
 
 
-def test_another_that_publishes_for_long_is_said(zoo_dir, checkpoint_dir, monkeypatch):
-    monkeypatch.setattr(local_zoo, "PATIENCE", 0)
+def test_a_process_that_publishes_for_long_is_an_error(
+    zoo_dir, checkpoint_dir, monkeypatch
+):
+    monkeypatch.setattr(local_zoo, "LOCK_TIMEOUT", 0)
     yolov1_fo.publish(checkpoint_dir, "squares")
     with files.locked(local_zoo.root() / local_zoo.LOCK):
         with pytest.raises(OSError, match=r"another process publishes into '.*'; try"):
@@ -260,7 +264,7 @@ def test_another_that_publishes_for_long_is_said(zoo_dir, checkpoint_dir, monkey
     assert local_zoo.names() == ["squares"]
 
 
-def test_what_a_killed_publish_leaves_counts_for_nothing(zoo_dir, checkpoint_dir):
+def test_what_a_killed_publisher_left_is_ignored_and_removed(zoo_dir, checkpoint_dir):
     kill = (
         "import os, shutil, sys, yolov1_fo; "
         "shutil.copyfile = lambda *_: os._exit(9); "
@@ -276,10 +280,17 @@ def test_what_a_killed_publish_leaves_counts_for_nothing(zoo_dir, checkpoint_dir
     assert "squares" not in foz.list_zoo_models()
     assert local_zoo.clean() == 1
     assert local_zoo.clean() == 0
-    left = local_zoo.root() / ".squares.0123.unfinished"
-    left.mkdir(parents=True)
+    leftover = local_zoo.root() / ".squares.0123.unfinished"
+    others = [
+        local_zoo.root() / ".-x.0123.unfinished",
+        local_zoo.root() / ".a b.01.unfinished",
+    ]
+    for path in (leftover, *others):
+        path.mkdir(parents=True)
     yolov1_fo.publish(checkpoint_dir, "squares")
-    assert not left.exists()
+    assert not leftover.exists()
+    assert all(path.exists() for path in others)  # no names of models: not ours
+    assert local_zoo.clean() == 0
 
 
 def test_links_in_the_zoo_are_not_followed(zoo_dir, checkpoint_dir, tmp_path):
@@ -287,23 +298,24 @@ def test_links_in_the_zoo_are_not_followed(zoo_dir, checkpoint_dir, tmp_path):
     precious.mkdir()
     (precious / "file").touch()
     local_zoo.root().mkdir(parents=True)
-    (local_zoo.root() / ".squares.unfinished").symlink_to(precious)
+    (local_zoo.root() / ".squares.0123.unfinished").symlink_to(precious)
     (local_zoo.root() / "nowhere").symlink_to(tmp_path / "nothing")
-    with pytest.raises(ValueError, match="nowhere' stands in its place; remove it"):
+    with pytest.raises(ValueError, match="nowhere' exists; remove it, or choose"):
         yolov1_fo.publish(checkpoint_dir, "nowhere")
     (local_zoo.root() / "mine").symlink_to(precious)
     yolov1_fo.unpublish("mine")
     yolov1_fo.publish(checkpoint_dir, "squares")
-    assert [one.name for one in precious.iterdir()] == ["file"]
+    assert [path.name for path in precious.iterdir()] == ["file"]
+    assert local_zoo.leftovers() == []
     assert (local_zoo.root() / "nowhere").is_symlink()
 
 
 def test_a_run_key_is_published_like_its_checkpoint(
     zoo_dir, checkpoint_dir, painted, monkeypatch
 ):
-    known = {"one": str(checkpoint_dir)}
-    monkeypatch.setattr(registry, "exists", lambda dataset, key: key in known)
-    monkeypatch.setattr(registry, "checkpoint_dir", lambda dataset, key: known[key])
+    runs = {"one": str(checkpoint_dir)}
+    monkeypatch.setattr(registry, "exists", lambda dataset, key: key in runs)
+    monkeypatch.setattr(registry, "existing_folder", lambda dataset, key: runs[key])
     folder = yolov1_fo.publish("one", "by-key", dataset=painted)
     assert (folder / "run.json").read_text() == (
         (checkpoint_dir / "run.json").read_text()
@@ -313,22 +325,22 @@ def test_a_run_key_is_published_like_its_checkpoint(
         yolov1_fo.publish("one", "other")
 
 
-def test_a_run_key_that_is_not_there_is_one_line(zoo_dir, painted):
+def test_an_unknown_run_key_is_an_error_of_one_line(zoo_dir, painted):
     with pytest.raises(ValueError, match="run 'none' is not on dataset"):
         yolov1_fo.publish("none", "other", dataset=painted)
 
 
 @pytest.mark.parametrize("part", ["base_name", "base_filename", "tags", "models"])
-def test_damaged_models_are_named_and_spoil_nothing(zoo_dir, checkpoint_dir, part):
+def test_damaged_models_are_listed_and_can_be_unpublished(
+    zoo_dir, checkpoint_dir, part
+):
     folder = yolov1_fo.publish(checkpoint_dir, "squares")
-    said = json.loads((folder / "manifest.json").read_text())
-    (said if part == "models" else said["models"][0])[part] = 7
-    (folder / "manifest.json").write_text(json.dumps(said))
+    content = json.loads((folder / "manifest.json").read_text())
+    (content if part == "models" else content["models"][0])[part] = 7
+    (folder / "manifest.json").write_text(json.dumps(content))
     assert local_zoo.damaged() == {"squares": "its manifest.json was changed"}
     if part == "base_filename":  # FiftyOne itself can list no model then
-        with pytest.raises(
-            ValueError, match=r"zoo of models can't be read: .* model '"
-        ):
+        with pytest.raises(ValueError, match=r"model zoo can't be read: .* model '"):
             yolov1_fo.publish(checkpoint_dir, "other")
     else:
         yolov1_fo.publish(checkpoint_dir, "other")
@@ -336,11 +348,13 @@ def test_damaged_models_are_named_and_spoil_nothing(zoo_dir, checkpoint_dir, par
     assert local_zoo.damaged() == {}
 
 
-def test_a_pipe_in_place_of_a_manifest_keeps_nobody_waiting(zoo_dir, checkpoint_dir):
+def test_a_pipe_in_place_of_a_manifest_blocks_nobody(zoo_dir, checkpoint_dir):
     folder = yolov1_fo.publish(checkpoint_dir, "squares")
     (folder / "manifest.json").unlink()
     os.mkfifo(folder / "manifest.json")
-    with pytest.raises(ValueError, match=r"'squares' is damaged: .* is no file; unpub"):
+    with pytest.raises(
+        ValueError, match=r"'squares' is damaged: .* is not a file; unpub"
+    ):
         yolov1_fo.publish(checkpoint_dir, "other")
     yolov1_fo.unpublish("squares")
     yolov1_fo.publish(checkpoint_dir, "other")

@@ -5,7 +5,7 @@ from yolov1_fo.config import NetworkConfig, TrainConfig
 from yolov1_fo.publishing import model_card
 
 
-def metadata(**known):
+def metadata(**changes):
     settings = json.loads(json.dumps(asdict(TrainConfig(C=2, epochs=3, image_size=96))))
     return {
         "run_key": "mine",
@@ -22,11 +22,11 @@ def metadata(**known):
         "versions": {"keras": "3.15"},
         "epoch": 2,
         "metrics": {"loss": 1.25, "val_voc07": 0.5, "note": "none"},
-        **known,
+        **changes,
     }
 
 
-def test_a_card_tells_what_the_run_was():
+def test_a_card_describes_the_run():
     lines = model_card.text("streets", metadata()).splitlines()
     for line in (
         "# streets",
@@ -35,39 +35,39 @@ def test_a_card_tells_what_the_run_was():
         'model = foz.load_zoo_model("streets")',
         "- classes: car, bus",
         "- 40 images with 90 objects: dataset 'streets', field 'ground_truth'",
-        "- measured on 10 others",
+        "- validation split: 10 images",
         "- 7 boxes left out: other class",
         "- 1 images left out: they could not be read",
         "- run 'mine', epoch 2 of 3",
         "- on GPU; keras 3.15",
         "| image_size | 96 | 448 |",
         "| epochs | 3 | 135 |",
-        "| val_voc07 | 0.5 | VOC07 mAP at IoU 0.5, on the images to measure on |",
-        "| loss | 1.25 | loss on the images to learn from |",
+        "| val_voc07 | 0.5 | VOC07 mAP at IoU 0.5 on the validation split |",
+        "| loss | 1.25 | loss on the training split |",
     ):
         assert line in lines
     settings = [line for line in lines if line.count("|") == 4]
     assert len(settings) == 2 + 2 + 2 + 2  # heads, rules, settings, metrics
 
 
-def test_a_network_that_was_not_trained_here_says_where_it_is_from():
-    known = NetworkConfig(network="darknet-yolov1", C=2)
+def test_the_card_of_an_imported_network_names_its_origin():
+    config = NetworkConfig(network="darknet-yolov1", C=2)
     imported = {
         "classes": ["car", "bus"],
-        "settings": asdict(known),
-        "origin": "weights of Darknet's, 'yolov1.weights'",
+        "settings": asdict(config),
+        "origin": "Darknet weights 'yolov1.weights'",
     }
-    said = model_card.text("imported", imported)
-    assert "7 x 7 cells, weights of Darknet's, 'yolov1.weights'.\n" in said
-    assert "each with 3 boxes" in said
-    assert "learned" not in said
-    assert "?" not in said
+    card = model_card.text("imported", imported)
+    assert "7 x 7 cells, Darknet weights 'yolov1.weights'.\n" in card
+    assert "each with 3 boxes" in card
+    assert "## Training" not in card
+    assert "?" not in card
 
 
-def test_names_of_others_make_no_markdown():
+def test_names_are_escaped_in_markdown():
     names = ["![x](http://x)", "<img src=x>", "a\nb", "snake_case", "_it_", "# x"]
-    said = model_card.text("mine", metadata(classes=names, dataset="`rm`"))
+    card = model_card.text("mine", metadata(classes=names, dataset="`rm`"))
     assert (
         r"- classes: \!\[x\](http://x), \<img src=x\>, a b, snake_case, \_it\_, # x"
-    ) in said.splitlines()
-    assert r"dataset '\`rm\`'" in said
+    ) in card.splitlines()
+    assert r"dataset '\`rm\`'" in card

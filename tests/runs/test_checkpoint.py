@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from yolov1_fo.config import NetworkConfig
-from yolov1_fo.networks import build
+from yolov1_fo.networks import build, keras_file
 from yolov1_fo.runs import checkpoint
 
 METADATA = {"classes": ["a"], "settings": {}}
@@ -22,23 +22,26 @@ def save(root, epoch, net, best=True):
     return root / checkpoint.epoch_name(epoch)
 
 
+def names(root):
+    return sorted(path.name for path in root.iterdir())
+
+
 def test_round_trip_predicts_the_same(tmp_path, net, rng):
     folder = save(tmp_path, 1, net)
     x = rng.uniform(0, 1, (2, 32, 32, 3)).astype(np.float32)
-    np.testing.assert_array_equal(build.load(folder / "network.keras")(x), net(x))
+    np.testing.assert_array_equal(keras_file.load(folder / "network.keras")(x), net(x))
     assert checkpoint.read_metadata(folder) == {"format": 2, **METADATA, "epoch": 1}
 
 
-def test_old_folders_go_and_the_best_stays(tmp_path, net):
+def test_only_the_last_and_the_best_checkpoint_are_kept(tmp_path, net):
     for epoch, best in ((1, True), (2, True), (3, False), (4, False)):
         save(tmp_path, epoch, net, best)
-    left = sorted(path.name for path in tmp_path.iterdir())
-    assert left == ["best", "epoch_0002", "epoch_0004", "last"]
+    assert names(tmp_path) == ["best", "epoch_0002", "epoch_0004", "last"]
     assert checkpoint.resolve(tmp_path) == tmp_path / "epoch_0002"
     assert checkpoint.resolve(tmp_path / "epoch_0004") == tmp_path / "epoch_0004"
 
 
-def test_last_stands_in_for_a_best(tmp_path, net):
+def test_the_last_checkpoint_is_used_without_a_best_one(tmp_path, net):
     save(tmp_path, 3, net, best=False)
     assert checkpoint.resolve(tmp_path).name == "epoch_0003"
 
@@ -48,31 +51,23 @@ def test_weights_that_are_not_finite_are_never_written(tmp_path, net):
     net.weights[0].assign(net.weights[0] * np.inf)
     with pytest.raises(ValueError, match="weight 'conv_01/kernel' is not finite"):
         save(tmp_path, 2, net)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "best",
-        "epoch_0001",
-        "last",
-    ]
+    assert names(tmp_path) == ["best", "epoch_0001", "last"]
 
 
 def test_a_failed_write_leaves_the_old_checkpoint(tmp_path, net, monkeypatch):
     save(tmp_path, 1, net)
 
-    def full(self, path):
+    def fail(self, path):
         path.write_bytes(b"half")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(keras.Model, "save", full)
+    monkeypatch.setattr(keras.Model, "save", fail)
     with pytest.raises(OSError, match="No space"):
         save(tmp_path, 2, net)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "best",
-        "epoch_0001",
-        "last",
-    ]
+    assert names(tmp_path) == ["best", "epoch_0001", "last"]
 
 
-def test_a_missing_checkpoint_is_one_clear_line(tmp_path, net):
+def test_a_missing_checkpoint_is_an_error_of_one_line(tmp_path, net):
     with pytest.raises(FileNotFoundError, match=r"nowhere' does not exist"):
         checkpoint.resolve(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match=r"has no run\.json"):
@@ -92,16 +87,16 @@ def test_a_missing_checkpoint_is_one_clear_line(tmp_path, net):
         (json.dumps({"format": 1, "classes": []}), "lacks settings"),
     ],
 )
-def test_a_card_that_does_not_fit_is_one_clear_line(tmp_path, net, text, line):
+def test_invalid_metadata_is_an_error_of_one_line(tmp_path, net, text, line):
     folder = save(tmp_path, 1, net)
     (folder / "run.json").write_text(text)
     with pytest.raises(ValueError, match=line):
         checkpoint.read_metadata(folder)
 
 
-def test_a_broken_network_is_one_clear_line(tmp_path, net):
+def test_a_broken_network_is_an_error_of_one_line(tmp_path, net):
     folder = save(tmp_path, 1, net)
     (folder / "network.keras").write_bytes(b"PK\x03\x04 no more")
     with pytest.raises(ValueError, match=r"network\.keras' can't be read") as caught:
-        build.load(folder / "network.keras")
+        keras_file.load(folder / "network.keras")
     assert "\n" not in str(caught.value)

@@ -1,7 +1,6 @@
-"""What a user's database and folders hold, as an earlier version left them.
+"""A user's database and folders, as an earlier version wrote them.
 
-`format1.zip` was made by `make.py` with the code of its day; `put` lays it into the
-database and the folders of today.
+`format1.zip` was made by `make.py` with the code of that version; `put` unpacks it.
 """
 
 import zipfile
@@ -10,11 +9,18 @@ from pathlib import Path
 from bson import json_util
 
 from tests import painting
-from yolov1_fo.architectures import Architecture, Connected, Conv, Dropout, Local, Pool
+from yolov1_fo.architectures import (
+    Architecture,
+    Connected,
+    Conv,
+    Dropout,
+    LocalConv,
+    Pool,
+)
 
 ARCHIVE = Path(__file__).parent / "format1.zip"
 HOME = "{{HOME}}"
-"""Stands in texts for the folder that everything lies in."""
+"""Placeholder in text files for the folder that holds everything."""
 DATASET = "stored"
 TEXTS = {".json", ".md", ".csv", ".txt", ""}
 NETWORKS = {
@@ -22,17 +28,17 @@ NETWORKS = {
         (Conv(4, 3, 2), Pool(), Conv(8, 3, 2), Pool(), Connected(16), Dropout())
     ),
     "stored-local": Architecture(
-        (Conv(4, 7, 2, True), Pool(), Local(2, 3), Dropout(), Connected(8))
+        (Conv(4, 7, 2, True), Pool(), LocalConv(2, 3), Dropout(), Connected(8))
     ),
 }
-"""What was trained; they stay as they are."""
+"""The networks of the archive, which must not change."""
 
 
 def put(folder: Path) -> None:
-    """Unpacks everything, and adds what belongs there to FiftyOne's database.
+    """Unpacks the archive and adds its documents to FiftyOne's database.
 
     Args:
-        folder: that is empty; `datasets`, `images` and `models` will be in it
+        folder: empty; will hold `datasets`, `images` and `models`
     """
     import fiftyone.core.odm as foo
 

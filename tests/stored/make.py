@@ -15,7 +15,7 @@ SETTINGS = {**micro.SETTINGS, "network": "stored"}
 
 
 def main() -> int:
-    """Fills the sandbox, and packs it into the archive that the caller names."""
+    """Fills the sandbox, and packs it into the archive."""
     home = sandbox.home()
     (home / "images").mkdir()
     _fill(home)
@@ -45,7 +45,7 @@ def _fill(home: Path) -> None:
         sample.save()
     train, val = dataset.match_tags("train"), dataset.match_tags("val")
 
-    # 1. A classifier, a finished run, and one that was stopped.
+    # 1. A classifier, a finished run and a stopped run.
     yolov1_fo.pretrain(
         train,
         label_field="colour",
@@ -74,7 +74,7 @@ def _fill(home: Path) -> None:
     except KeyboardInterrupt:
         print("stopped after epoch 2 of 4")
 
-    # 2. Predictions: shifted truth, so that an evaluation has something to count.
+    # 2. Predictions: shifted ground truth, so that the evaluation is not trivial.
     for sample in dataset:
         found = [
             fo.Detection(
@@ -87,7 +87,7 @@ def _fill(home: Path) -> None:
         sample["predictions"] = fo.Detections(detections=found)
         sample.save()
 
-    # 3. One evaluation of each method of ours, and one by a job of the App's.
+    # 3. An evaluation with each of our methods, and one by a job.
     yolov1_fo.evaluate(val, "predictions", eval_key="ours")
     dataset.evaluate_detections(
         "predictions",
@@ -97,11 +97,11 @@ def _fill(home: Path) -> None:
         progress=False,
     )
     job = launch.evaluate(val, "predictions", "ground_truth", "by_job")
-    *_, job = control.follow(job, 0.1)
+    *_, job = control.updates(job, 0.1)
     if job.progress.state != "finished":
         raise RuntimeError(job.log())
 
-    # 4. A published model and what it finds; a network of layers that carry our name.
+    # 4. A published model with its detections; a network of our registered layers.
     yolov1_fo.publish(run.checkpoint_dir, "stored-model")
     model = yolov1_fo.load_model("stored-model")
     yolov1_fo.apply(dataset, model, label_field="found", progress=False)
@@ -112,7 +112,7 @@ def _fill(home: Path) -> None:
 
 
 def _dumped() -> str:
-    """Returns what FiftyOne's database holds of the dataset."""
+    """Returns the documents in FiftyOne's database as JSON."""
     import fiftyone.core.odm as foo
     from bson import json_util
 
@@ -122,12 +122,12 @@ def _dumped() -> str:
         for name in sorted(database.list_collection_names())
         if name != "config"
     }
-    known = {name: documents for name, documents in held.items() if documents}
-    return json_util.dumps(known, json_options=json_util.CANONICAL_JSON_OPTIONS)
+    filled = {name: documents for name, documents in held.items() if documents}
+    return json_util.dumps(filled, json_options=json_util.CANONICAL_JSON_OPTIONS)
 
 
 def _pack(home: Path, archive: Path) -> None:
-    """Packs what is not made anew, the folder's name replaced."""
+    """Packs all but what can be made again, with the folder's name replaced."""
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
         for path in sorted(home.rglob("*")):
             name = path.relative_to(home)

@@ -7,18 +7,21 @@ import pytest
 import yolov1_fo
 from tests import golden
 from tests.micro import GOLDEN
-from yolov1_fo.architectures import NETWORKS, backbone
+from yolov1_fo.architectures import NETWORKS, classifier_layers
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.networks import build
+from yolov1_fo.networks import build, keras_file
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import checkpoint
-from yolov1_fo.training import callbacks, examples, loop
+from yolov1_fo.training import examples, validation
+from yolov1_fo.training.learner import build_learner
 
 
 @pytest.fixture
 def labelled(painted, micro, monkeypatch):
     """The painted images with their colours as labels; the sixth has none."""
-    monkeypatch.setitem(NETWORKS, "micro", NETWORKS["micro"]._replace(classified=2))
+    monkeypatch.setitem(
+        NETWORKS, "micro", NETWORKS["micro"]._replace(pretrained_convs=2)
+    )
     for sample in painted:
         colours = sorted({d.label for d in sample.ground_truth.detections})
         labels = [fo.Classification(label=colour) for colour in colours]
@@ -44,7 +47,7 @@ def pretrain(dataset, small, label_field="colour", **settings):
 
 
 def test_the_papers_classifier_is_its_first_20_convolutions():
-    layers = backbone(NETWORKS["yolov1"])
+    layers = classifier_layers(NETWORKS["yolov1"])
     assert sum(type(layer).__name__ == "Conv" for layer in layers) == 20
     assert layers == NETWORKS["yolov1"].layers[: len(layers)]
     net = build.classifier(TrainConfig(network="fast-yolov1", image_size=224, C=5))
@@ -73,7 +76,7 @@ def test_it_learns_what_images_show(labelled, small, label_field):
 @pytest.mark.slow
 def test_its_backbone_starts_a_training(labelled, micro, small):
     classifier = pretrain(labelled, small, run_key="classifier", epochs=1)
-    learned = build.load(
+    learned = keras_file.load(
         checkpoint.resolve(classifier.checkpoint_dir) / "network.keras"
     )
     for source in ("classifier", classifier.checkpoint_dir):
@@ -83,7 +86,9 @@ def test_its_backbone_starts_a_training(labelled, micro, small):
             epochs=1,
             **{**micro, "learning_rate": 0.0, "weight_decay": 0.0},
         )
-        started = build.load(checkpoint.resolve(run.checkpoint_dir) / "network.keras")
+        started = keras_file.load(
+            checkpoint.resolve(run.checkpoint_dir) / "network.keras"
+        )
         for name in ("conv_01", "conv_03"):
             for a, b in zip(
                 started.get_layer(name).get_weights(),
@@ -112,7 +117,7 @@ def test_stopped_before_its_first_checkpoint_it_begins_with_its_backbone(
     again = yolov1_fo.train(labelled, resume="cut", progress=False)
     for name in ("conv_01", "conv_03"):
         ours, theirs = (
-            build.load(checkpoint.resolve(run.checkpoint_dir) / "network.keras")
+            keras_file.load(checkpoint.resolve(run.checkpoint_dir) / "network.keras")
             .get_layer(name)
             .get_weights()
             for run in (again, whole)
@@ -124,12 +129,12 @@ def test_stopped_before_its_first_checkpoint_it_begins_with_its_backbone(
 def test_a_backbone_of_other_layers_is_one_line(labelled, micro, small, monkeypatch):
     pretrain(labelled, small, run_key="plain", epochs=1)
     line = (
-        "was pretrained as micro with batch_norm=False; it fits networks that begin "
-        "with the same layers, got micro with batch_norm=True"
+        "were pretrained as micro with batch_norm=False; they fit networks with the "
+        "same first layers, got micro with batch_norm=True"
     )
     with pytest.raises(ValueError, match=line):
         yolov1_fo.train(labelled, weights="plain", **{**micro, "batch_norm": True})
-    dark = NETWORKS["micro"]._replace(pixels=(0.0, 1.0))
+    dark = NETWORKS["micro"]._replace(input_range=(0.0, 1.0))
     monkeypatch.setitem(NETWORKS, "dark", dark)
     with pytest.raises(ValueError, match="got dark with batch_norm=False"):
         yolov1_fo.train(labelled, weights="plain", **{**micro, "network": "dark"})
@@ -141,7 +146,7 @@ def test_darknets_classifier_starts_a_training(monkeypatch, tmp_path):
     (tmp_path / "conv.weights").write_bytes(content[: 20 + 4 * 1208])  # 2 convolutions
     monkeypatch.setitem(NETWORKS, "golden", GOLDEN["micro"])
     config = TrainConfig(network="golden", image_size=56, C=3, batch_size=2)
-    started = loop.build_learner(config, 2, weights=tmp_path / "conv.weights")
+    started = build_learner(config, 2, weights=tmp_path / "conv.weights")
     theirs = np.frombuffer(content[20:], "<f4")
     beta = started.network.get_layer("conv_01_norm").beta
     np.testing.assert_array_equal(beta.numpy(), theirs[:8])
@@ -156,7 +161,7 @@ def test_it_is_resumed_as_any_training(labelled, small):
     whole = pretrain(labelled, small, run_key="whole", epochs=4)
     with pytest.raises(KeyboardInterrupt):
         pretrain(labelled, small, run_key="halved", epochs=4, on_epoch=stop)
-    with pytest.raises(ValueError, match="run 'halved' goes on with pretrain"):
+    with pytest.raises(ValueError, match="run 'halved' must be resumed with pretrain"):
         yolov1_fo.train(labelled, resume="halved")
     with pytest.raises(ValueError, match="from the run; got label_field too"):
         yolov1_fo.pretrain(labelled, "colours", resume="halved")
@@ -174,7 +179,7 @@ def test_it_is_resumed_as_any_training(labelled, small):
 @pytest.mark.slow
 def test_a_classifier_is_no_detector(labelled, small):
     run = pretrain(labelled, small, epochs=1)
-    line = "must be one of train, got one of pretrain"
+    line = "must come from train, got one from pretrain"
     with pytest.raises(ValueError, match=line):
         yolov1_fo.load_model(run.checkpoint_dir)
     with pytest.raises(ValueError, match=line):
@@ -204,7 +209,7 @@ def test_accuracies_worked_by_hand(labelled, small):
     said = type(
         "Said", (), {"predict_on_batch": lambda self, x: np.tile(logits, (len(x), 1))}
     )
-    measured = callbacks.ClassifierValidator(listing, config)(said())
+    measured = validation.ClassifierValidator(listing, config)(said())
     assert measured["val_top1"] == pytest.approx(1 / 8)
     assert measured["val_top5"] == pytest.approx(7 / 8)
     total = math.log(np.exp(logits).sum())
@@ -217,7 +222,7 @@ def test_accuracies_worked_by_hand(labelled, small):
     [
         (
             {"label_field": "shade"},
-            "'shade' on dataset .* is not there; .* classifications: colour, colours",
+            "'shade' is not on dataset .*; fields with .* colour, colours",
         ),
         (
             {"label_field": "ground_truth"},
@@ -228,7 +233,7 @@ def test_accuracies_worked_by_hand(labelled, small):
             "has a pretrained backbone; .* among yolov1, fast-yolov1",
         ),
         ({"classes": ["blue"]}, "classes lack labels of 'colour' .*: red"),
-        ({"epochs": 0}, "epochs must be a whole number"),
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
     ],
 )
 def test_what_does_not_fit_is_one_line(labelled, small, arguments, line):
@@ -244,10 +249,10 @@ def test_what_does_not_fit_is_one_line(labelled, small, arguments, line):
         (
             "nothing",
             FileNotFoundError,
-            "weights 'nothing' is no file, no folder and no run",
+            "weights 'nothing' is not a file, a folder or a run",
         ),
-        ("DETECTOR", ValueError, "must be one of pretrain, got one of train"),
-        ("PICTURE", ValueError, "is none of Darknet's"),
+        ("DETECTOR", ValueError, "must come from pretrain, got one from train"),
+        ("PICTURE", ValueError, "is not a Darknet weights file"),
         (
             "WEIGHTS",
             ValueError,

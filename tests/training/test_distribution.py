@@ -11,7 +11,7 @@ import pytest
 import yolov1_fo
 from tests import mongod
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.runs import registry
+from yolov1_fo.runs import records
 from yolov1_fo.training.distribution import ONE, Devices, share
 
 NAMES = ("loss", "coord_xy", "class_probs", "val_loss", "val_voc07")
@@ -39,19 +39,19 @@ def said(process):
     return [json.loads(line[5:]) for line in lines], error
 
 
-def on_jax(arguments, num_workers=1):
+def on_jax(arguments, processes=1):
     """Returns what each worker says, and its exit code."""
     address = f"127.0.0.1:{mongod.free_port()}"
     environment = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    if num_workers > 1:
+    if processes > 1:
         environment |= {
             "KERAS_DISTRIBUTION_JOB_ADDRESSES": address,
-            "KERAS_DISTRIBUTION_NUM_PROCESSES": str(num_workers),
+            "KERAS_DISTRIBUTION_NUM_PROCESSES": str(processes),
             "JAX_COORDINATOR_BIND_ADDRESS": address,
         }
     processes = [
         start(arguments, **environment, KERAS_DISTRIBUTION_PROCESS_ID=str(worker))
-        for worker in range(num_workers)
+        for worker in range(processes)
     ]
     return [said(process) for process in processes]
 
@@ -94,7 +94,7 @@ def test_two_devices_take_the_steps_of_one(painted, micro):
     for case, run in zip(cases, told, strict=False):
         alone = yolov1_fo.train(train, val_samples=val, **case)
         assert_same_curves(run, alone.history)
-    info = registry.info(painted, told[1]["run_key"])
+    info = records.info(painted, told[1]["run_key"])
     assert (info.devices, info.data) == (2, "device")
 
     cut, diverges, other, odd, several, three, noticed = told[len(cases) :]
@@ -125,23 +125,23 @@ def test_two_workers_take_the_steps_of_one(painted, micro):
     failing = {**settings, "run_key": "failing", "deed": "fail"}
     early = {"resume": "failing", "tag": "val", "progress": False}
     arguments = {"dataset": painted.name, "trainings": [shared, failing, early]}
-    (first, error), (second, _) = on_jax(arguments, num_workers=2)
+    (first, error), (second, _) = on_jax(arguments, processes=2)
     assert len(first) == len(second) == 3, error
     assert_same_curves(first[0], alone["history"])
     assert second[0] == first[0]
     assert first[1]["error"] == "no more space"
-    assert "samples must be those that run 'failing' began with" in first[2]["error"]
+    assert "samples must be those that run 'failing' started with" in first[2]["error"]
     for heard in second[1:]:
-        assert heard["error"] == "worker 0 has failed; its own output says why"
+        assert heard["error"] == "process 0 has failed; see its own output"
     painted.reload()
-    run = registry.info(painted, "shared")
-    assert (run.status, run.devices, run.num_workers, run.data) == (
+    run = records.info(painted, "shared")
+    assert (run.status, run.devices, run.processes, run.data) == (
         "finished",
         2,
         2,
         "stream",
     )
-    assert registry.info(painted, "failing").status == "failed"
+    assert records.info(painted, "failing").status == "failed"
 
 
 @pytest.mark.slow
@@ -149,7 +149,7 @@ def test_a_worker_does_not_outlive_the_first(painted, micro):
     pytest.importorskip("jax", reason="needs the extra jax")
     dies = {**micro, "epochs": 2, "run_key": "dies", "deed": "die"}
     (first, _), (second, error) = on_jax(
-        {"dataset": painted.name, "trainings": [dies]}, num_workers=2
+        {"dataset": painted.name, "trainings": [dies]}, processes=2
     )
     assert first == []
     assert "CUT OFF" not in error
@@ -158,7 +158,7 @@ def test_a_worker_does_not_outlive_the_first(painted, micro):
 
 
 def test_each_worker_reads_its_part():
-    parts = [Devices(count=3, worker=one, processes=3).part(12) for one in range(3)]
+    parts = [Devices(count=3, process=one, processes=3).part(12) for one in range(3)]
     assert [list(range(12))[part] for part in parts] == [
         [0, 1, 2, 3],
         [4, 5, 6, 7],
@@ -182,7 +182,7 @@ def test_bad_numbers_are_one_clear_line(devices, line):
 
 def test_workers_need_jax(monkeypatch):
     monkeypatch.setenv("KERAS_DISTRIBUTION_NUM_PROCESSES", "2")
-    line = "several workers need the JAX backend"
+    line = "several processes need the JAX backend"
     with pytest.raises(ValueError, match=line), share():
         pass
 

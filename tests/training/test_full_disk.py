@@ -16,8 +16,7 @@ import yolov1_fo
 from yolov1_fo import files
 from yolov1_fo.datasets import error_lines
 from yolov1_fo.pipeline import image_cache
-from yolov1_fo.runs import registry
-from yolov1_fo.training import loop
+from yolov1_fo.runs import folders, history, records
 
 resource = pytest.importorskip("resource", reason="Windows has no such limit")
 
@@ -45,7 +44,7 @@ class FullCsv:
 def test_a_training_whose_disk_is_full_goes_on_when_there_is_room(
     painted, micro, monkeypatch
 ):
-    folder = registry.folder(painted, "one")
+    folder = folders.run_folder(painted, "one")
     stack = contextlib.ExitStack()
 
     def fill(epoch, _):
@@ -56,21 +55,21 @@ def test_a_training_whose_disk_is_full_goes_on_when_there_is_room(
     line = r"epoch_0002' can't be written: "
     with stack, pytest.raises(OSError, match=line):
         yolov1_fo.train(painted, run_key="one", epochs=3, on_epoch=fill, **micro)
-    assert registry.info(painted, "one").status == "failed"
-    assert "epoch_0002" in registry.info(painted, "one").error
+    assert records.info(painted, "one").status == "failed"
+    assert "epoch_0002" in records.info(painted, "one").error
     assert [one.name for one in folder.glob("epoch_*")] == ["epoch_0001"]
-    assert files.unfinished(folder) == []
+    assert files.find_unfinished(folder) == []
 
     # 2. It does, but the curves don't.
-    monkeypatch.setattr(loop, "csv", FullCsv)
+    monkeypatch.setattr(history, "csv", FullCsv)
     with pytest.raises(OSError, match=r"log.csv' can't be written: .*No space left"):
         yolov1_fo.train(painted, resume="one", progress=False)
-    assert registry.info(painted, "one").status == "failed"
-    monkeypatch.setattr(loop, "csv", csv)
+    assert records.info(painted, "one").status == "failed"
+    monkeypatch.setattr(history, "csv", csv)
 
     # 3. There is room.
     result = yolov1_fo.train(painted, resume="one", progress=False)
-    assert registry.info(painted, "one").status == "finished"
+    assert records.info(painted, "one").status == "finished"
     assert len(result.history["loss"]) == 3
     with (folder / "log.csv").open() as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3"]
@@ -84,7 +83,7 @@ def test_decoded_images_stay_in_memory_when_the_disk_is_full(
         kept, bad = image_cache.load(paths, 32, tmp_path, limit=1e9)
     assert (kept.shape, bad) == ((8, 32, 32, 3), {})
     assert "images stay in memory" in caplog.text
-    assert image_cache.size(tmp_path) == 0
+    assert image_cache.disk_usage(tmp_path) == 0
     again, _ = image_cache.load(paths, 32, tmp_path, limit=1e9)
     np.testing.assert_array_equal(kept, again)
 

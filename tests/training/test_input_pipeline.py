@@ -10,8 +10,8 @@ import pytest
 import yolov1_fo
 from yolov1_fo import hardware
 from yolov1_fo.pipeline import batches, image_cache, image_loading
-from yolov1_fo.runs import checkpoint, registry
-from yolov1_fo.training import loop
+from yolov1_fo.runs import checkpoint, folders
+from yolov1_fo.training.learner import Learner
 
 pytestmark = pytest.mark.slow
 
@@ -80,13 +80,16 @@ def test_the_next_run_decodes_nothing(painted, micro, monkeypatch):
     second = train(painted, micro, data="host")
     assert first.history["loss"] == second.history["loss"]
     assert (
-        image_cache.size(registry.pixels(registry.folder(painted, first.run_key))) > 0
+        image_cache.disk_usage(
+            folders.image_cache_folder(folders.run_folder(painted, first.run_key))
+        )
+        > 0
     )
 
 
 def test_without_a_cache_nothing_is_kept(painted, micro, tmp_path):
     train(painted, micro, data="host", cache_gb=0, runs_dir=tmp_path)
-    assert not (tmp_path / registry.PIXELS).exists()
+    assert not (tmp_path / folders.IMAGE_CACHE).exists()
 
 
 class TooLittle:
@@ -94,7 +97,7 @@ class TooLittle:
 
     def __init__(self, monkeypatch, batch_size=99, holds=True):
         self.tried = []
-        fit, hold = loop.Learner.fit, loop.Learner.hold
+        fit, hold = Learner.fit, Learner.hold
 
         def limited_fit(learner, *arguments, **options):
             size = learner.config.batch_size
@@ -108,8 +111,8 @@ class TooLittle:
                 raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory")
             hold(learner, images)
 
-        monkeypatch.setattr(loop.Learner, "fit", limited_fit)
-        monkeypatch.setattr(loop.Learner, "hold", limited_hold)
+        monkeypatch.setattr(Learner, "fit", limited_fit)
+        monkeypatch.setattr(Learner, "hold", limited_hold)
 
 
 def test_a_batch_that_does_not_fit_is_halved(painted, micro, monkeypatch, caplog):
@@ -117,7 +120,7 @@ def test_a_batch_that_does_not_fit_is_halved(painted, micro, monkeypatch, caplog
     with caplog.at_level(logging.WARNING):
         run = train(painted, micro, batch_size=4, data="host")
     assert device.tried == [4, 2, 1]
-    assert "it begins with batch_size 1" in caplog.text
+    assert "starts again with batch_size=1" in caplog.text
     info = painted.get_run_info(run.run_key).config
     assert (info.status, info.settings["batch_size"]) == ("finished", 1)
     assert (
@@ -131,7 +134,7 @@ def test_images_that_do_not_fit_stay_on_the_host(painted, micro, monkeypatch, ca
     run = train(painted, micro, data="device")
     info = painted.get_run_info(run.run_key).config
     assert (info.data, info.settings["data"]) == ("host", "host")
-    assert "it begins with data 'host'" in caplog.text
+    assert "starts again with data='host'" in caplog.text
 
 
 def test_what_never_fits_says_so(painted, micro, monkeypatch):
@@ -152,9 +155,9 @@ def test_what_never_fits_says_so(painted, micro, monkeypatch):
     ],
 )
 def test_auto_says_what_it_takes_and_why(monkeypatch, caplog, device, host, chosen):
-    monkeypatch.setattr(hardware, "free_memory", lambda: device)
-    monkeypatch.setattr(hardware, "host_memory", lambda: host)
+    monkeypatch.setattr(hardware, "free_device_memory", lambda: device)
+    monkeypatch.setattr(hardware, "free_host_memory", lambda: host)
     with caplog.at_level(logging.INFO):
-        assert batches.choose("auto", 10_000, 448) == chosen  # 6 GB
-    assert f"data '{chosen}': 10000 images take 6.0 GB" in caplog.text
+        assert batches.choose_data_mode("auto", 10_000, 448) == chosen  # 6 GB
+    assert f"data '{chosen}': 10000 images need 6.0 GB" in caplog.text
     assert f"{host / GB:.1f} GB (host)" in caplog.text

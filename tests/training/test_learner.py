@@ -7,7 +7,7 @@ from tests.micro import GOLDEN
 from yolov1_fo import loss
 from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.training import loop
+from yolov1_fo.training.learner import build_learner
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def changed(config, **settings):
 
 @pytest.mark.slow
 def test_fit_reports_every_term(config, rng):
-    learner = loop.build_learner(config, 2)
+    learner = build_learner(config, 2)
     history = learner.fit(batch(rng, config), batch_size=2, verbose=0).history
     assert set(history) == {"loss", *loss.Terms._fields}
     parts = sum(history[name][0] for name in loss.Terms._fields)
@@ -46,7 +46,7 @@ def test_fit_reports_every_term(config, rng):
 def test_the_learner_resizes_as_it_is_told(config, rng):
     one = batch(rng, config)
     targets = [
-        loop.build_learner(changed(config, seed=5, align_corners=meet), 2)(
+        build_learner(changed(config, seed=5, align_corners=meet), 2)(
             one, training=True
         )["y_true"]
         for meet in (False, True)
@@ -58,7 +58,7 @@ def test_the_learner_resizes_as_it_is_told(config, rng):
 @pytest.mark.parametrize("steps_per_execution", [1, 2])
 def test_draws_count_the_steps(config, rng, steps_per_execution):
     config = changed(config, seed=5, steps_per_execution=steps_per_execution)
-    learner = loop.build_learner(config, 2)
+    learner = build_learner(config, 2)
     learner.fit(batch(rng, config), batch_size=2, epochs=3, verbose=0)
     assert np.array(learner.draws.next()).tolist() == [5, 6]
     assert int(learner.step) == 6
@@ -66,7 +66,7 @@ def test_draws_count_the_steps(config, rng, steps_per_execution):
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
 def test_boxes_and_targets_stay_float32(config, rng, precision):
-    learner = loop.build_learner(changed(config, precision=precision), 2)
+    learner = build_learner(changed(config, precision=precision), 2)
     said = learner(batch(rng, config), training=True)
     assert said["y_true"].dtype == said["y_pred"].dtype == tf.float32
     inner = [layer.compute_dtype for layer in learner.network.layers]
@@ -76,7 +76,7 @@ def test_boxes_and_targets_stay_float32(config, rng, precision):
 
 
 def test_half_precision_scales_the_loss(config):
-    learner = loop.build_learner(changed(config, precision="mixed_float16"), 2)
+    learner = build_learner(changed(config, precision="mixed_float16"), 2)
     assert isinstance(learner.optimizer, keras.optimizers.LossScaleOptimizer)
 
 
@@ -92,7 +92,7 @@ def test_step_compiles_under_xla(config, rng, monkeypatch, architecture):
     }
     more = darknet if architecture == "darknet" else {}
     config = changed(config, network=architecture, jitter=0.2, flip=0.5, **more)
-    learner = loop.build_learner(config, 2)
+    learner = build_learner(config, 2)
     learner.compile(optimizer=learner.optimizer, jit_compile=True)
     history = learner.fit(batch(rng, config), batch_size=2, verbose=0).history
     assert np.isfinite(history["loss"][0])
@@ -104,7 +104,7 @@ def test_same_seed_takes_the_same_steps(config, rng):
 
     def weights(seed):
         keras.utils.set_random_seed(9)  # must not matter
-        learner = loop.build_learner(changed(config, seed=seed, dropout=0.5), 2)
+        learner = build_learner(changed(config, seed=seed, dropout=0.5), 2)
         learner.fit(fed, batch_size=2, epochs=2, verbose=0, shuffle=False)
         return learner.network.get_weights()
 
@@ -114,7 +114,7 @@ def test_same_seed_takes_the_same_steps(config, rng):
 
 
 def test_first_bad_step_is_kept(config, rng):
-    learner = loop.build_learner(config, 2)
+    learner = build_learner(config, 2)
     fed = batch(rng, config, n=6)
     learner.train_on_batch({key: value[:2] for key, value in fed.items()})
     learner.network.weights[0].assign(learner.network.weights[0] * np.nan)
@@ -124,7 +124,7 @@ def test_first_bad_step_is_kept(config, rng):
 
 
 def test_prediction_does_not_vary(config, rng):
-    learner = loop.build_learner(config, 2)
+    learner = build_learner(config, 2)
     fed = batch(rng, config)
     first, second = (learner(fed, training=False)["y_pred"] for _ in range(2))
     np.testing.assert_array_equal(first, second)

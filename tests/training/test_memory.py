@@ -8,8 +8,10 @@ import numpy as np
 import psutil
 import pytest
 
-from yolov1_fo.pipeline import batches
+from yolov1_fo.pipeline import batches, shuffling, streaming
 from yolov1_fo.training import detector, examples, learner, loop
+from yolov1_fo.training.input_pipeline import InputPipeline
+from yolov1_fo.training.learner import Learner
 
 
 def live_learners():
@@ -48,8 +50,8 @@ def of_memory(listing):
 
 
 def of_files(listing):
-    rows = functools.partial(batches.rows_from, 0, len(listing.ids), 2, seed=1)
-    made = batches.stream(listing, rows, image_size=32, batch_size=2, width=4)
+    rows = functools.partial(shuffling.rows_from_step, 0, len(listing.ids), 2, seed=1)
+    made = streaming.stream_batches(listing, rows, image_size=32, batch_size=2, width=4)
     return made, weakref.ref(listing.objects.boxes)
 
 
@@ -66,21 +68,34 @@ def test_batches_keep_their_images_and_nothing_else_does(painted, make):
     assert kept() is None
 
 
-def test_what_did_not_fit_is_gone_before_it_is_tried_again(painted, micro, monkeypatch):
-    tried, alive = [], []
-    build, fit = loop.build_learner, loop.Learner.fit
+def test_what_did_not_fit_is_deleted_before_the_next_try(painted, micro, monkeypatch):
+    """The old learner, its network and its images are free when the new ones are made.
+
+    A weak reference to each is dead by then.
+    """
+    old, alive = [], []
+    build, fit = loop.build_learner, Learner.fit
+    read = InputPipeline._readable
+
+    def noting_read(pipeline, listing):
+        alive.append(sum(one() is not None for one in old))
+        listing, pixels = read(pipeline, listing)
+        old.append(weakref.ref(pixels))
+        return listing, pixels
 
     def noting_build(*arguments, **options):
-        alive.append(sum(one() is not None for one in tried))
-        return build(*arguments, **options)
+        learner = build(*arguments, **options)
+        old.extend([weakref.ref(learner), weakref.ref(learner.network)])
+        return learner
 
     def limited_fit(learner, *arguments, **options):
-        tried.extend([weakref.ref(learner), weakref.ref(learner.network)])
         if learner.config.batch_size > 1:
             raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory")
         return fit(learner, *arguments, **options)
 
+    monkeypatch.setattr(InputPipeline, "_readable", noting_read)
     monkeypatch.setattr(loop, "build_learner", noting_build)
-    monkeypatch.setattr(loop.Learner, "fit", limited_fit)
-    detector.train(painted, epochs=1, **{**micro, "batch_size": 4})
+    monkeypatch.setattr(Learner, "fit", limited_fit)
+    detector.train(painted, epochs=1, **{**micro, "batch_size": 4, "data": "host"})
     assert alive == [0, 0, 0]
+    assert len(old) == 3 * 3

@@ -15,11 +15,11 @@ import yolov1_fo
 from tests.test_images import damaged
 from yolov1_fo import files
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.networks import build
+from yolov1_fo.networks import keras_file
 from yolov1_fo.pipeline import batches
-from yolov1_fo.runs import checkpoint, registry
+from yolov1_fo.runs import checkpoint, folders, records, registry
 from yolov1_fo.training import callbacks
-from yolov1_fo.training.resume import Progress
+from yolov1_fo.training.progress import Progress
 
 SETTINGS = {
     "epochs": 6,
@@ -49,7 +49,7 @@ def cut(dataset, epoch, **settings):
 
     with pytest.raises(Killed):
         train(dataset, run_key="cut", on_epoch=die, **settings)
-    registry.update(dataset, "cut", status="running")
+    records.update(dataset, "cut", status="running")
 
 
 def assert_same_run(run, whole):
@@ -61,8 +61,8 @@ def assert_same_run(run, whole):
 
 def last_weights(run):
     folder = Path(run.checkpoint_dir).parent
-    return build.load(
-        checkpoint.pointed(folder, "last") / "network.keras"
+    return keras_file.load(
+        checkpoint.read_pointer(folder, "last") / "network.keras"
     ).get_weights()
 
 
@@ -82,7 +82,7 @@ def test_resumed_is_as_if_never_stopped(painted, micro, mode, precision):
     cut(painted, 3, **settings)
     run = train(painted, resume="cut", progress=False)
     assert_same_run(run, whole)
-    assert registry.info(painted, "cut").status == "finished"
+    assert records.info(painted, "cut").status == "finished"
     assert painted.load_run_results("cut").history == run.history
     log = Path(run.checkpoint_dir).parent / "log.csv"
     assert len(log.read_text().splitlines()) == 1 + len(run.history["loss"])
@@ -94,7 +94,7 @@ import fiftyone as fo
 import yolov1_fo
 from tests.micro import MICRO
 from yolov1_fo.training import callbacks, resume
-from yolov1_fo.runs import checkpoint, registry
+from yolov1_fo.runs import checkpoint, records
 from yolov1_fo.architectures import NETWORKS
 
 NETWORKS["micro"] = MICRO
@@ -112,13 +112,13 @@ def deadly(home, function):
     setattr(home, function, dies)
 
 if where == "step":
-    deadly(callbacks.StopOnNaN, "on_train_batch_end")
+    deadly(callbacks.RaiseOnNaN, "on_train_batch_end")
 elif where == "saving":
     deadly(resume, "save")
 elif where == "pointing":
     deadly(checkpoint, "_point")
 elif where == "telling":
-    deadly(registry, "save_curves")
+    deadly(records, "save_curves")
 dataset = fo.load_dataset(name)
 yolov1_fo.train(
     dataset.match_tags("train"), val_samples=dataset.match_tags("val"),
@@ -146,8 +146,8 @@ def test_killed_again_and_again_it_ends_the_same(painted, micro):
         assert killed_child(painted, where, str(when)) == -signal.SIGKILL
         assert registry.keys(painted) == ["cut", "whole"]  # whoever lists runs looks
         assert painted.get_run_info("cut").config.status == "failed"
-    assert not files.unfinished(registry.folder(painted, "cut"), "epoch_0002")
-    run = train(painted, resume=registry.folder(painted, "cut"), progress=False)
+    assert not files.find_unfinished(folders.run_folder(painted, "cut"), "epoch_0002")
+    run = train(painted, resume=folders.run_folder(painted, "cut"), progress=False)
     assert_same_run(run, whole)
 
 
@@ -155,18 +155,20 @@ def test_killed_again_and_again_it_ends_the_same(painted, micro):
 def test_killed_before_its_first_checkpoint_it_begins_again(painted, micro):
     whole = train(painted, run_key="whole", epochs=2, **micro)
     cut(painted, 1, epochs=2, **micro)
-    folder = registry.folder(painted, "cut")
+    folder = folders.run_folder(painted, "cut")
     for path in (folder / "last", folder / "best", folder / "epoch_0001"):
         path.unlink() if path.is_file() else shutil.rmtree(path)
     with pytest.raises(FileNotFoundError, match="has lost 'last'"):
         train(painted, resume="cut", progress=False)
-    registry.update(painted, "cut", epoch=0)
+    records.update(painted, "cut", epoch=0)
     assert_same_run(train(painted, resume="cut", progress=False), whole)
 
 
 def test_a_backbone_that_has_thawed_learns_after_a_resume(monkeypatch):
     thawed = []
-    monkeypatch.setattr(callbacks, "let_learn", lambda *given: thawed.append(given))
+    monkeypatch.setattr(
+        callbacks, "freeze_backbone", lambda *given: thawed.append(given)
+    )
     config = TrainConfig(
         network="yolov1-efficientnet-lite0",
         epochs=9,
@@ -174,12 +176,12 @@ def test_a_backbone_that_has_thawed_learns_after_a_resume(monkeypatch):
         freeze_to_stride=4,
     )
     for first, expected in ((0, 2), (2, 2), (5, 5)):
-        end = callbacks.EndOfEpoch(config, Path(), {}, None, Progress(), print)
-        end.set_model(
+        unfreeze = callbacks.UnfreezeBackbone(config)
+        unfreeze.set_model(
             SimpleNamespace(backbone="backbone", make_train_function=lambda **_: 0)
         )
         for epoch in range(first, 9):
-            end.on_epoch_begin(epoch)
+            unfreeze.on_epoch_begin(epoch)
             assert len(thawed) == (epoch >= expected)
         assert thawed == [("backbone", 4)]
         thawed.clear()
@@ -188,7 +190,7 @@ def test_a_backbone_that_has_thawed_learns_after_a_resume(monkeypatch):
 @pytest.mark.slow
 def test_what_does_not_fit_a_resume_is_one_clear_line(painted, micro, caplog):
     cut(painted, 1, epochs=2, **micro)
-    folder = registry.folder(painted, "cut")
+    folder = folders.run_folder(painted, "cut")
 
     def resumed(samples=None, val="same", **arguments):
         samples = samples or painted.match_tags("train")
@@ -196,18 +198,18 @@ def test_what_does_not_fit_a_resume_is_one_clear_line(painted, micro, caplog):
         arguments = {"resume": "cut", "progress": False, **arguments}
         return yolov1_fo.train(samples, val_samples=val, **arguments)
 
-    with pytest.raises(ValueError, match=r"from the run; got epochs, gt_field too"):
+    with pytest.raises(ValueError, match=r"from the run; got gt_field, epochs too"):
         resumed(epochs=3, gt_field="boxes")
     with pytest.raises(ValueError, match=r"'other' is not on .*; training runs: cut"):
         resumed(resume="other")
-    with pytest.raises(ValueError, match=r"measured on 2 images; .* got none"):
+    with pytest.raises(ValueError, match=r"validated on 2 images; .* got none"):
         resumed(val=None)
     with pytest.raises(ValueError, match=r"samples must be .* 6 .* then, 5 others now"):
         resumed(painted.match_tags("train").limit(5))
     with pytest.raises(ValueError, match=r"val_samples must be .* 2 .* then, 1 others"):
         resumed(val=painted.match_tags("val").limit(1))
     with (
-        registry.locked(folder, "cut"),
+        folders.locked(folder, "cut"),
         pytest.raises(ValueError, match="run 'cut' is being trained by a process"),
     ):
         resumed()
@@ -222,11 +224,11 @@ def test_what_does_not_fit_a_resume_is_one_clear_line(painted, micro, caplog):
     (state / "variables.npz").write_bytes(kept)
     metadata = state.with_name("run.json")
     text = metadata.read_text()
-    metadata.write_text(text.replace('"format": 1', '"format": 2'))
-    with pytest.raises(ValueError, match=r"run.json' must have format 1, got 2"):
+    metadata.write_text(text.replace('"format": 2', '"format": 3'))
+    with pytest.raises(ValueError, match=r"run.json' must have a format"):
         resumed()
     metadata.write_text(text)
-    assert registry.info(painted, "cut").status == "failed"
+    assert records.info(painted, "cut").status == "failed"
 
     sample = painted.match_tags("train").first()
     sample.ground_truth.detections[0].bounding_box[0] += 0.01
@@ -236,8 +238,8 @@ def test_what_does_not_fit_a_resume_is_one_clear_line(painted, micro, caplog):
     with pytest.raises(ValueError, match="run 'cut' has finished"):
         resumed()
     shutil.rmtree(folder)
-    registry.update(painted, "cut", status="stopped")
-    with pytest.raises(FileNotFoundError, match="run 'cut' has lost its folder"):
+    records.update(painted, "cut", status="stopped")
+    with pytest.raises(FileNotFoundError, match="of run 'cut' does not exist"):
         resumed()
 
 
@@ -249,11 +251,11 @@ def test_the_choice_of_auto_stays(painted, micro, monkeypatch, tmp_path, mode):
     sample = painted.match_tags("train").first().copy()
     sample.filepath = str(spoilt)
     painted.add_sample(sample)
-    choose = batches.choose
-    monkeypatch.setattr(batches, "choose", lambda asked, *_: mode)
+    choose = batches.choose_data_mode
+    monkeypatch.setattr(batches, "choose_data_mode", lambda asked, *_: mode)
     whole = train(painted, run_key="whole", epochs=2, **micro)
     cut(painted, 1, epochs=2, **micro)
-    monkeypatch.setattr(batches, "choose", choose)  # host, as there is room
+    monkeypatch.setattr(batches, "choose_data_mode", choose)  # host, as there is room
     assert_same_run(train(painted, resume="cut", progress=False), whole)
 
 

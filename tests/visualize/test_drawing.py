@@ -16,42 +16,42 @@ def where(picture, colour):
     return columns.min(), rows.min(), columns.max(), rows.max()
 
 
-def test_a_box_is_drawn_where_it_is():
+def test_a_box_is_drawn_at_its_corners():
     picture = drawing.with_boxes(BLACK, np.array([[0.25, 0.5, 0.75, 0.8]]))
     assert where(picture, ORANGE) == (50, 100, 150, 160)  # of 200 pixels
 
 
-def test_a_box_over_the_edge_is_drawn_up_to_it():
+def test_a_box_is_clipped_to_the_image():
     picture = drawing.with_boxes(BLACK, np.array([[-0.5, 0.25, 0.5, 1.5]]))
     assert where(picture, ORANGE) == (0, 50, 100, 199)
 
 
-def test_a_name_stands_inside_the_image():
+def test_names_are_within_the_image():
     corners = np.array([[0.9, 0.0, 1.0, 0.1], [0.0, 0.5, 0.3, 0.9]])
     without = np.asarray(drawing.with_boxes(BLACK, corners))
     names = ["pedestrian", "2"]
     picture = np.asarray(drawing.with_boxes(BLACK, corners, names=names))
     assert picture.shape == BLACK.shape
     written = (picture != without).any(axis=-1)
-    assert written[:25, 100:].any()  # inside, since there is no room above
+    assert written[:25, 100:].any()  # inside the box, without space above
     assert written[75:100, :25].any()  # above
     assert not written[110:].any()
 
 
-def test_lines_lie_between_cells():
+def test_grid_lines_are_between_cells():
     picture = np.asarray(drawing.with_grid(BLACK, 4))
     bright = picture[10, :, 0] > 100
     assert np.flatnonzero(bright).tolist() == [50, 100, 150]
 
 
-def test_a_dot_lies_on_the_centre():
+def test_dots_are_on_centres():
     picture = np.asarray(drawing.with_centres(BLACK, [[0.2, 0.4, 0.6, 1.0]]))
     left, top, right, bottom = where(picture, ORANGE)
     assert abs((left + right) / 2 - 80) <= 0.5
     assert abs((top + bottom) / 2 - 140) <= 0.5
 
 
-def test_a_shade_fills_its_cell_and_no_other():
+def test_only_the_given_cell_is_shaded():
     strengths = np.zeros((4, 4))
     strengths[1, 2] = 1
     picture = np.asarray(drawing.with_cells(BLACK, strengths))
@@ -59,7 +59,7 @@ def test_a_shade_fills_its_cell_and_no_other():
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (50, 99, 100, 149)
 
 
-def test_nothing_is_drawn_of_nothing():
+def test_nothing_is_drawn_without_objects():
     for picture in (
         drawing.with_boxes(BLACK, NONE),
         drawing.with_strong_boxes(BLACK, NONE, np.zeros(0)),
@@ -70,7 +70,7 @@ def test_nothing_is_drawn_of_nothing():
         assert np.array_equal(picture, BLACK)
 
 
-def test_the_image_itself_stays_as_it_is():
+def test_the_input_image_is_not_changed():
     image = BLACK.copy()
     image.setflags(write=False)
     first = drawing.with_cells(image, np.ones((2, 2)))
@@ -80,16 +80,16 @@ def test_the_image_itself_stays_as_it_is():
     assert np.array_equal(first, before)
 
 
-def test_a_sheet_has_its_pictures_row_by_row():
+def test_pictures_are_tiled_row_by_row():
     colours = [np.full((10, 20, 3), value, np.uint8) for value in (1, 2, 3)]
-    sheet = np.asarray(drawing.beside(colours, columns=2, gap=4))
+    sheet = np.asarray(drawing.tile(colours, columns=2, gap=4))
     assert sheet.shape == (24, 44, 3)
     assert (sheet[0, 0, 0], sheet[0, 24, 0], sheet[14, 0, 0]) == (1, 2, 3)
     assert sheet[12, 0, 0] == sheet[20, 30, 0] == 255
-    assert drawing.beside(colours, gap=0).size == (60, 10)
+    assert drawing.tile(colours, gap=0).size == (60, 10)
 
 
-def test_a_saved_picture_is_small_and_looks_the_same(tmp_path, rng):
+def test_a_saved_picture_is_smaller_but_looks_the_same(tmp_path, rng):
     noise = rng.integers(0, 255, (50, 50, 1))
     picture = drawing.with_boxes(
         np.repeat(noise, 3, axis=-1), np.array([[0.1, 0.1, 0.9, 0.9]])
@@ -103,7 +103,7 @@ def test_a_saved_picture_is_small_and_looks_the_same(tmp_path, rng):
     assert apart.mean() < 4
 
 
-def test_the_strongest_box_lies_on_top():
+def test_the_strongest_box_is_drawn_last():
     corners = np.array([[0.1, 0.1, 0.9, 0.9]] * 2)
     picture = drawing.with_strong_boxes(BLACK, corners, [1.0, 0.2])
     assert tuple(np.asarray(picture)[100, 20]) == ORANGE

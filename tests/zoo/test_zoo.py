@@ -1,4 +1,4 @@
-"""Our models in FiftyOne's zoo, by our manifest and from a remote source."""
+"""Our models in FiftyOne's zoo, from our manifest and from a remote source."""
 
 import json
 import os
@@ -21,11 +21,11 @@ from yolov1_fo import zoo
 from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.config import NetworkConfig
 from yolov1_fo.model import darknet_releases
-from yolov1_fo.networks import build, darknet_weights
+from yolov1_fo.networks import build, darknet_header, darknet_weights
 
 TINY = "darknet-yolov1-tiny-voc"
 SIZE = 108_399_816
-"""Bytes of the author's tiny-yolov1.weights, as people have told of it."""
+"""Bytes of the released tiny-yolov1.weights."""
 
 FRESH = """
 import json, sys
@@ -43,11 +43,11 @@ found = [[one.label, one.confidence, *one.bounding_box] for one in found]
 print(json.dumps([model.classes[0], model.config.darknet, found]))
 """
 
-GONE = "http://127.0.0.1:9/"
+UNREACHABLE = "http://127.0.0.1:9/"
 
 
 class Witness:
-    """Unpickled, it leaves a file."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -57,7 +57,7 @@ class Witness:
 
 
 def sparse(path, size, start=b""):
-    """A file of this size, all zeros but for its start; it takes no space."""
+    """Makes a file of this size with a given start, which needs no disk space."""
     path.parent.mkdir(exist_ok=True)
     with path.open("wb") as file:
         file.write(start)
@@ -67,7 +67,7 @@ def sparse(path, size, start=b""):
 
 @pytest.fixture
 def site(tmp_path, monkeypatch):
-    """A folder, and the address at which it is served, where the author's should be."""
+    """A folder and the address at which it is served in place of the author's site."""
     folder = tmp_path / "site"
     folder.mkdir()
     with serving(folder) as address:
@@ -76,7 +76,7 @@ def site(tmp_path, monkeypatch):
 
 
 def source(folder, change):
-    """Puts an archive of our source on the site, with one of its files changed."""
+    """Puts an archive of our source on the site, with a changed manifest."""
     with (
         zipfile.ZipFile(archive(folder / "whole.zip")) as whole,
         zipfile.ZipFile(folder / "source.zip", "w") as changed,
@@ -89,7 +89,7 @@ def source(folder, change):
 
 
 def kept(folder):
-    """All files in a folder, by name."""
+    """Returns the names of all files in a folder."""
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
@@ -130,21 +130,21 @@ def test_the_readmes_registration_works_in_a_fresh_process():
 @pytest.mark.slow
 def test_releases_are_of_our_networks():
     for release in darknet_releases.RELEASES.values():
-        for numbers, B in release.numbers.items():
+        for numbers, B in release.parameters.items():
             config = NetworkConfig(network=release.network, B=B)
-            assert build.detector(config, blank=True).count_params() == numbers
+            assert build.detector(config, zero_init=True).count_params() == numbers
     entry = zoo.entries()[TINY]
     assert entry["size_bytes"] == SIZE
-    assert entry["base_filename"] == darknet_releases.place(TINY).name
+    assert entry["base_filename"] == darknet_releases.zoo_path(TINY).name
 
 
 @pytest.mark.parametrize(
     ("numbers", "B"), [(197_328_243, 3), (194_254_718, 2)], ids=["3 boxes", "2 boxes"]
 )
-def test_length_says_how_many_boxes_a_cell(tmp_path, numbers, B):
+def test_the_length_determines_the_boxes_per_cell(tmp_path, numbers, B):
     path = sparse(tmp_path / "yolov1.weights", 16 + 4 * numbers)
-    known = darknet_releases.settings("darknet-yolov1-voc", path)
-    assert known == {"network": "darknet-yolov1", "B": B}
+    settings = darknet_releases.network_settings("darknet-yolov1-voc", path)
+    assert settings == {"network": "darknet-yolov1", "B": B}
 
 
 @pytest.mark.slow
@@ -156,17 +156,17 @@ def test_a_fresh_process_loads_from_a_remote_source(zoo_dir, site):
     kernel, bias = net.layers[-1].get_weights()
     net.layers[-1].set_weights([kernel, np.full_like(bias, 0.5)])
     weights = folder / "tiny-yolov1.weights"
-    darknet_weights.write(weights, net, darknet_weights.Header((0, 1, 0), 40000))
+    darknet_weights.write(weights, net, darknet_header.DarknetHeader((0, 1, 0), 40000))
     assert weights.stat().st_size == SIZE
-    said = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", FRESH, address, TINY],
         env={**os.environ, "FIFTYONE_MODEL_ZOO_DIR": str(zoo_dir)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert said.returncode == 0, said.stderr
-    first, as_darknet, found = json.loads(said.stdout.splitlines()[-1])
+    assert result.returncode == 0, result.stderr
+    first, as_darknet, found = json.loads(result.stdout.splitlines()[-1])
     assert (first, as_darknet) == ("aeroplane", True)
     model = yolov1_fo.load_model(weights, network="darknet-yolov1-tiny", darknet=True)
     image = np.random.default_rng(5).integers(0, 256, (300, 400, 3), np.uint8)
@@ -183,13 +183,15 @@ def test_a_fresh_process_loads_from_a_remote_source(zoo_dir, site):
 
 
 @pytest.mark.slow
-def test_released_weights_come_once_or_from_a_file(zoo_dir, site, tmp_path):
+def test_released_weights_are_downloaded_once_or_read_from_a_file(
+    zoo_dir, site, tmp_path
+):
     folder, _ = site
     zoo.register()
     mine = sparse(tmp_path / "mine" / "my.weights", SIZE)
     model = foz.load_zoo_model(TINY, weights_path=str(mine), cache=False)
     assert (model.grid.B, len(model.classes), model.config.darknet) == (2, 20, True)
-    assert model.metadata["origin"] == "weights of Darknet's, 'my.weights'"
+    assert model.metadata["origin"] == "Darknet weights 'my.weights'"
     assert not zoo_dir.exists()
     sparse(folder / "tiny-yolov1.weights", SIZE)
     yolov1_fo.load_model(TINY)
@@ -202,16 +204,20 @@ def test_released_weights_come_once_or_from_a_file(zoo_dir, site, tmp_path):
 
 
 WRONG = {
-    "a page": (b"<html>404</html>" * 40, None, r"yolov1.weights' is none of Darknet's"),
+    "a page": (b"<html>404</html>" * 40, None, r"' is not a Darknet weights file"),
     "nothing": (b"", None, "must begin with a header, got 0 bytes"),
-    "cut short": (
+    "truncated": (
         b"",
         SIZE - 4,
         f"must have {SIZE} bytes for '{TINY}', got {SIZE - 4}",
     ),
     "of another network": (b"", 4000, f"must have {SIZE} bytes for '{TINY}', got 4000"),
-    "a pickle": ("pickle", SIZE, "is none of Darknet's: its version would be"),
-    "a network of Keras'": (b"PK\x03\x04", SIZE, "is none of Darknet's: its version"),
+    "a pickle": ("pickle", SIZE, "is not a Darknet weights file: its version would be"),
+    "a network of Keras'": (
+        b"PK\x03\x04",
+        SIZE,
+        "not a Darknet weights file: its version",
+    ),
 }
 
 
@@ -227,7 +233,7 @@ def test_what_is_not_the_release_is_refused(zoo_dir, site, tmp_path, what):
     with pytest.raises(ValueError, match=line) as caught:
         foz.load_zoo_model(TINY, cache=False)
     assert f"'{address}tiny-yolov1.weights'" in str(caught.value)
-    assert str(caught.value).endswith("; nothing of it is kept")
+    assert str(caught.value).endswith("; it is not kept")
     assert kept(zoo_dir) == []
     assert list(zoo_dir.iterdir()) == []
     with pytest.raises(ValueError, match=line):
@@ -237,14 +243,14 @@ def test_what_is_not_the_release_is_refused(zoo_dir, site, tmp_path, what):
     assert not witness.exists()
 
 
-def test_without_a_network_one_line_says_what_to_do(zoo_dir, monkeypatch):
-    monkeypatch.setattr(darknet_releases, "SITE", GONE)
+def test_without_internet_the_error_contains_the_remedy(zoo_dir, monkeypatch):
+    monkeypatch.setattr(darknet_releases, "SITE", UNREACHABLE)
     zoo.register()
-    with pytest.raises(OSError, match="could not be fetched") as caught:
+    with pytest.raises(OSError, match="can't be downloaded") as caught:
         foz.load_zoo_model(TINY, cache=False)
     assert str(caught.value) == (
-        f"'{TINY}' could not be fetched from {GONE}tiny-yolov1.weights: [Errno 111] "
-        f"Connection refused; fetch it elsewhere and put it at "
+        f"'{TINY}' can't be downloaded from {UNREACHABLE}tiny-yolov1.weights: "
+        f"[Errno 111] Connection refused; download it elsewhere and put it at "
         f"'{zoo_dir / TINY}.weights'"
     )
     assert list(zoo_dir.iterdir()) == []
@@ -252,7 +258,7 @@ def test_without_a_network_one_line_says_what_to_do(zoo_dir, monkeypatch):
         foz.load_zoo_model(TINY, weights_path="nowhere", cache=False)
 
 
-def test_a_fetch_that_was_killed_leaves_what_clean_removes(zoo_dir):
+def test_partial_downloads_of_killed_processes_are_removed(zoo_dir):
     for folder in (zoo_dir, zoo_dir / "yolov1-fo"):
         for name in (f".{TINY}.weights.01.unfinished", ".another.01.unfinished"):
             sparse(folder / name, 10)
@@ -260,7 +266,7 @@ def test_a_fetch_that_was_killed_leaves_what_clean_removes(zoo_dir):
         one / f".{TINY}.weights.01.unfinished"
         for one in (zoo_dir, zoo_dir / "yolov1-fo")
     )
-    hours = time.time() - 2 * darknet_releases.STALE
+    hours = time.time() - 2 * darknet_releases.STALE_SECONDS
     for one in zoo_dir.rglob("*"):
         if one != fresh:
             os.utime(one, (hours, hours))
@@ -270,20 +276,20 @@ def test_a_fetch_that_was_killed_leaves_what_clean_removes(zoo_dir):
     assert (zoo_dir / ".another.01.unfinished").exists()
 
 
-def test_a_fetch_writes_through_no_link(zoo_dir, site, tmp_path):
+def test_a_download_does_not_follow_links(zoo_dir, site, tmp_path):
     folder, _ = site
     sparse(folder / "tiny-yolov1.weights", SIZE)
     mine = sparse(tmp_path / "mine" / "precious", 7)
     zoo_dir.mkdir()
-    darknet_releases.place(TINY).symlink_to(mine)
-    darknet_releases.fetch(TINY, darknet_releases.place(TINY))
+    darknet_releases.zoo_path(TINY).symlink_to(mine)
+    darknet_releases.fetch(TINY, darknet_releases.zoo_path(TINY))
     assert mine.stat().st_size == 7
-    assert not darknet_releases.place(TINY).is_symlink()
+    assert not darknet_releases.zoo_path(TINY).is_symlink()
 
 
-def test_a_missing_file_on_the_site_is_said(zoo_dir, site):
+def test_a_file_missing_on_the_site_is_an_error(zoo_dir, site):
     zoo.register()
-    with pytest.raises(OSError, match=r"could not be fetched from http.*Unable to get"):
+    with pytest.raises(OSError, match=r"can't be downloaded from http.*Unable to get"):
         foz.load_zoo_model(TINY, cache=False)
 
 
@@ -309,13 +315,13 @@ MANIFESTS = {
     ),
     "no setting": (
         lambda text: text.replace(f'"released": "{TINY}"', '"settings": {"S": "os"}'),
-        "S must be a whole number of at least 1, got 'os'",
+        "S must be a whole number, got 'os'",
     ),
 }
 
 
 @pytest.mark.parametrize("what", MANIFESTS)
-def test_a_broken_manifest_is_one_line(zoo_dir, site, what):
+def test_a_broken_manifest_is_an_error_of_one_line(zoo_dir, site, what):
     folder, address = site
     change, line = MANIFESTS[what]
     source(folder, change)
@@ -325,7 +331,7 @@ def test_a_broken_manifest_is_one_line(zoo_dir, site, what):
 
 
 @pytest.mark.parametrize("what", ["no archive", "nothing there"])
-def test_a_broken_archive_is_one_line(zoo_dir, site, what):
+def test_a_broken_archive_is_an_error_of_one_line(zoo_dir, site, what):
     folder, address = site
     if what == "no archive":
         (folder / "source.zip").write_bytes(b"this is no archive")
@@ -338,23 +344,23 @@ def test_code_in_a_checkpoint_does_not_run(zoo_dir, checkpoint_dir, site, tmp_pa
     folder, address = site
     witness = tmp_path / "executed"
     image = keras.Input((32, 32, 3))
-    lies = keras.layers.Lambda(
+    hostile_layer = keras.layers.Lambda(
         lambda x, path=str(witness): (__import__("pathlib").Path(path).touch(), x)[1],
         output_shape=(32, 32, 3),
     )
-    keras.Model(image, lies(image)).save(tmp_path / "network.keras")
+    keras.Model(image, hostile_layer(image)).save(tmp_path / "network.keras")
     witness.unlink(missing_ok=True)
     hostile = tmp_path / "hostile"
     hostile.mkdir()
     (tmp_path / "network.keras").rename(hostile / "network.keras")
     (hostile / "run.json").write_text((checkpoint_dir / "run.json").read_text())
-    place = json.dumps({"checkpoint_dir": str(hostile)})
-    was = json.dumps({"released": TINY, "darknet": True})
+    config = json.dumps({"checkpoint_dir": str(hostile)})
+    original = json.dumps({"released": TINY, "darknet": True})
 
     def change(text):
         models = json.dumps(json.loads(text))
-        assert was in models
-        return models.replace(was, place)
+        assert original in models
+        return models.replace(original, config)
 
     source(folder, change)
     sparse(folder / "tiny-yolov1.weights", SIZE)
@@ -363,17 +369,17 @@ def test_code_in_a_checkpoint_does_not_run(zoo_dir, checkpoint_dir, site, tmp_pa
     assert not witness.exists()
 
 
-def test_a_source_without_the_package_says_so(tmp_path):
+def test_a_source_without_the_package_is_an_error_of_one_line(tmp_path):
     code = (
         "import importlib.util, sys; sys.modules['yolov1_fo'] = None; "
         f"spec = importlib.util.spec_from_file_location('x', {str(zoo.__file__)!r}); "
         "it = importlib.util.module_from_spec(spec); spec.loader.exec_module(it); "
         f"it.download_model({TINY!r}, 'nowhere')"
     )
-    said = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
-    assert said.stderr.splitlines()[-1] == (
+    assert result.stderr.splitlines()[-1] == (
         f"ImportError: model '{TINY}' needs yolov1_fo, which is not installed: "
         "pip install 'yolov1-fo[cpu]'"
     )

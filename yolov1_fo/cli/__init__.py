@@ -1,1 +1,1 @@
-"""The command line `yolov1-fo`, the demo and the doctor."""
+"""The command line `yolov1-fo`."""

@@ -1,19 +1,22 @@
-"""The main job on the embedded data: train, apply, evaluate, table, picture."""
+"""Trains, applies and evaluates on the quickstart data."""
 
 import logging
 import os
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import fiftyone as fo
+import humanize
 from PIL.Image import Image
+from tabulate import tabulate
 
 from yolov1_fo import files, images
 from yolov1_fo.boxes import Array
 from yolov1_fo.datasets import class_lists, labels, quickstart
-from yolov1_fo.evaluation import evaluation_keys, evaluator
+from yolov1_fo.evaluation import evaluator, registration
 from yolov1_fo.inference import prediction
 from yolov1_fo.model import load
 from yolov1_fo.training import detector
@@ -39,85 +42,90 @@ SETTINGS: dict[str, Any] = {
     "jitter": 0.15,
     "exposure": 1.2,
     "saturation": 1.2,
-    "flip": 0.0,  # a mirrored digit is another sign
+    "flip": 0.0,  # a mirrored digit is not that digit
     "validation_freq": 4,
-    "iou_thresh": 0.4,  # as Darknet shows its detections
+    "iou_thresh": 0.4,  # as in Darknet's demo
 }
-"""What serves a newcomer: a pretrained backbone, small enough for a laptop."""
+"""A pretrained backbone, small enough to train on a laptop."""
 
-EVAL_KEY = "yolov1_demo"
-PICTURED = 4
+LABEL_FIELD, EVAL_KEY = "yolov1", "yolov1_demo"
+NUM_PICTURED = 4
 SHOWN_ABOVE = 0.3
-PICTURE_SIDE = 400
+PICTURE_SIZE = 400
 
 
 def run(
-    output: Path, say: Callable[[str], None], **settings: Any
+    output: Path, echo: Callable[[str], None], **settings: Any
 ) -> evaluator.EvaluationReport:
-    """Runs the main job and writes `table.txt` and `predictions.png`.
+    """Runs the demo; writes `table.txt` and `predictions.png`.
 
     Args:
-        output: folder for what is written
-        say: is told what happens, a line at a time
-        **settings: of `TrainConfig`, instead of those in `SETTINGS`
+        output: folder to write to
+        echo: called with each line of output
+        **settings: fields of `TrainConfig`, which replace those in `SETTINGS`
     """
     start = time.monotonic()
     output.mkdir(parents=True, exist_ok=True)
     if not os.access(output, os.W_OK):
         raise OSError(f"output folder '{output}' is not writable")
-    say("1/4 data: 500 scenes of handwritten digits on photographs")
+    echo("1/4 Load data: 500 scenes of handwritten digits on photographs")
     dataset = quickstart.load_quickstart()
     train, val = dataset.match_tags("train"), dataset.match_tags("val")
 
     settings = {**SETTINGS, **settings}
-    say(f"2/4 train on {len(train)} scenes, measure on {len(val)}")
+    echo(f"2/4 Train on {len(train)} scenes, validate on {len(val)}")
     result = detector.train(train, val_samples=val, **settings)
-    say(str(result))
+    echo(str(result))
 
-    say("3/4 apply: predictions go into the field 'yolov1'")
-    yolov1 = load.load_model(result.checkpoint_dir, iou_thresh=settings["iou_thresh"])
-    prediction.apply(dataset, yolov1, label_field="yolov1", batch_size=16)
+    echo(f"3/4 Apply: write predictions to the field '{LABEL_FIELD}'")
+    model = load.load_model(result.checkpoint_dir, iou_thresh=settings["iou_thresh"])
+    prediction.apply(dataset, model, label_field=LABEL_FIELD, batch_size=16)
 
-    say("4/4 evaluate")
-    evaluation_keys.delete(dataset, EVAL_KEY)  # of an earlier demo, maybe another's
-    report = evaluator.evaluate(val, "yolov1", eval_key=EVAL_KEY, progress=False)
-    files.write(output / "table.txt", f"{report}\n")
-    with files.whole_file(output / "predictions.png") as unfinished:
-        drawing.save(picture(val.limit(PICTURED), "yolov1"), unfinished)
-    say(f"\n{report}\n")
-    say(f"table    {output / 'table.txt'}")
-    say(f"picture  {output / 'predictions.png'} (above: truth, below: predictions)")
-    say(f"time     {time.monotonic() - start:.0f} s")
+    echo("4/4 Evaluate on the validation split")
+    registration.delete(dataset, EVAL_KEY)  # of an earlier run of the demo
+    report = evaluator.evaluate(val, LABEL_FIELD, eval_key=EVAL_KEY, progress=False)
+    files.write_text(output / "table.txt", f"{report}\n")
+    with files.atomic_file(output / "predictions.png") as unfinished:
+        drawing.save(picture(val.limit(NUM_PICTURED), LABEL_FIELD), unfinished)
+    echo(f"\n{report}\n")
+    elapsed = timedelta(seconds=time.monotonic() - start)
+    results = (
+        ("Table", output / "table.txt"),
+        ("Picture", f"{output / 'predictions.png'} (ground truth above predictions)"),
+        ("Time", humanize.precisedelta(elapsed, format="%0.0f")),
+        ("App", f"fiftyone app launch {dataset.name}"),
+    )
+    echo(tabulate(results, tablefmt="plain", disable_numparse=True))
     return report
 
 
-def picture(samples: Any, pred_field: str, image_size: int = PICTURE_SIDE) -> Image:
-    """Returns a sheet of samples: truth above, predictions below.
+def picture(samples: Any, pred_field: str, image_size: int = PICTURE_SIZE) -> Image:
+    """Returns a picture of samples: ground truth above, predictions below.
 
     Args:
         samples: a FiftyOne dataset or view of images
         pred_field: field of Detections; those of at least `SHOWN_ABOVE` are drawn
-        image_size (`PICTURE_SIDE`): of each, in pixels
+        image_size (`PICTURE_SIZE`): side of each image, in pixels
     """
     classes = class_lists.classes_of(samples, "ground_truth")
-    tiles = [
+    pictures = [
         _drawn(images.read(sample.filepath, image_size), sample[field], classes)
         for field in ("ground_truth", pred_field)
         for sample in samples
     ]
-    return drawing.beside(tiles, columns=len(samples), gap=0)
+    return drawing.tile(pictures, columns=len(samples), gap=0)
 
 
 def _drawn(pixels: Array, detections: fo.Detections, classes: list[str]) -> Image:
-    found = [
+    shown = [
         one
         for one in detections.detections
         if one.confidence is None or one.confidence >= SHOWN_ABOVE
     ]
-    boxes = labels.to_xyxy([one.bounding_box for one in found])
-    colours = [drawing.colour_of(classes.index(one.label)) for one in found]
+    boxes = labels.to_xyxy([one.bounding_box for one in shown])
+    colours = [drawing.colour_of(classes.index(one.label)) for one in shown]
     names = [
         one.label if one.confidence is None else f"{one.label} {one.confidence:.2f}"
-        for one in found
+        for one in shown
     ]
     return drawing.with_boxes(pixels, boxes, colours, names)

@@ -1,67 +1,70 @@
-"""What processes of ours that were killed left on the disk, and what may be made again.
+"""Removes unfinished files of killed processes, and cached images.
 
-Only what bears our names is removed, and nothing that a process is working on.
+Only files with names of this package are removed, and none that a process is using.
 """
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import humanize
+
 from yolov1_fo import files
-from yolov1_fo.config import units
 from yolov1_fo.model import darknet_releases
 from yolov1_fo.pipeline import image_cache
 from yolov1_fo.publishing import local_zoo
-from yolov1_fo.runs import folders, registry
+from yolov1_fo.runs import folders
 
 
 def clean() -> Iterator[str]:
-    """Removes it all; yields a line for each kind, also if it can't be removed."""
-    for remove in (_pixels, _checkpoints, _published, _released):
+    """Removes everything; yields a line about each kind of file, or an error."""
+    for remove in (_image_cache, _run_parts, _published_models, _downloads):
         try:
-            said = remove()
+            line = remove()
         except OSError as error:
-            said = str(error)
-        if said:
-            yield said
+            line = str(error)
+        if line:
+            yield line
 
 
-def _pixels() -> str:
-    folder = registry.top() / registry.PIXELS
-    freed = units.of_bytes(image_cache.clean(folder))
+def _image_cache() -> str:
+    folder = folders.top_folder() / folders.IMAGE_CACHE
+    freed = humanize.naturalsize(image_cache.clear(folder))
     return f"deleted {freed} of decoded images in {folder}"
 
 
-def _checkpoints() -> str:
-    top, count = registry.top(), 0
+def _run_parts() -> str:
+    top, count = folders.top_folder(), 0
     for folder in _run_folders(top):
-        if left := registry.half_done(folder):
+        if found := folders.leftovers(folder):
             try:
-                with files.locked(folders.lock(folder), patience=0):
-                    count += len(left)
-                    for path in left:
-                        files.remove(path)
+                with files.locked(folders.lock_file(folder), timeout=0):
+                    count += len(found)
+                    folders.remove_leftovers(folder)
             except TimeoutError:
-                continue  # it is being trained
-    return f"deleted {count} unfinished parts of runs in {top}" if count else ""
+                continue  # the run is being trained
+    return f"deleted {count} unfinished files of runs in {top}" if count else ""
 
 
 def _run_folders(top: Path) -> Iterator[Path]:
-    """Yields the folders of runs, and where such stood that are half deleted."""
+    """Yields the folders of runs, also of those that are half deleted."""
     for root in sorted(top.glob("*")):
         if not re.fullmatch("[0-9a-f]{24}", root.name) or root.is_symlink():
             continue
-        there = {one for one in root.glob("[!.]*") if one.is_dir()}
-        gone = {files.becomes(one) for one in files.unfinished(root)}
-        yield from sorted(one for one in there | gone if not one.is_symlink())
+        existing = {path for path in root.glob("*") if path.is_dir()}
+        deleted = {files.final_path(path) for path in files.find_unfinished(root)}
+        yield from sorted(
+            path
+            for path in existing | deleted
+            if folders.is_name(path.name) and not path.is_symlink()
+        )
 
 
-def _published() -> str:
-    count = local_zoo.clean()
-    where = local_zoo.root()
-    return f"deleted {count} unfinished models in {where}" if count else ""
+def _published_models() -> str:
+    count, folder = local_zoo.clean(), local_zoo.root()
+    return f"deleted {count} unfinished models in {folder}" if count else ""
 
 
-def _released() -> str:
+def _downloads() -> str:
     count = darknet_releases.clean()
     return f"deleted {count} unfinished downloads of weights" if count else ""

@@ -1,4 +1,4 @@
-"""The command line, `yolov1-fo`: thin over the library's public names."""
+"""The command line `yolov1-fo`: a thin layer over the library's public functions."""
 
 import argparse
 import contextlib
@@ -17,8 +17,8 @@ from typing import Any, NoReturn
 from yolov1_fo import __version__
 from yolov1_fo.cli.commands import (
     BUG,
+    ERROR,
     INTERRUPTED,
-    MISTAKE,
     TERMINATED,
     apply,
     demo,
@@ -34,65 +34,65 @@ from yolov1_fo.cli.commands import (
     train,
 )
 from yolov1_fo.config import spelling
-from yolov1_fo.datasets import database, error_lines
+from yolov1_fo.datasets import database_uri, error_lines
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command.
+    """Runs a command; errors are printed as one line.
 
     Args:
-        argv (None): instead of the process's arguments
+        argv (None): arguments; by default those of the process
 
     Returns:
-        0; 1 if `doctor` found something; 2 if it failed, which is said in one line; 70
-        if that can only be a bug of ours; 130 and 143 if Ctrl-C and SIGTERM ended it
+        the exit code: 0; 1 if `doctor` found an error; 2 if the command failed; 70 for
+        an unexpected exception, which is a bug; 130 after Ctrl-C, 143 after SIGTERM
     """
     arguments = _parser().parse_args(argv)
     try:
         with _terminable(), _quiet():
             code = arguments.run(arguments)
-            sys.stdout.flush()  # here, where a full disk can still be told
+            sys.stdout.flush()  # here, where the error of a full disk can be reported
             return code
-    except BrokenPipeError:  # whoever reads has enough
-        sys.stdout = None  # Python would flush it at exit
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
+        sys.stdout = None  # else Python would flush it at exit
         return 0
     except KeyboardInterrupt as stopped:
-        said = "; ".join(getattr(stopped, "__notes__", ["interrupted"]))
+        message = "; ".join(getattr(stopped, "__notes__", ["interrupted"]))
         code = TERMINATED if isinstance(stopped, _Terminated) else INTERRUPTED
     except Exception as error:
-        said, code = _said(error)
-    print(f"yolov1-fo: {said}", file=sys.stderr)
-    _let_go()
+        message, code = _error_message(error)
+    print(f"yolov1-fo: {message}", file=sys.stderr)
+    _release_database()
     return code
 
 
 class _Terminated(KeyboardInterrupt):
-    """SIGTERM: what cleans up after Ctrl-C does so after it too."""
+    """SIGTERM, handled with the same cleanup as Ctrl-C."""
 
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """Lets SIGTERM end a command as Ctrl-C does."""
+    """Turns SIGTERM into an exception while a command runs."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def end(*_: Any) -> NoReturn:
+    def terminate(*_: Any) -> NoReturn:
         raise _Terminated
 
-    before = signal.signal(signal.SIGTERM, end)
+    before = signal.signal(signal.SIGTERM, terminate)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def _said(error: Exception) -> tuple[str, int]:
-    """Returns the line that tells of an error, and the exit code."""
-    line = error_lines.line(error)
+def _error_message(error: Exception) -> tuple[str, int]:
+    """Returns an error as one line, and the exit code."""
+    line = error_lines.describe(error)
     if line is not None:
-        return line, MISTAKE
-    report = database.scrubbed("".join(traceback.format_exception(error)))
+        return line, ERROR
+    report = database_uri.scrub("".join(traceback.format_exception(error)))
     try:
         number, path = tempfile.mkstemp(".log", "yolov1-fo-")
         os.close(number)
@@ -101,39 +101,42 @@ def _said(error: Exception) -> tuple[str, int]:
     except OSError:
         where = report.strip().splitlines()[-3].strip()  # File "...", line ...
     kind = type(error).__name__
-    return f"a bug: {kind}: {database.line(error)}; please report it, {where}", BUG
+    return (
+        f"a bug: {kind}: {database_uri.one_line(error)}; please report it, {where}",
+        BUG,
+    )
 
 
-def _let_go() -> None:
-    """Keeps the end of the process from waiting for a database that is away."""
+def _release_database() -> None:
+    """Keeps the process from waiting at exit for a database that does not answer."""
     if "fiftyone" in sys.modules:
         from yolov1_fo.datasets import connection
 
-        connection.let_go()
+        connection.avoid_exit_delay()
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says a mistake in one line, without the usage."""
+    """Prints an error as one line, without the usage."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Refuses what is not known, with the option that was likely meant."""
-        known, left = super().parse_known_args(args, namespace)
-        if left:
+        """Rejects unknown arguments, and suggests the option with a similar name."""
+        namespace, unknown = super().parse_known_args(args, namespace)
+        if unknown:
             options = re.findall(r"--[\w-]+", self.format_help())
-            name = next((one for one in left if one.startswith("--")), None)
-            near = spelling.suggestion(name and name.partition("=")[0], options)
-            self.error(f"unrecognized arguments: {' '.join(left)}{near}")
-        return known, left
+            name = next((one for one in unknown if one.startswith("--")), None)
+            similar = spelling.suggestion(name and name.partition("=")[0], options)
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{similar}")
+        return namespace, unknown
 
     def error(self, message: str) -> NoReturn:
-        self.exit(MISTAKE, f"{self.prog}: {message}; see {self.prog} --help\n")
+        self.exit(ERROR, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         "yolov1-fo",
         description="YOLOv1 for FiftyOne: train on a dataset, apply, evaluate.",
-        epilog="yolov1-fo COMMAND --help says more; yolov1-fo demo shows it all.",
+        epilog="See yolov1-fo COMMAND --help for details; try yolov1-fo demo first.",
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(
@@ -150,15 +153,15 @@ def _parser() -> argparse.ArgumentParser:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Shows our own progress, once; hides what TensorFlow says of its build."""
+    """Shows this package's log lines once; hides TensorFlow's log lines."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    database.scrub_logs()
-    logging.getLogger("fiftyone.core.odm.database").addFilter(_can_be_mended)
+    database_uri.scrub_logs()
+    logging.getLogger("fiftyone.core.odm.database").addFilter(_is_actionable)
     logger = logging.getLogger("yolov1_fo")
     level, handlers, propagate = logger.level, logger.handlers, logger.propagate
     logger.setLevel(logging.INFO)
     logger.handlers = [logging.StreamHandler(sys.stdout)]
-    logger.propagate = False  # libraries give the root logger a handler of their own
+    logger.propagate = False  # some libraries add a handler to the root logger
     try:
         yield
     finally:
@@ -166,7 +169,7 @@ def _quiet() -> Iterator[None]:
         logger.handlers, logger.propagate = handlers, propagate
 
 
-def _can_be_mended(record: logging.LogRecord) -> bool:
-    """Drops what is said of the age of FiftyOne's own MongoDB server."""
-    is_age = "oldest supported" in record.getMessage()
-    return not is_age or database.address() != database.EMBEDDED
+def _is_actionable(record: logging.LogRecord) -> bool:
+    """Drops the warning that FiftyOne's embedded MongoDB server is old."""
+    is_about_age = "oldest supported" in record.getMessage()
+    return not is_about_age or database_uri.address() != database_uri.EMBEDDED

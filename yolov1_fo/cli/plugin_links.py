@@ -1,7 +1,7 @@
-"""The plugin in FiftyOne's folder for plugins: put there, and taken away again.
+"""Installs the plugin in FiftyOne's plugins folder, and uninstalls it.
 
-A link to where the plugin stands, so that it changes with the package; a copy where
-links can't be made. Only what was put there so is ever replaced or removed.
+It is a link, so that it is updated with the package, or a copy where links can't be
+created. Only what was installed this way is ever replaced or removed.
 """
 
 import hashlib
@@ -24,157 +24,147 @@ logger = logging.getLogger(__name__)
 NAME = "@yolov1-fo/yolov1"
 FOLDER = "yolov1-fo"
 PARTS = ("fiftyone.yml", "requirements.txt", "plugin")
-MARK = ".yolov1-fo.json"
-"""Stands in a copy, and says that it is one, and of what."""
+MARKER = ".yolov1-fo.json"
+"""A file in an installed copy, with the version and a digest of the other files."""
 
 
-class Installed(NamedTuple):
-    """The plugin as it was installed or removed; prints as a line.
+class InstalledPlugin(NamedTuple):
+    """An installed or just uninstalled plugin; prints as a line.
 
     Attributes:
-        place: in FiftyOne's folder for plugins
-        source: what is linked or copied
+        path: its path in FiftyOne's plugins folder
+        source: the folder that is linked or copied
         is_link: whether it is a link
     """
 
-    place: Path
+    path: Path
     source: Path
     is_link: bool
 
     def __str__(self) -> str:
-        return f"'{self.place}', a {'link' if self.is_link else 'copy'}"
+        return f"'{self.path}', a {'link' if self.is_link else 'copy'}"
 
 
 def source() -> Path:
-    """Returns the folder of the plugin: in a wheel, within the package; else beside it.
+    """Returns the plugin's folder: within an installed package, or next to it.
 
     Raises:
-        FileNotFoundError: if this copy of the package has none
+        FileNotFoundError: if there is none
     """
-    here = Path(__file__).parents[1]
-    for folder in (here / "_plugin", here.parent):
+    package = Path(__file__).parents[1]
+    for folder in (package / "_plugin", package.parent):
         if _is_plugin(folder):
             return folder
     raise FileNotFoundError(
-        f"the package in '{here}' came without its plugin; install it from its wheel "
-        "or its repository"
+        f"the package in '{package}' has no plugin; install the package from its wheel "
+        "or repository"
     )
 
 
-def place() -> Path:
-    """Returns where the plugin is put."""
+def install_path() -> Path:
+    """Returns the path where the plugin is installed."""
     return Path(fo.config.plugins_dir).expanduser() / FOLDER
 
 
-def install(*, copy: bool = False) -> Installed:
-    """Puts the plugin where FiftyOne finds it; what we put there before is replaced.
+def install(*, copy: bool = False) -> InstalledPlugin:
+    """Installs the plugin in FiftyOne's plugins folder, or installs it again.
 
     Args:
-        copy (False): as a copy, which does not change with the package
+        copy (False): whether to copy it, so that it is not updated with the package
 
     Raises:
-        ValueError: if something else stands there, or FiftyOne has the plugin from
-            elsewhere
-        FileNotFoundError: if this copy of the package has no plugin
+        ValueError: if its path is taken, or FiftyOne has the plugin elsewhere
+        FileNotFoundError: if this package has no plugin
         OSError: if it can't be written
     """
-    origin, target = source(), place()
-    _check_ours(target)
-    elsewhere = [one for one in _folders() if not _is_same(one, target)]
-    if elsewhere:
+    origin, target = source(), install_path()
+    _check_replaceable(target)
+    others = [folder for folder in _folders() if folder.absolute() != target.absolute()]
+    if others:
         raise ValueError(
-            f"FiftyOne has the plugin {NAME} already, in '{elsewhere[0]}'; remove that "
-            "first"
+            f"FiftyOne already has the plugin {NAME} in '{others[0]}'; remove it first"
         )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OSError(f"'{target.parent}' can't be made: {error}") from error
+        raise OSError(f"'{target.parent}' can't be created: {error}") from error
     if not copy and _link(origin, target):
-        return Installed(target, origin, is_link=True)
-    with files.whole_folder(target) as unfinished:
+        return InstalledPlugin(target, origin, is_link=True)
+    with files.atomic_folder(target) as unfinished:
         for part in PARTS:
-            _copy(origin / part, unfinished / part)
-        said = {"version": __version__, "digest": _digest(unfinished)}
-        (unfinished / MARK).write_text(json.dumps(said) + "\n", encoding="utf-8")
-    return Installed(target, origin, is_link=False)
+            copy_part(origin / part, unfinished / part)
+        marker = {"version": __version__, "digest": _digest(unfinished)}
+        (unfinished / MARKER).write_text(json.dumps(marker) + "\n", encoding="utf-8")
+    return InstalledPlugin(target, origin, is_link=False)
 
 
-def uninstall() -> Installed:
-    """Takes the plugin out of FiftyOne's folder; the package stays.
+def uninstall() -> InstalledPlugin:
+    """Removes the plugin from FiftyOne's plugins folder; the package is kept.
 
     Raises:
-        ValueError: if it is not there, or was not put there so
+        ValueError: if it is not installed, or was not installed by `install`
         OSError: if it can't be removed
     """
-    target = place()
+    target = install_path()
     if not os.path.lexists(target):
-        raise ValueError(f"the plugin is not installed: '{target}' is not there")
-    _check_ours(target)
-    was = Installed(target, target.resolve(), target.is_symlink())
-    files.remove(files.set_aside(target))
-    return was
+        raise ValueError(f"the plugin is not installed: '{target}' does not exist")
+    _check_replaceable(target)
+    plugin = InstalledPlugin(target, target.resolve(), target.is_symlink())
+    files.remove(files.move_aside(target))
+    return plugin
 
 
 def _is_plugin(folder: Path) -> bool:
-    """Returns whether a folder holds this plugin, of whatever version."""
-    card = folder / "fiftyone.yml"
-    if not (card.is_file() and (folder / "plugin" / "__init__.py").is_file()):
+    """Returns whether a folder contains this plugin, in any version."""
+    manifest = folder / "fiftyone.yml"
+    if not (manifest.is_file() and (folder / "plugin" / "__init__.py").is_file()):
         return False
     try:
-        said = yaml.safe_load(run_json.read_text(card, run_json.LONGEST))
+        content = yaml.safe_load(run_json.read_text(manifest, run_json.MAX_BYTES))
     except (OSError, ValueError, yaml.YAMLError):
         return False
-    return isinstance(said, dict) and said.get("name") == NAME
+    return isinstance(content, dict) and content.get("name") == NAME
 
 
-def _check_ours(target: Path) -> None:
-    """Raises a ValueError if something stands there that is not ours to replace."""
+def _check_replaceable(target: Path) -> None:
+    """Raises a ValueError if there is anything but an unchanged plugin of `install`."""
     if not os.path.lexists(target):
         return
     if target.is_symlink():
-        leads = target.resolve()
-        was_ours = not leads.exists() and leads.parts[-2:] == ("yolov1_fo", "_plugin")
-        if was_ours or _is_plugin(leads):
+        folder = target.resolve()
+        # The package of a dangling link was uninstalled.
+        is_ours = not folder.exists() and folder.parts[-2:] == ("yolov1_fo", "_plugin")
+        if is_ours or _is_plugin(folder):
             return
-        what = f"'{target}' is a link to '{leads}'"
+        fault = f"'{target}' is a link to '{folder}'"
     else:
         try:
-            said = run_json.read_json(target / MARK)
-            if said.get("digest") == _digest(target):
+            if run_json.read_json(target / MARKER).get("digest") == _digest(target):
                 return
-            what = f"'{target}' is a copy that was changed"
+            fault = f"'{target}' is a copy that was changed"
         except (OSError, ValueError):
-            what = f"'{target}' is there, and not put there by install-plugin"
-    raise ValueError(f"{what}; move it away, or remove it")
+            fault = f"'{target}' exists and was not created by install-plugin"
+    raise ValueError(f"{fault}; move or remove it")
 
 
 def _folders() -> list[Path]:
-    """Returns where FiftyOne finds plugins of this name."""
-    found = fop.list_plugins(enabled="all", shadowed="all")
-    return [Path(one.directory) for one in found if one.name == NAME]
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    return one.absolute() == other.absolute()
+    """Returns the folders where FiftyOne finds this plugin."""
+    plugins = fop.list_plugins(enabled="all", shadowed="all")
+    return [Path(one.directory) for one in plugins if one.name == NAME]
 
 
 def _link(origin: Path, target: Path) -> bool:
-    """Makes a link; returns whether this system lets us."""
-    aside = files.set_aside(target) if files.is_folder(target) else None
+    """Creates a link; returns False if the system does not allow it."""
     try:
-        files.link(target, origin)
+        files.make_link(target, origin)
     except OSError as error:
-        logger.info("%s; it is copied", error)
-        if aside:
-            aside.rename(target)
+        logger.info("%s; copying instead", error)
         return False
-    if aside:
-        files.remove(aside)
     return True
 
 
-def _copy(origin: Path, target: Path) -> None:
+def copy_part(origin: Path, target: Path) -> None:
+    """Copies a file, or a folder without compiled Python files."""
     if origin.is_dir():
         shutil.copytree(origin, target, ignore=shutil.ignore_patterns("__pycache__"))
     else:
@@ -182,11 +172,11 @@ def _copy(origin: Path, target: Path) -> None:
 
 
 def _digest(folder: Path) -> str:
-    """Returns what tells the files of a copy from others."""
+    """Returns a digest of the names and contents of a copy's files."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and name != MARK and "__pycache__" not in path.parts:
+        if path.is_file() and name != MARKER and "__pycache__" not in path.parts:
             digest.update(f"{name}\n{path.stat().st_size}\n".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()

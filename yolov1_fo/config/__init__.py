@@ -1,10 +1,10 @@
-"""Settings, and the checks of what a caller passes beside them: standard library only.
+"""Settings, and the checks of arguments; imports only the standard library.
 
-Defaults are the paper's. A setting that leaves the paper says so in its help.
+The defaults are the paper's; the help of a setting mentions where it deviates.
 """
 
 from yolov1_fo.config.network import (
-    LARGEST_IMAGE_SIZE,
+    MAX_IMAGE_SIZE,
     PRETRAIN_IMAGE_SIZE,
     GridConfig,
     NetworkConfig,
@@ -21,8 +21,8 @@ from yolov1_fo.config.train import (
 
 __all__ = [
     "DARKNET_SCHEDULES",
-    "LARGEST_IMAGE_SIZE",
     "MAX_IMAGE_PIXELS",
+    "MAX_IMAGE_SIZE",
     "PREDICTION_PRECISIONS",
     "PRETRAIN_IMAGE_SIZE",
     "RECOMMENDED",

@@ -1,28 +1,30 @@
-"""Numbers and names that a caller gives beside settings: each refused in one line."""
+"""Checks of the arguments of public functions; each error is one line."""
 
 import math
 import os
 from numbers import Integral, Real
 from typing import Any
 
-LONGEST = 4096
-"""Characters of a path, as systems take them."""
+MAX_NUMBER = 1e300
+"""Larger numbers are refused, so that whatever is computed from a number is finite."""
+MAX_PATH_LENGTH = 4096
+"""Longest path that operating systems accept, in characters."""
 
 
-def check_whole(argument: str, value: Any, low: int) -> None:
-    """Raises an error unless a value is a whole number that is large enough.
+def check_integer(argument: str, value: Any, low: int) -> None:
+    """Raises an error unless a value is an integer and at least `low`.
 
     Args:
-        argument: how the caller calls it
-        value: as the caller gave it
-        low: the least
+        argument: name of the argument
+        value: its value
+        low: smallest allowed value
 
     Raises:
-        TypeError: if it is no whole number
+        TypeError: if it is not an integer
         ValueError: if it is smaller
 
     Example:
-        >>> check_whole("batch_size", 0, 1)
+        >>> check_integer("batch_size", 0, 1)
         Traceback (most recent call last):
         ValueError: batch_size must be at least 1, got 0
     """
@@ -33,17 +35,17 @@ def check_whole(argument: str, value: Any, low: int) -> None:
 
 
 def check_number(argument: str, value: Any, low: float, high: float = math.inf) -> None:
-    """Raises an error unless a value is a finite number within bounds.
+    """Raises an error unless a value is a finite number in [low, high].
 
     Args:
-        argument: how the caller calls it
-        value: as the caller gave it
-        low: the least
-        high (any): the most
+        argument: name of the argument
+        value: its value
+        low: smallest allowed value
+        high (unlimited): largest allowed value
 
     Raises:
-        TypeError: if it is no number
-        ValueError: if it is not finite, or outside
+        TypeError: if it is not a number
+        ValueError: if it is out of range, or not finite
 
     Example:
         >>> check_number("iou_thresh", 2, 0, 1)
@@ -54,34 +56,45 @@ def check_number(argument: str, value: Any, low: float, high: float = math.inf) 
         raise TypeError(f"{argument} must be a number, got {value!r}")
     try:
         number = float(value)
-    except OverflowError:  # a whole number of hundreds of digits
+    except OverflowError:  # an integer with hundreds of digits
         number = math.inf
-    if not math.isfinite(number) or not low <= number <= high:
+    if not abs(number) < MAX_NUMBER or not low <= number <= high:
         bounds = f"at least {low:g}" if high == math.inf else f"in [{low:g}, {high:g}]"
         raise ValueError(f"{argument} must be {bounds}, got {value!r}")
 
 
-def check_true_or_false(argument: str, value: Any) -> None:
+def check_bool(argument: str, value: Any) -> None:
     """Raises a TypeError unless a value is True or False.
 
     Args:
-        argument: how the caller calls it
-        value: as the caller gave it
+        argument: name of the argument
+        value: its value
     """
     if not isinstance(value, bool):
         raise TypeError(f"{argument} must be True or False, got {value!r}")
 
 
-def path_or_name(argument: str, value: Any) -> str:
+def check_string(argument: str, value: Any) -> None:
+    """Raises a TypeError unless a value is a string.
+
+    Args:
+        argument: name of the argument
+        value: its value
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{argument} must be a string, got {value!r}")
+
+
+def check_path_or_name(argument: str, value: Any) -> str:
     """Returns a path or a name as a string.
 
     Args:
-        argument: how the caller calls it
-        value: as the caller gave it
+        argument: name of the argument
+        value: its value
 
     Raises:
-        TypeError: if it is neither
-        ValueError: if it can be neither
+        TypeError: if it is neither a string nor a path
+        ValueError: if no file system accepts it
     """
     name = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(name, str):
@@ -90,20 +103,9 @@ def path_or_name(argument: str, value: Any) -> str:
     try:
         os.fsencode(name)
     except UnicodeEncodeError:
-        is_one = False
+        is_valid = False
     else:
-        is_one = bool(name.strip()) and "\0" not in name and len(name) <= LONGEST
-    if not is_one:
+        is_valid = "\0" not in name and len(name) <= MAX_PATH_LENGTH
+    if not is_valid or not name.strip():
         raise ValueError(f"{argument} must be a path or a name, got {name[:60]!r}")
     return name
-
-
-def check_string(argument: str, value: Any) -> None:
-    """Raises a TypeError unless a value is a string.
-
-    Args:
-        argument: how the caller calls it
-        value: as the caller gave it
-    """
-    if not isinstance(value, str):
-        raise TypeError(f"{argument} must be a string, got {value!r}")

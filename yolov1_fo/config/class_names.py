@@ -1,4 +1,4 @@
-"""Lists of class names: one rule for each place where a caller gives one."""
+"""Checks of lists of class names."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -8,17 +8,18 @@ from typing import Any
 def check(names: Any, argument: str = "classes", *, ordered: bool = True) -> list[str]:
     """Returns class names as a list of strings.
 
-    Lists, tuples, arrays and whatever else yields names in an order are taken.
+    Lists, tuples, arrays and other iterables with a fixed order are accepted.
 
     Args:
-        names: as the caller gave them
-        argument ("classes"): how the caller calls them
-        ordered (True): whether the order says which class has which id; else sets are
-            taken too
+        names: from the caller
+        argument ("classes"): name of the argument
+        ordered (True): whether the order matters, as for class ids; else sets are
+            accepted too
 
     Raises:
-        TypeError: if it is a string or no list, or a name is no string
-        ValueError: if it is empty, a name is blank, or two are the same but for spaces
+        TypeError: if it is a string or not a list, or contains anything but strings
+        ValueError: if it is empty, a name is blank, or two names are equal except for
+            surrounding spaces
 
     Example:
         >>> check(("cat", "dog"))
@@ -35,27 +36,27 @@ def check(names: Any, argument: str = "classes", *, ordered: bool = True) -> lis
         raise TypeError(f"{argument} must be a list of names, got {names!r}")
     if ordered and isinstance(names, set | frozenset):
         raise TypeError(
-            f"{argument} must be a list of names, for their order counts; got a set"
+            f"{argument} must be a list of names, because the order matters; got a set"
         )
     found = list(names)
     if others := [one for one in found if not isinstance(one, str)]:
-        said = ", ".join(map(repr, others))
-        raise TypeError(f"{argument} must be strings, got {said}")
-    found = [str(one) for one in found]  # NumPy's strings are others in JSON
+        listed = ", ".join(map(repr, others))
+        raise TypeError(f"{argument} must be strings, got {listed}")
+    found = [str(one) for one in found]  # NumPy's strings are not JSON
     if not found:
         raise ValueError(f"{argument} must name at least one class, got none")
-    _check_alike(found, argument)
+    _check_distinct(found, argument)
     return found
 
 
-def _check_alike(names: list[str], argument: str) -> None:
-    """Raises a ValueError if a name is blank, or two can't be told apart."""
+def _check_distinct(names: list[str], argument: str) -> None:
+    """Raises a ValueError if a name is blank, or two can't be distinguished."""
     blank = [name for name in names if not name.strip()]
     if blank:
         raise ValueError(f"{argument} must not be blank, got {blank[0]!r}")
-    twice = sorted(name for name, times in Counter(names).items() if times > 1)
-    if twice:
-        raise ValueError(f"{argument} must differ, got {', '.join(twice)} twice")
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    if repeated:
+        raise ValueError(f"{argument} must differ, got {', '.join(repeated)} twice")
     first: dict[str, str] = {}
     for name in names:
         twin = first.setdefault(name.strip(), name)

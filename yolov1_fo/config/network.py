@@ -1,42 +1,60 @@
-"""What a network is: its grid, its input and its layers."""
+"""The settings of a network: its grid, its input and its layers."""
 
 from dataclasses import dataclass
 
 from yolov1_fo import architectures
 from yolov1_fo.config.settings import Settings, setting
 
-LARGEST_IMAGE_SIZE, MOST_OUTPUTS = 2**14, 2**24
-"""Of a network: the side of its input in pixels, and its output values an image."""
+MAX_IMAGE_SIZE = 2**14
+"""Largest side of a network's input, in pixels."""
+MAX_OUTPUTS = 2**24
+"""Largest number of output values per image."""
 PRETRAIN_IMAGE_SIZE = 224
-"""The classifier's input in pixels: half of what detection takes (section 2.2)."""
+"""Input of the classifier in pixels: half of the detector's (section 2.2)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GridConfig(Settings):
-    """How an image is divided.
+    """The grid that an image is divided into.
 
     Source: paper section 2; sqrt and softmax of Darknet's [detection]
     """
 
-    S: int = setting(7, "grid cells a side")
-    B: int = setting(2, "boxes a cell")
+    S: int = setting(7, "grid cells per side")
+    B: int = setting(2, "boxes per grid cell")
     C: int = setting(20, "number of classes")
-    sqrt: bool = setting(
-        True, "the network predicts the square roots of width and height"
-    )
+    sqrt: bool = setting(True, "predict the square roots of box width and height")
     softmax: bool = setting(
-        False,
-        "apply a softmax to the class probabilities; the paper takes the raw output",
+        False, "apply a softmax to the class probabilities; not in the paper"
     )
 
     def __post_init__(self) -> None:
-        self._whole(1, "S", "B", "C")
-        self._true_or_false("sqrt", "softmax")
+        self._check_integers(1, "S", "B", "C")
+        self._check_bools("sqrt", "softmax")
+
+
+def grid_sizes(network: str, image_size: int) -> tuple[int, ...]:
+    """Returns the possible S of a transfer network; empty if every S is possible.
+
+    The backbone ends at stride 32; the head can halve or double that resolution.
+
+    Args:
+        network: a name in `architectures.NETWORKS`
+        image_size: side of the square input, in pixels
+
+    Example:
+        >>> grid_sizes("yolov1-efficientnet-lite0", 320)
+        (5, 10, 20)
+    """
+    if not architectures.NETWORKS[network].backbone:
+        return ()
+    cells = image_size // 32
+    return -(-cells // 2), cells, 2 * cells
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig(GridConfig):
-    """What a network is made of.
+    """The layers of a network.
 
     Source: paper section 2.1
     """
@@ -44,40 +62,41 @@ class NetworkConfig(GridConfig):
     network: str = setting("yolov1", "a name in `architectures.NETWORKS`")
     image_size: int = setting(448, "side of the square input, in pixels")
     B: int = setting(
-        0, "boxes a cell; 0 takes the network's own: 3 for darknet-yolov1, else 2"
+        0,
+        "boxes per grid cell; 0 uses the network's default: 3 for darknet-yolov1, "
+        "else 2",
     )
     batch_norm: bool = setting(
         False,
-        "batch normalization after each convolution; the paper has none, but training "
-        "from random weights hardly moves without it; Darknet's networks always have "
-        "it",
+        "batch normalization after each convolution; not in the paper, but training "
+        "from random weights needs it; Darknet's networks always have it",
     )
     dropout: float = setting(
         0.5,
         "dropout rate after the first large connected or local layer, and before the "
         "head of a transfer network",
     )
-    head_filters: int = setting(256, "filters of a transfer network's head")
+    head_filters: int = setting(256, "filters in the head of a transfer network")
     pretrained: bool = setting(
-        True, "start a transfer network from its ImageNet weights"
+        True, "initialize a transfer network with ImageNet weights"
     )
 
     def __post_init__(self) -> None:
-        self._one_of("network", tuple(architectures.NETWORKS))
+        self._check_choice("network", tuple(architectures.NETWORKS))
         if self.B == 0:
-            own = architectures.NETWORKS[self.network].B
-            object.__setattr__(self, "B", own)
+            default = architectures.NETWORKS[self.network].B
+            object.__setattr__(self, "B", default)
         super().__post_init__()
-        self._whole(32, "image_size")
-        self._whole(1, "head_filters")
-        self._true_or_false("batch_norm", "pretrained")
-        self._within(0, 0.95, "dropout")
-        self._check_size()
+        self._check_integers(32, "image_size")
+        self._check_integers(1, "head_filters")
+        self._check_bools("batch_norm", "pretrained")
+        self._check_range(0, 0.95, "dropout")
+        self._check_image_size()
         self._check_grid()
 
     @property
     def has_backbone(self) -> bool:
-        """Whether the network is a head on a pretrained classifier."""
+        """Whether it is a transfer network: a head on a pretrained backbone."""
         return bool(architectures.NETWORKS[self.network].backbone)
 
     @property
@@ -86,25 +105,22 @@ class NetworkConfig(GridConfig):
         if self.has_backbone:
             return 32
         layers = architectures.NETWORKS[self.network].layers
-        return min(32, architectures.stride(layers))
+        return min(32, architectures.output_stride(layers))
 
     @property
     def grid_sizes(self) -> tuple[int, ...]:
-        """The S that a transfer network can have; empty where every S fits.
+        """The possible S of a transfer network; empty if every S is possible."""
+        return grid_sizes(self.network, self.image_size)
 
-        Its backbone ends at stride 32; the head may halve or double that resolution.
-        """
-        if not self.has_backbone:
-            return ()
-        cells = self.image_size // 32
-        return -(-cells // 2), cells, 2 * cells
+    @property
+    def backbone_stride(self) -> int:
+        """Stride of a transfer network's features: 16 for its finest grid, else 32."""
+        return 16 if self.grid_sizes[-1] == self.S else 32
 
-    def _check_size(self) -> None:
+    def _check_image_size(self) -> None:
         size, step = self.image_size, self.image_size_step
-        if size > LARGEST_IMAGE_SIZE:
-            raise ValueError(
-                f"image_size must be at most {LARGEST_IMAGE_SIZE}, got {size}"
-            )
+        if size > MAX_IMAGE_SIZE:
+            raise ValueError(f"image_size must be at most {MAX_IMAGE_SIZE}, got {size}")
         if size < self.S:
             raise ValueError(f"S must be at most image_size, {size}, got {self.S}")
         if size % step:
@@ -113,14 +129,14 @@ class NetworkConfig(GridConfig):
             )
 
     def _check_grid(self) -> None:
-        if self.S**2 * (5 * self.B + self.C) > MOST_OUTPUTS:
+        if self.S**2 * (5 * self.B + self.C) > MAX_OUTPUTS:
             raise ValueError(
-                f"S={self.S}, B={self.B} and C={self.C} give too many outputs; a "
-                f"network can have {MOST_OUTPUTS}"
+                f"S={self.S}, B={self.B} and C={self.C} make more than {MAX_OUTPUTS} "
+                "outputs"
             )
-        fits = self.grid_sizes
-        if fits and self.S not in fits:
+        possible = self.grid_sizes
+        if possible and self.S not in possible:
             raise ValueError(
-                f"S must be {fits[0]}, {fits[1]} or {fits[2]} for {self.network} "
-                f"at image_size {self.image_size}, got {self.S}"
+                f"S must be {possible[0]}, {possible[1]} or {possible[2]} for "
+                f"{self.network} at image_size {self.image_size}, got {self.S}"
             )

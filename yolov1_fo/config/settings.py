@@ -1,26 +1,23 @@
-"""What every group of settings can do: check itself, list its names and their help."""
+"""The base class of all settings: frozen dataclasses that check their values."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
-from yolov1_fo.config.spelling import check, check_choice
-
-LARGEST = 1e300
-"""Every number is smaller, so that what is computed from it stays finite."""
+from yolov1_fo.config import arguments, spelling
 
 
-def setting(default: Any, text: str) -> Any:
+def setting(default: Any, help: str) -> Any:
     """Returns a dataclass field with a default and its help text.
 
-    Forms, `--help` and the reference show the text.
+    The text appears in forms, in `--help` and in the reference.
     """
-    return field(default=default, metadata={"help": text})
+    return field(default=default, metadata={"help": help})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """A frozen dataclass of settings: `asdict` out, `Config(**d)` in."""
+    """A frozen dataclass of settings; `Config(**asdict(config)) == config`."""
 
     @classmethod
     def names(cls) -> list[str]:
@@ -28,18 +25,19 @@ class Settings:
         return [one.name for one in fields(cls)]
 
     @classmethod
-    def check_names(cls, given: Iterable[str], *besides: str) -> None:
-        """Raises a ValueError if a name is not a setting.
+    def check_names(cls, given: Iterable[str], *excluded: str) -> None:
+        """Raises a ValueError unless all names are settings.
 
         Args:
-            given: as the caller wrote them
-            *besides: settings of this class that the caller does not choose
+            given: names
+            *excluded: settings of this class that the caller can't choose
         """
-        check("setting", given, [name for name in cls.names() if name not in besides])
+        known = [name for name in cls.names() if name not in excluded]
+        spelling.check_names("setting", given, known)
 
     @classmethod
     def pick(cls, settings: dict[str, Any]) -> Self:
-        """Returns the settings of this class among `settings`; ignores others."""
+        """Returns the settings of this class from a dict; ignores other keys."""
         return cls(**{k: v for k, v in settings.items() if k in cls.names()})
 
     @classmethod
@@ -47,39 +45,41 @@ class Settings:
         """Returns the help text of each setting, in the order of `names`."""
         return {one.name: one.metadata["help"] for one in fields(cls)}
 
-    def _at_least(self, low: float, *names: str) -> None:
+    def _check_integers(self, low: int, *names: str) -> None:
+        self._check(arguments.check_integer, names, int, low)
+
+    def _check_numbers(self, low: float, *names: str) -> None:
+        self._check(arguments.check_number, names, _to_number, low)
+
+    def _check_range(self, low: float, high: float, *names: str) -> None:
+        self._check(arguments.check_number, names, _to_number, low, high)
+
+    def _check_bools(self, *names: str) -> None:
+        self._check(arguments.check_bool, names, bool)
+
+    def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
+        spelling.check_choice(name, getattr(self, name), choices)
+
+    def _check(
+        self,
+        check: Callable[..., None],
+        names: Iterable[str],
+        convert: Callable[[Any], Any],
+        *bounds: float,
+    ) -> None:
+        """Checks settings, and replaces NumPy's numbers with Python's, for JSON.
+
+        Raises:
+            ValueError: if one has a wrong type or value
+        """
         for name in names:
             value = getattr(self, name)
-            if not _is_number(value) or value < low:
-                raise ValueError(f"{name} must be at least {low}, got {value!r}")
-
-    def _whole(self, low: int, *names: str) -> None:
-        for name in names:
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < low:
-                raise ValueError(
-                    f"{name} must be a whole number of at least {low}, got {value!r}"
-                )
-
-    def _within(self, low: float, high: float, *names: str) -> None:
-        for name in names:
-            value = getattr(self, name)
-            if not _is_number(value) or not low <= value <= high:
-                raise ValueError(f"{name} must be in [{low}, {high}], got {value!r}")
-
-    def _true_or_false(self, *names: str) -> None:
-        for name in names:
-            value = getattr(self, name)
-            if not isinstance(value, bool):
-                raise ValueError(f"{name} must be True or False, got {value!r}")
-
-    def _one_of(self, name: str, choices: tuple[str, ...]) -> None:
-        check_choice(name, getattr(self, name), choices)
+            try:
+                check(name, value, *bounds)
+            except TypeError as error:
+                raise ValueError(str(error)) from None
+            object.__setattr__(self, name, convert(value))
 
 
-def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and abs(value) < LARGEST  # False for NaN, too
-    )
+def _to_number(value: Any) -> int | float:
+    return value if isinstance(value, int) else float(value)

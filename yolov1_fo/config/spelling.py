@@ -1,54 +1,53 @@
-"""Names that a caller gives: refused if unknown, with those that were likely meant."""
+"""Checks of names: an unknown name is an error that suggests similar ones."""
 
 import difflib
 from collections.abc import Collection, Iterable
 
-LIKE = 0.65
-"""How alike two names must be, as `difflib` measures it, for one to mean the other."""
-FEW = 20
-"""So many names are listed in an error even where one of them was likely meant."""
+MIN_SIMILARITY = 0.65
+"""Names are similar from this `difflib` ratio on."""
+MAX_LISTED = 20
+"""Longer lists of known names appear in an error only if there is no suggestion."""
 
 
-def check(what: str, given: Iterable[object], known: Collection[str]) -> None:
-    """Raises a ValueError in one line if a name is not known.
+def check_names(what: str, given: Iterable[object], known: Collection[str]) -> None:
+    """Raises a ValueError in one line unless all names are known.
 
     Args:
-        what: they name, as `setting` or `class`
-        given: as the caller wrote them
-        known: names that there are; listed if they are few, or none was likely meant
+        what: what they name, such as `setting` or `class`
+        given: names from the caller
+        known: allowed names
 
     Example:
-        >>> check("setting", ["epoch"], ["epochs", "batch_size"])
+        >>> check_names("setting", ["epoch"], ["epochs", "batch_size"])
         Traceback (most recent call last):
         ValueError: unknown setting epoch (did you mean epochs?); there are: epochs, batch_size
-    """  # noqa: E501  # the line is the message
+    """  # noqa: E501  # the message is one line
     unknown = [(name, suggestion(name, known)) for name in given if name not in known]
     if not unknown:
         return
-    said = ", ".join(f"{_shown(name)}{near}" for name, near in unknown)
-    listed = len(known) <= FEW or not all(near for _, near in unknown)
-    there = f"; there are: {', '.join(known)}" if listed else ""
-    raise ValueError(f"unknown {what} {said}{there}")
+    names = ", ".join(f"{_printable(name)}{similar}" for name, similar in unknown)
+    is_listed = len(known) <= MAX_LISTED or not all(similar for _, similar in unknown)
+    listed = f"; there are: {', '.join(known)}" if is_listed else ""
+    raise ValueError(f"unknown {what} {names}{listed}")
 
 
-def _shown(name: object) -> str:
-    """Returns a name as a line can show it."""
+def _printable(name: object) -> str:
     return str(name) if str(name).isprintable() else repr(name)
 
 
 def check_choice(what: str, value: object, choices: Collection[str]) -> None:
-    """Raises a ValueError in one line if a value is none of the choices.
+    """Raises a ValueError in one line unless a value is one of the choices.
 
     Args:
-        what: it is, as the caller calls it
-        value: as the caller wrote it
-        choices: that there are
+        what: name of the argument
+        value: its value
+        choices: allowed values
 
     Example:
         >>> check_choice("format", "tflite", ("onnx", "litert"))
         Traceback (most recent call last):
         ValueError: format must be one of onnx, litert, got 'tflite' (did you mean litert?)
-    """  # noqa: E501  # the line is the message
+    """  # noqa: E501  # the message is one line
     if not isinstance(value, str) or value not in choices:
         raise ValueError(
             f"{what} must be one of {', '.join(choices)}, got {value!r}"
@@ -57,9 +56,7 @@ def check_choice(what: str, value: object, choices: Collection[str]) -> None:
 
 
 def suggestion(name: object, known: Iterable[str]) -> str:
-    """Returns `(did you mean ...?)` behind a space; nothing if no name is near.
-
-    Near is what is spelled alike, in whatever case, and what contains the name.
+    """Returns ` (did you mean ...?)`, or an empty string if no name is similar.
 
     Example:
         >>> suggestion("Adam", ("sgd", "adam"))
@@ -67,17 +64,19 @@ def suggestion(name: object, known: Iterable[str]) -> str:
         >>> suggestion("rmsprop", ("sgd", "adam"))
         ''
     """
-    near = nearest(name, known)
-    return f" (did you mean {' or '.join(near)}?)" if near else ""
+    similar = nearest(name, known)
+    return f" (did you mean {' or '.join(similar)}?)" if similar else ""
 
 
-def nearest(name: object, known: Iterable[str], most: int = 3) -> list[str]:
-    """Returns the known names that were likely meant, the most likely first.
+def nearest(name: object, known: Iterable[str], limit: int = 3) -> list[str]:
+    """Returns the most similar known names, the best first.
+
+    They are spelled similarly, in upper or lower case, or contain the name.
 
     Args:
-        name: as the caller wrote it
-        known: names that there are
-        most (3): so many at most
+        name: from the caller
+        known: allowed names
+        limit (3): largest number of names to return
     """
     if not isinstance(name, str):
         return []
@@ -85,7 +84,7 @@ def nearest(name: object, known: Iterable[str], most: int = 3) -> list[str]:
     folded: dict[str, str] = {}
     for one in known:
         folded.setdefault(one.casefold(), one)
-    alike = difflib.get_close_matches(wanted, folded, most, LIKE)
+    similar = difflib.get_close_matches(wanted, folded, limit, MIN_SIMILARITY)
     if len(wanted) > 2:
-        alike += [one for one in folded if wanted in one and one not in alike]
-    return [folded[one] for one in alike[:most]]
+        similar += [one for one in folded if wanted in one and one not in similar]
+    return [folded[one] for one in similar[:limit]]

@@ -1,4 +1,4 @@
-"""FiftyOne's side of the data: checks, reading, labels, inspection, sample data.
+"""FiftyOne datasets: checks, reading, labels, inspection, sample data.
 
 Never imports Keras.
 """

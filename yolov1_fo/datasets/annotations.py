@@ -1,4 +1,4 @@
-"""The files and objects of a FiftyOne collection, read with one aggregation."""
+"""Reading the files and objects of a FiftyOne collection with one aggregation."""
 
 import itertools
 from collections.abc import Iterator
@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 from yolov1_fo.datasets import checks
 from yolov1_fo.datasets import samples as fo_samples
 
-PART = 10_000
-"""So many samples are asked for at a time."""
+CHUNK_SIZE = 10_000
+"""Number of samples that `read_parts` reads at a time."""
 IGNORE_ATTRIBUTES = ("difficult", "iscrowd", "IsGroupOf")
-"""Marks of objects that are no fair target: of VOC, COCO and Open Images."""
+"""Attributes of objects to ignore, from VOC, COCO and Open Images."""
 
 
 class Records(NamedTuple):
-    """What is read of a collection, by sample, as FiftyOne has it.
+    """Files and objects of a collection, by sample, as stored by FiftyOne.
 
     Attributes:
         ids: sample ids
@@ -34,10 +34,11 @@ class Records(NamedTuple):
 
 
 def read(samples: fo_samples.Samples, field: str) -> Records:
-    """Returns files and objects of a checked collection, with one aggregation.
+    """Returns the files and objects of a checked collection.
 
-    A sample without the field has no objects. A class is an object as large as the
-    image. Marks of objects are read as a field of theirs and in their `attributes`.
+    A sample without the field has no objects. A classification becomes an object that
+    covers the image. `IGNORE_ATTRIBUTES` may be fields of an object or entries of its
+    `attributes`.
 
     Args:
         samples: a checked collection
@@ -45,15 +46,15 @@ def read(samples: fo_samples.Samples, field: str) -> Records:
     """
     if checks.is_classified(samples, field):
         return _read_classes(samples, field)
-    marks_at = [
+    ignore_paths = [
         path
         for name in IGNORE_ATTRIBUTES
         for path in (name, f"attributes.{name}.value")
     ]
-    attributes = ("label", "bounding_box", "confidence", *marks_at)
+    attributes = ("label", "bounding_box", "confidence", *ignore_paths)
     ids, filepaths, labels, boxes, confidences, *marks = samples.values(
         ["id", "filepath", *(f"{field}.detections.{one}" for one in attributes)],
-        _raw=True,  # FiftyOne can't turn each value into what its schema says
+        _raw=True,  # some stored values don't match the schema and can't be converted
     )
     marks = [[values or [] for values in mark] for mark in marks]
     return Records(
@@ -73,17 +74,17 @@ def read(samples: fo_samples.Samples, field: str) -> Records:
 
 
 def read_parts(samples: fo_samples.Samples, field: str) -> Iterator[Records]:
-    """Yields what `read` gives in parts, so that many samples take little memory.
+    """Yields the result of `read` in parts, to limit memory use.
 
     Args:
-        samples: a checked collection; an empty one is one empty part
+        samples: a checked collection; an empty one yields one empty part
         field: see `read`
     """
-    for start in itertools.count(0, PART):
-        part = read(samples[start : start + PART], field)
+    for start in itertools.count(0, CHUNK_SIZE):
+        part = read(samples[start : start + CHUNK_SIZE], field)
         if part.ids or not start:
             yield part
-        if len(part.ids) < PART:
+        if len(part.ids) < CHUNK_SIZE:
             return
 
 
@@ -103,22 +104,12 @@ def _read_classes(samples: fo_samples.Samples, field: str) -> Records:
     )
 
 
-def is_ignored(detection: Any) -> bool:
-    """Returns whether an object is difficult, a crowd or a group; as `read` does."""
-    attributes = detection.attributes or {}
-    return any(
-        _is_true(getattr(detection, name, None))
-        or _is_true(getattr(attributes.get(name), "value", None))
-        for name in IGNORE_ATTRIBUTES
-    )
-
-
 def _is_true(value: Any) -> bool:
-    """Returns whether a mark is set; importers write True, 1, 1.0, "1" or "True"."""
-    if value is None or isinstance(value, bool):  # nearly all
+    """Returns whether an attribute is set: as True, 1, 1.0, "1" or "True"."""
+    if value is None or isinstance(value, bool):  # the most common case
         return bool(value)
-    said = str(value).strip().lower()
+    text = str(value).strip().lower()
     try:
-        return float(said) > 0
+        return float(text) > 0
     except ValueError:
-        return said in ("true", "t", "yes", "y")
+        return text in ("true", "t", "yes", "y")

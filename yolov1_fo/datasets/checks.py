@@ -1,4 +1,4 @@
-"""What a FiftyOne collection must hold, and the errors that name what it lacks."""
+"""Checks of a FiftyOne collection's media and fields."""
 
 import shutil
 from typing import Any
@@ -6,8 +6,11 @@ from typing import Any
 import fiftyone.core.fields as fof
 import fiftyone.core.labels as fol
 import fiftyone.core.media as fomm
+from fiftyone.core.clips import ClipsView
+from fiftyone.core.patches import EvaluationPatchesView, PatchesView
 
 from yolov1_fo.config import arguments
+from yolov1_fo.datasets import fiftyone_private
 from yolov1_fo.datasets import samples as fo_samples
 
 
@@ -16,39 +19,39 @@ def check_images(samples: fo_samples.Samples) -> None:
     what = fo_samples.name(samples)
     if samples.media_type == fomm.GROUP:
         raise ValueError(
-            f"{what} is grouped; choose one slice: samples.select_group_slices(...)"
+            f"{what} is grouped; select one slice: samples.select_group_slices(...)"
         )
-    if samples._is_frames:
+    if fo_samples.is_frames_view(samples):
         _check_sampled(samples, what)
     if samples.media_type == fomm.VIDEO:
         raise ValueError(
             f"{what} holds videos; turn them into images: "
-            f"samples.to_frames(sample_frames=True){_slices(samples)}"
+            f"samples.to_frames(sample_frames=True){_image_slices(samples)}"
         )
-    if getattr(samples, "_is_patches", False):
+    if isinstance(samples, PatchesView | EvaluationPatchesView):
         raise ValueError(f"{what} shows patches; pass the samples that they come from")
     if fo_samples.is_empty(samples):
         raise ValueError(f"{what} has no samples")
     if samples.media_type != fomm.IMAGE:
         raise ValueError(
-            f"{what} must hold images, got {samples.media_type}{_slices(samples)}"
+            f"{what} must hold images, got {samples.media_type}{_image_slices(samples)}"
         )
 
 
-def _slices(samples: fo_samples.Samples) -> str:
-    """Returns which slices of a grouped dataset hold images, as an error's end."""
-    root = samples._root_dataset
+def _image_slices(samples: fo_samples.Samples) -> str:
+    """Returns which slices of a grouped dataset hold images, as the end of an error."""
+    root = fiftyone_private.root_dataset(samples)
     if root.media_type != fomm.GROUP:
         return ""
-    kinds = root.group_media_types.items()
-    fit = [name for name, kind in kinds if kind == fomm.IMAGE]
-    return f"; slices that hold images: {', '.join(fit) or 'none'}"
+    media_types = root.group_media_types.items()
+    usable = [name for name, kind in media_types if kind == fomm.IMAGE]
+    return f"; slices that hold images: {', '.join(usable) or 'none'}"
 
 
-def _check_sampled(samples: fo_samples.Samples, what: str) -> None:
-    """Raises a ValueError unless frames of videos stand in files of their own."""
-    first = samples.limit(1).values("filepath")
-    if not first and not len(samples.view()._base_view):
+def _check_sampled(frames: fo_samples.Samples, what: str) -> None:
+    """Raises a ValueError unless each frame of a frames view has an image file."""
+    first = frames.limit(1).values("filepath")
+    if not first and not len(fo_samples.all_samples(frames)):
         raise ValueError(
             f"{what} shows frames that are not sampled; sample them: "
             "dataset.to_frames(sample_frames=True)"
@@ -61,14 +64,14 @@ def _check_sampled(samples: fo_samples.Samples, what: str) -> None:
 
 
 def check_videos(samples: fo_samples.Samples) -> None:
-    """Raises an error unless the collection holds videos that can be read here.
+    """Raises an error unless the collection holds videos that can be read.
 
     Raises:
         ValueError: if it shows clips, or has no samples
         OSError: if ffmpeg is missing
     """
     what = fo_samples.name(samples)
-    if getattr(samples, "_is_clips", False):
+    if isinstance(samples, ClipsView):
         raise ValueError(f"{what} shows clips; pass the videos that they come from")
     if fo_samples.is_empty(samples):
         raise ValueError(f"{what} has no samples")
@@ -83,7 +86,7 @@ def check_detections(samples: fo_samples.Samples, field: str, argument: str) -> 
     Args:
         samples: a checked collection
         field: its field
-        argument: how the caller calls the field
+        argument: the name of the argument that names the field
     """
     arguments.check_string(argument, field)
     schema = _schema(samples)
@@ -104,10 +107,10 @@ def check_detections(samples: fo_samples.Samples, field: str, argument: str) -> 
 
 
 def _schema(samples: fo_samples.Samples) -> dict[str, Any]:
-    """Returns all fields by name, those of a video's frames as `frames.<name>`."""
+    """Returns all fields by name; frame fields as `frames.<name>`."""
     frames = samples.get_frame_field_schema() or {}
-    of_frames = {f"frames.{name}": field for name, field in frames.items()}
-    return {**samples.get_field_schema(), **of_frames}
+    frame_fields = {f"frames.{name}": field for name, field in frames.items()}
+    return {**samples.get_field_schema(), **frame_fields}
 
 
 def _is_detections(field: Any) -> bool:
@@ -122,7 +125,7 @@ def check_labelled(samples: fo_samples.Samples, field: str, argument: str) -> No
     Args:
         samples: a dataset or view
         field: its field
-        argument: how the caller calls the field
+        argument: the name of the argument that names the field
     """
     check_images(samples)
     check_detections(samples, field, argument)
@@ -134,19 +137,23 @@ def check_classified(samples: fo_samples.Samples, field: str, argument: str) -> 
     Args:
         samples: a dataset or view
         field: its field
-        argument: how the caller calls the field
+        argument: the name of the argument that names the field
     """
     check_images(samples)
     arguments.check_string(argument, field)
     schema = _schema(samples)
-    fits = sorted(name for name, one in schema.items() if _kind(one) in _CLASSIFIED)
-    if field in fits:
+    usable = sorted(name for name, one in schema.items() if _kind(one) in _CLASSIFIED)
+    if field in usable:
         return
-    has = ", ".join(fits) or "none"
-    what = "must hold Classifications" if field in schema else "is not there"
+    has = ", ".join(usable) or "none"
+    where = fo_samples.name(samples)
+    if field in schema:
+        raise ValueError(
+            f"{argument} {field!r} on {where} must hold Classifications; fields with "
+            f"classifications: {has}"
+        )
     raise ValueError(
-        f"{argument} {field!r} on {fo_samples.name(samples)} {what}; fields with "
-        f"classifications: {has}"
+        f"{argument} {field!r} is not on {where}; fields with classifications: {has}"
     )
 
 
@@ -154,6 +161,7 @@ _CLASSIFIED = {
     fol.Classification: "label",
     fol.Classifications: "classifications.label",
 }
+"""Label types of the classifier, and the path of their labels."""
 
 
 def _kind(field: Any) -> Any:
@@ -166,6 +174,6 @@ def is_classified(samples: fo_samples.Samples, field: str) -> bool:
 
 
 def label_path(samples: fo_samples.Samples, field: str) -> str:
-    """Returns where the labels of a checked field stand."""
+    """Returns the path of the labels of a checked field."""
     kind = _kind(_schema(samples)[field])
     return f"{field}.{_CLASSIFIED.get(kind, 'detections.label')}"

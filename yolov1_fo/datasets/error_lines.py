@@ -1,59 +1,60 @@
-"""What went wrong, in one line, for whoever sees no traceback."""
+"""Error messages of one line, for users who see no traceback."""
 
 import re
 import sys
 
-from yolov1_fo.datasets import database
+from yolov1_fo.datasets import database_uri
 
-TELLING = (ValueError, OSError, ImportError, ArithmeticError, RuntimeError)
-"""Kinds of errors whose words are meant for people: ours, and other libraries'."""
-OTHERS = ("fiftyone", "eta", "mongoengine", "pymongo")
-"""Packages whose errors are told in their own words."""
+USER_ERRORS = (ValueError, OSError, ImportError, ArithmeticError, RuntimeError)
+"""Types of errors with a message for users, raised by us or by other libraries."""
+USER_ERROR_PACKAGES = ("fiftyone", "eta", "mongoengine", "pymongo")
+"""Packages whose own errors have a message for users."""
 _NOISE = re.compile(
     r"\s|$|Graph execution error|Detected at node|File \"|<stack traces|\[\[|Hint:|"
     r"Stack trace|\d+ successful operations|\d+ derived errors|\(\d+\) "
 )
 
 
-def line(error: BaseException) -> str | None:
-    """Returns what an error says, in one line; None if it can only be a bug of ours."""
+def describe(error: BaseException) -> str | None:
+    """Returns an error in one line; None if it can only be a bug of this library."""
     if "pymongo" in sys.modules:
         from yolov1_fo.datasets import connection
 
-        said = connection.line(error)
-        if said is not None:
-            return said
+        line = connection.error_line(error)
+        if line is not None:
+            return line
     if is_out_of_memory(error):
         return (
-            f"memory is too small, take a smaller batch_size or side: {_first(error)}"
+            "out of memory, use a smaller batch_size or image_size: "
+            f"{_first_line(error)}"
         )
     package = type(error).__module__.partition(".")[0]
     if package == "tensorflow":
-        return f"TensorFlow: {_first(error)}"
-    if isinstance(error, TELLING) or package in OTHERS:
-        return database.line(error)
+        return f"TensorFlow: {_first_line(error)}"
+    if isinstance(error, USER_ERRORS) or package in USER_ERROR_PACKAGES:
+        return database_uri.one_line(error)
     return None
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Returns whether an error says that memory was too small, in any backend."""
-    said = f"{type(error).__name__} {error}"
-    if "No space left" in said:  # TensorFlow calls a full disk by the same name
+    """Returns whether an error means out of memory, in any backend."""
+    text = f"{type(error).__name__} {error}"
+    if "No space left" in text:  # TensorFlow reports a full disk by the same name
         return False
     return isinstance(error, MemoryError) or any(
-        words in said
+        words in text
         for words in ("ResourceExhausted", "RESOURCE_EXHAUSTED", "OOM when allocating")
     )
 
 
-def _first(error: BaseException) -> str:
-    r"""Returns the line of TensorFlow's many that says what went wrong.
+def _first_line(error: BaseException) -> str:
+    r"""Returns the first line of TensorFlow's message that describes the error.
 
     Example:
-        >>> _first(MemoryError("Graph execution error:\n\nOOM [Op:step]\n"))
+        >>> _first_line(MemoryError("Graph execution error:\n\nOOM [Op:step]\n"))
         'OOM'
     """
-    lines = database.scrubbed(str(error)).splitlines()
-    telling = [one for one in lines if not _NOISE.match(one)]
-    first = " ".join((telling or lines or [""])[0].split())
+    lines = database_uri.scrub(str(error)).splitlines()
+    informative = [one for one in lines if not _NOISE.match(one)]
+    first = " ".join((informative or lines or [""])[0].split())
     return re.sub(r" \[Op:.*", "", first) or type(error).__name__

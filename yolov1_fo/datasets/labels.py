@@ -1,4 +1,4 @@
-"""Arrays to `fo.Detections` and back; the one file that knows FiftyOne's xywh."""
+"""Conversion between arrays and `fo.Detections`; nothing else uses FiftyOne's xywh."""
 
 import functools
 import hashlib
@@ -11,23 +11,23 @@ import numpy as np
 
 from yolov1_fo import boxes as _boxes
 from yolov1_fo.boxes import Array
-from yolov1_fo.datasets import box_faults
-from yolov1_fo.pipeline.objects import Dropped, Objects
+from yolov1_fo.datasets import invalid_boxes
+from yolov1_fo.pipeline.objects import Dropped, RaggedBoxes
 
-PIXELS_FROM = 4.0
-"""A box that is so many images wide, or so far away, is taken to be in pixels."""
-BEYOND = 1e6
-"""No image has so many pixels a side."""
+MAX_RELATIVE = 4.0
+"""A box with a larger relative coordinate or size is considered to be in pixels."""
+MAX_PIXELS = 1e6
+"""No image has this many pixels per side."""
 
 
 class Boxes(NamedTuple):
-    """The boxes of many images as they were read, flat.
+    """The boxes of many images, flat.
 
     Attributes:
-        xyxy: (K, 4) corners as they stand, relative, float64; zeros for what is no box
-        faults: (K,) what is wrong with each, a number of `box_faults.FAULTS`; 0 where
-            it can be used
-        image: (K,) the image that it is in
+        xyxy: (K, 4) corners as stored, relative, float64; zeros for invalid boxes
+        faults: (K,) what is wrong with each, an index into `invalid_boxes.FAULTS`; 0
+            for valid boxes
+        image: (K,) index of the image that contains it
     """
 
     xyxy: Array
@@ -36,23 +36,23 @@ class Boxes(NamedTuple):
 
     @property
     def usable(self) -> Array:
-        """Whether each is the box of an object: (K,), true or false."""
-        return self.faults == box_faults.GOOD
+        """Whether each box is valid: (K,) bool."""
+        return self.faults == invalid_boxes.VALID
 
-    def cut(self) -> Array:
+    def clipped(self) -> Array:
         """Returns the part inside the image: (K, 4) xyxy, relative, float64."""
         return _boxes.clip(self.xyxy)
 
 
 def read_boxes(bounding_boxes: Sequence[Sequence[Any]]) -> Boxes:
-    """Returns boxes, and what is wrong with those that are none.
+    """Returns boxes and what is wrong with invalid ones.
 
-    This is the one rule of what can be an object: four finite numbers, parts of the
-    image, with an area inside of it.
+    This is the only place that defines a valid box: four finite numbers, relative to
+    the image, with an area inside it.
 
     Args:
         bounding_boxes: of each object, by image, FiftyOne's `[x, y, w, h]`, relative;
-            or whatever else stands there
+            any other value is an invalid box
 
     Example:
         >>> read_boxes([[[0.1, 0.1, 0.2, 0.2], None], [[90, 20, 40, 40]]]).faults
@@ -66,7 +66,7 @@ def read_boxes(bounding_boxes: Sequence[Sequence[Any]]) -> Boxes:
         xywh[are_four] = [
             box for box, is_four in zip(rows, are_four, strict=True) if is_four
         ]
-    is_finite = (np.abs(xywh) < BEYOND).all(axis=-1)
+    is_finite = (np.abs(xywh) < MAX_PIXELS).all(axis=-1)
     xywh[~is_finite] = 0
     xyxy = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=-1)
     cut = _boxes.clip(xyxy).astype(np.float32)
@@ -75,16 +75,16 @@ def read_boxes(bounding_boxes: Sequence[Sequence[Any]]) -> Boxes:
         [
             ~are_four,
             ~is_finite,
-            (np.abs(xywh) > PIXELS_FROM).any(axis=-1),
+            (np.abs(xywh) > MAX_RELATIVE).any(axis=-1),
             ~has_area,
         ],
         [
-            box_faults.SHAPE,
-            box_faults.NOT_FINITE,
-            box_faults.PIXELS,
-            box_faults.NO_AREA,
+            invalid_boxes.NOT_FOUR_NUMBERS,
+            invalid_boxes.NOT_FINITE,
+            invalid_boxes.PIXELS,
+            invalid_boxes.NO_AREA,
         ],
-        box_faults.GOOD,
+        invalid_boxes.VALID,
     )
     return Boxes(xyxy, faults, image)
 
@@ -92,15 +92,13 @@ def read_boxes(bounding_boxes: Sequence[Sequence[Any]]) -> Boxes:
 def _are_four_numbers(box: Any) -> bool:
     if not isinstance(box, list | tuple | np.ndarray) or len(box) != 4:
         return False
-    return all(isinstance(x, float) or _is_whole(x) for x in box)
+    return all(isinstance(x, float) or _is_number(x) for x in box)
 
 
-def _is_whole(x: Any) -> bool:
-    """Returns whether a value is a number of MongoDB's that is no float."""
-    is_number = isinstance(x, int | np.integer | np.floating) and not isinstance(
-        x, bool
-    )
-    return is_number and abs(x) < 2**63
+def _is_number(x: Any) -> bool:
+    """Returns whether a value is a number that MongoDB can store."""
+    is_number = isinstance(x, int | np.integer | np.floating)
+    return is_number and not isinstance(x, bool) and bool(abs(x) < 2**63)
 
 
 def from_detections(
@@ -108,18 +106,17 @@ def from_detections(
     bounding_boxes: Sequence[Sequence[Any]] | Boxes,
     ignored: Sequence[Sequence[bool]],
     classes: Sequence[str],
-) -> tuple[Objects, Objects, Dropped]:
-    """Returns the objects that a network can learn, those that are ignored, and counts.
+) -> tuple[RaggedBoxes, RaggedBoxes, Dropped]:
+    """Returns the objects to learn, the ignored objects, and the dropped counts.
 
-    Ignored is what is difficult, a crowd or a group. Dropped is also what is no box
-    with an area inside the image, what is of another class, and what has no label.
-    Boxes are cut off at the image's edge.
+    Difficult objects, crowds and groups are ignored. Objects with an invalid box, of
+    another class or without a label are dropped. Boxes are clipped to the image.
 
     Args:
         labels: of each object, by image
-        bounding_boxes: the same, FiftyOne's `[x, y, w, h]`, relative; or as they were
-            read
-        ignored: the same
+        bounding_boxes: of each object, by image, FiftyOne's `[x, y, w, h]`, relative;
+            or the result of `read_boxes`
+        ignored: whether each object is ignored, by image
         classes: class names in the order of their ids
     """
     ids = {label: class_id for class_id, label in enumerate(classes)}
@@ -128,16 +125,16 @@ def from_detections(
         if isinstance(bounding_boxes, Boxes)
         else read_boxes(bounding_boxes)
     )
-    xyxy = read.cut().astype(np.float32)
+    xyxy = read.clipped().astype(np.float32)
     named = (x if isinstance(x, str) else None for row in labels for x in row)
     class_ids = np.array([ids.get(x, -1) for x in named], np.int32)
     has_none = np.array([x is None for row in labels for x in row], bool)
     skip = np.array([x for row in ignored for x in row], bool)
 
-    def among(wanted: Array) -> Objects:
+    def among(wanted: Array) -> RaggedBoxes:
         kept = np.bincount(read.image[wanted], minlength=len(labels))
         offsets = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
-        return Objects(xyxy[wanted], class_ids[wanted], offsets)
+        return RaggedBoxes(xyxy[wanted], class_ids[wanted], offsets)
 
     usable = (class_ids >= 0) & read.usable
     dropped = Dropped(
@@ -150,7 +147,7 @@ def from_detections(
 
 
 def to_xyxy(bounding_boxes: Sequence[Sequence[float]] | Array) -> Array:
-    """Returns FiftyOne's boxes as ours, cut off at the image's edge.
+    """Converts FiftyOne's boxes to corners, clipped to the image.
 
     Args:
         bounding_boxes: K of `[x, y, w, h]`, corner and size, relative
@@ -166,7 +163,7 @@ def to_xyxy(bounding_boxes: Sequence[Sequence[float]] | Array) -> Array:
 def to_detections(
     boxes: Array, scores: Array, class_ids: Array, classes: Sequence[str]
 ) -> fol.Detections:
-    """Returns what was found in one image as FiftyOne's label.
+    """Returns the detections of one image as a FiftyOne label.
 
     Args:
         boxes: (K, 4) xyxy, relative
@@ -177,7 +174,7 @@ def to_detections(
     return fol.Detections(
         detections=[
             fol.Detection(label=label, bounding_box=box, confidence=score)
-            for label, box, score in _said(boxes, scores, class_ids, classes)
+            for label, box, score in _attributes(boxes, scores, class_ids, classes)
         ]
     )
 
@@ -185,10 +182,10 @@ def to_detections(
 def to_document(
     boxes: Array, scores: Array, class_ids: Array, classes: Sequence[str]
 ) -> dict[str, Any]:
-    """Returns what `to_detections(...)` is in the database, ten times as fast.
+    """Returns `to_detections(...)` as stored in the database, ten times as fast.
 
-    FiftyOne checks each object as it is made and once more as it is stored; these are
-    right by construction.
+    FiftyOne validates each object when it is created and again when it is stored;
+    these are valid by construction.
 
     Args:
         boxes: (K, 4) xyxy, relative
@@ -207,29 +204,29 @@ def to_document(
                 "bounding_box": box,
                 "confidence": score,
             }
-            for label, box, score in _said(boxes, scores, class_ids, classes)
+            for label, box, score in _attributes(boxes, scores, class_ids, classes)
         ],
     }
 
 
 @functools.cache
 def _documents() -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns labels without content as FiftyOne stores them."""
+    """Returns an empty label and a blank detection as FiftyOne stores them."""
     blank = fol.Detection(label="", bounding_box=[0.0] * 4, confidence=0.0)
     return fol.Detections().to_mongo().to_dict(), blank.to_mongo().to_dict()
 
 
-def _said(
+def _attributes(
     boxes: Array, scores: Array, class_ids: Array, classes: Sequence[str]
 ) -> Iterator[tuple[str, list[float], float]]:
-    """Yields label, bounding box and confidence of each object."""
+    """Yields the label, bounding box and confidence of each object."""
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
     xywh = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=-1)
     names = [classes[class_id] for class_id in class_ids.tolist()]
     return zip(names, xywh.tolist(), scores.tolist(), strict=True)
 
 
-def identify(detections: fol.Detections, whose: str) -> None:
-    """Gives each object an id that depends on whose it is and on its rank alone."""
+def set_stable_ids(detections: fol.Detections, owner: str) -> None:
+    """Sets the id of each object to a hash of its owner and its rank."""
     for rank, detection in enumerate(detections.detections):
-        detection.id = hashlib.sha256(f"{whose} {rank}".encode()).hexdigest()[:24]
+        detection.id = hashlib.sha256(f"{owner} {rank}".encode()).hexdigest()[:24]

@@ -1,4 +1,4 @@
-"""The fields that calls of ours write: checked against the database, then written."""
+"""Fields that the library writes: checked against the database, then written."""
 
 import itertools
 from collections.abc import Collection, Iterable
@@ -10,51 +10,50 @@ import fiftyone.core.labels as fol
 import fiftyone.core.media as fomm
 from fiftyone import ViewField as F
 
-from yolov1_fo.datasets import connection, schema
+from yolov1_fo.datasets import connection, fiftyone_private, schema
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.schema import FRAMES
 
 WRITE_EVERY = 1000
-"""Values are written in one go for so many samples."""
+"""Number of values that are written at a time."""
 
 
-def detections(
+def predictions_field(
     samples: fo_samples.Samples, label_field: str, *, replaces: bool = True
-) -> "Output":
-    """Returns the field that predictions are written to; see `Output`.
+) -> "OutputField":
+    """Returns the field that predictions are written to; see `OutputField`.
 
     Args:
         samples: a checked collection
-        label_field: its field; of videos, that of their frames, with or without
-            `frames.`
-        replaces (True): whether predictions that are there are written over
+        label_field: its field; for videos, a frame field, with or without `frames.`
+        replaces (True): whether existing predictions are replaced
     """
-    return Output(
+    return OutputField(
         samples, label_field, fol.Detections, "label_field", replaces=replaces
     )
 
 
-class Output:
-    """A field that a call writes; nothing of another kind is replaced.
+class OutputField:
+    """A field to write; values of another type are never replaced.
 
-    Fields that a view hides count, and those that another process has made meanwhile.
-    What is written on a view of frames belongs to the frames of the videos, as
-    FiftyOne's `apply_model` has it.
+    This includes fields that a view excludes, and fields that another process has just
+    added. Values of a frames view are also written to the frames of the videos, as
+    FiftyOne's `apply_model` does.
 
-    Within `with` values are collected and written in bulk, also when an error ends it,
-    unless it is the database's.
+    As a context manager it collects values and writes them in bulk. After an error, it
+    still writes what it has collected, unless the database failed.
 
     Args:
         samples: a checked collection
-        field: its field; of videos, that of their frames
-        kind: class of the documents that are written
-        argument: how the caller calls the field
-        attributes (any): of the documents; such with others are not replaced
-        replaces (True): whether values that are there are written over
+        field: its field; for videos, a frame field
+        kind: class of the documents to write
+        argument: the name of the argument that names the field
+        attributes (any): of the documents; those with other attributes are not replaced
+        replaces (True): whether existing values are replaced
 
     Raises:
-        TypeError: if the field's name is no string
-        ValueError: if FiftyOne does not take the name, or other values stand there
+        TypeError: if the field's name is not a string
+        ValueError: if the name is not valid, or the field holds other values
     """
 
     def __init__(
@@ -68,41 +67,43 @@ class Output:
         replaces: bool = True,
     ) -> None:
         if not isinstance(field, str):
-            raise TypeError(f"{argument} must be a field's name, got {field!r}")
+            raise TypeError(f"{argument} must be the name of a field, got {field!r}")
         self.samples, self.kind, self.argument = samples, kind, argument
         self.attributes, self.replaces = attributes, replaces
-        self.dataset: fo.Dataset = samples._root_dataset
+        self.dataset: fo.Dataset = fiftyone_private.root_dataset(samples)
         self.is_video = samples.media_type == fomm.VIDEO
+        self.is_frames_view = fo_samples.is_frames_view(samples)
+        self.on_frames = self.is_video or self.is_frames_view
         self.name = field.removeprefix(FRAMES) if self.is_video else field
-        self.on_frames = self.is_video or samples._is_frames
         self.path = f"{FRAMES}{self.name}" if self.on_frames else field
-        self.found: dict[str, Any] = {}
+        self.pending: dict[str, Any] = {}
         self.is_declared = False
         self.check()
 
     def check(self) -> None:
-        """Checks the field as the database has it now."""
-        there = schema.current(self.dataset, self.path)
-        if there is None and self.samples._is_frames:
-            there = self.samples._dataset.get_field(self.name)
-        if there is None:
-            schema.check_new(self.name, self.argument)
+        """Checks the field as currently stored in the database."""
+        field = schema.current_field(self.dataset, self.path)
+        if field is None and self.is_frames_view:
+            field = fiftyone_private.own_dataset(self.samples).get_field(self.name)
+        if field is None:
+            schema.check_new_field(self.name, self.argument)
             return
         where = f"{self.argument} '{self.path}' on {fo_samples.name(self.samples)}"
-        if getattr(there, "document_type", None) is not self.kind:
-            got = getattr(there, "document_type", type(there)).__name__
+        if getattr(field, "document_type", None) is not self.kind:
+            got = getattr(field, "document_type", type(field)).__name__
             raise ValueError(
                 f"{where} must hold {self.kind.__name__}, got {got}; choose another "
                 "field"
             )
-        if there.read_only:
+        if field.read_only:
             raise ValueError(f"{where} is read-only; choose another field")
         if self.attributes:
-            self._check_ours(where, set(there.get_field_schema()) - {*self.attributes})
+            others = set(field.get_field_schema()) - {*self.attributes}
+            self._check_attributes(where, others)
         if self.kind is fol.Detections and self.replaces:
             self._check_no_annotations(where)
 
-    def _check_ours(self, where: str, others: set[str]) -> None:
+    def _check_attributes(self, where: str, others: set[str]) -> None:
         """Raises a ValueError if documents with other attributes would be replaced."""
         lacking = [F(f"{self.name}.{one}").exists(False) for one in self.attributes]
         is_other = F(self.name).exists() & F.any(lacking)
@@ -113,24 +114,26 @@ class Output:
             )
 
     def _check_no_annotations(self, where: str) -> None:
-        """Raises a ValueError if objects that somebody drew would be replaced."""
-        root = fo_samples.whole(self.samples, of_videos=self.on_frames)
+        """Raises a ValueError if annotated objects would be replaced."""
+        root = fo_samples.all_samples(self.samples, of_videos=self.on_frames)
         path = f"{self.path}.detections"
         counts = [fo.Count(path), fo.Count(f"{path}.confidence")]
-        objects, predictions = root.aggregate(counts)  # with one pass
+        objects, predictions = root.aggregate(counts)  # one pass over the samples
         if objects == predictions:
             return
-        is_drawn = F("confidence").exists(False)
-        drawn = self._ids(F(f"{self.name}.detections").filter(is_drawn).length() > 0)
-        if count := len(drawn & set(self.samples.values("id"))):
+        is_annotated = F("confidence").exists(False)
+        annotated = self._ids(
+            F(f"{self.name}.detections").filter(is_annotated).length() > 0
+        )
+        if count := len(annotated & set(self.samples.values("id"))):
             raise ValueError(
-                f"{where} has objects without confidence, as annotations are, on "
-                f"{count} samples; choose another field, or delete that one first"
+                f"{where} has objects without confidence, like annotations, on "
+                f"{count} samples; choose another field, or delete this one first"
             )
 
     def _ids(self, condition: Any) -> set[str]:
-        """Returns the samples, or frames of a view of frames, that meet a condition."""
-        root = fo_samples.whole(self.samples, of_videos=self.on_frames)
+        """Returns the ids of samples, or of a frames view's frames, that match."""
+        root = fo_samples.all_samples(self.samples, of_videos=self.on_frames)
         if not self.on_frames:
             return set(root.match(condition).values("id"))
         frames = root.match_frames(condition)
@@ -146,27 +149,28 @@ class Output:
             self.flush()
 
     def add(self, sample_id: str, value: Any) -> None:
-        """Takes the value of a sample, or of a frame of a view of frames."""
-        self.found[sample_id] = value
-        if len(self.found) >= WRITE_EVERY:
+        """Adds the value of a sample, or of a frame of a frames view."""
+        self.pending[sample_id] = value
+        if len(self.pending) >= WRITE_EVERY:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what was collected; checks once more before the first time."""
-        found, self.found = self.found, {}
-        if not found:
+        """Writes the collected values; checks the field again before the first time."""
+        values, self.pending = self.pending, {}
+        if not values:
             return
         self.declare()
-        if not self.samples._is_frames:
-            self._set(self.dataset, self.name, found, "id")
+        if not self.is_frames_view:
+            self._set(self.dataset, self.name, values, "id")
             return
-        self._set(self.dataset, self.path, found, "frames.id")
-        self._set(self.samples._dataset, self.name, found, "id")
+        self._set(self.dataset, self.path, values, "frames.id")
+        frames = fiftyone_private.own_dataset(self.samples)
+        self._set(frames, self.name, values, "id")
 
     def _set(
         self, dataset: fo_samples.Samples, path: str, values: dict[str, Any], key: str
     ) -> None:
-        is_raw = self.kind is fol.Detections  # they are the database's documents
+        is_raw = self.kind is fol.Detections  # already as stored in the database
         dataset.set_values(
             path,
             values,
@@ -178,43 +182,44 @@ class Output:
         )
 
     def declare(self) -> None:
-        """Makes the field, if it is not there."""
+        """Adds the field to the dataset's schema if it is missing."""
         if self.is_declared:
             return
         self.check()
-        of_kind = {"ftype": fof.EmbeddedDocumentField, "embedded_doc_type": self.kind}
+        field = {"ftype": fof.EmbeddedDocumentField, "embedded_doc_type": self.kind}
         if self.on_frames:
-            self.dataset.add_frame_field(self.name, **of_kind)
+            self.dataset.add_frame_field(self.name, **field)
         else:
-            self.dataset.add_sample_field(self.name, **of_kind)
-        if self.samples._is_frames:
-            self.samples._dataset.add_sample_field(self.name, **of_kind)
+            self.dataset.add_sample_field(self.name, **field)
+        if self.is_frames_view:
+            frames = fiftyone_private.own_dataset(self.samples)
+            frames.add_sample_field(self.name, **field)
         self.is_declared = True
 
     def replace_frames(self, sample_id: str, values: Iterable[Any]) -> None:
-        """Writes the values of all frames of a video; older frames then have none.
+        """Writes the values of all frames of a video; clears those of other frames.
 
         Args:
             sample_id: of the video
-            values: of its frames, from the first on
+            values: of its frames, starting with the first
         """
         self.declare()
-        videos = fo_samples.whole(self.samples)
-        known = videos.select(sample_id).values("frames.frame_number", unwind=True)
+        videos = fo_samples.all_samples(self.samples)
+        existing = videos.select(sample_id).values("frames.frame_number", unwind=True)
         numbered = enumerate(values, 1)
         last = 0
         while part := dict(itertools.islice(numbered, WRITE_EVERY)):
             last = max(part)
             self._set(videos, self.path, {sample_id: part}, "id")
-        left = {number: None for number in known if number > last}
+        left = {number: None for number in existing if number > last}
         if left:
             self._set(videos, self.path, {sample_id: left}, "id")
 
     @property
     def exists(self) -> bool:
-        """Whether the field is there."""
-        return schema.current(self.dataset, self.path) is not None
+        """Whether the field exists."""
+        return schema.current_field(self.dataset, self.path) is not None
 
-    def filled(self) -> set[str]:
+    def filled_ids(self) -> set[str]:
         """Returns the ids of the samples, or frames, that have a value."""
         return self._ids(F(self.name).exists()) if self.exists else set()

@@ -1,7 +1,7 @@
-"""The embedded data: real handwritten digits on photographs, made here, no network.
+"""The quickstart dataset: handwritten digits on photographs, generated offline.
 
-The scans and the photographs are those that ship with scikit-learn. What stands in a
-val scene, scans and photograph alike, stands in no train scene.
+Scans and photographs come from scikit-learn. No scan and no part of a photograph is
+used in both splits.
 """
 
 import logging
@@ -22,19 +22,19 @@ logger = logging.getLogger(__name__)
 
 SCENES = {"train": 400, "val": 100}
 SEED = 2015
-SCENE_SIDE = (320, 640)  # in pixels
-DIGITS = (1, 6)  # a scene
-DIGIT_SIDE = (24, 256)  # the longer side, in pixels
+SCENE_SIZE = (320, 640)  # width and height, in pixels
+DIGITS = (1, 6)  # per scene
+DIGIT_SIZE = (24, 256)  # the longer side, in pixels
 LAST_TRAIN_SCAN = 1436
-INK = 4  # of 16: what of a scan counts as written
+MIN_INK = 4  # of 16: darker pixels of a scan belong to the digit
 
 
 class Scene(NamedTuple):
-    """A picture with its digits.
+    """An image with its digits.
 
     Attributes:
         image: (H, W, 3) uint8 RGB
-        boxes: [x, y, w, h] of each digit, relative, as FiftyOne has it
+        boxes: [x, y, w, h] of each digit, relative, as FiftyOne stores it
         labels: "0" to "9"
     """
 
@@ -43,17 +43,18 @@ class Scene(NamedTuple):
     labels: list[str]
 
 
-@connection.answering()
+@connection.one_line_errors()
 def load_quickstart(
     name: str = "yolov1-quickstart", *, persistent: bool = True
 ) -> fo.Dataset:
     """Returns 500 scenes of handwritten digits, tagged `train` and `val`.
 
-    Made on first use, in FiftyOne's folder for datasets; then loaded.
+    They are generated on first use, in FiftyOne's default dataset folder, and loaded
+    after that.
 
     Args:
         name ("yolov1-quickstart"): of the dataset
-        persistent (True): keeps it in the database when Python ends
+        persistent (True): keeps it in the database when Python exits
 
     Returns:
         a dataset with Detections of ten classes in `ground_truth`
@@ -65,10 +66,10 @@ def load_quickstart(
         if _is_complete(dataset):
             return dataset
         raise ValueError(
-            f"dataset '{name}' exists, but is not the whole quickstart; choose another "
-            f"name, or fo.delete_dataset('{name}')"
+            f"dataset '{name}' exists, but is not the complete quickstart; choose "
+            f"another name, or fo.delete_dataset('{name}')"
         )
-    logger.info("making %d scenes in %s", sum(SCENES.values()), folder)
+    logger.info("generating %d scenes in %s", sum(SCENES.values()), folder)
     samples = [sample for split in SCENES for sample in _samples(split, folder / split)]
     dataset = fo.Dataset(name, persistent=persistent)
     dataset.default_classes = [str(digit) for digit in range(10)]
@@ -94,7 +95,7 @@ def _samples(split: str, folder: Path) -> Iterator[fo.Sample]:
         path = folder / f"{number:03d}.jpg"
         bgr = cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR)
         _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 92])
-        with files.whole_file(path) as unfinished:
+        with files.atomic_file(path) as unfinished:
             unfinished.write_bytes(encoded.tobytes())
         detections = [
             fo.Detection(label=label, bounding_box=box)
@@ -105,11 +106,11 @@ def _samples(split: str, folder: Path) -> Iterator[fo.Sample]:
 
 
 def scenes(split: str, count: int | None = None) -> Iterator[Scene]:
-    """Yields the scenes of a split; always the same.
+    """Yields the scenes of a split, the same ones on every call.
 
     Args:
         split: train or val
-        count (all): the first so many
+        count (all): number of scenes
     """
     digits = load_digits()
     photographs = load_sample_images().images
@@ -127,7 +128,7 @@ def scenes(split: str, count: int | None = None) -> Iterator[Scene]:
 def _scene(
     rng: np.random.Generator, scans: Array, targets: Array, backgrounds: list[Array]
 ) -> Scene:
-    height, width = rng.integers(SCENE_SIDE[0], SCENE_SIDE[1] + 1, size=2)
+    height, width = rng.integers(SCENE_SIZE[0], SCENE_SIZE[1] + 1, size=2)
     image = _background(rng, backgrounds, height, width).astype(np.float32)
     placed: list[tuple[int, int, int, int]] = []
     labels = []
@@ -139,7 +140,7 @@ def _scene(
             continue
         x, y, w, h = spot
         patch = image[y : y + h, x : x + w]
-        image[y : y + h, x : x + w] = _written(rng, patch, ink)
+        image[y : y + h, x : x + w] = _blend(rng, patch, ink)
         placed.append(spot)
         labels.append(str(targets[scan]))
     boxes = [[x / width, y / height, w / width, h / height] for x, y, w, h in placed]
@@ -158,10 +159,12 @@ def _background(
 
 
 def _ink(rng: np.random.Generator, scan: Array) -> Array:
-    """Returns how dark each pixel of an enlarged scan is, cut to what is written."""
-    rows, columns = (np.flatnonzero((scan >= INK).any(axis=axis)) for axis in (1, 0))
+    """Returns the darkness of a scan, cropped to the digit and resized."""
+    rows, columns = (
+        np.flatnonzero((scan >= MIN_INK).any(axis=axis)) for axis in (1, 0)
+    )
     cut = scan[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] / 16
-    scale = rng.integers(DIGIT_SIDE[0], DIGIT_SIDE[1] + 1) / max(cut.shape)
+    scale = rng.integers(DIGIT_SIZE[0], DIGIT_SIZE[1] + 1) / max(cut.shape)
     h, w = (max(round(side * scale), 1) for side in cut.shape)
     enlarged = cv2.resize(cut.astype(np.float32), (w, h), interpolation=cv2.INTER_CUBIC)
     return np.clip(enlarged, 0, 1)
@@ -173,7 +176,7 @@ def _free_spot(
     scene: tuple[int, int],
     placed: list[tuple[int, int, int, int]],
 ) -> tuple[int, int, int, int] | None:
-    """Returns x, y, w, h where nothing stands yet; None if none was found."""
+    """Returns x, y, w, h of a free area; None if none was found."""
     h, w = shape
     for _ in range(20):
         y = int(rng.integers(0, scene[0] - h + 1))
@@ -186,11 +189,11 @@ def _free_spot(
     return None
 
 
-def _written(rng: np.random.Generator, patch: Array, ink: Array) -> Array:
-    """Returns the background with a digit on it, lighter or darker than its ground."""
-    ground = (patch.mean(axis=-1) * ink).sum() / ink.sum()
+def _blend(rng: np.random.Generator, patch: Array, ink: Array) -> Array:
+    """Returns the background with a digit, lighter or darker than the background."""
+    brightness = (patch.mean(axis=-1) * ink).sum() / ink.sum()
     colour = rng.uniform(0, 60, size=3)
-    colour = 255 - colour if ground < 128 else colour
+    colour = 255 - colour if brightness < 128 else colour
     strength = rng.uniform(0.85, 1.0)
     alpha = (ink * strength)[..., None]
     return patch * (1 - alpha) + colour * alpha

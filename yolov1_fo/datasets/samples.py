@@ -1,4 +1,4 @@
-"""What a caller passes as samples: its name, its slice, its view as JSON."""
+"""The `samples` argument: checking it, its group slice, its name, its view as JSON."""
 
 import hashlib
 import json
@@ -10,6 +10,9 @@ import fiftyone as fo
 import fiftyone.core.collections as foc
 import fiftyone.core.media as fomm
 from bson import json_util
+from fiftyone.core.video import FramesView
+
+from yolov1_fo.datasets import fiftyone_private
 
 logger = logging.getLogger(__name__)
 
@@ -18,124 +21,132 @@ Samples = Any
 
 
 def name(samples: Samples) -> str:
-    """Returns how an error calls the collection.
+    """Returns the name of a collection for error messages.
 
-    Example: dataset 'voc', or view on dataset 'voc'.
+    Examples: dataset 'voc'; a view on dataset 'voc'.
     """
-    dataset = f"dataset '{samples._root_dataset.name}'"
-    return dataset if samples._dataset is samples else f"a view on {dataset}"
+    if isinstance(samples, fo.Dataset):
+        return f"dataset '{samples.name}'"
+    return f"a view on dataset '{samples.dataset_name}'"
 
 
-def whole(samples: Samples, *, of_videos: bool = False) -> Samples:
-    """Returns all samples that a collection is a part of, with all their fields.
+def is_frames_view(samples: Samples) -> bool:
+    """Returns whether the samples of a view are frames of videos."""
+    return isinstance(samples, FramesView)
+
+
+def all_samples(samples: Samples, *, of_videos: bool = False) -> Samples:
+    """Returns all samples that a view was selected from, with all their fields.
 
     Args:
         samples: a checked collection
-        of_videos (False): of a view of frames, the videos instead of all frames
+        of_videos (False): for a frames view, returns the videos instead of all frames
     """
-    root = samples._root_dataset
-    if samples._is_frames and not of_videos:
-        return samples.view()._base_view
+    if is_frames_view(samples) and not of_videos:
+        return fiftyone_private.all_frames(samples)
+    root = fiftyone_private.root_dataset(samples)
     if root.media_type == fomm.GROUP:
-        kind = fomm.VIDEO if of_videos else samples.media_type
-        return root.select_group_slices(media_type=kind)
+        media_type = fomm.VIDEO if of_videos else samples.media_type
+        return root.select_group_slices(media_type=media_type)
     return root
 
 
 def is_empty(samples: Samples) -> bool:
     """Returns whether a collection has no samples.
 
-    The length of a whole dataset is MongoDB's estimate, which is wrong, 0 even, after
-    its server was killed; that of a part is counted.
+    The length of a dataset is an estimate of MongoDB's, which can be wrong, even 0,
+    after its server was killed; the length of a view is counted.
     """
     return not len(samples.limit(1))
 
 
-def flat(
+def ungrouped(
     samples: Any,
     argument: str = "samples",
-    kinds: Sequence[str] = (fomm.IMAGE,),
+    media_types: Sequence[str] = (fomm.IMAGE,),
 ) -> Samples:
     """Returns a dataset or view; of a grouped one, its active slice.
 
-    Another slice is chosen as FiftyOne has it: `dataset.group_slice = "left"`, or
+    Another slice is selected with FiftyOne: `dataset.group_slice = "left"`, or
     `dataset.select_group_slices("left")`.
 
     Args:
-        samples: whatever a caller gave
-        argument ("samples"): how the caller calls it
-        kinds (images): of media that a slice may hold
+        samples: the value of the argument
+        argument ("samples"): its name, for error messages
+        media_types (images): that the slice may hold
 
     Raises:
-        TypeError: if it is neither
-        ValueError: if the active slice holds media of another kind
+        TypeError: if it is not a dataset or view
+        ValueError: if the active slice holds another media type
     """
     check(samples, argument)
     if samples.media_type != fomm.GROUP:
         return samples
     what, active = name(samples), samples.group_slice
-    if samples._is_dynamic_groups:
+    if fiftyone_private.has_dynamic_groups(samples):
         raise ValueError(
             f"{what} shows groups; pass their samples: {argument}.flatten()"
         )
-    there = samples.group_media_types
-    if there.get(active) not in kinds:
-        fit = [name for name, kind in there.items() if kind in kinds]
+    slices = samples.group_media_types
+    if slices.get(active) not in media_types:
+        usable = [name for name, kind in slices.items() if kind in media_types]
         raise ValueError(
             f"{what} is grouped, and its active slice '{active}' holds "
-            f"{there.get(active)}; slices that hold {' or '.join(kinds)}: "
-            f"{', '.join(fit) or 'none'}; choose one: "
-            f"{argument}.select_group_slices({fit[0] if fit else '...'!r})"
+            f"{slices.get(active)}; slices that hold {' or '.join(media_types)}: "
+            f"{', '.join(usable) or 'none'}; select one: "
+            f"{argument}.select_group_slices({usable[0] if usable else '...'!r})"
         )
-    logger.info("of %s the slice '%s' is taken", what, active)
+    logger.info("using slice '%s' of %s", active, what)
     return samples.select_group_slices(active)
 
 
 def check(samples: Any, argument: str = "samples") -> None:
-    """Raises a TypeError unless a caller gave a FiftyOne dataset or view.
+    """Raises a TypeError unless a value is a FiftyOne dataset or view.
 
     Args:
-        samples: whatever a caller gave
-        argument ("samples"): how the caller calls it
+        samples: the value of the argument
+        argument ("samples"): its name
     """
     if not isinstance(samples, foc.SampleCollection):
-        raise TypeError(_said(samples, argument))
+        raise TypeError(_type_error_line(samples, argument))
 
 
-def _said(samples: Any, argument: str) -> str:
-    wanted = f"{argument} must be a FiftyOne dataset or view, got"
+def _type_error_line(samples: Any, argument: str) -> str:
+    expected = f"{argument} must be a FiftyOne dataset or view, got"
     if isinstance(samples, str):
-        return f"{wanted} {samples!r}; fo.load_dataset({samples!r}) loads one"
-    got = f"{wanted} a {type(samples).__name__}"
+        return f"{expected} {samples!r}; fo.load_dataset({samples!r}) loads one"
+    line = f"{expected} a {type(samples).__name__}"
     if isinstance(samples, list | tuple | set):
-        return f"{got}; dataset.select(ids) makes a view of some samples"
-    return got
+        return f"{line}; dataset.select(ids) returns a view of some samples"
+    return line
 
 
 def stages(samples: Samples) -> list[dict[str, Any]]:
-    """Returns a collection as JSON: the stages of its view.
+    """Returns the view stages of a collection as JSON.
 
-    The same view gives the same; `view_of` makes the view again.
+    Equal views have equal stages; `view_from_stages` is the inverse.
     """
-    said = samples.view()._serialize(include_uuids=False)
-    return json.loads(json_util.dumps(said))
+    serialized = fiftyone_private.serialize_stages(samples.view())
+    return json.loads(json_util.dumps(serialized))
 
 
-def view_of(dataset: fo.Dataset, said: list[dict[str, Any]]) -> fo.DatasetView:
-    """Returns the view that `stages` gave; of groups the slice becomes the active one.
+def view_from_stages(
+    dataset: fo.Dataset, stages: list[dict[str, Any]]
+) -> fo.DatasetView:
+    """Returns the view of some stages; a selected group slice becomes the active one.
 
     Args:
-        dataset: that it is of
-        said: from `stages`
+        dataset: that the view belongs to
+        stages: from `stages`
     """
-    loaded = json_util.loads(json.dumps(said))
-    for stage in loaded:
-        chosen = dict(stage.get("kwargs", ())).get("slices")
-        if stage["_cls"].endswith("SelectGroupSlices") and isinstance(chosen, str):
-            dataset.group_slice = chosen  # its earlier stages were of these samples
-    return fo.DatasetView._build(dataset, loaded)
+    serialized = json_util.loads(json.dumps(stages))
+    for stage in serialized:
+        selected = dict(stage.get("kwargs", ())).get("slices")
+        if stage["_cls"].endswith("SelectGroupSlices") and isinstance(selected, str):
+            dataset.group_slice = selected  # earlier stages were applied to this slice
+    return fiftyone_private.view_from_stages(dataset, serialized)
 
 
 def digest(ids: Iterable[str]) -> str:
-    """Returns what tells one set of samples from another, in any order."""
+    """Returns a hash of a set of sample ids, regardless of their order."""
     return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()

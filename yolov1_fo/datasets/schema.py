@@ -1,4 +1,4 @@
-"""A dataset's fields as its database has them now, and the names that new ones take."""
+"""A dataset's fields as currently stored in the database, and names of new fields."""
 
 import keyword
 import re
@@ -10,85 +10,93 @@ import fiftyone.core.fields as fof
 import fiftyone.core.odm as foo
 import fiftyone.core.sample as fos
 
+from yolov1_fo.datasets import fiftyone_private
+
 FRAMES = "frames."
-"""Begins the fields of a video's frames."""
+"""Prefix of the fields of a video's frames."""
 RESERVED = ("frames", "groups", "pk")
-"""Names that FiftyOne keeps for itself, beside the attributes of its samples."""
+"""Names that FiftyOne reserves, in addition to the attributes of its samples."""
 
 
-def current(dataset: fo.Dataset, path: str) -> fof.Field | None:
-    """Returns a field as the database has it now; None if there is none.
+def current_field(dataset: fo.Dataset, path: str) -> fof.Field | None:
+    """Returns a field as currently stored in the database; None if there is none.
 
-    A dataset that knows it otherwise is reloaded.
+    The dataset is reloaded if its field in memory differs.
 
     Args:
         dataset: the dataset
-        path: of the field, `frames.<name>` of a video's frames
+        path: of the field; `frames.<name>` for frame fields
 
     Raises:
         ValueError: if the dataset was deleted
     """
     of_frames, name = path.startswith(FRAMES), path.removeprefix(FRAMES)
-    stored = foo.get_db_conn().datasets.find_one(
-        {"_id": dataset._doc.id}, ["sample_fields", "frame_fields"]
-    )
+    stored = _stored_dataset(dataset, ["sample_fields", "frame_fields"])
     if stored is None:
         raise ValueError(f"dataset '{dataset.name}' was deleted")
     fields = stored.get("frame_fields" if of_frames else "sample_fields") or []
-    there: dict[str, Any] = next((one for one in fields if one["name"] == name), {})
-    described = (
-        there.get("ftype"),
-        there.get("embedded_doc_type"),
-        bool(there.get("read_only")),
+    found: dict[str, Any] = next((one for one in fields if one["name"] == name), {})
+    stored_type = (
+        found.get("ftype"),
+        found.get("embedded_doc_type"),
+        bool(found.get("read_only")),
     )
-    if _described(dataset.get_field(path)) != described:
+    if _field_type(dataset.get_field(path)) != stored_type:
         dataset.reload()
     return dataset.get_field(path)
 
 
-def renew(samples: Sequence[Any]) -> None:
-    """Has samples know the fields that another process has made meanwhile.
+def refresh_samples(samples: Sequence[Any]) -> None:
+    """Updates samples in memory to fields that another process has added.
 
-    FiftyOne's `apply_model` writes into them what a model returns; a field that it does
-    not know it makes, over whatever stands there.
+    FiftyOne's `apply_model` writes a model's results to these samples. It creates a
+    field that is not in memory, overwriting the one in the database.
 
     Args:
-        samples: as FiftyOne hands them to a model; only those of views are renewed, and
-            it hands over no others
+        samples: as FiftyOne passes them to a model; samples of views are updated,
+            others are not, because FiftyOne passes none
     """
     views = [one for one in samples if isinstance(one, fos.SampleView)]
     if not views:
         return
-    dataset = views[0]._dataset
-    stored = foo.get_db_conn().datasets.find_one(
-        {"_id": dataset._doc.id}, ["sample_fields.name"]
-    )
+    dataset = views[0].dataset
+    stored = _stored_dataset(dataset, ["sample_fields.name"])
     names = {one["name"] for one in (stored or {}).get("sample_fields", ())}
     if names - set(dataset.get_field_schema(include_private=True)):
         dataset.reload()
     for one in views:
-        if type(one._doc) is not dataset._sample_doc_cls:  # made before the reload
-            raw = dataset._sample_collection.find_one({"_id": one._id})
-            one._doc = dataset._sample_dict_to_doc(raw)
+        fiftyone_private.reload_sample_view(one, dataset)
 
 
-def _described(field: fof.Field | None) -> tuple[Any, ...]:
+def _stored_dataset(dataset: fo.Dataset, keys: list[str]) -> dict[str, Any] | None:
+    """Returns some keys of a dataset's document in the database."""
+    query = {"_id": fiftyone_private.dataset_id(dataset)}
+    return foo.get_db_conn().datasets.find_one(query, keys)
+
+
+def _field_type(field: fof.Field | None) -> tuple[Any, ...]:
     if field is None:
         return None, None, False
-    kind = getattr(field, "document_type", None)
-    return _full(type(field)), kind and _full(kind), bool(field.read_only)
+    document = getattr(field, "document_type", None)
+    return (
+        _full_name(type(field)),
+        document and _full_name(document),
+        bool(field.read_only),
+    )
 
 
-def _full(kind: type) -> str:
+def _full_name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def check_new(name: str, argument: str) -> None:
-    """Raises a ValueError unless FiftyOne and Python take the name of a new field."""
-    is_kept = keyword.iskeyword(name) or name in RESERVED or hasattr(fo.Sample, name)
-    if is_kept or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+def check_new_field(name: str, argument: str) -> None:
+    """Raises a ValueError unless FiftyOne and Python accept the name of a new field."""
+    is_reserved = (
+        keyword.iskeyword(name) or name in RESERVED or hasattr(fo.Sample, name)
+    )
+    if is_reserved or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
         raise ValueError(
-            f"{argument} must be a name that Python takes, of ASCII letters, digits "
-            "and underscores, not beginning with an underscore, and not one that "
-            f"Python or FiftyOne keeps for itself; got {name!r}"
+            f"{argument} must be a valid Python identifier of ASCII letters, digits "
+            "and underscores that does not start with an underscore and is not "
+            f"reserved by Python or FiftyOne, got {name!r}"
         )

@@ -1,18 +1,18 @@
-"""Tags of samples, which of a view of frames are tags of the videos' frames too."""
+"""Sample tags, including those of frames views."""
 
 import fiftyone as fo
 import fiftyone.core.fields as fof
 
+from yolov1_fo.datasets import fiftyone_private, schema
 from yolov1_fo.datasets import samples as fo_samples
-from yolov1_fo.datasets import schema
 from yolov1_fo.datasets.schema import FRAMES
 
 
 class Tags:
-    """The tags of all samples that a collection is a part of.
+    """The tags of all samples that a view was selected from.
 
-    Tags of frames are written to the videos' frames too: views of frames are made anew
-    from these.
+    Tags of a frames view are also written to the frames of the videos, from which
+    FiftyOne regenerates frames views.
 
     Args:
         samples: a checked collection
@@ -22,28 +22,29 @@ class Tags:
     """
 
     def __init__(self, samples: fo_samples.Samples) -> None:
-        self.samples = fo_samples.whole(samples)
-        self.dataset: fo.Dataset = samples._root_dataset
-        path = f"{FRAMES}tags" if samples._is_frames else "tags"
-        there = schema.current(self.dataset, path)
-        if there is not None and there.read_only:
+        self.samples = fo_samples.all_samples(samples)
+        self.dataset: fo.Dataset = fiftyone_private.root_dataset(samples)
+        path = f"{FRAMES}tags" if fo_samples.is_frames_view(samples) else "tags"
+        field = schema.current_field(self.dataset, path)
+        if field is not None and field.read_only:
             raise ValueError(f"tags on {fo_samples.name(samples)} are read-only")
 
     def add(self, tag: str, view: fo_samples.Samples) -> None:
         """Tags the samples of a view."""
         view.tag_samples(tag)
-        self._keep(view)
+        self._save(view)
 
     def remove(self, tag: str) -> None:
-        """Takes a tag away from all samples."""
+        """Removes a tag from all samples."""
         ids = self.samples.match_tags(tag).values("id")
         if ids:
             tagged = self.samples.select(ids)
             tagged.untag_samples(tag)
-            self._keep(tagged)
+            self._save(tagged)
 
-    def _keep(self, view: fo_samples.Samples) -> None:
-        if not view._is_frames:
+    def _save(self, view: fo_samples.Samples) -> None:
+        """Writes the tags of a frames view to the frames of the videos."""
+        if not fo_samples.is_frames_view(view):
             return
         tags = dict(zip(*view.values(["id", "tags"]), strict=True))
         self.dataset.add_frame_field("tags", fof.ListField, subfield=fof.StringField)

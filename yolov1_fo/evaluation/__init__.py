@@ -1,4 +1,4 @@
-"""Evaluation of detections: VOC's and COCO's metrics, error analysis, reports.
+"""Evaluation of detections: metrics of VOC and COCO, error analysis, reports.
 
 Never imports Keras.
 """
@@ -10,7 +10,7 @@ _HOMES = {
     "EvaluationConfig": "evaluator",
     "Evaluation": "evaluator",
 }
-"""Classes under the names by which databases and files refer to them."""
+"""Classes whose full names are stored in databases and files."""
 
 __all__ = [*_HOMES]
 

@@ -1,7 +1,8 @@
-"""Average precision as the PASCAL VOC challenges of 2007 and 2010 define it.
+"""Average precision as defined by the PASCAL VOC challenges of 2007 and 2010.
 
-It works on arrays. A detection takes the object that it overlaps most; if a better
-detection has taken that one, it is false. What finds a difficult object does not count.
+It works on arrays. A detection is matched with the object of its class that it overlaps
+most. It is a false positive if that object is already matched with a detection of a
+higher score. Detections matched with a difficult object are ignored.
 """
 
 from collections.abc import Sequence
@@ -11,18 +12,24 @@ import numpy as np
 
 from yolov1_fo import boxes as _boxes
 from yolov1_fo.boxes import Array
-from yolov1_fo.decode import Detected
+from yolov1_fo.decode import Detections
 
 CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair"),
     *("cow", "diningtable", "dog", "horse", "motorbike", "person", "pottedplant"),
     *("sheep", "sofa", "train", "tvmonitor"),
 )
-"""VOC's, in the order of Darknet's voc.names."""
+"""VOC's classes, in the order of Darknet's voc.names."""
 
 
-class Objects(NamedTuple):
-    """The objects of one image: boxes (M, 4) xyxy, class_ids (M,), difficult (M,)."""
+class GroundTruth(NamedTuple):
+    """The objects of one image.
+
+    Attributes:
+        boxes: (M, 4) xyxy
+        class_ids: (M,)
+        difficult: (M,) bool
+    """
 
     boxes: Array
     class_ids: Array
@@ -30,13 +37,13 @@ class Objects(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """Precision and recall of one class, from the best detection to the worst.
+    """The precision-recall curve of one class, by descending score.
 
     Attributes:
         precision: (K,)
         recall: (K,)
-        objects: how many there are to find
-        detections: how many count
+        objects: number of objects that are not difficult
+        detections: number of detections that are not ignored
     """
 
     precision: Array
@@ -45,124 +52,100 @@ class Curve(NamedTuple):
     detections: int
 
 
+def match(
+    found: Detections, truth: GroundTruth, iou_thresh: float, border: float = 0.0
+) -> tuple[Array, Array]:
+    """Matches the detections of an image with its objects.
+
+    Args:
+        found: detections
+        truth: objects
+        iou_thresh: minimum IoU of a match
+        border (0.0): see `curves`
+
+    Returns:
+        (K,) index of the object matched with each detection, -1 for none; (K,) their
+        IoU, 0 where there is none
+
+    Source: VOC development kit, section 3.4
+    """
+    count = len(found.class_ids)
+    if not count or not len(truth.class_ids):
+        return np.full(count, -1), np.zeros(count)
+    overlaps = _boxes.evaluation_iou(found.boxes, truth.boxes, border)  # (K, M)
+    is_own = found.class_ids[:, None] == truth.class_ids[None]
+    overlaps = np.where(is_own, overlaps, -1)
+    best, overlap = overlaps.argmax(axis=1), overlaps.max(axis=1)  # (K,)
+    is_hit = is_own.any(axis=1) & _boxes.reaches(overlap, iou_thresh)
+    order = np.argsort(-found.scores, kind="stable")
+    hits = order[is_hit[order]]
+    is_match = is_hit & np.asarray(truth.difficult, bool)[best]
+    is_match[hits[np.unique(best[hits], return_index=True)[1]]] = True
+    return np.where(is_match, best, -1), np.where(is_match, overlap, 0.0)
+
+
 def curves(
-    found: Sequence[Detected],
-    objects: Sequence[Objects],
+    found: Sequence[Detections],
+    objects: Sequence[GroundTruth],
     num_classes: int,
     iou_thresh: float = 0.5,
     *,
     border: float = 0.0,
 ) -> list[Curve]:
-    """Returns the curve of each class.
+    """Returns the precision-recall curve of each class.
 
     Args:
         found: detections, by image
-        objects: truth, by image, in the same order
+        objects: ground truth, by image, in the same order
         num_classes: classes are 0 to num_classes - 1
-        iou_thresh (0.5): least overlap of a true detection
-        border (0.0): 1 for boxes in pixels whose corners both belong to them, as the
-            development kit has them: widths are one more
+        iou_thresh (0.5): minimum IoU of a true positive
+        border (0.0): 1 for boxes in pixels that include both corners, as in the
+            development kit; adds one to their width and height
 
     Source: VOC development kit, section 3.4
     """
+    is_true, ignored = [], []
+    for detections, truth in zip(found, objects, strict=True):
+        target, _ = match(detections, truth, iou_thresh, border)
+        is_difficult = np.append(np.asarray(truth.difficult, bool), False)[target]
+        is_true.append((target >= 0) & ~is_difficult)
+        ignored.append(is_difficult)
+    counted = ~_join(ignored, bool)
+    class_ids = _join([one.class_ids for one in found], int)[counted]
+    scores = _join([one.scores for one in found], float)[counted]
+    true = _join(is_true, bool)[counted]
+    difficult = _join([truth.difficult for truth in objects], bool)
+    true_ids = _join([truth.class_ids for truth in objects], int)[~difficult]
     return [
-        _curve(found, objects, class_id, iou_thresh, border)
+        _curve(scores[rows], true[rows], int(np.count_nonzero(true_ids == class_id)))
         for class_id in range(num_classes)
+        for rows in [np.flatnonzero(class_ids == class_id)]
     ]
 
 
-def match(
-    found: Detected, truth: Objects, iou_thresh: float, border: float = 0.0
-) -> tuple[Array, Array]:
-    """Returns which object each detection of an image finds, as the curves count it.
-
-    Args:
-        found: detections
-        truth: objects
-        iou_thresh: least overlap of a true detection
-        border (0.0): see `curves`
-
-    Returns:
-        (K,) the object's number, -1 for none; (K,) the overlap, 0 where there is none
-    """
-    k = len(found.class_ids)
-    target, overlap = np.full(k, -1), np.zeros(k)
-    if not k or not len(truth.class_ids):
-        return target, overlap
-    overlaps = _boxes.measured_iou(found.boxes, truth.boxes, border)  # (K, M)
-    overlaps[found.class_ids[:, None] != truth.class_ids[None]] = 0
-    taken: set[int] = set()
-    for row in np.argsort(-found.scores, kind="stable").tolist():
-        best = int(overlaps[row].argmax())
-        if best in taken or not _boxes.reaches(overlaps[row, best], iou_thresh):
-            continue
-        target[row], overlap[row] = best, overlaps[row, best]
-        if not truth.difficult[best]:
-            taken.add(best)
-    return target, overlap
+def _join(parts: Sequence[Array], kind: type) -> Array:
+    return np.concatenate([np.zeros(0, kind), *parts]).astype(kind)
 
 
-def _curve(
-    found: Sequence[Detected],
-    objects: Sequence[Objects],
-    class_id: int,
-    iou_thresh: float,
-    border: float,
-) -> Curve:
-    scores, targets, hits, ignored = [], [], [], []
-    total = first = 0
-    for detections, truth in zip(found, objects, strict=True):
-        ours = detections.class_ids == class_id
-        mine = truth.class_ids == class_id
-        true_boxes, difficult = truth.boxes[mine], truth.difficult[mine].astype(bool)
-        total += int((~difficult).sum())
-        k = int(ours.sum())
-        best, overlap = np.zeros(k, int), np.zeros(k)
-        if k and len(true_boxes):
-            overlaps = _boxes.measured_iou(detections.boxes[ours], true_boxes, border)
-            best, overlap = overlaps.argmax(axis=1), overlaps.max(axis=1)  # (k,)
-        hit = _boxes.reaches(overlap, iou_thresh)
-        scores.append(detections.scores[ours])
-        targets.append(first + best)
-        hits.append(hit)
-        ignored.append(hit & np.append(difficult, False)[best])
-        first += len(true_boxes)
-    return _accumulate(scores, targets, hits, ignored, total)
-
-
-def _accumulate(
-    scores: list[Array],
-    targets: list[Array],
-    hits: list[Array],
-    ignored: list[Array],
-    total: int,
-) -> Curve:
-    score = np.concatenate([np.zeros(0), *scores])
-    order = np.argsort(-score, kind="stable")
-    hit = np.concatenate([np.zeros(0, bool), *hits])[order]
-    skip = np.concatenate([np.zeros(0, bool), *ignored])[order]
-    target = np.concatenate([np.zeros(0, int), *targets])[order]
-    target = np.where(hit, target, -1 - np.arange(len(target)))
-    is_first = np.zeros(len(target), bool)
-    is_first[np.unique(target, return_index=True)[1]] = True
-    true = (hit & is_first)[~skip]
-    found_so_far = np.cumsum(true)
+def _curve(scores: Array, is_true: Array, objects: int) -> Curve:
+    """Returns the curve of one class; detections are in the order of the images."""
+    true_so_far = np.cumsum(is_true[np.argsort(-scores, kind="stable")])
     return Curve(
-        precision=found_so_far / np.arange(1, len(true) + 1),
-        recall=found_so_far / max(total, 1),
-        objects=total,
-        detections=len(true),
+        precision=true_so_far / np.arange(1, len(is_true) + 1),
+        recall=true_so_far / max(objects, 1),
+        objects=objects,
+        detections=len(is_true),
     )
 
 
 def voc07(curve: Curve) -> float:
-    """Returns the mean of the best precision at recall 0, 0.1, ... 1.
+    """Returns the mean of the maximum precision at recall >= 0, 0.1, ... 1.
 
-    The levels are those of floating-point numbers, as in the evaluators whose numbers
-    are published: 9 of 15 objects do not reach 0.6000000000000001.
+    The levels are floating-point numbers, as in the evaluators with published results:
+    9 of 15 objects do not reach 0.6000000000000001.
 
     Returns:
-        in [0, 1]; NaN where there is no object to find
+        in [0, 1]; NaN if there are no objects
 
     Source: VOC 2007 development kit
     """
@@ -175,21 +158,21 @@ def voc07(curve: Curve) -> float:
 
 
 def voc10(curve: Curve) -> float:
-    """Returns the area under the curve, its precision made falling.
+    """Returns the area under the curve, with precision made monotonically decreasing.
 
     Returns:
-        in [0, 1]; NaN where there is no object to find
+        in [0, 1]; NaN if there are no objects
 
     Source: VOC 2010 development kit
     """
     if not curve.objects:
         return float("nan")
-    falling = np.maximum.accumulate(curve.precision[::-1])[::-1]
+    decreasing = np.maximum.accumulate(curve.precision[::-1])[::-1]
     steps = np.diff(curve.recall, prepend=0)
-    return float((steps * falling).sum())
+    return float((steps * decreasing).sum())
 
 
 def mean(values: Sequence[float]) -> float:
-    """Returns the mean over the classes that have objects; NaN if none has."""
-    known = [value for value in values if not np.isnan(value)]
-    return float(np.mean(known)) if known else float("nan")
+    """Returns the mean over the classes with objects; NaN if there are none."""
+    numbers = [value for value in values if not np.isnan(value)]
+    return float(np.mean(numbers)) if numbers else float("nan")

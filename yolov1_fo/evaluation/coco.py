@@ -1,9 +1,9 @@
-"""Average precision as COCO's own evaluator, pycocotools, computes it.
+"""Average precision as computed by COCO's own evaluator, pycocotools.
 
-It works on arrays. A detection takes, of the objects that are still free, the one that
-it overlaps most. Equal scores keep the order of the images and of an image's
-detections. Objects that are ignored are COCO's crowds: any number of detections may
-find one, with the part of themselves that lies inside, and neither counts.
+It works on arrays. A detection is matched with the unmatched object that it overlaps
+most. Equal scores keep the order of the images and of an image's detections. Difficult
+objects are COCO's crowds: any number of detections can match one, by the share of their
+area inside it, and all of them are ignored.
 """
 
 from collections.abc import Sequence
@@ -13,26 +13,26 @@ import numpy as np
 
 from yolov1_fo import boxes as _boxes
 from yolov1_fo.boxes import Array
-from yolov1_fo.decode import Detected
-from yolov1_fo.evaluation.average_precision import Objects
+from yolov1_fo.decode import Detections
+from yolov1_fo.evaluation.average_precision import GroundTruth
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
-"""Least overlaps of a true detection: 0.5, 0.55, ... 0.95."""
+"""IoU thresholds of a true positive: 0.5, 0.55, ... 0.95."""
 RECALLS = np.linspace(0, 1, 101)
-"""Levels of recall at which precision is taken."""
-MOST = 100
-"""So many detections of a class are looked at in an image."""
-UNKNOWN = -1.0
-"""Stands for the numbers of a class without objects."""
+"""Recall levels at which precision is sampled."""
+MAX_DETECTIONS = 100
+"""Maximum number of detections per class and image."""
+UNDEFINED = -1.0
+"""The value of all metrics of a class without objects."""
 
 
 class Sweep(NamedTuple):
-    """Precision and recall of each class at each least overlap.
+    """Precision and recall of each class at each IoU threshold.
 
     Attributes:
-        precision: (T, C, 101), at `RECALLS`; `UNKNOWN` where there is no object to find
+        precision: (T, C, 101), at `RECALLS`; `UNDEFINED` for classes without objects
         recall: (T, C), of all detections
-        scores: (T, C, 101), the score down to which each recall is reached
+        scores: (T, C, 101), the score threshold at which each recall is reached
     """
 
     precision: Array
@@ -40,79 +40,91 @@ class Sweep(NamedTuple):
     scores: Array
 
     def ap50(self, class_id: int) -> float:
-        """Returns AP at IoU 0.5; NaN where there is no object to find."""
+        """Returns AP at IoU 0.5; NaN if there are no objects."""
         return _mean(self.precision[0, class_id])
 
     def ap(self, class_id: int) -> float:
-        """Returns AP over all least overlaps; NaN where there is no object to find."""
+        """Returns AP averaged over `THRESHOLDS`; NaN if there are no objects."""
         return _mean(self.precision[:, class_id])
 
 
 def _mean(precision: Array) -> float:
-    return float("nan") if (precision == UNKNOWN).any() else float(precision.mean())
+    return float("nan") if (precision == UNDEFINED).any() else float(precision.mean())
 
 
 class _Part(NamedTuple):
-    """One class in one image, its detections from the best to the worst."""
+    """One class in one image, with its detections by descending score."""
 
     scores: Array  # (D,)
     is_true: Array  # (T, D)
-    counts: Array  # (T, D)
+    is_counted: Array  # (T, D)
     objects: int
 
 
 def sweep(
-    found: Sequence[Detected], objects: Sequence[Objects], num_classes: int
+    found: Sequence[Detections], objects: Sequence[GroundTruth], num_classes: int
 ) -> Sweep:
     """Returns precision and recall of each class.
 
     Args:
         found: detections, by image
-        objects: truth, by image, in the same order; what is difficult is a crowd
+        objects: ground truth, by image, in the same order; difficult ones are crowds
         num_classes: classes are 0 to num_classes - 1
 
     Source: pycocotools 2.0, cocoeval.py
     """
     parts: list[list[_Part]] = [[] for _ in range(num_classes)]
     for detections, truth in zip(found, objects, strict=True):
-        there = np.union1d(detections.class_ids, truth.class_ids).tolist()
-        for class_id in there:
+        for class_id in np.union1d(detections.class_ids, truth.class_ids).tolist():
             if 0 <= class_id < num_classes:
                 parts[class_id].append(_part(detections, truth, class_id))
     shape = len(THRESHOLDS), num_classes
     levels = *shape, len(RECALLS)
-    made = Sweep(*(np.full(s, UNKNOWN) for s in (levels, shape, levels)))
+    result = Sweep(*(np.full(s, UNDEFINED) for s in (levels, shape, levels)))
     for class_id, some in enumerate(parts):
         if total := sum(part.objects for part in some):
-            curves = _accumulate(some, total)
-            for whole, one in zip(made, curves, strict=True):
-                whole[:, class_id] = one
-    return made
+            for array, values in zip(result, _accumulate(some, total), strict=True):
+                array[:, class_id] = values
+    return result
 
 
-def _part(detections: Detected, truth: Objects, class_id: int) -> _Part:
-    ours = np.flatnonzero(detections.class_ids == class_id)
-    ours = ours[np.argsort(-detections.scores[ours], kind="stable")][:MOST]
-    mine = truth.class_ids == class_id
-    is_crowd = truth.difficult[mine].astype(bool)
-    overlaps = _boxes.measured_iou(
-        detections.boxes[ours], truth.boxes[mine], is_crowd=is_crowd
-    )
+def _part(detections: Detections, truth: GroundTruth, class_id: int) -> _Part:
+    rows, _, is_crowd, overlaps = _pairs(detections, truth, class_id)
+    rows, overlaps = rows[:MAX_DETECTIONS], overlaps[:MAX_DETECTIONS]
     target = _assign(overlaps, is_crowd, THRESHOLDS)  # (T, D)
     hit = target >= 0
     on_crowd = hit & np.append(is_crowd, False)[target]
     return _Part(
-        detections.scores[ours], hit & ~on_crowd, ~on_crowd, int((~is_crowd).sum())
+        detections.scores[rows], hit & ~on_crowd, ~on_crowd, int((~is_crowd).sum())
     )
 
 
-def _assign(overlaps: Array, is_crowd: Array, thresholds: Array) -> Array:
-    """Returns which object each detection finds: (T, D), -1 for none.
+def _pairs(
+    found: Detections, truth: GroundTruth, class_id: int
+) -> tuple[Array, Array, Array, Array]:
+    """Returns the detections and objects of a class in one image, and their overlaps.
 
-    Of equal overlaps the last is found; a crowd only where no object is.
+    Returns:
+        (D,) indices of the detections, by descending score; (G,) indices of the
+        objects; (G,) which of these are crowds; (D, G) overlaps
+    """
+    rows = np.flatnonzero(found.class_ids == class_id)
+    rows = rows[np.argsort(-found.scores[rows], kind="stable")]
+    own = np.flatnonzero(truth.class_ids == class_id)
+    is_crowd = truth.difficult[own].astype(bool)
+    overlaps = _boxes.evaluation_iou(
+        found.boxes[rows], truth.boxes[own], is_crowd=is_crowd
+    )
+    return rows, own, is_crowd, overlaps
+
+
+def _assign(overlaps: Array, is_crowd: Array, thresholds: Array) -> Array:
+    """Returns the index of the object matched with each detection: (T, D), -1 for none.
+
+    Of equal overlaps the last is matched; a crowd only if no object can be.
 
     Args:
-        overlaps: (D, G), best detections first
+        overlaps: (D, G), by descending score
         is_crowd: (G,)
         thresholds: (T,)
     """
@@ -125,14 +137,14 @@ def _assign(overlaps: Array, is_crowd: Array, thresholds: Array) -> Array:
         fits = free & (overlap >= thresholds[:, None])
         single = fits & ~is_crowd
         fits = np.where(single.any(axis=1, keepdims=True), single, fits)
-        place = _last_of_most(np.where(fits, overlap, -1))  # (T,)
+        place = _last_argmax(np.where(fits, overlap, -1))  # (T,)
         hit = fits.any(axis=1)
         target[hit, row] = place[hit]
         free[hit, place[hit]] = is_crowd[place[hit]]
     return target
 
 
-def _last_of_most(values: Array) -> Array:
+def _last_argmax(values: Array) -> Array:
     return values.shape[1] - 1 - values[:, ::-1].argmax(axis=1)
 
 
@@ -142,46 +154,43 @@ def _accumulate(parts: list[_Part], total: int) -> tuple[Array, Array, Array]:
     order = np.argsort(-scores, kind="stable")
     scores = scores[order]
     is_true = np.concatenate([part.is_true for part in parts], axis=1)[:, order]
-    counts = np.concatenate([part.counts for part in parts], axis=1)[:, order]
-    found = np.cumsum(is_true, axis=1).astype(float)  # (T, N)
-    recall = found / total
-    seen = np.cumsum(counts, axis=1)
-    precision = found / np.maximum(seen, 1)
-    falling = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    is_counted = np.concatenate([part.is_counted for part in parts], axis=1)[:, order]
+    true_so_far = np.cumsum(is_true, axis=1).astype(float)  # (T, N)
+    recall = true_so_far / total
+    counted_so_far = np.cumsum(is_counted, axis=1)
+    precision = true_so_far / np.maximum(counted_so_far, 1)
+    decreasing = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     at_levels = np.zeros((2, len(THRESHOLDS), len(RECALLS)))
     for row in range(len(THRESHOLDS)):
         places = np.searchsorted(recall[row], RECALLS, side="left")
         reached = places < len(scores)
-        at_levels[0, row, reached] = falling[row, places[reached]]
+        at_levels[0, row, reached] = decreasing[row, places[reached]]
         at_levels[1, row, reached] = scores[places[reached]]
     last = recall[:, -1] if len(scores) else np.zeros(len(THRESHOLDS))
     return at_levels[0], last, at_levels[1]
 
 
-def match(found: Detected, truth: Objects, iou_thresh: float) -> tuple[Array, Array]:
-    """Returns which object each detection of an image finds.
+def match(
+    found: Detections, truth: GroundTruth, iou_thresh: float
+) -> tuple[Array, Array]:
+    """Matches the detections of an image with its objects.
 
     Args:
         found: detections
         truth: objects
-        iou_thresh: least overlap of a true detection
+        iou_thresh: minimum overlap of a match
 
     Returns:
-        (K,) the object's number, -1 for none; (K,) the overlap, 0 where there is none
+        (K,) index of the object matched with each detection, -1 for none; (K,) their
+        overlap, 0 where there is none
     """
     target = np.full(len(found.class_ids), -1)
     overlap = np.zeros(len(target))
-    least = np.array([round(iou_thresh, _boxes.PLACES)])
+    thresholds = np.array([round(iou_thresh, _boxes.IOU_DECIMALS)])
     for class_id in np.intersect1d(found.class_ids, truth.class_ids).tolist():
-        ours = np.flatnonzero(found.class_ids == class_id)
-        ours = ours[np.argsort(-found.scores[ours], kind="stable")]
-        mine = np.flatnonzero(truth.class_ids == class_id)
-        is_crowd = truth.difficult[mine].astype(bool)
-        overlaps = _boxes.measured_iou(
-            found.boxes[ours], truth.boxes[mine], is_crowd=is_crowd
-        )
-        place = _assign(overlaps, is_crowd, least)[0]  # (D,)
+        rows, own, is_crowd, overlaps = _pairs(found, truth, class_id)
+        place = _assign(overlaps, is_crowd, thresholds)[0]  # (D,)
         hit = place >= 0
-        target[ours[hit]] = mine[place[hit]]
-        overlap[ours[hit]] = overlaps[hit, place[hit]]
+        target[rows[hit]] = own[place[hit]]
+        overlap[rows[hit]] = overlaps[hit, place[hit]]
     return target, overlap

@@ -1,4 +1,4 @@
-"""compare(samples, *eval_keys) -> Comparison: evaluations side by side."""
+"""Comparison of evaluations side by side."""
 
 import math
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from tabulate import tabulate
 
 from yolov1_fo.datasets import connection
 from yolov1_fo.datasets import samples as fo_samples
-from yolov1_fo.evaluation import error_fields, evaluator, report
-from yolov1_fo.evaluation.error_analysis import KINDS
-from yolov1_fo.evaluation.error_fields import Counts
+from yolov1_fo.evaluation import error_fields, metrics, report
+from yolov1_fo.evaluation.error_analysis import ERROR_TYPES
+from yolov1_fo.evaluation.error_fields import ErrorCounts
 
 
 @dataclass(frozen=True)
@@ -18,83 +18,81 @@ class Comparison:
     """Evaluations side by side; `print` shows them as a table.
 
     Attributes:
-        numbers: by evaluation voc07, voc10, ap50 and coco_map; NaN for what it has not
-            measured
-        errors: by evaluation, how many of the best detections of each class are of
-            each kind; only of those that keep it
+        numbers: voc07, voc10, ap50 and coco_map by evaluation; NaN if not stored
+        errors: number of detections of each class and error type by evaluation; only
+            of evaluations that store error types
     """
 
     numbers: dict[str, dict[str, float]]
-    errors: dict[str, Counts]
+    errors: dict[str, ErrorCounts]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Returns the table: numbers, then each kind's part of the best detections."""
+        """Returns the rows of the table: metrics and shares of the error types."""
         return [
             {
                 "evaluation": key,
-                **{name: _said(value) for name, value in numbers.items()},
-                **{
-                    kind: _said(share, percent=True)
-                    for kind, share in self.shares(key).items()
-                },
+                **{name: report.format_metric(x) for name, x in numbers.items()},
+                **{name: _percent(share) for name, share in self.shares(key).items()},
             }
             for key, numbers in self.numbers.items()
         ]
 
     def shares(self, eval_key: str) -> dict[str, float]:
-        """Returns which part of the best detections is of each kind; NaN if not kept.
+        """Returns the share of each error type; NaN if not stored.
 
         Source: paper figure 4
         """
         return report.error_shares(self.errors.get(eval_key, {}))
 
     def plot_errors(self) -> Any:
-        """Returns a figure of plotly's: one bar an evaluation, one colour a kind."""
+        """Returns a Plotly figure of the error types by evaluation."""
         import plotly.graph_objects as go
 
         keys = list(self.errors)
         bars = [
-            go.Bar(name=kind, x=keys, y=[self.shares(key)[kind] for key in keys])
-            for kind in KINDS
+            go.Bar(
+                name=error_type,
+                x=keys,
+                y=[self.shares(key)[error_type] for key in keys],
+            )
+            for error_type in ERROR_TYPES
         ]
-        layout = {"barmode": "stack", "yaxis_title": "part of the best detections"}
+        layout = {"barmode": "stack", "yaxis_title": "share of the best detections"}
         return go.Figure(bars, layout)
 
     def __str__(self) -> str:
         return tabulate(self.rows(), headers="keys", stralign="right")
 
 
-def _said(value: float, *, percent: bool = False) -> str:
-    if math.isnan(value):
-        return "-"
-    return f"{100 * value:.1f} %" if percent else f"{value:.3f}"
+def _percent(share: float) -> str:
+    return "-" if math.isnan(share) else f"{100 * share:.1f} %"
 
 
-@connection.answering()
+@connection.one_line_errors()
 def compare(samples: fo_samples.Samples, *eval_keys: str) -> Comparison:
-    """Returns evaluations of a dataset side by side.
+    """Compares evaluations of a dataset.
 
     Args:
         samples: a FiftyOne dataset or view
-        *eval_keys: names of evaluations of detections; all, if none is named
+        *eval_keys: names of evaluations of detections; by default all
 
     Raises:
-        ValueError: if there is none of that name
+        ValueError: if there is no evaluation with one of the names
     """
-    there = samples.list_evaluations(type="detection")
-    unknown = [key for key in eval_keys if key not in there]
-    if unknown or not there:
+    available = samples.list_evaluations(type="detection")
+    unknown = [key for key in eval_keys if key not in available]
+    if unknown or not available:
         raise ValueError(
             f"{fo_samples.name(samples)} has no evaluation "
             f"{', '.join(map(repr, unknown)) or 'of detections'}; there are: "
-            f"{', '.join(there) or 'none'}"
+            f"{', '.join(available) or 'none'}"
         )
-    keys = list(dict.fromkeys(eval_keys or there))
+    keys = list(dict.fromkeys(eval_keys or available))
     return Comparison(
-        {key: evaluator.kept_numbers(samples, key) for key in keys},
+        {key: metrics.load(samples, key) for key in keys},
         {
             key: error_fields.count(samples, key)
             for key in keys
-            if error_fields.are_kept(samples, key)
+            if error_fields.has_errors(samples, key)
         },
     )

@@ -1,7 +1,7 @@
-"""The paper's analysis of errors: of which kind is each of the strongest detections?
+"""The paper's error analysis: the error types of the strongest detections.
 
-It works on arrays. Of each class the best N detections are looked at, N being how many
-objects of that class there are to find.
+It works on arrays. Of each class the N detections with the highest scores are analysed,
+where N is the number of objects of that class.
 """
 
 from collections.abc import Collection, Sequence
@@ -10,152 +10,143 @@ import numpy as np
 
 from yolov1_fo import boxes as _boxes
 from yolov1_fo.boxes import Array
-from yolov1_fo.decode import Detected
-from yolov1_fo.evaluation.average_precision import Objects
+from yolov1_fo.decode import Detections
+from yolov1_fo.evaluation import average_precision
+from yolov1_fo.evaluation.average_precision import GroundTruth
 
-KINDS = ("correct", "localization", "similar", "other", "background")
-"""What a detection can be; the numbers of `kinds` count these."""
-CORRECT, LOCALIZATION, SIMILAR, OTHER, BACKGROUND = range(len(KINDS))
+ERROR_TYPES = ("correct", "localization", "similar", "other", "background")
+"""Types of detections; `classify` returns indices into this."""
+CORRECT, LOCALIZATION, SIMILAR, OTHER, BACKGROUND = range(len(ERROR_TYPES))
 NONE = -1
 
-TOUCHES = 0.1
-"""Least overlap with an object that a detection has something to do with."""
+MIN_IOU = 0.1
+"""Minimum IoU of a detection with an object that it is attributed to."""
 
-LOOKALIKES = (
+SIMILAR_CLASSES = (
     ("aeroplane", "bicycle", "boat", "bus", "car", "motorbike", "train"),
     ("bird", "cat", "cow", "dog", "horse", "person", "sheep"),
     ("chair", "diningtable", "sofa"),
     ("aeroplane", "bird"),
 )
-"""Sets of VOC's classes that are taken for each other: vehicles, animals, furniture.
+"""Sets of similar VOC classes: vehicles, animals, furniture, and things that fly.
 
 Source: Hoiem et al., Diagnosing Error in Object Detectors, 2012, section 2.1
 """
 
 
-def alike(
-    classes: Sequence[str], sets: Collection[Collection[str]] = LOOKALIKES
+def similarity(
+    classes: Sequence[str], sets: Collection[Collection[str]] = SIMILAR_CLASSES
 ) -> Array:
-    """Returns which classes are taken for each other: (C, C), true or false.
+    """Returns which pairs of classes are similar: (C, C) bool.
 
     Args:
-        classes: their names
-        sets (VOC's): names of classes that are similar; other names have no effect
+        classes: class names
+        sets (VOC's): names of similar classes; other names are ignored
     """
     inside = np.array([[name in one for name in classes] for one in sets], bool)
     inside = inside.reshape(len(sets), len(classes))
-    together = (inside[:, :, None] & inside[:, None]).any(axis=0)
-    together &= ~np.eye(len(classes), dtype=bool)
-    return np.asarray(together)
+    similar = (inside[:, :, None] & inside[:, None]).any(axis=0)
+    similar &= ~np.eye(len(classes), dtype=bool)
+    return np.asarray(similar)
 
 
-def kinds(
-    found: Sequence[Detected],
-    objects: Sequence[Objects],
+def classify(
+    found: Sequence[Detections],
+    objects: Sequence[GroundTruth],
     similar: Array,
     iou_thresh: float = 0.5,
     *,
     border: float = 0.0,
 ) -> list[Array]:
-    """Returns of which kind each detection is.
+    """Returns the error type of each detection.
 
-    - correct: the first on an object of its class, with an overlap of `iou_thresh`
-    - localization: on an object of its class, but with less overlap, or not the first
-    - similar: on an object of a class that is taken for its own
+    - correct: a true positive, see `average_precision`
+    - localization: on an object of its class, but with a lower IoU, or a duplicate
+    - similar: on an object of a similar class
     - other: on an object of any other class
-    - background: on none
+    - background: on no object
 
-    "On" is an overlap of 0.1; the first that holds counts. What finds a difficult
-    object is of no kind.
+    "On" means an IoU of at least 0.1; the first type that applies is returned.
+    Detections matched with a difficult object have no type.
 
     Args:
         found: detections, by image
-        objects: truth, by image, in the same order; class id -1 is a class of no
-            detection
-        similar: (C, C) from `alike`
-        iou_thresh (0.5): least overlap of a correct detection
+        objects: ground truth, by image, in the same order; class id -1 is a class that
+            is not evaluated
+        similar: (C, C) from `similarity`
+        iou_thresh (0.5): minimum IoU of a correct detection
         border (0.0): see `average_precision.curves`
 
     Returns:
-        by image (K,): a number of `KINDS`; -1 for what is not among the best N
+        (K,) by image: an index into `ERROR_TYPES`; -1 if not among the first N
 
-    Source: paper section 4.2; Hoiem et al. 2012 for detections that are not the first
+    Source: paper section 4.2; Hoiem et al. 2012 for duplicates
     """
-    overlaps = [_on(*one, similar, border) for one in zip(found, objects, strict=True)]
-    firsts = np.cumsum([0, *(len(truth.boxes) for truth in objects)])
-    target = np.concatenate(
-        [
-            np.zeros(0, int),
-            *(n + one[0] for n, one in zip(firsts, overlaps, strict=False)),
-        ]
+    by_image = [
+        _types_of_image(*one, similar, iou_thresh, border)
+        for one in zip(found, objects, strict=True)
+    ]
+    ends = np.cumsum([len(one) for one in by_image])
+    types = np.concatenate([np.zeros(0, int), *by_image])
+    class_ids = np.concatenate([np.zeros(0, int), *(one.class_ids for one in found)])
+    scores = np.concatenate([np.zeros(0), *(one.scores for one in found)])
+    true_ids = np.concatenate(
+        [np.zeros(0, int), *(one.class_ids[~one.difficult] for one in objects)]
     )
-    on = np.concatenate([np.zeros((0, 3)), *(one[1] for one in overlaps)])
-    own, lookalike, any_one = on.T
-    kind = np.select(
+    analysed = np.zeros(len(types), bool)
+    for class_id in range(len(similar)):
+        rows = np.flatnonzero((class_ids == class_id) & (types != NONE))
+        rows = rows[np.argsort(-scores[rows], kind="stable")]
+        analysed[rows[: np.count_nonzero(true_ids == class_id)]] = True
+    return np.split(np.where(analysed, types, NONE), ends[:-1]) if len(ends) else []
+
+
+def _types_of_image(
+    found: Detections,
+    truth: GroundTruth,
+    similar: Array,
+    iou_thresh: float,
+    border: float,
+) -> Array:
+    """Returns the error type of each detection of an image; -1 for ignored ones."""
+    if not len(truth.class_ids) or not len(found.class_ids):
+        return np.full(len(found.class_ids), BACKGROUND)
+    target, _ = average_precision.match(found, truth, iou_thresh, border)
+    is_ignored = (target >= 0) & truth.difficult[target]
+    overlap = _boxes.evaluation_iou(found.boxes, truth.boxes, border)  # (K, M)
+    is_own = found.class_ids[:, None] == truth.class_ids[None]
+    none_similar = np.zeros((len(similar), 1), bool)  # of class id -1
+    pairs = np.hstack([similar, none_similar])[found.class_ids]
+    is_similar = pairs[:, truth.class_ids]
+    own, alike = (np.where(one, overlap, 0).max(axis=1) for one in (is_own, is_similar))
+    return np.select(
         [
-            _boxes.reaches(own, iou_thresh),
-            *(_boxes.reaches(one, TOUCHES) for one in (own, lookalike, any_one)),
+            is_ignored,
+            target >= 0,
+            _boxes.reaches(own, min(iou_thresh, MIN_IOU)),
+            _boxes.reaches(alike, MIN_IOU),
+            _boxes.reaches(overlap.max(axis=1), MIN_IOU),
         ],
-        [CORRECT, LOCALIZATION, SIMILAR, OTHER],
+        [NONE, CORRECT, LOCALIZATION, SIMILAR, OTHER],
         BACKGROUND,
     )
-    difficult = _joined([truth.difficult for truth in objects], bool)
-    truth_ids = _joined([truth.class_ids for truth in objects], int)[~difficult]
-    class_ids = _joined([one.class_ids for one in found], int)
-    scores = _joined([one.scores for one in found], float)
-    difficult = np.append(difficult, False)  # for a detection where there is no object
-    said = np.full(len(kind), NONE)
-    for class_id in range(len(similar)):
-        rows = np.flatnonzero(class_ids == class_id)
-        rows = rows[np.argsort(-scores[rows], kind="stable")]
-        hit = kind[rows] == CORRECT
-        rows = rows[~(hit & difficult[target[rows]])]
-        rows = rows[: np.count_nonzero(truth_ids == class_id)]
-        hits = rows[kind[rows] == CORRECT]
-        said[rows] = kind[rows]
-        said[hits] = LOCALIZATION
-        said[hits[np.unique(target[hits], return_index=True)[1]]] = CORRECT
-    ends = np.cumsum([len(one.class_ids) for one in found])
-    return np.split(said, ends[:-1]) if len(ends) else []
 
 
-def _on(
-    found: Detected, truth: Objects, similar: Array, border: float
-) -> tuple[Array, Array]:
-    """Returns which object of its class each detection overlaps most, and how far.
-
-    Returns:
-        (K,) its number in the image; (K, 3) the most overlap with an object of its
-        class, of one that is similar, and of any
-    """
-    k = len(found.class_ids)
-    if not len(truth.class_ids) or not k:
-        return np.zeros(k, int), np.zeros((k, 3))
-    overlap = _boxes.measured_iou(found.boxes, truth.boxes, border)  # (K, M)
-    is_own = found.class_ids[:, None] == truth.class_ids[None]
-    none_alike = np.zeros((len(similar), 1), bool)  # of class id -1
-    is_alike = np.hstack([similar, none_alike])[found.class_ids][:, truth.class_ids]
-    own = np.where(is_own, overlap, 0)
-    most = [np.where(one, overlap, 0).max(axis=1) for one in (is_own, is_alike)]
-    return own.argmax(axis=1), np.stack([*most, overlap.max(axis=1)], axis=-1)
-
-
-def _joined(parts: Sequence[Array], kind: type) -> Array:
-    return np.concatenate([np.zeros(0, kind), *parts]).astype(kind)
-
-
-def counts(
-    kinds: Sequence[Array], found: Sequence[Detected], num_classes: int
-) -> Array:
-    """Returns how many detections of each class are of each kind: (C, 5).
+def count_by_name(
+    error_types: Sequence[Array], found: Sequence[Detections], classes: Sequence[str]
+) -> dict[str, dict[str, int]]:
+    """Returns the number of detections, by name of class and error type.
 
     Args:
-        kinds: from `kinds`
+        error_types: from `classify`
         found: the same detections
-        num_classes: C
+        classes: class names
     """
-    table = np.zeros((num_classes, len(KINDS)), int)
-    for numbers, one in zip(kinds, found, strict=True):
-        looked_at = numbers != NONE
-        np.add.at(table, (one.class_ids[looked_at], numbers[looked_at]), 1)
-    return table
+    table = np.zeros((len(classes), len(ERROR_TYPES)), int)
+    for types, one in zip(error_types, found, strict=True):
+        analysed = types != NONE
+        np.add.at(table, (one.class_ids[analysed], types[analysed]), 1)
+    return {
+        name: dict(zip(ERROR_TYPES, row, strict=True))
+        for name, row in zip(classes, table.tolist(), strict=True)
+    }

@@ -1,12 +1,9 @@
-"""Names of evaluations: which are free, and what becomes of one that was cut short.
+"""Names of evaluations: whether a name is free, and which fields it stands for.
 
-An evaluation writes attributes of objects, `<eval_key>`, `_id`, `_iou` and `_error`,
-and fields of samples, `<eval_key>_tp`, `_fp` and `_fn`.
+An evaluation writes the attributes `<eval_key>`, `_id`, `_iou` and `_error` of objects,
+and the fields `<eval_key>_tp`, `_fp` and `_fn` of samples.
 """
 
-import contextlib
-import logging
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import fiftyone as fo
@@ -14,30 +11,28 @@ import fiftyone.core.labels as fol
 import fiftyone.core.odm as foo
 
 from yolov1_fo.config import arguments
-from yolov1_fo.datasets import connection
+from yolov1_fo.datasets import fiftyone_private
 from yolov1_fo.datasets import samples as fo_samples
 
-logger = logging.getLogger(__name__)
-
-OF_OBJECTS = ("", "_id", "_iou", "_error")
-OF_SAMPLES = ("_tp", "_fp", "_fn")
-"""What stands behind the name of an evaluation in the names that it writes."""
-OURS = "yolov1_fo."
-"""Begins the classes of our evaluations."""
+OBJECT_SUFFIXES = ("", "_id", "_iou", "_error")
+SAMPLE_SUFFIXES = ("_tp", "_fp", "_fn")
+"""Suffixes of the names that an evaluation writes."""
+OWN_PREFIX = "yolov1_fo."
+"""Prefix of the config classes of our evaluations."""
 
 
 def paths(pred_field: str, gt_field: str, eval_key: str) -> list[str]:
-    """Returns all that an evaluation writes, as FiftyOne's paths.
+    """Returns the paths of all fields of an evaluation.
 
-    Only predictions have a kind of error.
+    Only predictions have an error type.
     """
     of_objects = [
-        f"{field}.detections.{eval_key}{end}"
+        f"{field}.detections.{eval_key}{suffix}"
         for field in dict.fromkeys((pred_field, gt_field))
-        for end in OF_OBJECTS
-        if end != "_error" or field == pred_field
+        for suffix in OBJECT_SUFFIXES
+        if suffix != "_error" or field == pred_field
     ]
-    return [*(f"{eval_key}{end}" for end in OF_SAMPLES), *of_objects]
+    return [*(f"{eval_key}{suffix}" for suffix in SAMPLE_SUFFIXES), *of_objects]
 
 
 def check(
@@ -49,56 +44,56 @@ def check(
     replaces: str | None = None,
     documents: bool = True,
 ) -> None:
-    """Raises an error unless an evaluation can be kept under a name.
+    """Raises an error unless an evaluation can be stored under a name.
 
-    It looks at what the database has now, also where a view hides it, and where no
-    schema declares it.
+    It checks the database, including fields that a view excludes and fields that are
+    not in the schema.
 
     Args:
         samples: a collection with both fields
         pred_field: of Detections
         gt_field: of Detections
         eval_key: name of the evaluation
-        replaces (None): class of the settings of evaluations that may stand there, of
-            the same fields; one of ours that was cut short always may
-        documents (True): looks through all samples for what no schema declares; a form,
-            which asks at each key press, leaves that to what it starts
+        replaces (None): config class of evaluations of the same fields that may be
+            replaced; unfinished ones of ours always may
+        documents (True): also searches all samples for fields that are not in the
+            schema; a form, which checks at each key press, should not
 
     Raises:
-        TypeError: if it is no string
-        ValueError: if it is no name, or the name is taken, or a field is read-only
+        TypeError: if `eval_key` is not a string
+        ValueError: if it is not a valid name or is in use, or a field is read-only
     """
     arguments.check_string("eval_key", eval_key)
     if not eval_key.isidentifier() or eval_key.startswith("_"):
         raise ValueError(
-            "eval_key must be a name that Python takes and that does not begin with "
-            f"an underscore, got {eval_key!r}"
+            "eval_key must be a valid Python identifier that does not start with an "
+            f"underscore, got {eval_key!r}"
         )
-    stored = _Stored.read(samples)
+    stored = _StoredFields.read(samples)
     own: list[str] = []
     if eval_key in samples.list_evaluations():
-        own = _check_evaluation(
+        own = _replaceable_paths(
             samples, pred_field, gt_field, eval_key, replaces=replaces
         )
     where = fo_samples.name(samples)
     for argument, field in (("pred_field", pred_field), ("gt_field", gt_field)):
         if stored.is_read_only(field):
             raise ValueError(
-                f"{argument} '{field}' on {where} is read-only, and an evaluation "
-                "marks its objects; evaluate without an eval_key"
+                f"{argument} '{field}' on {where} is read-only, but an evaluation "
+                "writes to its objects; evaluate without an eval_key"
             )
     new = [eval_key, *paths(pred_field, gt_field, eval_key)]
     new = [path for path in new if path not in own]
-    if taken := stored.declared(new) or (documents and stored.undeclared(new)):
-        field, is_nested, name = taken.partition(".detections.")
+    if used := stored.declared(new) or (documents and stored.undeclared(new)):
+        field, is_nested, name = used.partition(".detections.")
         owner = f"objects of '{field}'" if is_nested else "samples"
         raise ValueError(
-            f"eval_key '{eval_key}' would write '{name or taken}', which {owner} on "
-            f"{where} have already; choose another"
+            f"eval_key '{eval_key}' would write '{name or used}', which {owner} on "
+            f"{where} already have; choose another"
         )
 
 
-def _check_evaluation(
+def _replaceable_paths(
     samples: fo_samples.Samples,
     pred_field: str,
     gt_field: str,
@@ -106,91 +101,99 @@ def _check_evaluation(
     *,
     replaces: str | None,
 ) -> list[str]:
-    """Returns what an evaluation of that name has written.
+    """Returns the paths of an existing evaluation.
 
     Raises:
         ValueError: unless it may be replaced
     """
-    known = _Known.read(samples, eval_key)
-    wanted = replaces, pred_field, gt_field
-    if known.is_cut_short or (known.kind, known.pred_field, known.gt_field) == wanted:
-        return paths(known.pred_field, known.gt_field, eval_key)
+    stored = StoredEvaluation.read(samples, eval_key)
+    replaced = replaces, pred_field, gt_field
+    if stored.is_unfinished or stored[:3] == replaced:
+        return paths(stored.pred_field, stored.gt_field, eval_key)
     raise ValueError(f"eval_key '{eval_key}' exists; choose another")
 
 
-class _Known(NamedTuple):
-    """An evaluation that is registered."""
+class StoredEvaluation(NamedTuple):
+    """An evaluation on a dataset.
 
-    kind: str
+    Attributes:
+        config_class: full name of its config class
+        pred_field: the predictions
+        gt_field: the ground truth
+        has_results: whether it has finished
+    """
+
+    config_class: str
     pred_field: str
     gt_field: str
     has_results: bool
 
     @classmethod
-    def read(cls, samples: fo_samples.Samples, eval_key: str) -> "_Known":
-        """Reads it; others than of detections have no such fields."""
-        document = samples._root_dataset._doc.evaluations[eval_key]
+    def read(cls, samples: fo_samples.Samples, eval_key: str) -> "StoredEvaluation":
+        """Reads an evaluation of any type; only those of detections have the fields."""
+        dataset = fiftyone_private.root_dataset(samples)
+        document = fiftyone_private.evaluation_document(dataset, eval_key)
         config = document.config
         fields = str(config.get("pred_field")), str(config.get("gt_field"))
         return cls(str(config.get("cls")), *fields, bool(document.results))
 
     @property
-    def is_cut_short(self) -> bool:
-        """Whether it is of ours and has no results."""
-        return self.kind.startswith(OURS) and not self.has_results
+    def is_unfinished(self) -> bool:
+        """Whether it is one of ours that was interrupted."""
+        return self.config_class.startswith(OWN_PREFIX) and not self.has_results
 
 
-class _Stored:
-    """What the database has of a dataset now.
+class _StoredFields:
+    """The fields of a dataset as currently stored in the database.
 
     Args:
-        samples: a collection of it
-        document: of the dataset, in the database
+        samples: a collection of the dataset
+        document: of the dataset, from the database
     """
 
     def __init__(self, samples: fo_samples.Samples, document: dict[str, Any]) -> None:
-        root = samples._root_dataset
-        of_frames = getattr(samples, "_is_frames", False)
-        self.collection = (
-            root._frame_collection if of_frames else root._sample_collection
+        of_frames = fo_samples.is_frames_view(samples)
+        self.collection = fiftyone_private.collection(
+            fiftyone_private.root_dataset(samples), of_frames=of_frames
         )
         self.fields = _by_name(
             document.get("frame_fields" if of_frames else "sample_fields")
         )
 
     @classmethod
-    def read(cls, samples: fo_samples.Samples) -> "_Stored":
-        """Reads it; a dataset that knows other evaluations or fields is reloaded.
+    def read(cls, samples: fo_samples.Samples) -> "_StoredFields":
+        """Reads the fields; reloads a dataset whose evaluations or fields differ.
 
         Raises:
             ValueError: if the dataset was deleted
         """
-        root = samples._root_dataset
-        document = foo.get_db_conn().datasets.find_one({"_id": root._doc.id})
+        dataset = fiftyone_private.root_dataset(samples)
+        document = foo.get_db_conn().datasets.find_one(
+            {"_id": fiftyone_private.dataset_id(dataset)}
+        )
         if document is None:
-            raise ValueError(f"dataset '{root.name}' was deleted")
-        evaluations = document.get("evaluations") or {}
+            raise ValueError(f"dataset '{dataset.name}' was deleted")
+        keys = set(document.get("evaluations") or {})
         fields = set(_by_name(document.get("sample_fields")))
-        if set(evaluations) != set(root.list_evaluations()) or fields != {
-            one.name for one in root._doc.sample_fields
-        }:
-            root.reload()
+        loaded_fields = fiftyone_private.loaded_field_names(dataset)
+        if keys != set(dataset.list_evaluations()) or fields != loaded_fields:
+            dataset.reload()
         return cls(samples, document)
 
     def is_read_only(self, field: str) -> bool:
-        """Returns whether a field, or the objects in it, can't be changed."""
-        there = self.fields.get(field, {})
-        objects = _by_name(there.get("fields")).get("detections", {})
-        return bool(there.get("read_only") or objects.get("read_only"))
+        """Returns whether a field or its objects are read-only."""
+        stored = self.fields.get(field, {})
+        objects = _by_name(stored.get("fields")).get("detections", {})
+        return bool(stored.get("read_only") or objects.get("read_only"))
 
     def declared(self, paths: list[str]) -> str | None:
-        """Returns the first of some paths that the schema has."""
+        """Returns the first path that is in the schema."""
         return next((path for path in paths if self._is_declared(path)), None)
 
     def undeclared(self, paths: list[str]) -> str | None:
-        """Returns the first of some paths that a document has."""
-        one_of = [{path: {"$exists": True}} for path in paths]
-        found = self.collection.find_one({"$or": one_of}, ["_id"])
+        """Returns the first path that a sample has."""
+        any_path = [{path: {"$exists": True}} for path in paths]
+        found = self.collection.find_one({"$or": any_path}, ["_id"])
         if found is None:
             return None
         return next(
@@ -203,70 +206,10 @@ class _Stored:
         field, is_nested, name = path.partition(".detections.")
         if not is_nested:
             return hasattr(fo.Sample, path) or path in self.fields
-        there = _by_name(self.fields.get(field, {}).get("fields")).get("detections", {})
-        is_kept = hasattr(fol.Detection, name) or name in fol.Detection._fields
-        return is_kept or name in _by_name(there.get("fields"))
+        objects = _by_name(self.fields.get(field, {}).get("fields"))
+        attributes = _by_name(objects.get("detections", {}).get("fields"))
+        return hasattr(fol.Detection, name) or name in attributes
 
 
 def _by_name(fields: list[dict[str, Any]] | None) -> dict[str, dict[str, Any]]:
     return {one["name"]: one for one in fields or []}
-
-
-@contextlib.contextmanager
-def keeping(method: Any, samples: fo_samples.Samples, eval_key: str) -> Iterator[None]:
-    """Registers an evaluation; all of it is taken back if the body fails.
-
-    What is registered under that name, of ours, goes first.
-
-    Args:
-        method: FiftyOne's, of the evaluation
-        samples: a checked collection
-        eval_key: a checked name
-    """
-    forget_unfinished(samples, eval_key)
-    method.validate_run(samples, eval_key)
-    try:
-        method.register_run(samples, eval_key)
-        method.register_samples(samples, eval_key)
-        yield
-    except BaseException:
-        take_back(method, samples, eval_key)
-        raise
-
-
-def forget_unfinished(samples: fo_samples.Samples, eval_key: str) -> None:
-    """Deletes an evaluation of ours that was cut short, and says so."""
-    if eval_key not in samples.list_evaluations():
-        return
-    if _Known.read(samples, eval_key).is_cut_short:
-        logger.warning("evaluation '%s' was cut short; it is made anew", eval_key)
-        delete(samples, eval_key)
-
-
-def delete(samples: fo_samples.Samples, eval_key: str) -> None:
-    """Deletes an evaluation of detections, if there is one, and all that it wrote.
-
-    FiftyOne's own clean-up fails where a field was compared with itself.
-    """
-    dataset = samples._root_dataset
-    if eval_key not in dataset.list_evaluations():
-        return
-    config = dataset._doc.evaluations[eval_key].config
-    dataset.delete_evaluation(eval_key)
-    fields = paths(config["pred_field"], config["gt_field"], eval_key)
-    if left := [field for field in fields if dataset.has_field(field)]:
-        dataset.delete_sample_fields(left)
-
-
-def take_back(method: Any, samples: fo_samples.Samples, eval_key: str) -> None:
-    """Deletes an evaluation that failed, with all that it has written."""
-    try:
-        with connection.brief():
-            foo.get_db_conn().command("ping")  # FiftyOne forgets it before it asks
-            delete(samples, eval_key)
-            method.cleanup(samples, eval_key)
-    except connection.ERRORS:
-        logger.warning(
-            "evaluation '%s' could not be taken back; the next one replaces it",
-            eval_key,
-        )

@@ -1,4 +1,4 @@
-"""Which detection finds which object: as FiftyOne keeps it, and as marks on both."""
+"""Matches of detections with objects, in FiftyOne's form and as fields."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -9,134 +9,135 @@ from fiftyone.core.utils import ProgressBar
 from yolov1_fo.boxes import Array
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.evaluation import average_precision, coco
-from yolov1_fo.evaluation.pairs import Compared
+from yolov1_fo.evaluation.evaluation_data import EvaluationData
 
 Match = tuple[
     str | None, str | None, float | None, float | None, str | None, str | None
 ]
-"""FiftyOne's: label, predicted label, overlap, confidence, id, predicted id."""
+"""FiftyOne's: true label, predicted label, IoU, confidence, true id, predicted id."""
 Marks = tuple[list[str | None], list[str | None], list[float | None]]
-"""Of each object: what it is, which it belongs to, and how far they overlap."""
+"""Of each object: tp, fp or fn; the id of the object it is matched with; their IoU."""
 Progress = bool | Callable[..., Any] | None
-"""FiftyOne's: True, False, its default, or a callback."""
+"""FiftyOne's `progress` argument: True, False, its default, or a callback."""
 
 
-class Matched(NamedTuple):
-    """Predictions beside the truth, and what finds what.
+class Matching(NamedTuple):
+    """Evaluation data with the matches of all images.
 
-    What is ignored neither counts nor costs, and neither does what finds it: they have
-    no mark and no match.
+    Difficult objects and detections matched with them have neither marks nor matches.
 
     Attributes:
-        compared: predictions beside the truth
-        targets: by image (K,) the number of the object that a detection finds; -1
-        overlaps: by image (K,)
+        data: predictions and ground truth
+        targets: (K,) index of the object matched with each detection, -1 for none, by
+            image
+        overlaps: (K,) their IoU, by image
     """
 
-    compared: Compared
+    data: EvaluationData
     targets: list[Array]
     overlaps: list[Array]
 
     @property
     def ids(self) -> list[str]:
-        """Ids of the images."""
-        return self.compared.ids
+        """Sample ids."""
+        return self.data.ids
 
     def matches(self) -> list[list[Match]]:
         """Returns FiftyOne's matches, by image."""
         return [self._matches(image) for image in range(len(self.targets))]
 
     def _matches(self, image: int) -> list[Match]:
-        both, target = self.compared, self.targets[image]
-        found, truth = both.found[image], both.objects[image]
-        ids, true_ids = both.found_field.ids[image], both.object_field.ids[image]
-        names = both.labels
-        made: list[Match] = []
+        data, target = self.data, self.targets[image]
+        found, truth = data.found[image], data.objects[image]
+        ids, true_ids = data.pred_field.ids[image], data.gt_field.ids[image]
+        names = data.labels
+        matches: list[Match] = []
         for row in np.argsort(-found.scores, kind="stable").tolist():
             label, score = names[found.class_ids[row]], float(found.scores[row])
             place = int(target[row])
             if place < 0:
-                made.append((None, label, None, score, None, ids[row]))
+                matches.append((None, label, None, score, None, ids[row]))
             elif not truth.difficult[place]:
                 overlap = float(self.overlaps[image][row])
-                made.append((label, label, overlap, score, true_ids[place], ids[row]))
+                true_id = true_ids[place]
+                matches.append((label, label, overlap, score, true_id, ids[row]))
         missed = ~truth.difficult
         missed[target[target >= 0]] = False
         for place in np.flatnonzero(missed).tolist():
             label = names[truth.class_ids[place]]
-            made.append((label, None, None, None, true_ids[place], None))
-        return made
+            matches.append((label, None, None, None, true_ids[place], None))
+        return matches
 
     def write(
-        self, samples: fo_samples.Samples, pred_field: str, gt_field: str, key: str
+        self, samples: fo_samples.Samples, pred_field: str, gt_field: str, eval_key: str
     ) -> None:
-        """Writes `tp`, `fp` and `fn` to objects, and their numbers to samples.
+        """Writes `tp`, `fp` and `fn` to the objects, and their counts to the samples.
 
         Args:
-            samples: that were compared
+            samples: the evaluated samples
             pred_field: their predictions
-            gt_field: their truth
-            key: name of the evaluation
+            gt_field: their ground truth
+            eval_key: name of the evaluation
         """
         images = range(len(self.targets))
         marks = [self._marks(image) for image in images]
-        both = self.compared
-        sides = ((pred_field, both.found_field), (gt_field, both.object_field))
-        for image_size, (name, field) in enumerate(sides):
-            for column, end in enumerate(("", "_id", "_iou")):
-                values = [marks[image][image_size][column] for image in images]
-                path = f"{name}.detections.{key}{end}"
-                samples.set_values(path, field.spread(values), progress=False)
-        counted = [_count(some) for some in self.matches()]
-        everything = fo_samples.whole(samples)  # a view may hide the fields
-        for column, end in enumerate(("_tp", "_fp", "_fn")):
-            numbers = [some[column] for some in counted]
-            by_id = dict(zip(both.ids, numbers, strict=True))
-            everything.set_values(f"{key}{end}", by_id, key_field="id", progress=False)
+        fields = ((pred_field, self.data.pred_field), (gt_field, self.data.gt_field))
+        for side, (name, field) in enumerate(fields):
+            for column, suffix in enumerate(("", "_id", "_iou")):
+                values = [marks[image][side][column] for image in images]
+                path = f"{name}.detections.{eval_key}{suffix}"
+                samples.set_values(path, field.expand(values), progress=False)
+        counts = [_count(some) for some in self.matches()]
+        all_samples = fo_samples.all_samples(samples)  # a view can exclude the fields
+        for column, suffix in enumerate(("_tp", "_fp", "_fn")):
+            numbers = [some[column] for some in counts]
+            by_id = dict(zip(self.ids, numbers, strict=True))
+            path = f"{eval_key}{suffix}"
+            all_samples.set_values(path, by_id, key_field="id", progress=False)
 
     def _marks(self, image: int) -> tuple[Marks, Marks]:
         """Returns the marks of the detections, and of the objects."""
-        both, target = self.compared, self.targets[image].tolist()
-        ids, true_ids = both.found_field.ids[image], both.object_field.ids[image]
+        data, target = self.data, self.targets[image].tolist()
+        ids, true_ids = data.pred_field.ids[image], data.gt_field.ids[image]
         overlap = self.overlaps[image].tolist()
-        ignored = both.objects[image].difficult.tolist()
-        ours: Marks = (["fp"] * len(ids), [None] * len(ids), [None] * len(ids))
+        difficult = data.objects[image].difficult.tolist()
+        predicted: Marks = (["fp"] * len(ids), [None] * len(ids), [None] * len(ids))
         n = len(true_ids)
-        missed = [None if x else "fn" for x in ignored]
-        theirs: Marks = (missed, [None] * n, [None] * n)
+        missed = [None if x else "fn" for x in difficult]
+        true: Marks = (missed, [None] * n, [None] * n)
         for row, place in enumerate(target):
             if place < 0:
                 continue
-            ours[0][row] = None if ignored[place] else "tp"
-            ours[1][row], ours[2][row] = true_ids[place], overlap[row]
-            if not ignored[place]:
-                theirs[0][place] = "tp"
-                theirs[1][place], theirs[2][place] = ids[row], overlap[row]
-        return ours, theirs
+            predicted[0][row] = None if difficult[place] else "tp"
+            predicted[1][row], predicted[2][row] = true_ids[place], overlap[row]
+            if not difficult[place]:
+                true[0][place] = "tp"
+                true[1][place], true[2][place] = ids[row], overlap[row]
+        return predicted, true
 
 
 def _count(matches: Sequence[Match]) -> tuple[int, int, int]:
-    """Returns how many are true, false, and missed."""
+    """Returns the numbers of true positives, false positives and false negatives."""
     true = sum(one[0] is not None and one[1] is not None for one in matches)
     false = sum(one[0] is None for one in matches)
     return true, false, len(matches) - true - false
 
 
-def as_coco(
-    compared: Compared, iou_thresh: float, progress: Progress = None
-) -> Matched:
-    """Returns what finds what as COCO has it; see `coco.match`."""
-    found, objects = compared.as_coco_has_them()
+def match_coco(
+    data: EvaluationData, iou_thresh: float, progress: Progress = None
+) -> Matching:
+    """Matches detections and objects as COCO does; see `coco.match`."""
+    found, objects = data.unclipped()
     images = zip(found, objects, strict=True)
     with ProgressBar(total=len(found), progress=progress) as bar:
-        pairs = [coco.match(ours, truth, iou_thresh) for ours, truth in bar(images)]
-    return Matched(compared, [one[0] for one in pairs], [one[1] for one in pairs])
+        pairs = [coco.match(one, truth, iou_thresh) for one, truth in bar(images)]
+    return Matching(data, [one[0] for one in pairs], [one[1] for one in pairs])
 
 
-def as_voc(compared: Compared, iou_thresh: float) -> Matched:
-    """Returns what finds what as VOC has it; see `average_precision.match`."""
+def match_voc(data: EvaluationData, iou_thresh: float) -> Matching:
+    """Matches detections and objects as VOC does; see `average_precision.match`."""
     pairs = [
-        average_precision.match(*one, iou_thresh, compared.border)
-        for one in zip(compared.found, compared.objects, strict=True)
+        average_precision.match(one, truth, iou_thresh, data.border)
+        for one, truth in zip(data.found, data.objects, strict=True)
     ]
-    return Matched(compared, [one[0] for one in pairs], [one[1] for one in pairs])
+    return Matching(data, [one[0] for one in pairs], [one[1] for one in pairs])

@@ -5,7 +5,6 @@ dataset.evaluate_detections(
 )
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,45 +17,15 @@ from fiftyone.utils.eval.detection import (
 )
 
 from yolov1_fo.config import spelling
-from yolov1_fo.evaluation import average_precision, error_fields, matching
+from yolov1_fo.evaluation import average_precision, error_fields, matching, metrics
 from yolov1_fo.evaluation.average_precision import Curve
-from yolov1_fo.evaluation.error_fields import Counts
-from yolov1_fo.evaluation.matching import Match, Matched, Progress
-from yolov1_fo.evaluation.pairs import Compared
+from yolov1_fo.evaluation.error_fields import ErrorCounts
+from yolov1_fo.evaluation.evaluation_data import EvaluationData
+from yolov1_fo.evaluation.evaluation_method import ErrorAnalysisMixin, missing_label
+from yolov1_fo.evaluation.matching import Match, Matching, Progress
 
-LEVELS = np.linspace(0, 1, 101)
-"""Levels of recall at which a curve is drawn."""
-
-
-def metrics(values: dict[str, float], iou_thresh: float) -> dict[str, Any]:
-    """Returns numbers as FiftyOne keeps metrics, so that its panel shows them.
-
-    Args:
-        values: voc07, voc10 and ap50, or some of them
-        iou_thresh: of VOC's
-    """
-    labels = {
-        "voc07": f"VOC07 mAP@{iou_thresh:g}",
-        "voc10": f"VOC10 mAP@{iou_thresh:g}",
-        "ap50": "COCO AP@0.5",
-    }
-    return {
-        f"yolov1_fo/{key}": {
-            "key": key,
-            "value": None if math.isnan(value) else value,
-            "label": labels[key],
-            "lower_is_better": False,
-        }
-        for key, value in values.items()
-    }
-
-
-def missing_of(classes: Sequence[str]) -> str | None:
-    """Returns how FiftyOne calls "no object": its own word unless a class has it."""
-    word = "(none)"
-    while word in classes:
-        word += "_"
-    return word
+RECALLS = np.linspace(0, 1, 101)
+"""Recall levels of a plotted curve."""
 
 
 class VOCEvaluationConfig(DetectionEvaluationConfig):
@@ -65,21 +34,20 @@ class VOCEvaluationConfig(DetectionEvaluationConfig):
     Args:
         pred_field: field of Detections with confidences
         gt_field: field of Detections
-        iou (0.5): least overlap of a true detection
-        classwise (True): VOC knows no other way
-        inclusive_corners (False): measures overlaps in pixels, as VOC's development kit
-            does: both corners belong to a box; needs `compute_metadata()`
-        similar (None): sets of classes that are taken for each other, for the analysis
-            of errors; None takes VOC's
+        iou (0.5): minimum IoU of a true positive
+        classwise (True): must be True
+        inclusive_corners (False): measures IoU in pixels, as VOC's development kit
+            does, where a box includes both corners; needs `compute_metadata()`
+        similar (None): sets of similar classes for the error analysis; None uses VOC's
         custom_metrics (None): FiftyOne's
-        use_masks (False): boxes are compared, nothing else
-        use_boxes (False): the same
+        use_masks (False): must be False
+        use_boxes (False): must be False
 
     Raises:
-        ValueError: for what VOC does not know
+        ValueError: for settings that VOC does not support
     """
 
-    __module__ = "yolov1_fo.voc"  # as databases and files name it
+    __module__ = "yolov1_fo.voc"  # as stored in databases and files
 
     def __init__(
         self,
@@ -94,13 +62,15 @@ class VOCEvaluationConfig(DetectionEvaluationConfig):
         use_boxes: bool = False,
         **unknown: Any,
     ) -> None:
-        spelling.check("setting", unknown, ("iou", "inclusive_corners", "similar"))
+        spelling.check_names(
+            "setting", unknown, ("iou", "inclusive_corners", "similar")
+        )
         if iou is None or not 0 < iou <= 1:
             raise ValueError(f"iou must be in (0, 1], got {iou!r}")
         if not classwise or use_masks or use_boxes:
             raise ValueError(
-                "VOC compares boxes of one class; classwise must be True, use_masks "
-                "and use_boxes False"
+                "VOC matches boxes of the same class only: classwise must be True, "
+                "use_masks and use_boxes must be False"
             )
         super().__init__(
             pred_field,
@@ -119,21 +89,21 @@ class VOCEvaluationConfig(DetectionEvaluationConfig):
 
 
 class VOCResults(DetectionResults):
-    """What VOC's evaluation found.
+    """Results of VOC's evaluation.
 
     Args:
-        samples: that were evaluated
+        samples: the evaluated samples
         config: of the evaluation
         eval_key: its name
         matches: FiftyOne's
-        precision: by class, of each detection that counts, from the best on
-        recall: the same
-        objects: how many there are of each class
-        classes: their names
+        precision: of each detection that is not ignored, by descending score, by class
+        recall: likewise
+        objects: number of objects of each class
+        classes: class names
         **kwargs: of `DetectionResults`
     """
 
-    __module__ = "yolov1_fo.voc"  # as databases and files name it
+    __module__ = "yolov1_fo.voc"  # as stored in databases and files
 
     def __init__(
         self,
@@ -153,41 +123,43 @@ class VOCResults(DetectionResults):
         self.objects = [int(count) for count in objects]
 
     def curve(self, name: str) -> Curve:
-        """Returns precision and recall of a class."""
-        there = [one for one in self.classes if one != self.missing]
-        if name not in there:
-            raise ValueError(f"class '{name}' was not measured; there are: {there}")
-        row = there.index(name)
+        """Returns the precision-recall curve of a class."""
+        names = self._class_names()
+        if name not in names:
+            raise ValueError(f"class '{name}' was not evaluated; there are: {names}")
+        row = names.index(name)
         precision = np.array(self.precision[row])
         return Curve(
             precision, np.array(self.recall[row]), self.objects[row], len(precision)
         )
 
     def voc07(self, classes: Sequence[str] | None = None) -> float:
-        """Returns the mean AP by 11 levels of recall; of all classes unless named."""
+        """Returns the mean 11-point AP of some classes, by default all."""
         return self._mean(average_precision.voc07, classes)
 
     def voc10(self, classes: Sequence[str] | None = None) -> float:
-        """Returns the mean area under the curves; of all classes unless named."""
+        """Returns the mean area under the curves of some classes, by default all."""
         return self._mean(average_precision.voc10, classes)
 
-    def mAP(self, classes: Sequence[str] | None = None) -> float:  # FiftyOne says so
-        """Returns VOC07's mean AP, as the paper reports it."""
+    def mAP(self, classes: Sequence[str] | None = None) -> float:  # FiftyOne's name
+        """Returns VOC07's mAP, as the paper reports it."""
         return self.voc07(classes)
 
     def _mean(self, measure: Any, classes: Sequence[str] | None) -> float:
-        names = [name for name in self.classes if name != self.missing]
-        chosen = names if classes is None else classes
+        chosen = self._class_names() if classes is None else classes
         return average_precision.mean([measure(self.curve(name)) for name in chosen])
 
-    def errors(self) -> Counts:
-        """Returns how many detections of each class are of each kind of error.
+    def _class_names(self) -> list[str]:
+        return [name for name in self.classes if name != self.missing]
+
+    def errors(self) -> ErrorCounts:
+        """Returns the number of detections of each class and error type.
 
         Raises:
-            ValueError: of an evaluation without a name, whose kinds are not kept
+            ValueError: if the evaluation has no `eval_key`, so they are not stored
         """
         if self.key is None:
-            raise ValueError("errors are kept with an eval_key, got None")
+            raise ValueError("errors are only stored with an eval_key, got None")
         return error_fields.count(self.samples, self.key)
 
     def plot_pr_curves(
@@ -196,19 +168,19 @@ class VOCResults(DetectionResults):
         backend: str = "plotly",
         **kwargs: Any,
     ) -> Any:
-        """Plots the curves, their precision made falling.
+        """Plots the curves, with precision made monotonically decreasing.
 
         Args:
-            classes (None): by default the three with the best VOC10
+            classes (None): by default the three with the highest VOC10
             backend ("plotly"): FiftyOne's
             **kwargs: of FiftyOne's plot
         """
-        names = [name for name in self.classes if name != self.missing]
         if classes is None:
+            names = self._class_names()
             names.sort(key=lambda name: -np.nan_to_num(self.voc10([name]), nan=-1))
             classes = names[:3]
-        rows = [_falling(self.curve(name)) for name in classes]
-        return fop.plot_pr_curves(rows, LEVELS, classes, backend=backend, **kwargs)
+        rows = [_decreasing(self.curve(name)) for name in classes]
+        return fop.plot_pr_curves(rows, RECALLS, classes, backend=backend, **kwargs)
 
     @classmethod
     def _from_dict(
@@ -218,19 +190,19 @@ class VOCResults(DetectionResults):
         return super()._from_dict(d, samples, config, eval_key, **own, **kwargs)
 
 
-def _falling(curve: Curve) -> np.ndarray:
-    """Returns the best precision at each level of recall, or beyond it."""
-    reached = curve.recall[None] >= LEVELS[:, None]  # (101, K)
+def _decreasing(curve: Curve) -> np.ndarray:
+    """Returns the maximum precision at or above each recall level."""
+    reached = curve.recall[None] >= RECALLS[:, None]  # (101, K)
     return np.where(reached, curve.precision[None], 0).max(axis=1, initial=0)
 
 
-class VOCEvaluation(error_fields.WithErrors, DetectionEvaluation):
+class VOCEvaluation(ErrorAnalysisMixin, DetectionEvaluation):
     """VOC's evaluation.
 
-    A detection takes the object of its class that it overlaps most; if a better one has
-    taken it, it is false. Objects that are `difficult`, `iscrowd` or `IsGroupOf`
-    neither count nor cost, and neither does what finds them: they stay without `tp`,
-    `fp` and `fn`.
+    A detection is matched with the object of its class that it overlaps most. It is a
+    false positive if a detection of a higher score has been matched with that object.
+    Objects that are `difficult`, `iscrowd` or `IsGroupOf`, and detections matched with
+    them, are ignored and get no `tp`, `fp` or `fn`.
 
     Args:
         config: its settings
@@ -238,23 +210,23 @@ class VOCEvaluation(error_fields.WithErrors, DetectionEvaluation):
     Source: VOC development kit, section 3.4
     """
 
-    __module__ = "yolov1_fo.voc"  # as databases and files name it
+    __module__ = "yolov1_fo.voc"  # as stored in databases and files
 
-    def match(self, both: Compared, progress: Progress = None) -> Matched:
-        """Returns which detection finds which object."""
-        return matching.as_voc(both, self.config.iou)
+    def match(self, data: EvaluationData, progress: Progress = None) -> Matching:
+        """Matches predictions with ground truth."""
+        return matching.match_voc(data, self.config.iou)
 
-    def results_of(
+    def make_results(
         self,
         samples: Any,
         matches: list[Match],
         eval_key: str | None,
-        both: Compared,
+        data: EvaluationData,
         missing: str | None,
     ) -> VOCResults:
-        """Returns the curves of the classes that `both` measures."""
-        config, names = self.config, both.classes
-        curves = both.curves(config.iou)
+        """Returns the curves of the evaluated classes."""
+        config, names = self.config, data.classes
+        curves = data.curves(config.iou)
         results = VOCResults(
             samples,
             config,
@@ -264,9 +236,9 @@ class VOCEvaluation(error_fields.WithErrors, DetectionEvaluation):
             [curve.recall for curve in curves],
             [curve.objects for curve in curves],
             names,
-            missing=missing or missing_of(names),
+            missing=missing or missing_label(names),
             backend=self,
         )
-        means = {"voc07": results.voc07(), "voc10": results.voc10()}
-        results.custom_metrics = metrics(means, config.iou)
+        values = {"voc07": results.voc07(), "voc10": results.voc10()}
+        results.custom_metrics = metrics.custom_metrics(values, config.iou)
         return results

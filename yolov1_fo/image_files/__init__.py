@@ -1,1 +1,1 @@
-"""What an image file tells before it is decoded: its format, its size, its end."""
+"""Image file formats: headers, completeness, decoding and resizing."""

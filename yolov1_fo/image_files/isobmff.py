@@ -1,37 +1,45 @@
-"""The boxes in files of ISO's base media format, of which AVIF and JPEG 2000 are."""
+"""The boxes of the ISO base media file format, on which AVIF and JPEG 2000 build."""
 
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from yolov1_fo.image_files.tiff import MOST_PARTS, unpack
+from yolov1_fo.image_files.header import MAX_PARTS, NO_IMAGE, unpack
 
 
-def boxes(file: BinaryIO, position: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Yields the boxes of ISO's media files: name, begin and end of what is in it."""
-    for _ in range(MOST_PARTS):
+def iter_boxes(
+    file: BinaryIO, position: int, end: int
+) -> Iterator[tuple[bytes, int, int]]:
+    """Yields the boxes between two positions: name, start and end of the content."""
+    for _ in range(MAX_PARTS):
         if position + 8 > end:
             return
         length, name = unpack(file, ">I4s", position)
-        head = 8
+        header_size = 8
         if length == 1:
             (length,) = unpack(file, ">Q", position + 8)
-            head = 16
+            header_size = 16
         stop = position + length if length else end
-        if stop < position + head:
+        if stop < position + header_size:
             return
-        yield name, position + head, min(stop, end)  # type: ignore[misc]  # 4s is bytes
+        yield name, position + header_size, min(stop, end)  # type: ignore[misc]  # 4s is bytes
         position = stop
 
 
-def inside(
+def find_nested(
     file: BinaryIO, start: int, end: int, names: tuple[bytes, ...]
-) -> Iterator[tuple[bytes, tuple[int, int]]]:
-    """Yields where boxes stand of which each holds the next."""
+) -> dict[bytes, tuple[int, int]]:
+    """Returns start and end of boxes of which each contains the next.
+
+    Raises:
+        ValueError: if one is missing
+    """
+    found = {}
     for wanted in names:
-        for name, begin, stop in boxes(file, start, end):
+        for name, begin, stop in iter_boxes(file, start, end):
             if name == wanted:
-                start, end = begin + 4 * (name == b"meta"), stop
-                yield name, (start, end)
+                start, end = begin + 4 * (name == b"meta"), stop  # version and flags
+                found[name] = start, end
                 break
         else:
-            raise ValueError("the header leads to no picture")
+            raise ValueError(NO_IMAGE)
+    return found

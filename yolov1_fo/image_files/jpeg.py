@@ -1,7 +1,7 @@
-"""Whether a JPEG file holds every pixel; its decoders fill up in silence what is not.
+"""Whether a JPEG file contains every pixel; decoders fill missing ones with grey.
 
-A file whose end marker is missing, or stands behind padding, can be complete; one that
-ends with the marker can be cut.
+A file without end marker, or with padding before it, can be complete; a file that ends
+with the marker can be truncated.
 """
 
 import io
@@ -12,25 +12,26 @@ from typing import NamedTuple
 from PIL import JpegImagePlugin
 
 END = b"\xff\xd9"
+"""The end marker."""
 GREY = 128
-"""What decoders show of blocks that are missing, in each channel."""
+"""Value of missing blocks in decoded images, in each channel."""
 HOLE = bytes(64)
-"""So many zeros in a row are no code of a picture, see `_is_hole`."""
+"""Zeros in such a number are not image data, see `_zeros_mean_empty`."""
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _SEQUENTIAL, _PROGRESSIVE = (0xC0, 0xC1), (0xC2,)
-_JUNK = bytes(random.Random(1).choices(range(255), k=256))
-"""Codes that are no part of the file."""
+_NOISE = bytes(random.Random(1).choices(range(255), k=256))
+"""Image data that does not belong to any file."""
 
 
 class Scan(NamedTuple):
-    """What a scan adds to the picture.
+    """A scan of a JPEG file.
 
     Attributes:
-        components: their ids
-        first: coefficient of each block
-        last: coefficient
-        bit: the lowest that is there then
-        start: of its codes in the file
+        components: ids of its components
+        first: index of the first coefficient of each block
+        last: index of the last coefficient of each block
+        bit: lowest bit of the coefficients that is known after this scan
+        start: offset of its data in the file
     """
 
     components: bytes
@@ -41,26 +42,26 @@ class Scan(NamedTuple):
 
 
 class Structure(NamedTuple):
-    """How a JPEG file is built.
+    """The structure of a JPEG file.
 
     Attributes:
-        frame: marker of the frame; 0 without
-        components: ids of the picture's
-        scans: in order
-        end: where the end marker stands; None if there is none
-        zero_is_empty: an endless row of zeros can be an empty area of the picture
+        frame: marker of the frame; 0 if there is none
+        components: ids of the image's components
+        scans: in the order of the file
+        end: offset of the end marker; None if there is none
+        zeros_mean_empty: whether a long row of zeros can be an empty area of the image
     """
 
     frame: int
     components: bytes
     scans: list[Scan]
     end: int | None
-    zero_is_empty: bool
+    zeros_mean_empty: bool
 
 
-def structure(data: bytes) -> Structure:
-    """Returns how a file is built, as far as it goes."""
-    frame, components, scans, end, zero_is_empty = 0, b"", [], None, True
+def parse(data: bytes) -> Structure:
+    """Returns the structure of a file, as far as it can be read."""
+    frame, components, scans, end, zeros_mean_empty = 0, b"", [], None, True
     position = 2
     while position + 4 <= len(data) or data[position : position + 2] == END:
         if data[position] != 0xFF:
@@ -77,14 +78,14 @@ def structure(data: bytes) -> Structure:
             continue
         start = position + 4
         position += 2 + int.from_bytes(data[position + 2 : start])
-        if 0xE0 <= marker <= 0xEF:  # of applications, with thumbnails of their own
+        if 0xE0 <= marker <= 0xEF:  # application data, with thumbnails of its own
             continue
         body = data[start:position]
         if marker == 0xDA and len(body) >= 6:
             ids = body[1 : 1 + 2 * body[0] : 2]
             scans.append(Scan(ids, body[-3], body[-2], body[-1] & 15, position))
-            if frame in _SEQUENTIAL and len(ids) == len(components):  # all in one
-                at = data.rfind(END, position)  # what lies between does not matter
+            if frame in _SEQUENTIAL and len(ids) == len(components):  # the only scan
+                at = data.rfind(END, position)
                 end = None if at < 0 else at
                 break
             found = _MARKER.search(data, position)
@@ -92,14 +93,14 @@ def structure(data: bytes) -> Structure:
                 break
             position = found.start()
         elif marker == 0xC4:
-            zero_is_empty &= _zero_is_empty(body)
+            zeros_mean_empty &= _zeros_mean_empty(body)
         elif 0xC0 <= marker <= 0xCF and marker not in (0xC8, 0xCC):
             frame, components = marker, body[6::3]
-    return Structure(frame, components, scans, end, zero_is_empty)
+    return Structure(frame, components, scans, end, zeros_mean_empty)
 
 
-def _zero_is_empty(tables: bytes) -> bool:
-    """Returns whether the code of zeros ends a block, in each table of coefficients."""
+def _zeros_mean_empty(tables: bytes) -> bool:
+    """Returns whether the code of zeros ends a block in each coefficient table."""
     while len(tables) > 17:
         if tables[0] >> 4 and tables[17]:
             return False
@@ -108,83 +109,92 @@ def _zero_is_empty(tables: bytes) -> bool:
 
 
 def is_complete(data: bytes, thorough: bool = False) -> bool:
-    """Returns whether a JPEG file holds every pixel.
+    """Returns whether a JPEG file contains every pixel.
 
     Args:
-        data: the file's
-        thorough (False): also finds a picture of one scan whose codes end early though
-            the end marker is there; without it, `is_filled_up` tells that of its pixels
+        data: content of the file
+        thorough (False): decodes a sequential image to see whether its data ends before
+            the end marker; unnecessary if the caller checks its decoded pixels for grey
     """
-    built = structure(data)
-    scans = built.scans
-    if not scans or not _is_covered(built):
+    structure = parse(data)
+    scans = structure.scans
+    if not scans or not _has_all_coefficients(structure):
         return False
-    stop = _unpadded(data) if built.end is None else built.end
-    hole = data.find(HOLE, scans[-1].start, stop)
-    if built.frame not in (*_SEQUENTIAL, *_PROGRESSIVE):
-        return built.end is not None
-    if hole >= 0 and (_holds_all(data[:hole], built) or not built.zero_is_empty):
-        return _holds_all(data[:hole], built)
-    is_apart = len(scans) > 1 and built.frame in _SEQUENTIAL
-    if built.end is None or is_apart or len(built.components) == 4:
-        return _holds_all(data[:stop], built)
-    if thorough and built.frame in _SEQUENTIAL and _last_pixel(data) in (GREY, None):
-        return _holds_all(data[:stop], built)
+    end = _end_of_data(data) if structure.end is None else structure.end
+    hole = data.find(HOLE, scans[-1].start, end)
+    if structure.frame not in (*_SEQUENTIAL, *_PROGRESSIVE):
+        return structure.end is not None
+    if hole >= 0:
+        is_complete_before = _is_unaffected_by_more(data[:hole], structure)
+        if is_complete_before or not structure.zeros_mean_empty:
+            return is_complete_before
+    has_many_scans = len(scans) > 1 and structure.frame in _SEQUENTIAL
+    if structure.end is None or has_many_scans or len(structure.components) == 4:
+        return _is_unaffected_by_more(data[:end], structure)
+    is_sequential = structure.frame in _SEQUENTIAL
+    if thorough and is_sequential and _last_pixel(data) in (GREY, None):
+        return _is_unaffected_by_more(data[:end], structure)
     return True
 
 
-def _unpadded(data: bytes) -> int:
-    """Returns where codes end behind which there may be zeros, or half a marker."""
+def _end_of_data(data: bytes) -> int:
+    """Returns where image data ends that is padded with zeros or half a marker."""
     size = len(data.rstrip(b"\0"))
     if data[size - 1 : size] == b"\xff":
-        size += 1 if size < len(data) else -1  # FF 00 is a code, FF alone is none
+        size += 1 if size < len(data) else -1  # FF 00 is image data, FF alone is not
     return size
 
 
-def _is_covered(built: Structure) -> bool:
-    """Returns whether the scans bring every coefficient of each component."""
-    if not built.components:
+def _has_all_coefficients(structure: Structure) -> bool:
+    """Returns whether the scans contain every coefficient of each component."""
+    if not structure.components:
         return False
-    for component in built.components:
-        mine = [scan for scan in built.scans if component in scan.components]
-        if built.frame not in _PROGRESSIVE:
-            if not mine:
+    for component in structure.components:
+        scans = [scan for scan in structure.scans if component in scan.components]
+        if structure.frame not in _PROGRESSIVE:
+            if not scans:
                 return False
             continue
-        there = {
-            number
-            for scan in mine
+        found = {
+            index
+            for scan in scans
             if scan.bit == 0
-            for number in range(scan.first, scan.last + 1)
+            for index in range(scan.first, scan.last + 1)
         }
-        if not there >= set(range(64)):
+        if not found >= set(range(64)):
             return False
     return True
 
 
-def _holds_all(data: bytes, built: Structure) -> bool:
-    """Returns whether the picture stays the same whatever stands behind the data."""
-    fine = built.frame in _PROGRESSIVE
-    alone, followed = (_decoded(data + more + END, fine) for more in (b"", _JUNK))
-    return alone is not None and alone == followed
+def _is_unaffected_by_more(data: bytes, structure: Structure) -> bool:
+    """Returns whether the decoded image stays the same if more data is appended."""
+    full_size = structure.frame in _PROGRESSIVE
+    alone, extended = (_decode(data + more + END, full_size) for more in (b"", _NOISE))
+    return alone is not None and alone == extended
 
 
 def _last_pixel(data: bytes) -> int | None:
-    """Returns the last pixel in grey, seen from afar; None if it has other colours."""
-    grey = _decoded(data, fine=False, mode="L")
-    return grey[-1] if grey else None
+    """Returns the last pixel at an eighth of the size; None if it can't be decoded."""
+    pixels = _decode(data, full_size=False, mode="L")
+    return pixels[-1] if pixels else None
 
 
-def _decoded(data: bytes, fine: bool, mode: str | None = None) -> bytes | None:
-    """Returns the pixels, of an eighth of the size unless `fine`; None if it can't."""
+def _decode(data: bytes, full_size: bool, mode: str | None = None) -> bytes | None:
+    """Returns the pixels; None if the file, or its mode, can't be decoded.
+
+    Args:
+        data: content of the file
+        full_size: else an eighth of the size
+        mode (as stored): Pillow's mode of the pixels
+    """
     try:
-        with JpegImagePlugin.JpegImageFile(io.BytesIO(data)) as picture:
-            if not fine:
-                width, height = (max(1, size // 8) for size in picture.size)
-                picture.draft(mode or picture.mode, (width, height))
-            picture.load()
-            if mode and picture.mode != mode:
+        with JpegImagePlugin.JpegImageFile(io.BytesIO(data)) as image:
+            if not full_size:
+                width, height = (max(1, size // 8) for size in image.size)
+                image.draft(mode or image.mode, (width, height))
+            image.load()
+            if mode and image.mode != mode:
                 return None
-            return picture.tobytes()
-    except Exception:  # Pillow raises many kinds
+            return image.tobytes()
+    except Exception:  # Pillow raises many types
         return None

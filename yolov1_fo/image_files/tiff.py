@@ -1,71 +1,69 @@
-"""The directory of a TIFF file, which EXIF is too."""
+"""The first directory of a TIFF file; EXIF metadata has the same structure."""
 
 import struct
 from typing import BinaryIO, NamedTuple
 
-MOST_PARTS = 10_000
-"""A file of more parts than that is no picture."""
+from yolov1_fo.image_files.header import MAX_PARTS, NO_SIZE, unpack
 
-
-def unpack(file: BinaryIO, format: str, offset: int) -> tuple[int, ...]:
-    """Returns numbers that stand at a place of a file, by a format of `struct`."""
-    file.seek(offset)
-    return struct.unpack(format, file.read(struct.calcsize(format)))
+WIDTH, HEIGHT, ORIENTATION = 256, 257, 274
+STRIP_OFFSETS, STRIP_SIZES = 273, 279
+TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_SIZES = 322, 323, 324, 325
+EXTRA_SAMPLES = 338
+"""Tags, by their names in the TIFF specification."""
+_TYPE_FORMATS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}
+_BIG_TIFF = 43
 
 
 class Tag(NamedTuple):
-    """An entry of a TIFF's directory.
+    """An entry of a TIFF directory.
 
     Attributes:
-        value: the first number of it
-        numbers: how many there are
-        place: where these stand in the file, in bytes
-        format: of one, for `struct`
+        value: its first number
+        length: how many numbers it has
+        offset: position of the numbers in the file, in bytes
+        format: of one number, for `struct`
     """
 
     value: int
-    numbers: int
-    place: int
+    length: int
+    offset: int
     format: str
 
-    def all(self, file: BinaryIO) -> tuple[int, ...]:
-        """Returns all of its numbers."""
+    def read_all(self, file: BinaryIO) -> tuple[int, ...]:
+        """Returns all its numbers."""
         order, kind = self.format[0], self.format[1]
-        return unpack(file, f"{order}{self.numbers}{kind}", self.place)
+        return unpack(file, f"{order}{self.length}{kind}", self.offset)
 
 
-_TIFF_TYPES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}
-
-
-def tags(file: BinaryIO) -> dict[int, Tag]:
-    """Returns the whole numbers in the first directory of a TIFF, by their tags.
+def read_tags(file: BinaryIO) -> dict[int, Tag]:
+    """Returns the integer entries in the first directory of a TIFF, by tag.
 
     Raises:
-        ValueError: if it is none
+        ValueError: if the file is not a TIFF, or has neither size nor orientation
         struct.error: if it ends early
     """
     file.seek(0)
     order = {b"II": "<", b"MM": ">"}.get(file.read(2))
     if order is None:
-        raise ValueError("it is no TIFF")
-    big = unpack(file, f"{order}H", 2)[0] == 43
-    word, number, size = ("Q", "Q", 20) if big else ("I", "H", 12)
-    (start,) = unpack(file, order + word, 8 if big else 4)
-    (count,) = unpack(file, order + number, start)
+        raise ValueError("it is not a TIFF file")
+    is_big = unpack(file, f"{order}H", 2)[0] == _BIG_TIFF
+    word, number, size = ("Q", "Q", 20) if is_big else ("I", "H", 12)
+    (start,) = unpack(file, order + word, 8 if is_big else 4)
+    (entries,) = unpack(file, order + number, start)
     start += struct.calcsize(order + number)
-    if count > MOST_PARTS:
+    if entries > MAX_PARTS:
         raise ValueError("the header is damaged")
     found = {}
-    for row in range(count):
-        place = start + size * row
-        tag, kind, many = unpack(file, f"{order}HH{word}", place)
-        if kind not in _TIFF_TYPES or not many:
+    for row in range(entries):
+        offset = start + size * row
+        tag, kind, count = unpack(file, f"{order}HH{word}", offset)
+        if kind not in _TYPE_FORMATS or not count:
             continue
-        format = order + _TIFF_TYPES[kind]
-        place += 4 + struct.calcsize(word)
-        if struct.calcsize(format) * many > struct.calcsize(word):
-            (place,) = unpack(file, order + word, place)
-        found[tag] = Tag(unpack(file, format, place)[0], many, place, format)
-    if not {256, 257, 274} & set(found):
-        raise ValueError("the header tells no size")
+        format = order + _TYPE_FORMATS[kind]
+        offset += 4 + struct.calcsize(word)
+        if struct.calcsize(format) * count > struct.calcsize(word):
+            (offset,) = unpack(file, order + word, offset)
+        found[tag] = Tag(unpack(file, format, offset)[0], count, offset, format)
+    if not {WIDTH, HEIGHT, ORIENTATION} & set(found):
+        raise ValueError(NO_SIZE)
     return found

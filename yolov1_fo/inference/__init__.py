@@ -1,1 +1,1 @@
-"""Prediction of whole datasets, scores of samples, and export to other runtimes."""
+"""Applies models to datasets, scores samples, and exports models to other runtimes."""

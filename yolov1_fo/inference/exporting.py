@@ -1,23 +1,23 @@
-"""A model as SavedModel, ONNX or LiteRT, for programs without Keras and FiftyOne.
+"""Exports a model as SavedModel, ONNX or LiteRT, for use without Keras and FiftyOne.
 
-What is exported ends at the grid; `decode.decode` finds the boxes, in NumPy only.
+An export returns the raw output; `decode.detections` decodes it with NumPy only.
 """
 
 import importlib.util
 import json
 import logging
 import os
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import fiftyone as fo
+import humanize
 import keras
 import numpy as np
 
-from yolov1_fo import grid
-from yolov1_fo.config import spelling, units
+from yolov1_fo import files, grid
+from yolov1_fo.config import spelling
 from yolov1_fo.inference import formats
 from yolov1_fo.inference.formats import FORMATS
 from yolov1_fo.model.load import load_model
@@ -28,7 +28,7 @@ from yolov1_fo.runs import checkpoint, run_json
 logger = logging.getLogger(__name__)
 
 TOLERANCE = 1e-4
-"""How far an export may be from Keras, as a part of the largest output or of 1."""
+"""Allowed difference from Keras, relative to the largest output if that exceeds 1."""
 INSTALL = "pip install 'yolov1-fo[export]'"
 
 
@@ -38,27 +38,27 @@ def export(
     format: str,
     dataset: fo.Dataset | None = None,
 ) -> Path:
-    """Writes a model for programs that serve it, and its card beside it.
+    """Exports a model, with its metadata in `<path>.json`.
 
-    The export takes `image` (N, H, W, 3) float32 RGB in [0, 1], for any N, and
-    gives the raw output (N, outputs) float32, in whatever precision it was trained. The
-    card, `<path>.json`, has grid, classes and side. Where the format's runtime is
-    installed, the export is run and compared with Keras.
+    The input is `image`, (N, H, W, 3) float32 RGB in [0, 1], for any N; the output is
+    the raw output, (N, outputs) float32, for any training precision. The metadata
+    include grid, classes and image size. If the runtime of the format is installed, the
+    output of the export is compared with that of Keras.
 
     Args:
-        model: what `load_model` gives, or a source that it takes
-        path: of the new file, or of SavedModel's new folder
+        model: a model from `load_model`, or a source that `load_model` accepts
+        path: the file to write, or the folder of a SavedModel
         format: saved_model, onnx or litert
-        dataset (None): where to look up a run key
+        dataset (None): the dataset of a run key
 
     Returns:
         the path
 
     Raises:
-        ValueError: if the path or its card exists, or the model can't be exported, or
-            the export differs from Keras; then nothing is left of it
+        ValueError: if the path or `<path>.json` exists, or the model can't be exported,
+            or the export differs from Keras; nothing is written then
         ImportError: if a package is missing
-        FileNotFoundError: if there is no such model
+        FileNotFoundError: if the model does not exist
         OSError: if it can't be written
     """
     target = Path(path)
@@ -66,35 +66,33 @@ def export(
     if not isinstance(model, YOLOv1Model):
         model = load_model(model, dataset)
     checkpoint.check_finite(model.network)
-    network = predictor.predicting(model.network, "float32")
+    network = predictor.optimized_for_inference(model.network, "float32")
     _check_size(network, format)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            prefix=".export-", dir=target.parent
-        ) as folder:
-            unfinished, metadata = Path(folder) / "network", Path(folder) / "card"
+        with files.scratch_folder(target) as folder:
+            unfinished, metadata = folder / "network", folder / "metadata"
             _write(network, unfinished, format)
             _compare(network, unfinished, format, target)
-            metadata.write_text(json.dumps(_card(model, format), indent=2) + "\n")
-            metadata.replace(card_path(target))
+            metadata.write_text(json.dumps(_metadata(model, format), indent=2) + "\n")
+            metadata.replace(metadata_path(target))
             unfinished.replace(target)
     except OSError as error:
         raise OSError(f"'{target}' can't be written: {error}") from error
     return target
 
 
-def card_path(path: Path) -> Path:
-    """Returns where the card of an export stands."""
+def metadata_path(path: Path) -> Path:
+    """Returns the path of an export's metadata."""
     return path.with_name(f"{path.name}.json")
 
 
 def _check(target: Path, format: str) -> None:
-    """Raises the errors that can be known before anything is loaded."""
+    """Checks everything that can be checked before the model is loaded."""
     spelling.check_choice("format", format, FORMATS)
-    for there in (target, card_path(target)):
-        if os.path.lexists(there):  # a link to nowhere is the user's, too
-            raise ValueError(f"'{there}' exists; choose another path, or delete it")
+    for path in (target, metadata_path(target)):
+        if os.path.lexists(path):  # also true for a dangling link
+            raise ValueError(f"'{path}' exists; choose another path, or delete it")
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
             "export needs Keras' backend tensorflow, got "
@@ -110,21 +108,21 @@ def _is_installed(package: str) -> bool:
 
 
 def _check_size(network: keras.Model, format: str) -> None:
-    size, most = 4 * network.count_params(), FORMATS[format].most
-    if size >= most:
+    size, limit = 4 * network.count_params(), FORMATS[format].max_bytes
+    if size >= limit:
         raise ValueError(
-            f"{format} holds less than {units.of_bytes(most)}, the network has "
-            f"{units.of_bytes(size)}; export it as saved_model"
+            f"{format} is limited to {humanize.naturalsize(limit)}, got a network of "
+            f"{humanize.naturalsize(size)}; export it as saved_model"
         )
 
 
 def _write(network: keras.Model, path: Path, format: str) -> None:
     try:
-        with formats.unheard():
+        with formats.hidden_output():
             FORMATS[format].write(network, path)
     except OSError:
         raise
-    except Exception as error:  # converters have no common kind
+    except Exception as error:  # converters raise errors of many types
         line = (str(error).strip() or repr(error)).splitlines()[0]
         raise ValueError(
             f"the network can't be exported as {format}: {line}"
@@ -132,32 +130,32 @@ def _write(network: keras.Model, path: Path, format: str) -> None:
 
 
 def _compare(network: keras.Model, path: Path, format: str, target: Path) -> None:
-    """Raises a ValueError if what stands at `path` does not say what Keras says."""
+    """Raises a ValueError if the output of the export at `path` differs from Keras."""
     runtime = FORMATS[format].runtime
     if not _is_installed(runtime):
         logger.warning(
-            "'%s' was not compared with Keras, which takes %s: %s",
+            "'%s' was not compared with Keras, which needs %s: %s",
             *(target, runtime, INSTALL),
         )
         return
     shape = (3, *network.input_shape[1:])
     pixels = np.random.default_rng(0).random(shape, np.float32)
-    with keras.device("cpu:0"):  # a GPU's own rounding is no fault of the export
+    with keras.device("cpu:0"):  # the rounding of a GPU is not an error of the export
         expected = np.asarray(network(pixels, training=False))
-        with formats.unheard():
+        with formats.hidden_output():
             run = FORMATS[format].load(path)
-            got = [run(pixels), run(pixels[:1])]
+            outputs = [run(pixels), run(pixels[:1])]
     allowed = TOLERANCE * max(1.0, float(np.abs(expected).max()))
-    apart = max(float(np.abs(expected[: len(y)] - y).max()) for y in got)
-    if not apart <= allowed:
+    difference = max(float(np.abs(expected[: len(y)] - y).max()) for y in outputs)
+    if not difference <= allowed:
         raise ValueError(
             f"the network as {format} must be within {allowed:.1e} of Keras, got "
-            f"{apart:.1e}; nothing is kept"
+            f"{difference:.1e}; nothing is written"
         )
-    logger.info("'%s' is within %.1e of Keras", target, apart)
+    logger.info("'%s' is within %.1e of Keras", target, difference)
 
 
-def _card(model: YOLOv1Model, format: str) -> dict[str, Any]:
+def _metadata(model: YOLOv1Model, format: str) -> dict[str, Any]:
     image_size = model.image_size
     return {
         "format": run_json.FORMAT,
@@ -165,7 +163,7 @@ def _card(model: YOLOv1Model, format: str) -> dict[str, Any]:
         "network": model.metadata["settings"]["network"],
         "input": f"{formats.INPUT}: (N, {image_size}, {image_size}, 3) float32 RGB "
         "in [0, 1]",
-        "output": f"(N, {grid.outputs(model.grid)}) float32, for decode.decode",
+        "output": f"(N, {grid.output_size(model.grid)}) float32, for decode.detections",
         "image_size": image_size,
         "grid": asdict(model.grid),
         "classes": model.classes,

@@ -1,4 +1,4 @@
-"""The formats of an export: how each is written and run, in packages of others."""
+"""The export formats: how each is written and run, with third-party packages."""
 
 import contextlib
 import logging
@@ -12,46 +12,46 @@ import numpy as np
 from keras import ops
 
 from yolov1_fo.boxes import Array
-from yolov1_fo.networks import terminal
+from yolov1_fo.networks import tensorflow_startup
 
 INPUT = "image"
-"""What the network's input is called in every format."""
+"""Name of the input in every format."""
 
 Run = Callable[[Array], Array]
-"""Pixels to the raw output."""
+"""Maps pixels to the raw output."""
 
 _LARGE = 2**16
-"""Numbers from which on a weight goes round the conversion to ONNX."""
+"""Weights of this size or more bypass the conversion to ONNX."""
 
 
 class Format(NamedTuple):
     """How a format is written and run.
 
     Attributes:
-        writers: packages that write it, beside TensorFlow
+        writers: packages that write it, in addition to TensorFlow
         runtime: package that runs it
-        most: bytes that it can hold
-        write: puts a network at a path
-        load: gives what runs the export at a path
+        max_bytes: size limit
+        write: exports a network to a path
+        load: returns a function that runs the export at a path
     """
 
     writers: tuple[str, ...]
     runtime: str
-    most: float
+    max_bytes: float
     write: Callable[[keras.Model, Path], None]
     load: Callable[[Path], Run]
 
 
 @contextlib.contextmanager
-def unheard() -> Iterator[None]:
-    """Keeps off the terminal what the packages of a format say while they work.
+def hidden_output() -> Iterator[None]:
+    """Hides the output of the packages of a format, and restores the root logger.
 
-    Some write to the process's standard error; others give the root logger a handler,
-    by which our own lines would come twice from then on.
+    Some write to standard error; others add a handler to the root logger, which would
+    print our log lines a second time.
     """
     handlers, level = [*logging.root.handlers], logging.root.level
     try:
-        with terminal.unheard():
+        with tensorflow_startup.hidden_stderr():
             yield
     finally:
         logging.root.handlers[:] = handlers
@@ -80,16 +80,16 @@ def _load_saved_model(path: Path) -> Run:
 
 
 def _write_onnx(network: keras.Model, path: Path) -> None:
-    """Converts the network with its large weights as inputs, then makes them weights.
+    """Converts the network with its large weights as inputs, then inserts the weights.
 
-    The converter copies constants dozens of times: the paper's network would take 60 GB
+    The converter copies constants dozens of times: the paper's network would need 60 GB
     of memory.
     """
     import onnx
     import tensorflow as tf
     import tf2onnx
 
-    # 1. The network without its large weights.
+    # 1. Convert the network without its large weights.
     large = [w for w in network.weights if math.prod(w.shape) >= _LARGE]
     names = [f"weight_{number}" for number in range(len(large))]
 
@@ -104,7 +104,7 @@ def _write_onnx(network: keras.Model, path: Path) -> None:
     function = tf.function(serve, autograph=False)
     model, _ = tf2onnx.convert.from_function(function, signature)
 
-    # 2. Channels come first in ONNX: what it turns, it gets turned.
+    # 2. Apply the transposes of weights, since channels come first in ONNX.
     graph = model.graph
     values = dict(zip(names, map(ops.convert_to_numpy, large), strict=True))
     for node in [n for n in graph.node if n.op_type == "Transpose"]:
@@ -113,13 +113,13 @@ def _write_onnx(network: keras.Model, path: Path) -> None:
             values[node.output[0]] = values[node.input[0]].transpose(order)
             graph.node.remove(node)
 
-    # 3. Inputs become weights.
+    # 3. Turn the inputs into weights.
     used = {name for node in graph.node for name in node.input}
     for name in [name for name in values if name in used]:
         array = np.ascontiguousarray(values.pop(name))
         graph.initializer.append(onnx.numpy_helper.from_array(array, name))
-    for given in [given for given in graph.input if given.name != INPUT]:
-        graph.input.remove(given)
+    for weight in [one for one in graph.input if one.name != INPUT]:
+        graph.input.remove(weight)
     onnx.save(model, path)
 
 

@@ -1,4 +1,4 @@
-"""The App's child processes: launch, follow, stop, and what they run.
+"""Jobs of the App in child processes: how they start, stop, report and work.
 
 Never imports Keras in the App's process.
 """

@@ -1,4 +1,4 @@
-"""Processes of our own: how they are started apart, known again, and ended."""
+"""Operating-system side of jobs: starts, identifies and ends their processes."""
 
 import _thread
 import contextlib
@@ -13,24 +13,24 @@ from typing import Any
 
 import psutil
 
-LOOK_EVERY = 0.5
-"""Seconds between two looks of a process at whether it shall stop."""
+POLL_SECONDS = 0.5
+"""How often a process checks whether it is to stop."""
 HAS_GROUPS = hasattr(os, "killpg")
-"""Whether a signal reaches a process and all that it has started: not on Windows."""
+"""Whether a signal reaches a process and all its children: not on Windows."""
 
 
-def apart() -> dict[str, Any]:
-    """Returns what makes `Popen` start a process in a group of its own."""
+def new_group() -> dict[str, Any]:
+    """Returns the arguments with which `Popen` starts a process in its own group."""
     if HAS_GROUPS:
         return {"start_new_session": True}
     return {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
 
 
 def environment() -> dict[str, str]:
-    """Returns the environment of a job.
+    """Returns the environment variables of a job.
 
-    With an embedded database it is a client of its own, so that the server lives as
-    long as the job; and it imports this package, installed or not.
+    A job is its own client of an embedded database, so that the server runs as long as
+    the job; and it can import this package, installed or not.
     """
     variables = dict(os.environ)
     if not variables.get("FIFTYONE_DATABASE_URI"):
@@ -46,11 +46,11 @@ def environment() -> dict[str, str]:
     return variables
 
 
-def started(pid: int) -> str | None:
-    """Returns when a process started, by a clock that nobody sets; None if it is gone.
+def start_time(pid: int) -> str | None:
+    """Returns when a process started; None if it is no longer running.
 
-    On Linux these are the kernel's ticks since it booted, with the name of that boot:
-    psutil adds them to the time of day of the boot, which moves with the clock.
+    On Linux these are the kernel's ticks since it booted, with the id of that boot:
+    psutil adds them to the boot's time of day, which changes when the clock is set.
     """
     try:
         process = psutil.Process(pid)
@@ -72,23 +72,23 @@ def started(pid: int) -> str | None:
         return None
 
 
-def end(pid: int) -> None:
-    """Asks a process, and what it has started, to end; see `interrupt_when`."""
+def terminate(pid: int) -> None:
+    """Asks a process and its children to end; see also `interrupt_when_exists`."""
     if HAS_GROUPS:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGTERM)
 
 
-def interrupt_when(path: Path) -> None:
-    """Interrupts this process as Ctrl-C does, once a file is there.
+def interrupt_when_exists(path: Path) -> None:
+    """Interrupts this process as Ctrl-C does, once a file exists.
 
-    Where there are no groups, it is the only way to reach a process that is to save
-    what it has before it ends.
+    Without process groups there is no other way to let a process save its work before
+    it ends.
     """
 
     def watch() -> None:
         while not path.exists():
-            time.sleep(LOOK_EVERY)
+            time.sleep(POLL_SECONDS)
         _thread.interrupt_main()
 
     threading.Thread(target=watch, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Starts jobs, after the checks that need no Keras."""
+"""Starts the jobs of the App, after all checks that need no Keras."""
 
 import os
 from pathlib import Path
@@ -8,13 +8,13 @@ import fiftyone as fo
 import fiftyone.core.media as fomm
 
 from yolov1_fo.config import TrainConfig, class_names
-from yolov1_fo.datasets import checks, class_lists, output_fields
+from yolov1_fo.datasets import checks, class_lists, fiftyone_private, output_fields
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.evaluation import evaluation_keys
-from yolov1_fo.jobs import control
-from yolov1_fo.jobs.control import Job
-from yolov1_fo.publishing import resolve
-from yolov1_fo.runs import checkpoint, estimate, registry
+from yolov1_fo.jobs import control, spawn
+from yolov1_fo.jobs.job import Job, read_arguments
+from yolov1_fo.publishing import model_sources
+from yolov1_fo.runs import checkpoint, estimate, folders, records, registry
 
 
 def train(
@@ -29,66 +29,67 @@ def train(
     """Starts a training.
 
     Args:
-        samples: the images to learn from
-        gt_field: their field of Detections
-        val_samples: images to measure mAP on; None measures nothing
-        run_key (None): the run's name on the dataset; made up if None
+        samples: the training split
+        gt_field: its field of Detections
+        val_samples: the validation split; None trains without validation
+        run_key (None): the run's name on the dataset; None chooses an unused one
         settings (None): fields of `TrainConfig`
-        runs_dir (None): where checkpoints go, instead of FiftyOne's folder for datasets
+        runs_dir (None): replaces FiftyOne's folder for datasets
 
     Raises:
-        ValueError: if the samples, the field, the name or a setting does not fit
+        ValueError: if the samples, the field, the name or a setting is invalid
         OSError: if the job did not start
     """
-    samples = fo_samples.flat(samples)
+    samples = fo_samples.ungrouped(samples)
     if val_samples is not None:
-        val_samples = fo_samples.flat(val_samples, "val_samples")
-    config = check(samples, gt_field, val_samples, settings)
-    dataset = samples._root_dataset
+        val_samples = fo_samples.ungrouped(val_samples, "val_samples")
+    config = check_train(samples, gt_field, val_samples, settings)
+    dataset = fiftyone_private.root_dataset(samples)
     run_key = run_key or registry.new_key(dataset, config.network, runs_dir)
-    registry.check_key(dataset, run_key, registry.folder(dataset, run_key, runs_dir))
-    said = {
+    folder = folders.run_folder(dataset, run_key, runs_dir)
+    registry.check_key(dataset, run_key, folder)
+    arguments = {
         "view": fo_samples.stages(samples),
         "val_view": None if val_samples is None else fo_samples.stages(val_samples),
         "field": gt_field,
         "settings": settings or {},
     }
-    return control.start(dataset, "train", run_key, said, runs_dir=runs_dir)
+    return spawn.start(dataset, "train", run_key, arguments, runs_dir=runs_dir)
 
 
-def check(
+def check_train(
     samples: fo_samples.Samples,
     gt_field: str,
     val_samples: fo_samples.Samples | None,
     settings: dict[str, Any] | None = None,
     classes: list[str] | None = None,
 ) -> TrainConfig:
-    """Returns the settings of a training, checked as far as no file is read.
+    """Returns the settings of a training, checked without reading a file.
 
     Args:
-        samples: the images to learn from
-        gt_field: their field of Detections
-        val_samples: images to measure mAP on; None measures nothing
+        samples: the training split
+        gt_field: its field of Detections
+        val_samples: the validation split; None trains without validation
         settings (None): fields of `TrainConfig`
-        classes (None): of the field, if they are known
+        classes (None): of the field, if the caller has read them already
 
     Raises:
-        ValueError: if the samples, the field or a setting does not fit
+        ValueError: if the samples, the field or a setting is invalid
     """
     checks.check_labelled(samples, gt_field, "gt_field")
-    control.check_persistent(samples._root_dataset)
+    spawn.check_persistent(fiftyone_private.root_dataset(samples))
     if val_samples is not None:
         checks.check_labelled(val_samples, gt_field, "gt_field of val_samples")
     classes = classes or class_lists.classes_of(samples, gt_field)
     settings = settings or {}
     TrainConfig.check_names(settings, "C")
     config = TrainConfig(C=len(classes), **settings)
-    check_batch(config, len(samples))
+    check_batch_size(config, len(samples))
     return config
 
 
-def check_batch(config: TrainConfig, images: int) -> None:
-    """Raises a ValueError if a batch is larger than all training images."""
+def check_batch_size(config: TrainConfig, images: int) -> None:
+    """Raises a ValueError if a batch is larger than the training split."""
     if config.batch_size > images:
         raise ValueError(
             f"batch_size {config.batch_size} must be at most the number of training "
@@ -96,43 +97,43 @@ def check_batch(config: TrainConfig, images: int) -> None:
         )
 
 
-def foresee(
+def estimate_training(
     dataset: fo.Dataset, config: TrainConfig, images: int, val_images: int
 ) -> estimate.Estimate:
-    """Returns how long a training may take, and what memory, as far as can be known.
+    """Returns the estimated time and memory of a training.
 
     Args:
-        dataset: whose earlier runs tell more
-        config: from `check`
-        images: to learn from
-        val_images: to measure on
+        dataset: whose earlier runs make the estimate better
+        config: from `check_train`
+        images: number of training images
+        val_images: number of validation images
     """
-    known = [(key, registry.info(dataset, key)) for key in registry.newest(dataset)]
-    return estimate.of(config, images, val_images, estimate.past(known))
+    runs = [(key, records.info(dataset, key)) for key in registry.newest_first(dataset)]
+    return estimate.estimate_training(
+        config, images, val_images, estimate.find_past_runs(runs)
+    )
 
 
 def resume(dataset: fo.Dataset, run_key: str) -> Job:
-    """Goes on with a training that was begun as a job.
+    """Resumes a training that was started as a job.
 
     Raises:
-        ValueError: if there is no such run, it has finished, or was no job
-        FileNotFoundError: if its folder is gone
+        ValueError: if there is no such run, it has finished, or was not a job
+        FileNotFoundError: if its folder does not exist
         OSError: if the job did not start
     """
     run_key = registry.find(dataset, run_key)
     registry.check_resumable(dataset, run_key)
-    folder = registry.checkpoint_dir(dataset, run_key)
-    before = control.find(Path(folder) / registry.JOB)
+    folder = registry.existing_folder(dataset, run_key)
+    before = control.find(Path(folder) / folders.JOB)
     if before is None:
         raise ValueError(
-            f"run '{run_key}' was not begun in the App; go on with "
+            f"run '{run_key}' was not started in the App; resume it with "
             f"yolov1_fo.train(..., resume='{run_key}')"
         )
-    said = control.arguments(before.folder)
-    root = before.folder.parents[2]
-    return control.start(
-        dataset, before.task, run_key, {**said, "resume": True}, runs_dir=root
-    )
+    arguments = {**read_arguments(before.folder), "resume": True}
+    runs_dir = before.folder.parents[2]
+    return spawn.start(dataset, before.task, run_key, arguments, runs_dir=runs_dir)
 
 
 def apply(
@@ -144,24 +145,24 @@ def apply(
     skip_existing: bool = False,
     settings: dict[str, Any] | None = None,
 ) -> Job:
-    """Starts predicting.
+    """Starts applying a model.
 
     Args:
         samples: a FiftyOne dataset or view of images or videos
-        model: run key, checkpoint's folder, or name of a published model
-        label_field: is made if it does not exist
-        batch_size (16): images a forward pass
-        skip_existing (False): leaves samples alone that have the field
+        model: run key, checkpoint folder, or name of a published model
+        label_field: created if it does not exist
+        batch_size (16): images per forward pass
+        skip_existing (False): skips samples that have the field
         settings (None): of `YOLOv1ModelConfig`
 
     Raises:
-        ValueError: if the samples, a field or a setting does not fit
+        ValueError: if the samples, a field or a setting is invalid
         FileNotFoundError: if there is no such model
         OSError: if the job did not start
     """
-    samples = fo_samples.flat(samples, kinds=(fomm.IMAGE, fomm.VIDEO))
+    samples = fo_samples.ungrouped(samples, media_types=(fomm.IMAGE, fomm.VIDEO))
     check_apply(samples, model, label_field, batch_size, skip_existing=skip_existing)
-    said = {
+    arguments = {
         "view": fo_samples.stages(samples),
         "model": model,
         "settings": settings or {},
@@ -169,7 +170,9 @@ def apply(
         "skip_existing": skip_existing,
     }
     target = label_field.removeprefix("frames.")
-    return control.start(samples._root_dataset, "apply", target, said)
+    return spawn.start(
+        fiftyone_private.root_dataset(samples), "apply", target, arguments
+    )
 
 
 def check_apply(
@@ -179,34 +182,38 @@ def check_apply(
     batch_size: int = 16,
     *,
     skip_existing: bool = False,
+    documents: bool = True,
 ) -> dict[str, Any]:
-    """Returns what the model's checkpoint says, checked as far as no Keras is needed.
+    """Returns the metadata of the model's checkpoint, after all checks without Keras.
 
     Args:
         samples: a FiftyOne dataset or view of images or videos
-        model: run key, checkpoint's folder, or name of a published model
-        label_field: is made if it does not exist
-        batch_size (16): images a forward pass
-        skip_existing (False): leaves samples alone that have the field
+        model: run key, checkpoint folder, or name of a published model
+        label_field: created if it does not exist
+        batch_size (16): images per forward pass
+        skip_existing (False): skips samples that have the field
+        documents (True): searches all samples for annotations that predictions would
+            overwrite, which takes long on large datasets
 
     Raises:
-        ValueError: if the samples, a field or a setting does not fit
+        ValueError: if the samples, a field or a setting is invalid
         FileNotFoundError: if there is no such model
     """
-    control.check_persistent(samples._root_dataset)
+    spawn.check_persistent(fiftyone_private.root_dataset(samples))
     if samples.media_type == fomm.VIDEO:
         checks.check_videos(samples)
         if skip_existing:
             raise ValueError("skip_existing is for images, not for videos")
     else:
         checks.check_images(samples)
-    output_fields.detections(samples, label_field, replaces=not skip_existing)
+    replaces = documents and not skip_existing
+    output_fields.predictions_field(samples, label_field, replaces=replaces)
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    found = resolve.find(model, samples._root_dataset)
-    if "checkpoint_dir" not in found:
-        return {}  # one of ours in the zoo
-    return checkpoint.read_metadata(Path(found["checkpoint_dir"]), "detect")
+    config = model_sources.find_config(model, fiftyone_private.root_dataset(samples))
+    if "checkpoint_dir" not in config:
+        return {}  # an entry of our zoo manifest
+    return checkpoint.read_metadata(Path(config["checkpoint_dir"]), "detect")
 
 
 def evaluate(
@@ -225,25 +232,26 @@ def evaluate(
         pred_field: field of Detections with confidences
         gt_field: field of Detections
         eval_key: name of the evaluation on the dataset
-        classes (None): classes to measure; by default those of `gt_field`
-        iou_thresh (0.5): least overlap of a match
+        classes (None): classes to evaluate; None evaluates those of `gt_field`
+        iou_thresh (0.5): IoU from which a prediction matches an object
 
     Raises:
-        ValueError: if the samples, a field or the name does not fit
+        ValueError: if the samples, a field or the name is invalid
         OSError: if the job did not start
     """
-    samples = fo_samples.flat(samples)
+    samples = fo_samples.ungrouped(samples)
     checks.check_labelled(samples, pred_field, "pred_field")
     checks.check_detections(samples, gt_field, "gt_field")
     if classes is not None:
         class_names.check(classes)
     evaluation_keys.check(samples, pred_field, gt_field, eval_key)
-    dataset = samples._root_dataset
-    said = {
+    arguments = {
         "view": fo_samples.stages(samples),
         "pred_field": pred_field,
         "gt_field": gt_field,
         "classes": classes,
         "iou_thresh": iou_thresh,
     }
-    return control.start(dataset, "evaluate", eval_key, said)
+    return spawn.start(
+        fiftyone_private.root_dataset(samples), "evaluate", eval_key, arguments
+    )

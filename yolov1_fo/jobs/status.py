@@ -1,13 +1,14 @@
-"""What became of a dataset's trainings, for people: its runs and its jobs together."""
+"""The state of a dataset's trainings, for people: its runs and its jobs together."""
 
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-import eta.core.utils as etau
 import fiftyone as fo
+import humanize
 
 from yolov1_fo.jobs import control
+from yolov1_fo.jobs.job import TRAINING_TASKS, Job
 from yolov1_fo.runs import history, registry
 
 
@@ -17,26 +18,26 @@ class Row(NamedTuple):
     Attributes:
         run_key: its name
         status: running, finished, stopped or failed
-        says: what it does now, or why it failed; empty if nothing is to be said
-        done: part of the work, in [0, 1]
-        network: which one; empty if that is not known
-        epoch: how many are done
-        epochs: how many there are to be
-        best: its best score; None if nothing was measured
-        begun: when; None if it never began
-        history: a list of numbers, one an epoch, under each name
-        folder: where it keeps its files; empty if it never began
+        message: the current step, or why it failed; may be empty
+        done: fraction of the work, in [0, 1]
+        network: its name; empty if unknown
+        epoch: number of completed epochs
+        epochs: number of epochs in total
+        best: its best score; None without validation
+        started: when; None if it never did
+        history: a list of numbers, one per epoch, for each metric
+        folder: its files; empty if it never started
     """
 
     run_key: str
     status: str
-    says: str
+    message: str
     done: float
     network: str = ""
     epoch: int = 0
     epochs: int = 0
     best: float | None = None
-    begun: datetime | None = None
+    started: datetime | None = None
     history: dict[str, list[float | None]] = {}  # noqa: RUF012  # never changed
     folder: str = ""
 
@@ -48,51 +49,50 @@ class Row(NamedTuple):
 
 def rows(dataset: fo.Dataset) -> list[Row]:
     """Returns the trainings of a dataset, the newest first."""
-    at_work = {
+    jobs = {
         job.target: job
-        for job in control.all_of(dataset)
-        if job.task in control.LEARNING
+        for job in control.list_jobs(dataset)
+        if job.task in TRAINING_TASKS
     }
-    known = [_row(dataset, key, at_work.get(key)) for key in registry.newest(dataset)]
-    keys = {row.run_key for row in known}
-    begun = [_unborn(job) for key, job in at_work.items() if key not in keys]
-    return begun + known
+    runs = [_row(dataset, key, jobs.get(key)) for key in registry.newest_first(dataset)]
+    keys = {row.run_key for row in runs}
+    return [_row_of_job(job) for key, job in jobs.items() if key not in keys] + runs
 
 
-def _unborn(job: control.Job) -> Row:
-    """Returns the row of a job that has not made its run yet, or never did."""
+def _row_of_job(job: Job) -> Row:
+    """Returns the row of a job that has no run yet, or failed before it had one."""
     progress = job.progress
     status = "running" if progress.is_active else progress.state
     return Row(job.target, status, progress.label, progress.done)
 
 
-def _row(dataset: fo.Dataset, run_key: str, job: control.Job | None) -> Row:
+def _row(dataset: fo.Dataset, run_key: str, job: Job | None) -> Row:
     try:
-        return _known(dataset, run_key, job)
+        return _row_of_run(dataset, run_key, job)
     except (AttributeError, LookupError, TypeError, ValueError, ArithmeticError) as one:
-        # It came with a dataset of someone else's.
-        says = f"its record can't be read: {type(one).__name__} {one}"
-        return Row(run_key, "failed", says, 0.0)
+        # The record came with an imported dataset.
+        message = f"its record can't be read: {type(one).__name__} {one}"
+        return Row(run_key, "failed", message, 0.0)
 
 
-def _known(dataset: fo.Dataset, run_key: str, job: control.Job | None) -> Row:
-    status = registry.status(dataset, run_key)
+def _row_of_run(dataset: fo.Dataset, run_key: str, job: Job | None) -> Row:
     info = dataset.get_run_info(run_key)
     run, scores = info.config, ("val_voc07", "val_top1")
-    says = getattr(run, "error", None) or ""
+    status = getattr(run, "status", "failed")
+    message = getattr(run, "error", None) or ""
     epochs = run.settings["epochs"]
     done = run.epoch / epochs
     if job and job.progress.is_active:
-        status, says, done = "running", job.progress.label, job.progress.done
-    elif job and job.progress.state == "failed" and says == registry.INTERRUPTED:
-        says = job.progress.label  # it knows what the process did last
+        status, message, done = "running", job.progress.label, job.progress.done
+    elif job and job.progress.state == "failed" and message == registry.INTERRUPTED:
+        message = job.progress.label  # has the last step and output of the process
     if not Path(run.folder).is_dir():
-        status, says = "failed", "its folder is gone"
+        status, message = "failed", "its folder was deleted"
     best = getattr(run, "best", None) or {}
     return Row(
         run_key,
         status,
-        says,
+        message,
         done,
         run.settings["network"],
         run.epoch,
@@ -104,14 +104,14 @@ def _known(dataset: fo.Dataset, run_key: str, job: control.Job | None) -> Row:
     )
 
 
-def size(folder: str) -> str:
-    """Returns how much the files of a run's own folder take, for people."""
+def folder_size(folder: str) -> str:
+    """Returns the size of the files in a folder, as text."""
     files = (path.lstat() for path in Path(folder).rglob("*") if path.is_file())
-    return etau.to_human_bytes_str(sum(file.st_size for file in files))
+    return humanize.naturalsize(sum(file.st_size for file in files))
 
 
-def curves(row: Row) -> list[dict[str, str | float | None]]:
-    """Returns a summary of each of a run's curves: where it began, ended and stood."""
+def summarize_curves(row: Row) -> list[dict[str, str | float | None]]:
+    """Returns the first, last, lowest and highest value of each of a run's curves."""
     return [
         {
             "name": name,

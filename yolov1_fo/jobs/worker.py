@@ -7,152 +7,167 @@ import time
 from pathlib import Path
 from typing import Any
 
-from yolov1_fo.datasets import connection, database, error_lines
-from yolov1_fo.jobs import child_process, control
+from yolov1_fo.datasets import connection, database_uri, error_lines, fiftyone_private
+from yolov1_fo.jobs import child_process, control, spawn
+from yolov1_fo.jobs.job import (
+    STOP_FILE,
+    Job,
+    JobProgress,
+    read_arguments,
+    write_progress,
+)
 from yolov1_fo.runs import estimate
 
-TELL_EVERY = 0.3
-"""Seconds between two notes of how far it is."""
-SURE_AFTER = 3.0
-"""Seconds until it says how long it will take."""
+REPORT_SECONDS = 0.3
+"""Least time between two writings of the progress."""
+ESTIMATE_AFTER_SECONDS = 3.0
+"""Time of training after which the progress includes the remaining time."""
 
 
-class _Teller:
-    """Writes progress, not too often."""
+class _Reporter:
+    """Writes the progress of a job, at most every `REPORT_SECONDS`."""
 
-    def __init__(self, place: Path) -> None:
-        self.place, self.last = place, 0.0
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.last = folder, 0.0
 
     def __call__(self, done: float, label: str, *, now: bool = False) -> None:
-        if now or time.monotonic() - self.last >= TELL_EVERY:
+        if now or time.monotonic() - self.last >= REPORT_SECONDS:
             self.last = time.monotonic()
-            control.tell(self.place, control.Progress("running", done, label))
+            write_progress(self.folder, JobProgress("running", done, label))
 
 
-def main(place: Path) -> int:
-    """Does what `job.json` says; returns the exit code."""
-    database.scrub_logs()
+def main(folder: Path) -> int:
+    """Runs the job in a folder; returns the exit code."""
+    database_uri.scrub_logs()
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not child_process.HAS_GROUPS:
-        child_process.interrupt_when(place / control.STOPPING)
-    job = control.find(place)
+        child_process.interrupt_when_exists(folder / STOP_FILE)
+    job = control.find(folder)
     if job is None:
-        print(f"'{place}' is no job", file=sys.stderr)
+        print(f"'{folder}' is not a job", file=sys.stderr)
         return 2
     try:
-        with control.at_work(place):
-            return _work(job, place)
+        with spawn.working(folder):
+            return _run(job)
     except TimeoutError:
-        print(f"another process does the job in '{place}'", file=sys.stderr)
+        print(f"another process works on the job in '{folder}'", file=sys.stderr)
         return 2
 
 
-def _work(job: control.Job, place: Path) -> int:
+def _run(job: Job) -> int:
     try:
-        work = {"apply": _apply, "evaluate": _evaluate}.get(job.task, _learn)
-        result = work(job, control.arguments(place), _Teller(place))
+        run = {"apply": _apply, "evaluate": _evaluate}.get(job.task, _train)
+        result = run(job, read_arguments(job.folder), _Reporter(job.folder))
     except KeyboardInterrupt:
-        control.tell(place, control.Progress("stopped", label="stopped"))
+        write_progress(job.folder, JobProgress("stopped", label="stopped"))
         return 130
     except Exception as error:
         logging.getLogger(__name__).exception("the job failed")
-        control.tell(place, control.Progress("failed", label=_line(error, job)))
-        connection.let_go()
+        label = _error_line(error, job)
+        write_progress(job.folder, JobProgress("failed", label=label))
+        connection.avoid_exit_delay()
         return 1
-    control.tell(place, control.Progress("finished", 1.0, "finished", result=result))
+    progress = JobProgress("finished", 1.0, "finished", result=result)
+    write_progress(job.folder, progress)
     return 0
 
 
-def _line(error: Exception, job: control.Job) -> str:
-    """Returns what went wrong, in one line."""
+def _error_line(error: Exception, job: Job) -> str:
+    """Returns the message of an error, in one line."""
     from fiftyone.core.dataset import DatasetNotFoundError
 
     if isinstance(error, DatasetNotFoundError):
         return f"dataset '{job.dataset}' was deleted"
-    return error_lines.line(error) or database.line(error)
+    return error_lines.describe(error) or database_uri.one_line(error)
 
 
-def _learn(job: control.Job, said: dict[str, Any], tell: _Teller) -> dict[str, Any]:
-    samples, val = _collections(job, said, tell)
-    _load_tensorflow(tell)
-    settings = said["settings"]
-    first: list[tuple[float, float]] = []  # when the compiled step began, and where
+def _train(job: Job, arguments: dict[str, Any], report: _Reporter) -> dict[str, Any]:
+    samples, val_samples = _load_samples(job, arguments, report)
+    _load_tensorflow(report)
+    first: list[tuple[float, float]] = []  # time and progress of the first step
 
     def on_step(epoch: int, epochs: int, step: int, steps: int) -> None:
         now, done = time.monotonic(), (epoch - 1 + step / steps) / epochs
         if not first:
             first.append((now, done))
         label = f"epoch {epoch} of {epochs}, step {step} of {steps}"
-        passed, part = now - first[0][0], done - first[0][1]
-        if passed > SURE_AFTER:
-            label += f", about {estimate.span(passed * (1 - done) / part)} left"
-        tell(done, label, now=step == steps)
+        elapsed, fraction = now - first[0][0], done - first[0][1]
+        if elapsed > ESTIMATE_AFTER_SECONDS:
+            remaining = estimate.format_duration(elapsed * (1 - done) / fraction)
+            label += f", about {remaining} left"
+        report(done, label, now=step == steps)
 
     import yolov1_fo
 
-    learn = getattr(yolov1_fo, job.task)
-    if said.get("resume"):
-        given: dict[str, Any] = {"resume": job.target}
-    else:
+    options: dict[str, Any] = {"resume": job.target}
+    if not arguments.get("resume"):
         field = "label_field" if job.task == "pretrain" else "gt_field"
-        given = {field: said["field"], "run_key": job.target, **settings}
-        given["runs_dir"] = job.folder.parents[2]
-    result = learn(samples, val_samples=val, progress=False, on_step=on_step, **given)
+        options = {
+            field: arguments["field"],
+            "run_key": job.target,
+            **arguments["settings"],
+            "runs_dir": job.folder.parents[2],
+        }
+    result = getattr(yolov1_fo, job.task)(
+        samples, val_samples=val_samples, progress=False, on_step=on_step, **options
+    )
     return {"checkpoint_dir": result.checkpoint_dir, "summary": str(result)}
 
 
-def _apply(job: control.Job, said: dict[str, Any], tell: _Teller) -> dict[str, Any]:
-    import fiftyone as fo
-
-    samples, _ = _collections(job, said, tell)
-    _load_tensorflow(tell)
+def _apply(job: Job, arguments: dict[str, Any], report: _Reporter) -> dict[str, Any]:
+    samples, _ = _load_samples(job, arguments, report)
+    _load_tensorflow(report)
     import yolov1_fo
 
     model = yolov1_fo.load_model(
-        said["model"], samples._root_dataset, **said["settings"]
+        arguments["model"],
+        fiftyone_private.root_dataset(samples),
+        **arguments["settings"],
     )
-    tell(0.0, f"predicting {len(samples)} samples", now=True)
+    report(0.0, f"predicting {len(samples)} samples", now=True)
     faults = yolov1_fo.apply(
         samples,
         model,
         job.target,
-        batch_size=said["batch_size"],
-        skip_existing=said["skip_existing"],
-        progress=fo.report_progress(
-            lambda bar: tell(bar.progress, f"sample {bar.iteration} of {bar.total}"),
-            dt=TELL_EVERY,
-        ),
+        batch_size=arguments["batch_size"],
+        skip_existing=arguments["skip_existing"],
+        progress=_sample_progress(report),
     )
     return {"samples": len(samples), "faults": faults}
 
 
-def _evaluate(job: control.Job, said: dict[str, Any], tell: _Teller) -> dict[str, Any]:
-    import fiftyone as fo
-
+def _evaluate(job: Job, arguments: dict[str, Any], report: _Reporter) -> dict[str, Any]:
     from yolov1_fo.evaluation import evaluator
 
-    samples, _ = _collections(job, said, tell)
-    tell(0.0, f"evaluating {len(samples)} samples", now=True)
-    report = evaluator.evaluate(
+    samples, _ = _load_samples(job, arguments, report)
+    report(0.0, f"evaluating {len(samples)} samples", now=True)
+    evaluation = evaluator.evaluate(
         samples,
-        said["pred_field"],
-        said["gt_field"],
+        arguments["pred_field"],
+        arguments["gt_field"],
         job.target,
-        said["classes"],
-        iou_thresh=said["iou_thresh"],
-        progress=fo.report_progress(
-            lambda bar: tell(bar.progress, f"sample {bar.iteration} of {bar.total}"),
-            dt=TELL_EVERY,
-        ),
+        arguments["classes"],
+        iou_thresh=arguments["iou_thresh"],
+        progress=_sample_progress(report),
     )
-    return report.numbers()
+    return evaluation.numbers()
 
 
-def _collections(
-    job: control.Job, said: dict[str, Any], tell: _Teller
+def _sample_progress(report: _Reporter) -> Any:
+    """Returns FiftyOne's callback that reports the progress over samples."""
+    import fiftyone as fo
+
+    return fo.report_progress(
+        lambda bar: report(bar.progress, f"sample {bar.iteration} of {bar.total}"),
+        dt=REPORT_SECONDS,
+    )
+
+
+def _load_samples(
+    job: Job, arguments: dict[str, Any], report: _Reporter
 ) -> tuple[Any, Any]:
-    """Returns the samples, and those to measure on."""
+    """Returns the samples of a job and its validation samples."""
     import fiftyone as fo
 
     from yolov1_fo.datasets import samples as fo_samples
@@ -161,16 +176,16 @@ def _collections(
     if not fo.dataset_exists(job.dataset):
         raise ValueError(f"dataset '{job.dataset}' does not exist")
     dataset = fo.load_dataset(job.dataset)
-    found = [
-        None if stages is None else fo_samples.view_of(dataset, stages)
-        for stages in (said["view"], said.get("val_view"))
-    ]
-    tell(0.0, "connected", now=True)
-    return found[0], found[1]
+    samples, val_samples = (
+        None if stages is None else fo_samples.view_from_stages(dataset, stages)
+        for stages in (arguments["view"], arguments.get("val_view"))
+    )
+    report(0.0, "connected", now=True)
+    return samples, val_samples
 
 
-def _load_tensorflow(tell: _Teller) -> None:
-    from yolov1_fo.networks.loading import load_tensorflow
+def _load_tensorflow(report: _Reporter) -> None:
+    from yolov1_fo.networks.tensorflow_startup import load_tensorflow
 
-    tell(0.0, "loading TensorFlow", now=True)
+    report(0.0, "loading TensorFlow", now=True)
     load_tensorflow()

@@ -1,13 +1,13 @@
-"""FiftyOne's models: a trained YOLOv1, and any Keras network on images."""
+"""FiftyOne models: a trained YOLOv1, and any Keras network for images."""
 
 import importlib
 from typing import Any
 
 _HOMES = {
     "YOLOv1Model": "yolov1_model",
-    "YOLOv1ModelConfig": "settings",
+    "YOLOv1ModelConfig": "model_config",
 }
-"""Classes under the names by which databases and files refer to them."""
+"""The module of each class that databases and files name."""
 
 __all__ = [*_HOMES]
 

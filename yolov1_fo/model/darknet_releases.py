@@ -1,8 +1,8 @@
 """The weights that Darknet's author released: from his site, or from a file.
 
-They are fetched once and checked by length and header, so that a page of errors, a file
-that was cut short or another network's is refused, and nothing of it stays. A
-`.weights` file is numbers; nothing in it can run.
+They are downloaded once. Length and header are checked, so that an error page, a
+truncated file or the weights of another network are refused and not kept. A `.weights`
+file holds only numbers, no code.
 """
 
 import itertools
@@ -17,31 +17,31 @@ import fiftyone as fo
 
 from yolov1_fo import files
 from yolov1_fo.config import spelling
-from yolov1_fo.networks import darknet_weights
+from yolov1_fo.networks import darknet_header
 
 SOURCE = "yolov1-fo"
-"""FiftyOne's folder for our remote source, within the one for models."""
-STALE = 3600.0
-"""Seconds after which a file that nothing was added to is no longer being fetched."""
+"""FiftyOne's folder for our remote source, in its folder for models."""
+STALE_SECONDS = 3600.0
+"""Time without a write after which a partial download is no longer in progress."""
 SITE = "https://pjreddie.com/media/files/yolov1/"
 
 
 class Release(NamedTuple):
-    """A file of the author's.
+    """A released file.
 
     Attributes:
         file: its name on the site
-        network: that it is of, for VOC's classes at 448 px
-        numbers: how many it holds, to the boxes a cell that it then predicts
+        network: its network, for the VOC classes at 448 px
+        parameters: possible numbers of parameters, with the boxes per cell of each
     """
 
     file: str
     network: str
-    numbers: dict[int, int]
+    parameters: dict[int, int]
 
 
 RELEASES = {
-    # The file has been seen with both; 3 boxes a cell are those of today's yolov1.cfg.
+    # Both versions of the file exist; today's yolov1.cfg has 3 boxes per cell.
     "darknet-yolov1-voc": Release(
         "yolov1.weights", "darknet-yolov1", {197_328_243: 3, 194_254_718: 2}
     ),
@@ -51,8 +51,8 @@ RELEASES = {
 }
 
 
-def place(name: str) -> Path:
-    """Returns where the zoo keeps a release, fetched or not.
+def zoo_path(name: str) -> Path:
+    """Returns the path of a release in FiftyOne's zoo, downloaded or not.
 
     Raises:
         ValueError: if there is none of that name
@@ -61,65 +61,65 @@ def place(name: str) -> Path:
     return Path(fo.config.model_zoo_dir) / f"{name}.weights"
 
 
-def settings(name: str, path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Returns the settings of the network that a file is of, as `NetworkConfig` has it.
+def network_settings(name: str, path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Returns the settings of a release's network, for `NetworkConfig`.
 
     Args:
-        name: of a release
+        name: of the release
         path: of its file
 
     Raises:
         FileNotFoundError: if there is no such file
-        ValueError: if it is not that release
+        ValueError: if the file is not that release
     """
     release = _find(name)
-    header = darknet_weights.read_header(path)
+    header = darknet_header.read_header(path)
     got = Path(path).stat().st_size
-    for numbers, B in release.numbers.items():
-        if got == header.size + 4 * numbers:
+    for parameters, B in release.parameters.items():
+        if got == header.size + 4 * parameters:
             return {"network": release.network, "B": B}
-    sizes = " or ".join(f"{header.size + 4 * n}" for n in release.numbers)
+    sizes = " or ".join(f"{header.size + 4 * n}" for n in release.parameters)
     raise ValueError(
         f"weights file '{os.fspath(path)}' must have {sizes} bytes for '{name}', got "
-        f"{got}; it is cut short, or another file"
+        f"{got}; it is truncated, or another file"
     )
 
 
 def fetch(name: str, path: Path) -> None:
-    """Fetches a release to a path, where it stands whole and checked or not at all.
+    """Downloads a release to a path; only a complete and checked file is kept.
 
     Args:
-        name: of a release
-        path: of the new file; what stands there is replaced
+        name: of the release
+        path: of the new file; an existing one is replaced
 
     Raises:
         OSError: if the site can't be reached, or the file can't be written
-        ValueError: if the site gives something else
+        ValueError: if the site returns something else
     """
     url = SITE + _find(name).file
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with files.whole_file(path) as arriving:
-            etaw.download_file(url, path=str(arriving))
-            settings(name, arriving)
+        with files.atomic_file(path) as download:
+            etaw.download_file(url, path=str(download))
+            network_settings(name, download)
     except (OSError, etaw.WebSessionError) as error:
         raise OSError(
-            f"'{name}' could not be fetched from {url}: "
-            f"{_reason(error.__cause__ or error)}; fetch it elsewhere and put it at "
+            f"'{name}' can't be downloaded from {url}: "
+            f"{_reason(error.__cause__ or error)}; download it elsewhere and put it at "
             f"'{path}'"
         ) from error
     except ValueError as error:
-        said = str(error).replace(str(arriving), url)
-        raise ValueError(f"{said}; nothing of it is kept") from None
+        message = str(error).replace(str(download), url)
+        raise ValueError(f"{message}; it is not kept") from None
 
 
 def clean() -> int:
-    """Removes what fetches that were killed left; returns how many files these were."""
+    """Removes partial downloads of killed processes; returns the number of files."""
     zoo, count = Path(fo.config.model_zoo_dir), 0
     for name, folder in itertools.product(RELEASES, (zoo, zoo / SOURCE)):
-        for left in files.unfinished(folder, place(name).name):
-            if time.time() - left.stat().st_mtime > STALE:
-                files.remove(left)
+        for path in files.find_unfinished(folder, zoo_path(name).name):
+            if time.time() - path.stat().st_mtime > STALE_SECONDS:
+                files.remove(path)
                 count += 1
     return count
 
@@ -130,7 +130,7 @@ def _find(name: str) -> Release:
 
 
 def _reason(error: BaseException) -> str:
-    """Returns what went wrong, without the objects that requests prints around it."""
+    """Returns the cause of an error, without the objects that requests prints."""
     line = str(error).splitlines()[0] if str(error) else type(error).__name__
     found = re.search(r"\[Errno -?\d+\] [^')(\"]+|timed out", line)
     return found.group() if found else line

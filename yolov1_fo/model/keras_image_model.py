@@ -1,6 +1,6 @@
-"""KerasImageModel: any Keras network on images as a model of FiftyOne.
+"""KerasImageModel: any Keras network for images as a FiftyOne model.
 
-FiftyOne brings such a class for PyTorch's networks, and none for Keras'.
+FiftyOne itself has such a class for PyTorch only.
 """
 
 import logging
@@ -13,9 +13,9 @@ import fiftyone.core.models as fom
 import keras
 import numpy as np
 
-from yolov1_fo import images
 from yolov1_fo.boxes import Array
-from yolov1_fo.networks.predictor import EMBEDDINGS, Forward
+from yolov1_fo.image_files import resizing
+from yolov1_fo.networks.predictor import EMBEDDINGS, Predictor
 
 logger = logging.getLogger(__name__)
 
@@ -23,25 +23,25 @@ _PIXEL = np.zeros((1, 1, 3), np.uint8)
 
 
 class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
-    """Applies a network to images; a subclass says what its output means.
+    """Applies a network to images; a subclass turns its output into labels.
 
-    Images of any sizes stand in one batch: each is resized to the network's side. The
-    weights are those of the first call in a precision.
+    A batch may hold images of any sizes: each is resized to the network's image size.
+    The weights are those at the first call in a precision.
 
     Args:
         network: a functional model with one output, from (N, H, W, 3) float32 RGB
             in [0, 1], channels last
         features (None): a tensor of the network, (N, height, width, channels) or
-            (N, channels): its mean over the image is the embedding; without it the
-            model has none
+            (N, channels), whose mean over the image is the embedding; None if the model
+            has no embeddings
 
     Attributes:
         network: the Keras graph
         image_size: of the input, in pixels
 
     Raises:
-        TypeError: if the network is no functional model, or `labels_of` is missing
-        ValueError: if it takes or gives something else
+        TypeError: if the network is not a functional model, or `labels_of` is missing
+        ValueError: if it has other inputs or outputs
 
     Example:
         >>> class Brightness(KerasImageModel):
@@ -55,7 +55,7 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
     """
 
     config: Any = None
-    """FiftyOne looks here for settings that it may change; a subclass may have some."""
+    """Settings that FiftyOne may change; a subclass may have some."""
 
     def __init__(self, network: keras.Model, features: Any = None) -> None:
         _check(network)
@@ -63,17 +63,17 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
         self.image_size: int = network.input_shape[1]
         self._features = features
         self._preprocess = True
-        self._passes: dict[str, Forward] = {}
-        self._seen: Array | None = None
-        self._told: set[str] = set()
+        self._predictors: dict[str, Predictor] = {}
+        self._last_pixels: Array | None = None
+        self._warned: set[str] = set()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Keeps the features as an output: Keras copies networks, not their tensors."""
-        state = {**self.__dict__, "_passes": {}, "_seen": None}
+        """Stores the features as an output: Keras copies networks, not tensors."""
+        state = {**self.__dict__, "_predictors": {}, "_last_pixels": None}
         network = self.network
         if self._features is not None:
-            said = [network.outputs[0], self._features]
-            state["network"] = keras.Model(network.inputs, said, name=network.name)
+            outputs = [network.outputs[0], self._features]
+            state["network"] = keras.Model(network.inputs, outputs, name=network.name)
             state["_features"] = ...
         return state
 
@@ -85,7 +85,7 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
 
     @abstractmethod
     def labels_of(self, outputs: Array) -> list[fol.Label]:
-        """Returns what the network says of each image as FiftyOne's labels.
+        """Returns the network's output for each image as a FiftyOne label.
 
         Args:
             outputs: (N, ...) float32 from `forward`
@@ -93,17 +93,17 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
 
     @property
     def precision(self) -> str | None:
-        """What the network computes in, as `Forward` takes it; None is its own."""
+        """Precision of the computation, as in `Predictor`; None is that of the network."""
         return None
 
     @property
     def media_type(self) -> str:
-        """What it works on."""
+        """The media type of its samples."""
         return "image"
 
     @property
     def ragged_batches(self) -> bool:
-        """False: images of any sizes stand in one batch."""
+        """False: a batch may hold images of any sizes."""
         return False
 
     @property
@@ -113,7 +113,7 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
 
     @property
     def preprocess(self) -> bool:
-        """Whether images are resized; False takes (H, W, 3) only."""
+        """Whether images are resized; if False they must have the network's size."""
         return self._preprocess
 
     @preprocess.setter
@@ -122,11 +122,11 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
 
     @property
     def has_embeddings(self) -> bool:
-        """Whether `compute_embeddings` can use it."""
+        """Whether it has embeddings, for `compute_embeddings`."""
         return self._features is not None
 
     def predict(self, arg: Array) -> fol.Label:
-        """Returns what is found in one image.
+        """Returns the label of one image.
 
         Args:
             arg: (H, W, 3) uint8 RGB
@@ -134,7 +134,7 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
         return self.predict_all([arg])[0]
 
     def predict_all(self, args: Sequence[Array]) -> list[fol.Label]:
-        """Returns what is found in each image, with one forward pass.
+        """Returns the label of each image, with one forward pass.
 
         Args:
             args: images (H, W, 3) uint8 RGB, of any sizes
@@ -142,12 +142,12 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
         return self.predict_pixels(self.prepared(args)) if len(args) else []
 
     def predict_pixels(self, pixels: Array) -> list[fol.Label]:
-        """Returns what is found in images of the network's own size.
+        """Returns the labels of images that have the network's image size.
 
         Args:
             pixels: (N, H, W, 3) RGB; uint8, or float32 in [0, 1]
         """
-        self._seen = pixels
+        self._last_pixels = pixels
         return self.labels_of(self.forward(pixels))
 
     def embed(self, arg: Array) -> Array:
@@ -161,62 +161,62 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
     def embed_all(self, args: Sequence[Array]) -> Array:
         """Returns the embedding of each image: (N, channels) float32.
 
-        FiftyOne cuts a patch without a pixel where a box is narrower than one: its
-        embedding is 0, so that the other patches of its sample keep theirs.
+        FiftyOne crops empty patches from boxes narrower than a pixel: their embeddings
+        are 0, so that the other patches of a sample keep theirs.
 
         Args:
             args: images (H, W, 3) uint8 RGB, of any sizes
         """
-        given = [np.asarray(image) for image in args]
-        blank = [self._preprocess and not image.size for image in given]
-        self._seen = self.prepared(
-            [_PIXEL if no else image for no, image in zip(blank, given, strict=True)]
+        patches = [np.asarray(image) for image in args]
+        empty = [self._preprocess and not image.size for image in patches]
+        self._last_pixels = self.prepared(
+            [_PIXEL if no else image for no, image in zip(empty, patches, strict=True)]
         )
         embeddings = self.get_embeddings()
-        if any(blank):
-            embeddings[blank] = 0
-            self.tell_once("a patch without a pixel has the embedding 0")
+        if any(empty):
+            embeddings[empty] = 0
+            self.warn_once("the embedding of an empty patch is 0")
         return embeddings
 
     def get_embeddings(self) -> Array:
-        """Returns the embeddings of the images seen last: (N, channels) float32.
+        """Returns the embeddings of the last images: (N, channels) float32.
 
         Raises:
-            ValueError: if the model has none, or has seen no image
+            ValueError: if the model has no features, or was not applied yet
         """
-        if self._features is None or self._seen is None:
+        if self._features is None or self._last_pixels is None:
             raise ValueError(
-                "embeddings need a model with features that has seen images"
+                "embeddings need a model with features, applied to images before"
             )
-        return self._run(EMBEDDINGS, self._seen)
+        return self._run(EMBEDDINGS, self._last_pixels)
 
     def forward(self, pixels: Array) -> Array:
-        """Returns what the network says of images of its own size: (N, ...) float32.
+        """Returns the network's outputs for images of its image size: (N, ...) float32.
 
-        A user is told once if it says something that is not a finite number.
+        Warns once if they are not finite.
 
         Args:
             pixels: (N, H, W, 3) RGB; uint8, or float32 in [0, 1]
         """
         outputs = self._run("outputs", pixels)
         if not np.isfinite(outputs).all():
-            self.tell_once(
-                "the network says numbers that are not finite, which show nothing; "
-                "look at its weights, or compute in float32"
+            self.warn_once(
+                "the network's outputs are not finite, so some detections are missing; "
+                "check its weights, or set precision to float32"
             )
         return outputs
 
-    def tell_once(self, line: str) -> None:
-        """Logs a warning that each model gives only once."""
-        if line not in self._told:
-            self._told.add(line)
-            logger.warning("%s", line)
+    def warn_once(self, message: str) -> None:
+        """Logs a warning, only once per model."""
+        if message not in self._warned:
+            self._warned.add(message)
+            logger.warning("%s", message)
 
     def _run(self, what: str, pixels: Array) -> Array:
-        run = self._passes.get(what)
-        if run is None or run.asked != self.precision:
+        run = self._predictors.get(what)
+        if run is None or run.precision != self.precision:
             network = self._embedder() if what == EMBEDDINGS else self.network
-            run = self._passes[what] = Forward(network, self.precision)
+            run = self._predictors[what] = Predictor(network, self.precision)
         return run(pixels)
 
     def _embedder(self) -> keras.Model:
@@ -228,10 +228,10 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
         return keras.Model(self.network.inputs, x)
 
     def prepared(self, args: Sequence[Array]) -> Array:
-        """Returns images as the network takes them: (N, H, W, 3) uint8.
+        """Returns images as a batch for the network: (N, H, W, 3) uint8.
 
         Raises:
-            ValueError: if one is not what it must be
+            ValueError: if one has the wrong shape or type
         """
         return np.stack([self._prepared(np.asarray(image)) for image in args])
 
@@ -239,7 +239,7 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
         is_rgb = image.ndim == 3 and image.shape[-1] == 3 and image.dtype == np.uint8
         if not is_rgb or not image.size:
             raise ValueError(
-                f"an image must be (H, W, 3) uint8 RGB of at least a pixel, got "
+                f"an image must be (H, W, 3) uint8 RGB of at least one pixel, got "
                 f"{image.shape} {image.dtype}"
             )
         if self._preprocess:
@@ -252,12 +252,12 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
         return image
 
     def resized(self, image: Array) -> Array:
-        """Returns an image in the network's size, whatever its shape was.
+        """Returns an image of any shape, resized to the network's image size.
 
         Args:
             image: (H, W, 3) uint8 RGB
         """
-        return images.resize(image, self.image_size)
+        return resizing.resize(image, self.image_size)
 
 
 def _check(network: keras.Model) -> None:
@@ -270,7 +270,7 @@ def _check(network: keras.Model) -> None:
     image_size = shapes[0][1] if len(shapes[0]) == 4 else None
     if image_size is None or shapes != [(None, image_size, image_size, 3)]:
         raise ValueError(
-            f"network '{network.name}' must take images (None, H, W, 3), "
+            f"network '{network.name}' must have inputs (None, H, W, 3), H = W, "
             f"channels last, got {', '.join(map(str, shapes))}"
         )
     if len(network.outputs) != 1:

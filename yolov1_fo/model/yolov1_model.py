@@ -1,4 +1,4 @@
-"""YOLOv1Model, the object that FiftyOne applies to samples."""
+"""YOLOv1Model: a trained YOLOv1 that FiftyOne applies to samples."""
 
 import os
 from collections.abc import Sequence
@@ -20,9 +20,10 @@ from yolov1_fo.boxes import Array
 from yolov1_fo.config import GridConfig, NetworkConfig, spelling
 from yolov1_fo.datasets import labels, schema
 from yolov1_fo.evaluation import average_precision
+from yolov1_fo.image_files import resizing
 from yolov1_fo.model.keras_image_model import KerasImageModel
-from yolov1_fo.model.settings import YOLOv1ModelConfig
-from yolov1_fo.networks import build, darknet_weights
+from yolov1_fo.model.model_config import YOLOv1ModelConfig
+from yolov1_fo.networks import build, darknet_header, darknet_weights, keras_file, parts
 from yolov1_fo.runs import checkpoint
 
 
@@ -46,39 +47,39 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
     def __init__(self, config: YOLOv1ModelConfig) -> None:
         fom.SamplesMixin.__init__(self)
         self.config = config
-        config.arrive()
+        config.resolve_release()
         if config.settings is None:
-            built = self._load(checkpoint.resolve(config.folder()))
+            network = self._load(checkpoint.resolve(config.checkpoint_folder()))
         else:
-            built = self._build(config.settings, config.classes)
-        self.config.know(self.classes)
-        KerasImageModel.__init__(self, built, build.features_of(built))
+            network = self._build(config.settings, config.classes)
+        self.config.set_classes(self.classes)
+        KerasImageModel.__init__(self, network, parts.features_of(network))
 
     def _build(
         self, settings: dict[str, Any], classes: list[str] | None
     ) -> keras.Model:
         self.classes = list(average_precision.CLASSES if classes is None else classes)
-        spelling.check("setting", settings, NetworkConfig.names())
-        known = NetworkConfig(**{**settings, "C": len(self.classes)})
-        self.grid = GridConfig.pick(asdict(known))
+        spelling.check_names("setting", settings, NetworkConfig.names())
+        config = NetworkConfig(**{**settings, "C": len(self.classes)})
+        self.grid = GridConfig.pick(asdict(config))
         path = self.config.weights_path
-        origin = f"weights of Darknet's, '{Path(path).name}'" if path else "untrained"
+        origin = f"Darknet weights '{Path(path).name}'" if path else "untrained"
         self.metadata: dict[str, Any] = {
             "classes": self.classes,
-            "settings": asdict(known),
+            "settings": asdict(config),
             "origin": origin,
         }
         if path is None:
-            return build.detector(known)
-        if known.has_backbone:
+            return build.detector(config)
+        if config.has_backbone:
             raise ValueError(
-                f"weights of Darknet's need a network of its layers, got "
-                f"{known.network}"
+                f"Darknet weights need a network of Darknet's layers, got "
+                f"{config.network}"
             )
-        darknet_weights.read_header(path)  # before a gigabyte is laid out
-        built = build.detector(known, blank=True)
-        darknet_weights.read(path, built)
-        return built
+        darknet_header.read_header(path)  # before a gigabyte is allocated
+        network = build.detector(config, zero_init=True)
+        darknet_weights.read(path, network)
+        return network
 
     def _load(self, folder: Path) -> keras.Model:
         metadata = checkpoint.read_metadata(folder, "detect")
@@ -90,22 +91,22 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
                 "keep only some, set filter_classes"
             )
         self.grid = GridConfig.pick(metadata["settings"])
-        built = build.load(folder / checkpoint.NETWORK)
+        network = keras_file.load(folder / checkpoint.NETWORK)
         if len(self.classes) != self.grid.C:
             raise ValueError(
                 f"checkpoint '{folder}' must have {self.grid.C} classes, "
                 f"got {len(self.classes)}"
             )
-        expected, got = _grid.outputs(self.grid), built.output_shape[-1]
+        expected, got = _grid.output_size(self.grid), network.output_shape[-1]
         if got != expected:
             raise ValueError(
                 f"the network of checkpoint '{folder}' must have {expected} outputs "
                 f"for its grid, got {got}"
             )
-        return built
+        return network
 
     def save(self, checkpoint_dir: str | os.PathLike[str]) -> Path:
-        """Writes a checkpoint that `load_model` and `publish` take.
+        """Writes a checkpoint for `load_model` and `publish`.
 
         Args:
             checkpoint_dir: a folder that does not exist yet
@@ -115,19 +116,19 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
             OSError: if it can't be written
         """
         folder = Path(checkpoint_dir)
-        if os.path.lexists(folder):  # a link to nowhere is the user's, too
+        if os.path.lexists(folder):  # also if it is a broken link
             raise ValueError(f"'{folder}' exists; choose another, or delete it")
-        with files.whole_folder(folder) as unfinished:
+        with files.atomic_folder(folder) as unfinished:
             checkpoint.write(unfinished, self.network, self.metadata)
         return folder
 
     @property
     def precision(self) -> str | None:
-        """What the network computes in; the config says it."""
+        """Precision of the computation, from the config."""
         return self.config.precision
 
     def predict(self, arg: Array, sample: fo.Sample | None = None) -> fol.Detections:
-        """Returns what is found in one image.
+        """Returns the detections in one image.
 
         Args:
             arg: (H, W, 3) uint8 RGB
@@ -138,33 +139,35 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
     def predict_all(
         self, args: Sequence[Array], samples: Any = None
     ) -> list[fol.Detections]:
-        """Returns what is found in each image, with one forward pass.
+        """Returns the detections in each image, with one forward pass.
 
         Args:
             args: images (H, W, 3) uint8 RGB, of any sizes
-            samples (None): that they belong to. Of files whose pixels can be
-                transparent, or that FiftyOne's reader does not turn upright, the image
-                is read again, as training reads it. In the frames of a video FiftyOne
-                merges new objects with old ones by their ids, so each gets an id by
-                its rank in the frame: applied again, it takes the old one's place. If
-                fewer are found than before, the old rest stays; `yolov1_fo.apply`
-                removes it. Samples of a view learn of fields that another process has
-                made, so that FiftyOne does not write over these
+            samples (None): that they belong to. Files that may be transparent or that
+                FiftyOne's reader does not rotate upright are read again, as in
+                training. FiftyOne merges the objects of video frames by id, so each
+                detection gets an id from its rank in the frame: applying the model
+                again replaces it. If there are fewer detections than before, the old
+                rest remains; `yolov1_fo.apply` removes it. Samples of a view are
+                refreshed, so that FiftyOne does not overwrite fields that another
+                process has added
         """
         if samples is not None:
-            schema.renew(samples)
+            schema.refresh_samples(samples)
             args = [
-                images.shown(sample.filepath, image) if _is_image(sample) else image
+                images.corrected(sample.filepath, image) if _is_image(sample) else image
                 for image, sample in zip(args, samples, strict=True)
             ]
         found = super().predict_all(args)
         for detections, sample in zip(found, samples or (), strict=False):
             if isinstance(sample, fofr.Frame | fofr.FrameView):
-                labels.identify(detections, f"{sample.sample_id} {sample.frame_number}")
+                labels.set_stable_ids(
+                    detections, f"{sample.sample_id} {sample.frame_number}"
+                )
         return found
 
     def labels_of(self, outputs: Array) -> list[fol.Detections]:
-        """Returns what is found in images of which the network says `outputs`.
+        """Returns the detections of each image as labels.
 
         Args:
             outputs: (N, outputs) from `forward`
@@ -173,21 +176,23 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
         return [labels.to_detections(*detected, self.classes) for detected in found]
 
     def resized(self, image: Array) -> Array:
-        """Returns an image in the network's size; Darknet aligns the corners.
+        """Returns an image resized for the network; Darknet aligns the corners.
 
         Args:
             image: (H, W, 3) uint8 RGB
         """
-        resize = images.resize_aligned if self.config.darknet else images.resize
+        resize = (
+            resizing.resize_align_corners if self.config.darknet else resizing.resize
+        )
         return resize(image, self.image_size)
 
-    def detected(self, y_pred: Array) -> list[decode.Detected]:
-        """Returns what is found in images of which the network says `y_pred`.
+    def detected(self, y_pred: Array) -> list[decode.Detections]:
+        """Returns the detections of each image: boxes, scores and class ids.
 
         Args:
             y_pred: (N, outputs) from `forward`
         """
-        return decode.decode(
+        return decode.detections(
             y_pred,
             self.grid,
             confidence_thresh=self.config.confidence_thresh or 0.0,
@@ -199,10 +204,8 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
         )
 
     def _class_ids(self) -> list[int] | None:
-        wanted = self.config.filter_classes
-        if wanted is None:
-            return None
-        return [self.classes.index(name) for name in wanted]
+        names = self.config.filter_classes
+        return None if names is None else [self.classes.index(name) for name in names]
 
 
 def _is_image(sample: Any) -> bool:

@@ -1,1 +1,1 @@
-"""Keras graphs: layers, backbones, precision for prediction, Darknet's weights."""
+"""Keras networks: layers, backbones, inference, Keras and Darknet weights files."""

@@ -1,14 +1,10 @@
-"""Builds the Keras graph of an architecture, from stock layers only."""
+"""Builds the Keras graphs of detectors and classifiers."""
 
-import re
-import warnings
-import zipfile
-from pathlib import Path
 from typing import Any
 
 import keras
 
-from yolov1_fo import architectures, grid
+from yolov1_fo import grid
 from yolov1_fo.architectures import (
     NETWORKS,
     Architecture,
@@ -16,29 +12,31 @@ from yolov1_fo.architectures import (
     Conv,
     Dropout,
     Layer,
-    Local,
+    LocalConv,
     Pool,
+    classifier_layers,
 )
 from yolov1_fo.config import NetworkConfig
 from yolov1_fo.networks import backbones, layers
-from yolov1_fo.networks.keras_settings import pinned
+from yolov1_fo.networks.keras_settings import fixed_settings
 
 
 def detector(
     config: NetworkConfig,
     *,
     seed: int = 0,
-    blank: bool = False,
+    zero_init: bool = False,
     precision: str = "float32",
 ) -> keras.Model:
-    """Returns a network.
+    """Returns a detection network.
 
     Args:
-        config: which one, and for what grid
-        seed (0): of the random weights, and of dropout; Python's, NumPy's and Keras'
-            own generators are seeded with it
-        blank (False): leaves the weights of a layer table at zero, for who fills them
-        precision (float32): Keras' dtype policy of all but the last layer
+        config: network and grid
+        seed (0): seed of the weights and of dropout, and of the global generators of
+            Python, NumPy and Keras
+        zero_init (False): initializes the weights of a layer table with zeros, which is
+            faster if they are loaded afterwards
+        precision (float32): Keras' dtype policy of all layers but the last
 
     Returns:
         a model from (N, H, W, 3) float32 RGB in [0, 1] to the raw output
@@ -48,184 +46,98 @@ def detector(
     """
     keras.utils.set_random_seed(seed)
     architecture = NETWORKS[config.network]
-    with pinned(precision):
+    with fixed_settings(precision):
         if architecture.backbone:
-            return _transfer(architecture.backbone, config, seed)
-        return _from_table(architecture, config, seed, blank)
+            return _transfer_network(architecture.backbone, config, seed)
+        image, x = _apply_table(architecture, config, seed, zero_init)
+        outputs = grid.output_size(config)
+        x = _connected(x, outputs, "output", zero_init, dtype="float32")
+        return keras.Model(image, x, name=_model_name(config))
 
 
 def classifier(
     config: NetworkConfig, *, seed: int = 0, precision: str = "float32"
 ) -> keras.Model:
-    """Returns the classifier that gives a network its first convolutions.
+    """Returns the classifier that pretrains the first convolutions of a detector.
 
     Args:
-        config: of the network; one of a layer table
-        seed (0): see `build`
-        precision (float32): see `build`
+        config: of a detector with a layer table
+        seed (0): see `detector`
+        precision (float32): see `detector`
 
     Returns:
-        a model from (N, H, W, 3) float32 RGB in [0, 1] to (N, C) float32, whose
-        softmax is the probability of each class
+        a model from (N, H, W, 3) float32 RGB in [0, 1] to logits (N, C) float32
 
     Source: paper section 2.2
     """
     keras.utils.set_random_seed(seed)
     architecture = NETWORKS[config.network]
-    backbone = architecture._replace(layers=architectures.backbone(architecture))
-    name = f"{config.network}_classifier".replace("-", "_")
-    with pinned(precision):
-        image, x = _table(backbone, config, seed, blank=False)
+    shared = architecture._replace(layers=classifier_layers(architecture))
+    with fixed_settings(precision):
+        image, x = _apply_table(shared, config, seed, zero_init=False)
         x = keras.layers.GlobalAveragePooling2D(name="average")(x)
         x = keras.layers.Dense(config.C, name="classes", dtype="float32")(x)
-        return keras.Model(image, x, name=name)
+        return keras.Model(image, x, name=f"{_model_name(config)}_classifier")
 
 
-def take_backbone(classifier: keras.Model, network: keras.Model) -> None:
-    """Gives a network the convolutions that a classifier has learned.
-
-    Args:
-        classifier: from `build_classifier`; left as it is
-        network: from `build`; unchanged if it does not fit
-
-    Raises:
-        ValueError: if it is another network's, or no classifier
-    """
-    if "classes" not in {layer.name for layer in classifier.layers}:
-        raise ValueError("it is no classifier that pretrain made")
-    pairs = [
-        (layer, network.get_layer(layer.name))
-        for layer in classifier.layers
-        if layer.name.startswith("conv_") and layer.weights
-    ]
-    for source, target in pairs:
-        for theirs, ours in zip(source.weights, target.weights, strict=True):
-            if theirs.shape != ours.shape:
-                raise ValueError(
-                    f"{ours.path} must be {ours.shape}, got {theirs.shape}"
-                )
-    for source, target in pairs:
-        target.set_weights(source.get_weights())
+def _model_name(config: NetworkConfig) -> str:
+    return config.network.replace("-", "_")
 
 
-def load(path: Path) -> keras.Model:
-    """Returns a network that was saved; runs no code that stands in the file.
-
-    Raises:
-        ValueError: if it can't be read
-    """
-    if path.is_file() and not zipfile.is_zipfile(path):  # Keras says it is not found
-        raise ValueError(
-            f"'{path}' can't be read as a network: it is cut, or no file of Keras"
-        )
-    try:
-        with pinned(), warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # of weights that are missing
-            return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:
-        line = f"'{path}' can't be read as a network: {_reason(error)}"
-        raise ValueError(line) from error
-
-
-def _reason(error: Exception) -> str:
-    """Returns what Keras says of a file, where it says it for people and in short."""
-    sentence = re.split(r"\.\s|\n", str(error).strip())[0]
-    is_for_people = isinstance(error, ValueError) and not re.search("[<{]", sentence)
-    if is_for_people and 0 < len(sentence) <= 300:
-        return sentence
-    return "it is damaged, or of another version of Keras"
-
-
-def backbone_of(network: keras.Model) -> keras.Model | None:
-    """Returns the pretrained part of a transfer network, None for any other."""
-    names = ("backbone", "trunk")  # "trunk" in checkpoints of format 1
-    return next((layer for layer in network.layers if layer.name in names), None)
-
-
-def features_of(network: keras.Model) -> Any:
-    """Returns the features before the detection layers: (N, height, width, channels).
-
-    They are a tensor of the network, behind its last convolution that does not yet say
-    the grid.
-    """
-    leaky = [layer.output for layer in network.layers if layer.name.endswith("_leaky")]
-    return [x for x in leaky if len(x.shape) == 4][-1]
-
-
-def let_learn(backbone: keras.Model, freeze_to_stride: int = 0) -> None:
-    """Lets a backbone's layers learn whose stride is larger than `freeze_to_stride`.
-
-    A layer that looks at the whole image at once has the stride of the one before it.
-    """
-    image_size, least = backbone.input_shape[1], backbone.output_shape[1]
-    stride = 1
-    for layer in backbone.layers:
-        shape = layer.output.shape
-        if len(shape) == 4 and shape[1] >= least:
-            stride = image_size // shape[1]
-        layer.trainable = stride > freeze_to_stride
-
-
-def _from_table(
-    architecture: Architecture, config: NetworkConfig, seed: int, blank: bool
-) -> keras.Model:
-    """Returns the network of a layer table, with the paper's output behind it."""
-    image, x = _table(architecture, config, seed, blank)
-    x = _connected(x, grid.outputs(config), "output", blank, dtype="float32")
-    return keras.Model(image, x, name=config.network.replace("-", "_"))
-
-
-def _table(
-    architecture: Architecture, config: NetworkConfig, seed: int, blank: bool
+def _apply_table(
+    architecture: Architecture, config: NetworkConfig, seed: int, zero_init: bool
 ) -> tuple[Any, Any]:
-    """Returns the image, and what the layers of a table make of it.
+    """Returns the input, and the output of the layers of a table.
 
-    Pixels are scaled to [-1, 1] where the table asks for it, as Darknet did in 2015.
-    Before a layer that strides, padding is the same on all sides; connected layers see
-    channels first.
+    Pixels are rescaled to the architecture's `input_range`.
     """
     image = keras.Input((config.image_size, config.image_size, 3), name="image")
-    x, (black, white) = image, architecture.pixels
+    x, (black, white) = image, architecture.input_range
     if (black, white) != (0.0, 1.0):
         x = keras.layers.Rescaling(white - black, black, name="preprocess")(x)
     for index, layer in enumerate(architecture.layers, start=1):
-        x = _layer(x, layer, f"{index:02d}", config, seed, blank)
+        x = _apply_layer(x, layer, f"{index:02d}", config, seed, zero_init)
     return image, x
 
 
-def _layer(
-    x: Any, layer: Layer, name: str, config: NetworkConfig, seed: int, blank: bool
+def _apply_layer(
+    x: Any, layer: Layer, index: str, config: NetworkConfig, seed: int, zero_init: bool
 ) -> Any:
     if isinstance(layer, Conv):
-        normalised = layer.batch_norm
-        if normalised is None:
-            normalised = config.batch_norm
-        norm = layers.BatchNormalization if normalised else None
-        return _conv(x, layer, f"conv_{name}", norm, blank)
+        has_norm = config.batch_norm if layer.batch_norm is None else layer.batch_norm
+        norm = layers.BatchNormalization if has_norm else None
+        return _conv(x, layer, f"conv_{index}", norm, zero_init)
     if isinstance(layer, Pool):
-        # Only an odd side is padded.
-        return keras.layers.MaxPooling2D(
-            layer.size, padding="same", name=f"pool_{name}"
-        )(x)
-    if isinstance(layer, Local):
-        initial = "zeros" if blank else None
-        x = layers.Local(
-            layer.filters, layer.size, kernel_initializer=initial, name=f"local_{name}"
-        )(x)
-        return _leaky(x, f"local_{name}_leaky")
-    if isinstance(layer, Connected):
-        x = _connected(x, layer.units, f"connected_{name}", blank)
-        return _leaky(x, f"leaky_{name}") if layer.leaky else x
-    if isinstance(layer, Dropout):
-        return keras.layers.Dropout(config.dropout, seed=seed, name=f"dropout_{name}")(
-            x
+        pool = keras.layers.MaxPooling2D(
+            layer.size, padding="same", name=f"pool_{index}"
         )
+        return pool(x)
+    if isinstance(layer, LocalConv):
+        local = layers.Local(
+            layer.filters,
+            layer.size,
+            kernel_initializer="zeros" if zero_init else None,
+            name=f"local_{index}",
+        )
+        return _leaky_relu(local(x), f"local_{index}_leaky")
+    if isinstance(layer, Connected):
+        x = _connected(x, layer.units, f"connected_{index}", zero_init)
+        return _leaky_relu(x, f"leaky_{index}") if layer.leaky else x
+    if isinstance(layer, Dropout):
+        dropout = keras.layers.Dropout(
+            config.dropout, seed=seed, name=f"dropout_{index}"
+        )
+        return dropout(x)
     raise TypeError(f"a layer must be one of {Layer}, got {layer!r}")
 
 
 def _conv(
-    x: Any, layer: Conv, name: str, norm: type | None, blank: bool = False
+    x: Any, layer: Conv, name: str, norm: type | None, zero_init: bool = False
 ) -> Any:
+    """Applies a convolution, batch normalization if `norm` is given, and leaky ReLU.
+
+    With a stride, the padding is the same on all sides, unlike Keras' "same".
+    """
     padding = "same"
     if layer.stride > 1:
         x = keras.layers.ZeroPadding2D(layer.size // 2, name=f"{name}_pad")(x)
@@ -236,39 +148,50 @@ def _conv(
         layer.stride,
         padding,
         use_bias=norm is None,
-        kernel_initializer="zeros" if blank else "he_normal",
+        kernel_initializer="zeros" if zero_init else "he_normal",
         name=name,
     )(x)
     if norm:
         x = norm(name=f"{name}_norm")(x)
-    return _leaky(x, f"{name}_leaky")
+    return _leaky_relu(x, f"{name}_leaky")
 
 
-def _leaky(x: Any, name: str) -> Any:
+def _leaky_relu(x: Any, name: str) -> Any:
     return keras.layers.LeakyReLU(0.1, name=name)(x)
 
 
-def _connected(x: Any, units: int, name: str, blank: bool, dtype: Any = None) -> Any:
+def _connected(
+    x: Any, units: int, name: str, zero_init: bool, dtype: Any = None
+) -> Any:
+    """Applies a fully connected layer, to features channels first as in Darknet."""
     if len(x.shape) == 4:
         x = keras.layers.Permute((3, 1, 2), name=f"{name}_channels_first")(x)
         x = keras.layers.Flatten(name=f"{name}_flat")(x)
-    initial = "zeros" if blank else "glorot_uniform"
-    return keras.layers.Dense(
-        units, kernel_initializer=initial, name=name, dtype=dtype
-    )(x)
+    dense = keras.layers.Dense(
+        units,
+        kernel_initializer="zeros" if zero_init else "glorot_uniform",
+        name=name,
+        dtype=dtype,
+    )
+    return dense(x)
 
 
-def _transfer(backbone_name: str, config: NetworkConfig, seed: int) -> keras.Model:
-    """Puts small detection layers on a classifier's backbone.
+def _transfer_network(
+    backbone_name: str, config: NetworkConfig, seed: int
+) -> keras.Model:
+    """Returns a detection head on the backbone of a pretrained classifier.
 
-    The head is the paper's last convolutions, narrower. Instead of its connected
-    layers, which would be forty times the backbone, a convolution predicts each cell.
-    A fine grid uses features of a smaller stride. Batch normalization follows the batch
-    in layers that learn, and keeps the classifier's statistics in frozen ones.
+    The head is a narrower version of the paper's last convolutions. A convolution
+    predicts each cell in place of the fully connected layers, which would have forty
+    times the backbone's parameters. A fine grid uses features of stride 16. Batch
+    normalization uses batch statistics in trainable layers, and the classifier's in
+    frozen ones.
     """
-    stride = 16 if config.image_size // 16 == config.S else 32
     backbone = backbones.build(
-        backbone_name, config.image_size, pretrained=config.pretrained, stride=stride
+        backbone_name,
+        config.image_size,
+        pretrained=config.pretrained,
+        stride=config.backbone_stride,
     )
     image = keras.Input((config.image_size, config.image_size, 3), name="image")
     x = backbone(image)
@@ -276,25 +199,27 @@ def _transfer(backbone_name: str, config: NetworkConfig, seed: int) -> keras.Mod
     x = keras.layers.SpatialDropout2D(config.dropout, seed=seed, name="dropout")(x)
     norm = keras.layers.BatchNormalization if config.batch_norm else None
     x = _conv(x, Conv(width, 3), "head_1", norm)
-    halve = 1 if x.shape[1] == config.S else 2
-    x = _conv(x, Conv(width, 3, halve), "head_2", norm)
+    head_stride = 1 if x.shape[1] == config.S else 2
+    x = _conv(x, Conv(width, 3, head_stride), "head_2", norm)
     x = _conv(x, Conv(width, 3), "head_3", norm)
-    said = [
-        keras.layers.Flatten(name=f"{name}_flat", dtype="float32")(
-            keras.layers.Conv2D(
-                filters,
-                1,
-                kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
-                bias_initializer=keras.initializers.Constant(at_first),
-                name=name,
-                dtype="float32",
-            )(x)
-        )
-        for name, filters, at_first in (
-            ("class_probs", config.C, 1 / config.C),
-            ("confidence", config.B, 0.0),
-            ("boxes", 4 * config.B, 0.5),  # mid-cell, a quarter of the image
-        )
+    parts = [
+        _cell_output(x, "class_probs", config.C, bias=1 / config.C),
+        _cell_output(x, "confidence", config.B, bias=0.0),
+        # Mid-cell, and a quarter of the image's side.
+        _cell_output(x, "boxes", 4 * config.B, bias=0.5),
     ]
-    output = keras.layers.Concatenate(name="output", dtype="float32")(said)
-    return keras.Model(image, output, name=config.network.replace("-", "_"))
+    output = keras.layers.Concatenate(name="output", dtype="float32")(parts)
+    return keras.Model(image, output, name=_model_name(config))
+
+
+def _cell_output(x: Any, name: str, filters: int, bias: float) -> Any:
+    """Returns one part of the output vector, predicted by a convolution of size 1."""
+    conv = keras.layers.Conv2D(
+        filters,
+        1,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+        bias_initializer=keras.initializers.Constant(bias),
+        name=name,
+        dtype="float32",
+    )
+    return keras.layers.Flatten(name=f"{name}_flat", dtype="float32")(conv(x))

@@ -1,8 +1,8 @@
-"""Keras' settings under which all of ours is made, whatever the user's own are.
+"""Fixed Keras settings for everything this package builds, whatever the user has set.
 
-Layers, inputs and metrics take their channel order, precision and kind of numbers from
-`keras.json` and `keras.config` when they are made, and keep them. Loading this module
-on a backend that can't train raises an ImportError.
+Layers, inputs and metrics read the channel order, dtype policy and float type from
+`keras.json` and `keras.config` when they are created, and keep them. Importing this
+module with a backend that can't train raises an ImportError.
 """
 
 import contextlib
@@ -24,11 +24,11 @@ _LOCK = threading.RLock()
 
 
 @contextlib.contextmanager
-def pinned(precision: str = "float32") -> Iterator[None]:
-    """Lets what is made inside have channels last and float32; puts the user's back.
+def fixed_settings(precision: str = "float32") -> Iterator[None]:
+    """Sets channels last and float32 inside the context; then restores the user's.
 
     Args:
-        precision (float32): Keras' dtype policy, which layers take that name none
+        precision (float32): Keras' dtype policy of layers that are created without one
     """
     with _LOCK:
         policy, floatx = keras.config.dtype_policy(), keras.config.floatx()
@@ -45,19 +45,19 @@ def pinned(precision: str = "float32") -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def quiet_tracing() -> Iterator[None]:
-    """Keeps TensorFlow from warning that functions are compiled again and again.
+def hide_retracing_warnings() -> Iterator[None]:
+    """Hides TensorFlow's warnings about repeated compilation inside the context.
 
-    Each training has a network of its own, and so functions of its own; whoever trains
-    often in one process can do nothing about it.
+    Each training compiles functions for its own network, so that several trainings in
+    one process cause the warning, and the user can't avoid it.
     """
     logger = logging.getLogger("tensorflow")
-    logger.addFilter(_is_told)
+    logger.addFilter(_is_other_message)
     try:
         yield
     finally:
-        logger.removeFilter(_is_told)
+        logger.removeFilter(_is_other_message)
 
 
-def _is_told(record: logging.LogRecord) -> bool:
+def _is_other_message(record: logging.LogRecord) -> bool:
     return "triggered tf.function retracing" not in record.getMessage()

@@ -1,4 +1,4 @@
-"""The layers of Darknet that Keras lacks."""
+"""Layers of Darknet that Keras does not have."""
 
 from typing import Any
 
@@ -8,15 +8,15 @@ from keras import ops
 from yolov1_fo.boxes import Array
 
 EPSILON = 1e-6
-"""Is added to the deviation, not to the variance."""
+"""Added to the standard deviation, not to the variance."""
 
 
 @keras.saving.register_keras_serializable(package="yolov1_fo")
 class BatchNormalization(keras.layers.Layer):
-    """Normalises each channel as Darknet does: by the deviation plus 1e-6.
+    """Batch normalization as in Darknet: divides by the standard deviation plus 1e-6.
 
-    While it learns, the batch's variance divides by n - 1, and the running statistics
-    take a hundredth of it. Keras' own adds 1e-3 to the variance and divides by n.
+    In training, the variance of the batch divides by n - 1, and the momentum of the
+    running statistics is 0.99. Keras' layer adds 1e-3 to the variance and divides by n.
 
     Source: Darknet batchnorm_layer.c, blas.c
     """
@@ -24,14 +24,16 @@ class BatchNormalization(keras.layers.Layer):
     momentum = 0.99
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Makes scale, bias and the running statistics."""
+        """Creates scale, bias and the running statistics."""
         shape = (input_shape[-1],)
         self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones")
         self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
-        self.moving_mean = self._statistic("moving_mean", shape, "zeros")
-        self.moving_variance = self._statistic("moving_variance", shape, "ones")
+        self.moving_mean = self._add_statistic("moving_mean", shape, "zeros")
+        self.moving_variance = self._add_statistic("moving_variance", shape, "ones")
 
-    def _statistic(self, name: str, shape: tuple[int | None], initializer: str) -> Any:
+    def _add_statistic(
+        self, name: str, shape: tuple[int | None], initializer: str
+    ) -> Any:
         return self.add_weight(
             name=name,
             shape=shape,
@@ -41,16 +43,16 @@ class BatchNormalization(keras.layers.Layer):
         )
 
     def call(self, x: Array, training: bool = False) -> Array:
-        """Returns (N, H, W, channels), normalised in float32."""
+        """Returns (N, H, W, channels), computed in float32."""
         x = ops.cast(x, "float32")
         if training and self.trainable:
-            mean, variance = self._of_batch(x)
-            self._follow(self.moving_mean, mean)
-            self._follow(self.moving_variance, variance)
+            mean, variance = self._batch_statistics(x)
+            self._update(self.moving_mean, mean)
+            self._update(self.moving_variance, variance)
         else:
             mean = ops.convert_to_tensor(self.moving_mean)
             variance = ops.convert_to_tensor(self.moving_variance)
-        # The root has no gradient at zero, where a channel is constant.
+        # A constant channel: the gradient of the square root is infinite at 0.
         varies = variance > 0
         deviation = ops.sqrt(ops.where(varies, variance, 1.0))
         deviation = ops.where(varies, deviation, 0.0) + EPSILON
@@ -58,26 +60,26 @@ class BatchNormalization(keras.layers.Layer):
         x = x * ops.cast(self.gamma, "float32") + ops.cast(self.beta, "float32")
         return ops.cast(x, self.compute_dtype)
 
-    def _of_batch(self, x: Array) -> tuple[Array, Array]:
+    def _batch_statistics(self, x: Array) -> tuple[Array, Array]:
         n = ops.cast(ops.prod(ops.shape(x)[:-1]), "float32")
         mean = ops.mean(x, axis=(0, 1, 2))
         squares = ops.sum(ops.square(x - mean), axis=(0, 1, 2))
         return mean, squares / ops.maximum(n - 1, 1)
 
-    def _follow(self, statistic: Any, value: Array) -> None:
+    def _update(self, statistic: Any, value: Array) -> None:
         moved = self.momentum * statistic + (1 - self.momentum) * value
         statistic.assign(ops.stop_gradient(moved))
 
 
 @keras.saving.register_keras_serializable(package="yolov1_fo")
 class Local(keras.layers.Layer):
-    """A convolution whose weights differ from place to place.
+    """A locally connected layer: a convolution with other weights at each position.
 
     Args:
-        filters: channels that it gives
-        size: of the window, odd, in cells; padded by half of it on every side
+        filters: output channels
+        size: of the window, odd, in cells; the input is padded by half of it
         stride (1): in cells
-        kernel_initializer (None): by default he_normal, for the inputs of one place
+        kernel_initializer (he_normal): of the kernel, for the inputs of one position
 
     Source: Darknet local_layer.c
     """
@@ -95,8 +97,8 @@ class Local(keras.layers.Layer):
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Makes the kernel (rows, columns, size, size, channels, filters)."""
-        rows, columns = self._places(input_shape)
+        """Creates kernel (rows, columns, size, size, channels, filters) and bias."""
+        rows, columns = self._output_size(input_shape)
         channels = int(input_shape[-1] or 0)
         deviation = (2 / (self.size**2 * channels)) ** 0.5
         self.kernel = self.add_weight(
@@ -109,13 +111,13 @@ class Local(keras.layers.Layer):
             name="bias", shape=(rows, columns, self.filters), initializer="zeros"
         )
 
-    def _places(self, shape: tuple[int | None, ...]) -> tuple[int, int]:
+    def _output_size(self, shape: tuple[int | None, ...]) -> tuple[int, int]:
         height, width = int(shape[1] or 0), int(shape[2] or 0)
         return -(-height // self.stride), -(-width // self.stride)
 
     def call(self, x: Array) -> Array:
         """Returns (N, rows, columns, filters)."""
-        rows, columns = self._places(x.shape)
+        rows, columns = self._output_size(x.shape)
         half, stride = self.size // 2, self.stride
         x = ops.pad(x, ((0, 0), (half, half), (half, half), (0, 0)))
         windows = [
@@ -123,18 +125,18 @@ class Local(keras.layers.Layer):
             for i in range(self.size)
             for j in range(self.size)
         ]
-        seen = ops.concatenate(windows, axis=-1)  # (N, rows, columns, k)
+        inputs = ops.concatenate(windows, axis=-1)  # (N, rows, columns, k)
         kernel = ops.reshape(self.kernel, (rows, columns, -1, self.filters))
-        return ops.einsum("nhwk,hwkf->nhwf", seen, kernel) + self.bias
+        return ops.einsum("nhwk,hwkf->nhwf", inputs, kernel) + self.bias
 
     def compute_output_shape(
         self, input_shape: tuple[int | None, ...]
     ) -> tuple[int | None, ...]:
         """Returns (N, rows, columns, filters)."""
-        return (input_shape[0], *self._places(input_shape), self.filters)
+        return (input_shape[0], *self._output_size(input_shape), self.filters)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns what the layer was made of."""
+        """Returns the arguments of the layer."""
         initializer = self.kernel_initializer
         return {
             **super().get_config(),

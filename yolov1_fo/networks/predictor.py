@@ -1,4 +1,4 @@
-"""The network as it predicts: normalisation folded into kernels, precision changed."""
+"""Runs a network for inference: batch normalization folded, in another precision."""
 
 import functools
 from typing import Any
@@ -9,35 +9,35 @@ from keras import ops
 
 from yolov1_fo import hardware
 from yolov1_fo.boxes import Array
-from yolov1_fo.networks import layers
+from yolov1_fo.networks import keras_private, layers
 
 EMBEDDINGS = "embeddings"
-SPOKEN = ("output", "class_probs", "confidence", "boxes", EMBEDDINGS)
-"""Layers that say what is given out; they stay float32."""
+OUTPUT_LAYERS = ("output", "class_probs", "confidence", "boxes", EMBEDDINGS)
+"""Layers whose results are returned; they stay float32."""
 
 _NORMS = (keras.layers.BatchNormalization, layers.BatchNormalization)
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
 
 
-class Forward:
-    """Runs a network on batches of any size, as fast as it can.
+class Predictor:
+    """Runs a network on batches of any size.
 
-    It takes the weights as they are at the first batch; the network stays as it is.
+    It uses the weights as they are at the first batch; the network is not modified.
 
     Args:
-        network: from `network.build` or `network.load`
-        precision (None): float32, bfloat16 or float16 of all but the last layer; auto
-            takes what `hardware.fastest_precision` gives; by default the network's own
+        network: from `build.detector` or `keras_file.load`
+        precision (the network's): float32, bfloat16 or float16, for all layers but the
+            last; auto uses `hardware.fastest_precision`
 
     Attributes:
-        asked: the precision that was asked for
+        precision: the argument
     """
 
     def __init__(self, network: keras.Model, precision: str | None = None) -> None:
-        self.network, self.asked = network, precision
+        self.network, self.precision = network, precision
         self._compiled: dict[str, keras.Model] = {}
-        self._most = 0
-        # TensorFlow without XLA takes any number of images from the second size on.
+        self._largest_batch = 0
+        # TensorFlow without XLA compiles for any batch size after the second.
         self._compiles_each_size = (
             keras.backend.backend() != "tensorflow" or hardware.has_accelerator()
         )
@@ -48,115 +48,122 @@ class Forward:
         Args:
             pixels: (N, H, W, 3) RGB; uint8, or float32 in [0, 1]
         """
-        kind = pixels.dtype.name
-        if kind not in self._compiled:
-            self._compiled[kind] = self._compile(kind)
+        dtype = pixels.dtype.name
+        if dtype not in self._compiled:
+            self._compiled[dtype] = self._compile(dtype)
         n = len(pixels)
-        self._most = max(self._most, n)
+        self._largest_batch = max(self._largest_batch, n)
         if self._compiles_each_size:
-            pixels = _filled(pixels, self._most)
-        y_pred = self._compiled[kind].predict_on_batch(pixels)
+            pixels = _pad_batch(pixels, self._largest_batch)
+        y_pred = self._compiled[dtype].predict_on_batch(pixels)
         return np.asarray(y_pred[:n], np.float32)
 
     @functools.cached_property
-    def _network(self) -> keras.Model:
-        precision = hardware.fastest_precision() if self.asked == "auto" else self.asked
-        return predicting(self.network, precision)
+    def _optimized_network(self) -> keras.Model:
+        precision = self.precision
+        if precision == "auto":
+            precision = hardware.fastest_precision()
+        return optimized_for_inference(self.network, precision)
 
-    def _compile(self, kind: str) -> keras.Model:
-        image = keras.Input(self.network.input_shape[1:], dtype=kind, name="pixels")
-        scaled = ops.cast(image, "float32") / 255.0 if kind == "uint8" else image
-        return keras.Model(image, self._network(scaled), name="forward")
-
-
-def _filled(pixels: Array, most: int) -> Array:
-    """Returns the images with empty ones behind: a power of two, or `most` of them."""
-    wanted = min(1 << (len(pixels) - 1).bit_length(), most)
-    return np.pad(pixels, ((0, wanted - len(pixels)), (0, 0), (0, 0), (0, 0)))
+    def _compile(self, dtype: str) -> keras.Model:
+        image = keras.Input(self.network.input_shape[1:], dtype=dtype, name="pixels")
+        scaled = ops.cast(image, "float32") / 255.0 if dtype == "uint8" else image
+        return keras.Model(image, self._optimized_network(scaled), name="forward")
 
 
-def predicting(network: keras.Model, precision: str | None = None) -> keras.Model:
-    """Returns a network that gives the same, faster.
+def _pad_batch(pixels: Array, largest: int) -> Array:
+    """Returns a batch padded to a power of two, or to `largest` if that is less."""
+    size = min(1 << (len(pixels) - 1).bit_length(), largest)
+    return np.pad(pixels, ((0, size - len(pixels)), (0, 0), (0, 0), (0, 0)))
 
-    Batch normalisation behind a convolution becomes part of its kernel and bias. What
-    need not change is shared with the network: with neither normalisation nor another
-    precision it comes back as it is.
+
+def optimized_for_inference(
+    network: keras.Model, precision: str | None = None
+) -> keras.Model:
+    """Returns a faster network with the same output, up to rounding.
+
+    Batch normalization is folded into the kernel and bias of the convolution before it.
+    Layers that do not change are shared with the network; if none does, it is returned
+    itself.
 
     Args:
-        network: a functional model; nested ones are folded too
-        precision (None): of all layers but the last; by default their own
+        network: a functional model; nested ones are optimized too
+        precision (unchanged): of all layers but the last
     """
-    norms = _norms_behind(network)
+    norms = _foldable_norms(network)
     if not norms and precision is None:
         return network
-    gone = {id(norm) for norm in norms.values()}
-    fillings: list[tuple[Any, Any]] = []
+    folded = {id(norm) for norm in norms.values()}
+    copies: list[tuple[Any, Any]] = []
 
-    def changed(layer: Any) -> Any:
+    def clone(layer: Any) -> Any:
         if not isinstance(layer, keras.layers.Layer):
-            return layer  # a plain operation, such as a sum
-        dtype = _dtype(layer, precision)
-        folds = id(layer) in norms
-        if id(layer) in gone or not (folds or dtype != layer.dtype_policy.name):
+            return layer  # an operation such as a sum
+        dtype, has_norm = _dtype(layer, precision), id(layer) in norms
+        is_same = not has_norm and dtype == layer.dtype_policy.name
+        if id(layer) in folded or is_same:
             return layer
-        config = {**layer.get_config(), "dtype": dtype}
-        # SavedModel takes no weight whose name begins so.
-        config["name"] = layer.name.lstrip("_")
-        if folds:
-            config["use_bias"] = True
-        for name in ("kernel_initializer", "depthwise_initializer"):
-            if config.get(name):
-                config[name] = "zeros"  # random numbers take their time
-        new = layer.__class__.from_config(config)
-        fillings.append((new, layer))
-        return new
+        copies.append((_copy_layer(layer, dtype, has_norm), layer))
+        return copies[-1][0]
 
-    def called(layer: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
-        return x if id(layer) in gone else layer(x, *args, **kwargs)
+    def call(layer: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+        return x if id(layer) in folded else layer(x, *args, **kwargs)
 
     result = keras.models.clone_model(
-        network, clone_function=changed, call_function=called, recursive=True
+        network, clone_function=clone, call_function=call, recursive=True
     )
-    for new, layer in fillings:
+    for copy, layer in copies:
         norm = norms.get(id(layer))
-        new.set_weights(_folded(layer, norm) if norm else layer.get_weights())
+        weights = _folded_weights(layer, norm) if norm else layer.get_weights()
+        copy.set_weights(weights)
     return result
+
+
+def _copy_layer(layer: Any, dtype: str, has_norm: bool) -> Any:
+    """Returns a new layer with another dtype, and a bias if normalization is folded."""
+    config = {**layer.get_config(), "dtype": dtype}
+    config["name"] = layer.name.lstrip("_")  # SavedModel refuses a leading underscore
+    if has_norm:
+        config["use_bias"] = True
+    for name in ("kernel_initializer", "depthwise_initializer"):
+        if config.get(name):
+            config[name] = "zeros"  # faster than random numbers
+    return layer.__class__.from_config(config)
 
 
 def _dtype(layer: Any, precision: str | None) -> str:
     if precision is None:
         return layer.dtype_policy.name
-    return "float32" if layer.name in SPOKEN else precision
+    return "float32" if layer.name in OUTPUT_LAYERS else precision
 
 
-def _norms_behind(network: keras.Model) -> dict[int, Any]:
-    """Returns the normalisation behind each convolution that has one, by its id."""
+def _foldable_norms(network: keras.Model) -> dict[int, Any]:
+    """Returns the normalization after each linear convolution, by its id."""
     found: dict[int, Any] = {}
     for layer in network.layers:
         if isinstance(layer, keras.Model):
-            found |= _norms_behind(layer)
+            found |= _foldable_norms(layer)
         elif isinstance(layer, _NORMS):
-            source = layer.input._keras_history.operation
-            is_plain = isinstance(source, _CONVOLUTIONS) and (
+            source = keras_private.producer_of(layer.input)
+            is_linear = isinstance(source, _CONVOLUTIONS) and (
                 source.activation is keras.activations.linear
             )
-            if is_plain and len(source._outbound_nodes) == 1:
+            if is_linear and keras_private.consumer_count(source) == 1:
                 found[id(source)] = layer
     return found
 
 
-def _folded(convolution: Any, norm: Any) -> list[Array]:
-    """Returns kernel and bias that do what convolution and normalisation do."""
+def _folded_weights(convolution: Any, norm: Any) -> list[Array]:
+    """Returns the kernel and bias equivalent to a convolution with normalization."""
     kernel, *bias = (w.astype(np.float64) for w in convolution.get_weights())
-    scale, shift = _affine(norm)
-    # The channels that a kernel gives are its last axis, of a depthwise one its last
-    # two.
-    wide = kernel.reshape(*kernel.shape[:2], -1, len(scale)) * scale
-    return [wide.reshape(kernel.shape), sum(b * scale for b in bias) + shift]
+    scale, shift = _scale_and_shift(norm)
+    # Output channels are the last axis of a kernel, the last two of a depthwise one.
+    scaled = kernel.reshape(*kernel.shape[:2], -1, len(scale)) * scale
+    return [scaled.reshape(kernel.shape), sum(b * scale for b in bias) + shift]
 
 
-def _affine(norm: Any) -> tuple[Array, Array]:
-    """Returns what each channel is multiplied with, and what is added then."""
+def _scale_and_shift(norm: Any) -> tuple[Array, Array]:
+    """Returns scale and shift of each channel: norm(x) = scale * x + shift."""
     mean, variance = (
         np.asarray(ops.convert_to_numpy(statistic), np.float64)
         for statistic in (norm.moving_mean, norm.moving_variance)
@@ -166,8 +173,8 @@ def _affine(norm: Any) -> tuple[Array, Array]:
     else:
         deviation = np.sqrt(variance + norm.epsilon)
     gamma, beta = (
-        other if weight is None else ops.convert_to_numpy(weight).astype(np.float64)
-        for weight, other in ((norm.gamma, 1.0), (norm.beta, 0.0))
+        default if weight is None else ops.convert_to_numpy(weight).astype(np.float64)
+        for weight, default in ((norm.gamma, 1.0), (norm.beta, 0.0))
     )
     scale = gamma / deviation
     return scale, beta - mean * scale

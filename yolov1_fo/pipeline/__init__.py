@@ -1,4 +1,4 @@
-"""From image files to batches: loading, the cache of decoded images, batching.
+"""From image files to batches: decoding, caching, shuffling, batching.
 
 Never imports FiftyOne.
 """

@@ -1,153 +1,85 @@
-"""Samples to batches: `stream` from the files, `host` from memory, `device` as rows.
+"""Batches from decoded images: mode `host` (pixels) and mode `device` (row numbers).
 
-A batch is `{"images": (N, H, W, 3) uint8, "boxes": (N, M, 4) float32 xyxy,
+A batch is `{"images": (N, H, W, 3) uint8, "boxes": (N, M, 4) float32 xyxy relative,
 "class_ids": (N, M) int32, -1 = no object}`; M is fixed for a run.
 """
 
-import functools
 import itertools
 import logging
-import weakref
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
+import humanize
 import keras
 import numpy as np
 
-from yolov1_fo import hardware, images
+from yolov1_fo import hardware
 from yolov1_fo.boxes import Array
-from yolov1_fo.config import MAX_IMAGE_PIXELS, units
-from yolov1_fo.pipeline import image_loading
-from yolov1_fo.pipeline.objects import Dropped, Objects
+from yolov1_fo.pipeline import tf_datasets
+from yolov1_fo.pipeline.objects import RaggedBoxes
+from yolov1_fo.pipeline.shuffling import ALL, rows_of_step
 
 logger = logging.getLogger(__name__)
 
-SHARE = 0.4
-"""`auto` keeps images in memory that take at most this part of what is free."""
-AHEAD = 2
-"""So many batches are ready while the device computes an earlier one."""
-ALL = slice(None)
+MAX_MEMORY_SHARE = 0.4
+"""Mode `auto` keeps images in memory if they fit in this part of the free memory."""
+PREFETCH = 2
+"""Batches that are prepared while the device computes an earlier one."""
 
 
-class Listing(NamedTuple):
-    """What a collection offers to learn from.
-
-    Attributes:
-        ids: sample ids
-        filepaths: image files
-        objects: their objects, flat
-        ignored: objects that are no targets, but no false finds either
-        dropped: how many objects are no targets
-    """
-
-    ids: list[str]
-    filepaths: list[str]
-    objects: Objects
-    ignored: Objects
-    dropped: Dropped
-
-    def take(self, rows: Sequence[int]) -> "Listing":
-        """Returns the listing of some samples."""
-        return Listing(
-            [self.ids[row] for row in rows],
-            [self.filepaths[row] for row in rows],
-            self.objects.take(rows),
-            self.ignored.take(rows),
-            self.dropped,
-        )
-
-
-def readable(
-    listing: Listing, num_workers: int = 0, max_pixels: int = MAX_IMAGE_PIXELS
-) -> tuple[Listing, dict[str, str]]:
-    """Returns what is left without bad files, and what is wrong with each of these."""
-    paths = listing.filepaths
-    bad = image_loading.find_bad(paths, num_workers, max_pixels)
-    good = [row for row, path in enumerate(paths) if path not in bad]
-    return listing.take(good), bad
-
-
-def steps_per_epoch(n: int, batch_size: int) -> int:
-    """Returns how many full batches `n` images make."""
-    return n // batch_size
-
-
-@functools.lru_cache(maxsize=2)
-def order(n: int, seed: int, epoch: int) -> Array:
-    """Returns in which order an epoch shows `n` images; each epoch has its own."""
-    shown = np.random.default_rng([seed, epoch]).permutation(n)
-    shown.flags.writeable = False
-    return shown
-
-
-def rows_of(step: int, n: int, batch_size: int, seed: int) -> Array:
-    """Returns which of `n` images a step shows, counted from 0 through all epochs."""
-    epoch, place = divmod(step, steps_per_epoch(n, batch_size))
-    return order(n, seed, epoch)[place * batch_size : (place + 1) * batch_size]
-
-
-def rows_from(
-    step: int, n: int, batch_size: int, seed: int, part: slice = ALL
-) -> Iterator[int]:
-    """Yields the rows that are shown from a step on; there is always another.
+def choose_data_mode(mode: str, n: int, image_size: int) -> str:
+    """Returns the mode; for `auto` the first of device, host and stream that fits.
 
     Args:
-        step: to begin with
-        n: images
-        batch_size: of a step
-        seed: of the order
-        part (all): of each batch
+        mode: device, host, stream or auto
+        n: number of images
+        image_size: side of the images, in pixels
     """
-    for later in itertools.count(step):
-        yield from rows_of(later, n, batch_size, seed)[part].tolist()
-
-
-def choose(mode: str, n: int, image_size: int) -> str:
-    """Returns device, host or stream; says why if it was asked to choose."""
     if mode != "auto":
         return mode
     needed = n * image_size * image_size * 3
-    places = {
-        "device": hardware.free_memory(),
-        "host": hardware.host_memory(),
+    memories = {
+        "device": hardware.free_device_memory(),
+        "host": hardware.free_host_memory(),
     }
-    frees = {name: free for name, free in places.items() if free is not None}
-    fits = (name for name, free in frees.items() if needed <= SHARE * free)
+    free = {name: size for name, size in memories.items() if size is not None}
+    fits = (name for name in free if needed <= MAX_MEMORY_SHARE * free[name])
     chosen = next(fits, "stream")
-    free_said = ", ".join(
-        f"{units.of_bytes(free)} ({name})" for name, free in frees.items()
-    )
     logger.info(
-        "data '%s': %d images take %s; free are %s",
+        "data '%s': %d images need %s; free: %s",
         chosen,
         n,
-        units.of_bytes(needed),
-        free_said,
+        humanize.naturalsize(needed),
+        ", ".join(
+            f"{humanize.naturalsize(size)} ({name})" for name, size in free.items()
+        ),
     )
     return chosen
 
 
 class HostBatches(keras.utils.PyDataset):
-    """Batches from images that were decoded once and stand in memory; they never end.
+    """Endless batches from decoded images in memory.
 
-    Batch `step` is a function of the seed and `step`, counted through all epochs. A
-    length of its own would let Keras begin an epoch before it says that one has ended.
+    Batch `step` is a function of the seed and `step`, counted through all epochs. It
+    has no length: with one, Keras would begin an epoch before it reports the end of the
+    epoch before.
 
     Args:
         pixels: (N, H, W, 3) uint8
-        objects: their objects
-        batch_size: images a batch; a remainder is left out, another one each epoch
-        seed: of the order
+        objects: the images' objects
+        batch_size: images per batch; a remainder is left out, other images each epoch
+        seed: seed of the order
         width: M of the batches' boxes
-        first_step (0): where to begin
-        part (all): images of each batch to give
-        places (False): tells where in the whole batch they stand, as "places"
+        first_step (0): step of the first batch
+        part (all): slice of each batch to return
+        places (False): adds "places" (N,) int32, the images' positions in the full
+            batch
     """
 
     def __init__(
         self,
         pixels: Array,
-        objects: Objects,
+        objects: RaggedBoxes,
         *,
         batch_size: int,
         seed: int,
@@ -163,26 +95,27 @@ class HostBatches(keras.utils.PyDataset):
 
     @property
     def num_batches(self) -> None:
-        """None: there is always another."""
+        """None: there is no last batch."""
         return
 
     def __getitem__(self, index: int) -> tuple[dict[str, Array]]:
         step = self.first_step + index
-        rows = rows_of(step, len(self.pixels), self.batch_size, self.seed)[self.part]
-        batch = self.batch(rows)
+        rows = rows_of_step(step, len(self.pixels), self.batch_size, self.seed)
+        batch = self.batch(rows[self.part])
         if self.places:
             batch["places"] = np.arange(self.batch_size, dtype=np.int32)[self.part]
         return (batch,)
 
     def batch(self, rows: Array) -> dict[str, Array]:
-        """Returns images with their objects."""
+        """Returns the images of some rows with their objects."""
         boxes, class_ids = self.objects.padded(rows, self.width)
         return {"images": self.pixels[rows], "boxes": boxes, "class_ids": class_ids}
 
     def endless(self) -> Any:
-        """Returns what `fit` takes: on TensorFlow a `tf.data.Dataset`, which ends fast.
+        """Returns an iterable for `fit`: on TensorFlow a `tf.data.Dataset`, else itself.
 
-        Of anything else Keras makes one there that tunes itself, see `_untuned`.
+        On TensorFlow, Keras would wrap a PyDataset in an autotuned dataset, which ends
+        late: see `tf_datasets.without_autotune`.
         """
         if keras.backend.backend() != "tensorflow":
             return self
@@ -196,131 +129,16 @@ class HostBatches(keras.utils.PyDataset):
         def batches() -> Iterator[dict[str, Array]]:
             return (self[step][0] for step in itertools.count())
 
-        made = tf.data.Dataset.from_generator(
-            _lent(batches), output_signature=signature
+        dataset = tf.data.Dataset.from_generator(
+            tf_datasets.weakly(batches), output_signature=signature
         )
-        return _lending(_untuned(made.prefetch(AHEAD)), batches)
+        dataset = tf_datasets.without_autotune(dataset.prefetch(PREFETCH))
+        return tf_datasets.keep_alive(dataset, batches)
 
 
 class DeviceBatches(HostBatches):
-    """The same as rows, for a `Learner` that holds all images."""
+    """Endless batches of row numbers, for a `Learner` that holds all images."""
 
     def batch(self, rows: Array) -> dict[str, Array]:
-        """Returns which images they are."""
+        """Returns `{"rows": (N,) int32}`."""
         return {"rows": rows.astype(np.int32)}
-
-
-def stream(
-    listing: Listing,
-    rows: Callable[[], Iterator[int]],
-    *,
-    image_size: int,
-    batch_size: int,
-    width: int,
-    replace: bool = False,
-    drop_remainder: bool = True,
-    num_workers: int = 0,
-    failed: dict[str, str] | None = None,
-    max_pixels: int = MAX_IMAGE_PIXELS,
-) -> Any:
-    """Returns a `tf.data.Dataset` of batches, decoded from files as they are needed.
-
-    Args:
-        listing: files and objects
-        rows: begins to tell which rows of the listing to show
-        image_size: of the images, in pixels
-        batch_size: images a batch
-        width: M of the batches' boxes
-        replace (False): the next file that can be decoded stands in for one that can't,
-            so that no batch shifts; else it is left out
-        drop_remainder (True): leaves out what does not fill a batch
-        num_workers (0): threads that decode; 0 takes one a core
-        failed (None): is told which files could not be decoded, and why
-        max_pixels (200 million): an image of more is not decoded
-    """
-    import tensorflow as tf
-
-    paths = listing.filepaths
-    failed = {} if failed is None else failed
-
-    def pixels_of(row: int) -> tuple[int, Array, bool]:
-        stand_ins = range(row + 1, row + len(paths)) if replace else ()
-        for candidate in (row, *stand_ins):
-            path = paths[candidate % len(paths)]
-            if path in failed:
-                continue
-            image, fault = image_loading.read(path, image_size, max_pixels=max_pixels)
-            if image is not None and fault is None:
-                return candidate % len(paths), image, True
-            logger.warning("skipped: %s", images.told(path, fault))
-            failed[path] = str(fault)
-        if replace:
-            raise ValueError("none of the images can be decoded")
-        return row, np.zeros((image_size, image_size, 3), np.uint8), False
-
-    def read(row: Any) -> tuple[Any, Any, Any]:
-        types = (tf.int64, tf.uint8, tf.bool)
-        row, image, ok = tf.numpy_function(_lent(pixels_of), [row], types)
-        image = tf.ensure_shape(image, (image_size, image_size, 3))
-        return tf.ensure_shape(row, ()), image, tf.ensure_shape(ok, ())
-
-    def objects_of(rows: Array) -> tuple[Array, Array]:
-        return listing.objects.padded(rows, width)
-
-    def with_objects(rows: Any, pixels: Any) -> dict[str, Any]:
-        types = (tf.float32, tf.int32)
-        boxes, class_ids = tf.numpy_function(_lent(objects_of), [rows], types)
-        shape = pixels.shape[0], width
-        return {
-            "images": pixels,
-            "boxes": tf.ensure_shape(boxes, (*shape, 4)),
-            "class_ids": tf.ensure_shape(class_ids, shape),
-        }
-
-    signature = tf.TensorSpec((), tf.int64)
-    batches = _untuned(
-        tf.data.Dataset.from_generator(_lent(rows), output_signature=signature)
-        .map(read, num_parallel_calls=image_loading.threads(num_workers))
-        .filter(lambda row, pixels, ok: ok)
-        .map(lambda row, pixels, ok: (row, pixels))
-        .batch(batch_size, drop_remainder=drop_remainder)
-        .map(with_objects)
-        .prefetch(AHEAD)
-    )
-    return _lending(batches, rows, pixels_of, objects_of)
-
-
-def _lent(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns a function that calls another, and does not keep it.
-
-    TensorFlow keeps for ever what a `tf.data.Dataset` calls, and that would keep its
-    images: see `_lending`.
-    """
-    there = weakref.ref(function)
-
-    def call(*args: Any) -> Any:
-        function = there()
-        if function is None:
-            raise ReferenceError("the dataset is gone")
-        return function(*args)
-
-    return call
-
-
-def _lending(batches: Any, *functions: Callable[..., Any]) -> Any:
-    """Lets a `tf.data.Dataset` keep what it calls; its iterators keep it."""
-    batches.lent = functions
-    return batches
-
-
-def _untuned(batches: Any) -> Any:
-    """Returns a `tf.data.Dataset` that does not tune itself while it runs.
-
-    What tunes it looks ever more seldom, up to once a minute, and whoever drops the
-    dataset waits until it looks again: a training ended half as late again.
-    """
-    import tensorflow as tf
-
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return batches.with_options(options)

@@ -1,8 +1,8 @@
-"""Decoded images, kept in files that the next run on the same images maps to memory.
+"""Decoded images in memory-mapped files, which later runs on the same images reuse.
 
-A kept file is named by what is in its images, so that it can't be stale. One that is
-being written has another name until it is whole; a lock makes a second process wait and
-then take it.
+The name of an entry is a hash of the image files' contents, so that it can't be stale.
+An entry is written under another name and renamed when it is complete. A lock makes a
+second process wait for the first and then use its entry.
 """
 
 import contextlib
@@ -16,21 +16,22 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
+import humanize
 import numpy as np
 
 from yolov1_fo import files, images
 from yolov1_fo.boxes import Array
-from yolov1_fo.config import MAX_IMAGE_PIXELS, units
+from yolov1_fo.config import MAX_IMAGE_PIXELS
 from yolov1_fo.pipeline import image_loading
 
 logger = logging.getLogger(__name__)
 
-PIXELS, METADATA = "pixels.bin", "card.json"
+PIXELS, METADATA = "pixels.bin", "metadata.json"
 LOCK = ".lock"
-FORMAT = 2
-"""Of the files, and of how images become pixels."""
-SPARE = 1e9
-"""Bytes of the disk that are left free."""
+FORMAT = 3
+"""Version of the files and of the decoding; entries of other versions are deleted."""
+MIN_FREE_BYTES = 1e9
+"""Disk space that is left free."""
 FOREVER = -1.0
 
 
@@ -43,39 +44,40 @@ def load(
     num_workers: int = 0,
     max_pixels: int = MAX_IMAGE_PIXELS,
 ) -> tuple[Array, dict[str, str]]:
-    """Returns the pixels of those files that can be decoded, and what ails the others.
+    """Returns the pixels of the readable files, and the faults of the others.
 
     Args:
         filepaths: image files
-        image_size: of the pixels
-        folder (None): where they are kept; None keeps them in memory only
-        limit (0): most bytes that all kept files may take; what killed processes left
-            goes first, then those not used for the longest time. What takes more stays
-            in memory, as it does where the disk is full
-        num_workers (0): threads that decode; 0 takes one a core
-        max_pixels (200 million): an image of more is not decoded
+        image_size: side of the images, in pixels
+        folder (None): folder of the cache; None keeps the images in memory
+        limit (0): largest size of the cache, in bytes. Leftovers of killed processes
+            are deleted first, then the least recently used entries. Images beyond the
+            limit, or that do not fit on the disk, stay in memory
+        num_workers (0): threads that decode; 0 uses one per CPU core
+        max_pixels (200 million): larger images are skipped before they are decoded
 
     Returns:
-        (N, H, W, 3) uint8, in the files' order without the bad ones
+        (N, image_size, image_size, 3) uint8, in the order of the files, without the
+        unreadable ones
     """
     needed = len(filepaths) * image_size**2 * 3
     if folder is None or needed > limit:
-        return _in_memory(filepaths, image_size, num_workers, max_pixels)
+        return _load_into_memory(filepaths, image_size, num_workers, max_pixels)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        name = _name(filepaths, image_size, num_workers, max_pixels)
-        with files.locked(folder / f"{name}{LOCK}", patience=FOREVER):
-            place = folder / name
-            if not (place / METADATA).is_file():
+        name = _entry_name(filepaths, image_size, num_workers, max_pixels)
+        with files.locked(folder / f"{name}{LOCK}", timeout=FOREVER):
+            entry = folder / name
+            if not _is_complete(entry):
                 _make_room(folder, name, needed, limit)
-                _write(place, filepaths, image_size, num_workers, max_pixels)
-            return _open(place, filepaths, image_size)
+                _write(entry, filepaths, image_size, num_workers, max_pixels)
+            return _open(entry, filepaths, image_size)
     except OSError as error:
-        logger.warning("images stay in memory, '%s' can't keep them: %s", folder, error)
-        return _in_memory(filepaths, image_size, num_workers, max_pixels)
+        logger.warning("images stay in memory, can't cache in '%s': %s", folder, error)
+        return _load_into_memory(filepaths, image_size, num_workers, max_pixels)
 
 
-def _in_memory(
+def _load_into_memory(
     filepaths: Sequence[str], image_size: int, num_workers: int, max_pixels: int
 ) -> tuple[Array, dict[str, str]]:
     pixels, bad = image_loading.read_into_memory(
@@ -86,21 +88,21 @@ def _in_memory(
     return pixels, bad
 
 
-def _name(
+def _entry_name(
     filepaths: Sequence[str], image_size: int, num_workers: int, max_pixels: int
 ) -> str:
-    """Returns a name that depends on what is in the files and on what reads them."""
+    """Returns a hash of the files' contents and of everything that affects decoding."""
     reader = f"{FORMAT} {image_size} {max_pixels} {cv2.__version__}"
-    whole = hashlib.sha256(reader.encode())
-    with ThreadPoolExecutor(image_loading.threads(num_workers)) as pool:
-        for digest in pool.map(_digest, filepaths):
-            whole.update(digest)
-    return whole.hexdigest()[:32]
+    digest = hashlib.sha256(reader.encode())
+    with ThreadPoolExecutor(image_loading.thread_count(num_workers)) as pool:
+        for file_digest in pool.map(_file_digest, filepaths):
+            digest.update(file_digest)
+    return digest.hexdigest()[:32]
 
 
-def _digest(path: str) -> bytes:
+def _file_digest(path: str) -> bytes:
     try:
-        fault = images.not_a_file(path)
+        fault = images.path_fault(path)
         if fault is not None:
             return hashlib.sha256(fault.encode()).digest()
         with Path(path).open("rb") as file:
@@ -110,20 +112,19 @@ def _digest(path: str) -> bytes:
 
 
 def _write(
-    place: Path,
+    entry: Path,
     filepaths: Sequence[str],
     image_size: int,
     num_workers: int,
     max_pixels: int,
 ) -> None:
-    """Writes the pixels; nothing stands at `place` until all do."""
     bad = {}
-    with files.whole_folder(place) as unfinished:
+    with files.atomic_folder(entry) as unfinished:
         with (unfinished / PIXELS).open("wb") as file:
-            reads = image_loading.read_all(
+            results = image_loading.read_all(
                 filepaths, image_size, num_workers=num_workers, max_pixels=max_pixels
             )
-            for row, (image, fault) in enumerate(reads):
+            for row, (image, fault) in enumerate(results):
                 if image is None or fault is not None:
                     bad[row] = fault
                 else:
@@ -132,101 +133,99 @@ def _write(
 
 
 def _open(
-    place: Path, filepaths: Sequence[str], image_size: int
+    entry: Path, filepaths: Sequence[str], image_size: int
 ) -> tuple[Array, dict[str, str]]:
-    os.utime(place / METADATA)  # used now
-    found = json.loads((place / METADATA).read_text(encoding="utf-8"))["bad"]
-    bad = {filepaths[int(row)]: fault for row, fault in found.items()}
-    shape = (len(filepaths) - len(found), image_size, image_size, 3)
+    os.utime(entry / METADATA)  # marks it as used
+    bad_rows = json.loads((entry / METADATA).read_text(encoding="utf-8"))["bad"]
+    bad = {filepaths[int(row)]: fault for row, fault in bad_rows.items()}
+    shape = (len(filepaths) - len(bad_rows), image_size, image_size, 3)
     if not shape[0]:
         return np.zeros(shape, np.uint8), bad
-    return np.memmap(place / PIXELS, np.uint8, mode="r", shape=shape), bad
+    return np.memmap(entry / PIXELS, np.uint8, mode="r", shape=shape), bad
 
 
 def _make_room(folder: Path, name: str, needed: int, limit: float) -> None:
-    """Deletes what killed processes left, then what was not used for the longest time.
+    """Deletes leftovers and other formats, then the least recently used entries.
 
     Args:
-        folder: where all are kept
-        name: of those to come, whose lock is held
-        needed: bytes that they take
-        limit: most bytes that all may take
+        folder: folder of the cache
+        name: of the new entry, whose lock is held
+        needed: size of the new entry, in bytes
+        limit: largest size of the cache, in bytes
 
     Raises:
-        OSError: if the disk has no room even then
+        OSError: if the disk is still too full
     """
-    kept = []
-    for place in _places(folder):
-        if _is_kept(place):
-            kept.append(place)
-        elif _name_of(place) == name or not _is_busy(place):
-            files.remove(place)
-    kept.sort(key=_last_used)
-    taken = size(folder)
-    for place in kept:
+    complete = []
+    for entry in _entries(folder):
+        if _is_complete(entry):
+            complete.append(entry)
+        elif _final_name(entry) == name or not _is_busy(entry):
+            files.remove(entry)
+    complete.sort(key=_last_used)
+    used = disk_usage(folder)
+    for entry in complete:
         free = shutil.disk_usage(folder).free
-        if taken + needed <= limit and needed + SPARE <= free:
+        if used + needed <= limit and needed + MIN_FREE_BYTES <= free:
             break
-        taken -= _size(place)
-        files.remove(place)  # one that has it open may go on
+        used -= sum(_sizes(entry.glob("*")))
+        files.remove(entry)  # processes that have mapped it can continue
     free = shutil.disk_usage(folder).free
-    if needed + SPARE > free:
-        raise OSError(
-            f"they take {units.of_bytes(needed)} of {units.of_bytes(free)} free space"
-        )
+    if needed + MIN_FREE_BYTES > free:
+        size, available = (humanize.naturalsize(number) for number in (needed, free))
+        raise OSError(f"{size} are needed, {available} are free")
 
 
-def _places(folder: Path) -> list[Path]:
+def _entries(folder: Path) -> list[Path]:
+    """Returns the entries, unfinished ones included."""
     return [
-        place
-        for place in sorted(folder.glob("*"))
-        if place.is_dir() and not place.is_symlink()
+        entry
+        for entry in sorted(folder.glob("*"))
+        if entry.is_dir() and not entry.is_symlink()
     ]
 
 
-def _is_kept(place: Path) -> bool:
-    return not place.name.endswith(files.UNFINISHED) and (place / METADATA).is_file()
+def _is_complete(entry: Path) -> bool:
+    """Returns whether an entry is complete, and of this format."""
+    is_unfinished = entry.name.endswith(files.UNFINISHED)
+    return not is_unfinished and (entry / METADATA).is_file()
 
 
-def _name_of(place: Path) -> str:
-    """Returns the name of what a folder holds, or was to hold."""
-    return place.name.lstrip(".").partition(".")[0]
+def _final_name(entry: Path) -> str:
+    """Returns the name that an entry has when it is complete."""
+    return entry.name.lstrip(".").partition(".")[0]
 
 
-def _is_busy(place: Path) -> bool:
-    """Returns whether a process is writing it."""
-    return files.is_locked(place.with_name(f"{_name_of(place)}{LOCK}"))
+def _is_busy(entry: Path) -> bool:
+    """Returns whether a process is writing an entry."""
+    return files.is_locked(entry.with_name(f"{_final_name(entry)}{LOCK}"))
 
 
-def _last_used(place: Path) -> float:
+def _last_used(entry: Path) -> float:
     try:
-        return (place / METADATA).stat().st_mtime
-    except OSError:  # another process has just deleted it
+        return (entry / METADATA).stat().st_mtime
+    except OSError:  # deleted by another process
         return 0.0
-
-
-def _size(place: Path) -> int:
-    return sum(_sizes(place.glob("*")))
 
 
 def _sizes(paths: Iterator[Path]) -> Iterator[int]:
     for path in paths:
-        with contextlib.suppress(OSError):  # another process may delete it meanwhile
+        with contextlib.suppress(OSError):  # deleted by another process
             yield path.lstat().st_size
 
 
-def size(folder: Path) -> int:
-    """Returns how many bytes the files take, unfinished ones too."""
+def disk_usage(folder: Path) -> int:
+    """Returns the size of the cache in bytes, including unfinished entries."""
     return sum(_sizes(folder.glob("*/*")))
 
 
-def clean(folder: Path) -> int:
-    """Deletes all kept files but those that are being written; returns their bytes."""
-    before = size(folder)
-    for place in _places(folder):
+def clear(folder: Path) -> int:
+    """Deletes all entries except those being written; returns the freed bytes."""
+    before = disk_usage(folder)
+    for entry in _entries(folder):
         try:
-            with files.locked(folder / f"{_name_of(place)}{LOCK}", patience=0):
-                files.remove(place)
+            with files.locked(folder / f"{_final_name(entry)}{LOCK}", timeout=0):
+                files.remove(entry)
         except TimeoutError:
-            logger.info("'%s' is being written", place)
-    return before - size(folder)
+            logger.info("kept '%s', which is being written", entry)
+    return before - disk_usage(folder)

@@ -1,4 +1,4 @@
-"""Many image files at once, by threads; a bad file costs only itself."""
+"""Reads many image files with threads; an unreadable file does not affect others."""
 
 import collections
 import functools
@@ -12,40 +12,43 @@ import numpy as np
 from yolov1_fo import images
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import MAX_IMAGE_PIXELS, arguments
-from yolov1_fo.images import Read
+from yolov1_fo.images import ReadResult
 
-PART = 256
-"""A thread looks at so many files in a row."""
+CHUNK_SIZE = 256
+"""Number of files that a thread checks in a row."""
 
 
-def find_bad(
+def find_unreadable(
     filepaths: Sequence[str],
     num_workers: int = 0,
     max_pixels: int = MAX_IMAGE_PIXELS,
 ) -> dict[str, str]:
-    """Returns the files that are missing, cut or no images, with what is wrong.
+    """Returns the files that are missing, truncated or not images, with their faults.
 
-    Whether a file is damaged in the middle shows only when it is read.
+    Some damage is only found when a file is decoded.
 
     Args:
         filepaths: image files
-        num_workers (0): threads; 0 takes one a core
-        max_pixels (200 million): an image of more is refused
+        num_workers (0): threads; 0 uses one per CPU core
+        max_pixels (200 million): a larger image is a fault
     """
     distinct = list(dict.fromkeys(filepaths))
-    parts = [distinct[i : i + PART] for i in range(0, len(distinct), PART)]
+    chunks = [
+        distinct[start : start + CHUNK_SIZE]
+        for start in range(0, len(distinct), CHUNK_SIZE)
+    ]
 
-    def faults(part: list[str]) -> list[tuple[str, str | None]]:
-        return [(path, images.fault_of(path, max_pixels)) for path in part]
+    def faults(chunk: list[str]) -> list[tuple[str, str | None]]:
+        return [(path, images.find_fault(path, max_pixels)) for path in chunk]
 
-    with ThreadPoolExecutor(threads(num_workers)) as pool:
-        found = pool.map(faults, parts)
-        return {path: fault for part in found for path, fault in part if fault}
+    with ThreadPoolExecutor(thread_count(num_workers)) as pool:
+        found = pool.map(faults, chunks)
+        return {path: fault for chunk in found for path, fault in chunk if fault}
 
 
-def threads(num_workers: int) -> int:
-    """Returns how many threads decode: as many as asked for, or one a core."""
-    arguments.check_whole("num_workers", num_workers, 0)
+def thread_count(num_workers: int) -> int:
+    """Returns the number of threads: `num_workers`, or one per CPU core for 0."""
+    arguments.check_integer("num_workers", num_workers, 0)
     return num_workers or os.cpu_count() or 1
 
 
@@ -57,38 +60,38 @@ def read_all(
     ahead: int = 64,
     align_corners: bool = False,
     max_pixels: int = MAX_IMAGE_PIXELS,
-) -> Iterator[Read]:
-    """Yields each file's pixels in order, decoded by threads that run ahead.
+) -> Iterator[ReadResult]:
+    """Yields the pixels and the fault of each file, in order; threads read ahead.
 
     Args:
         filepaths: image files
-        image_size: of the pixels, (H, W, 3) uint8
-        num_workers (0): threads; 0 takes one a core
-        ahead (64): most images that wait in memory
-        align_corners (False): as Darknet resizes, to float32 in [0, 1]
-        max_pixels (200 million): an image of more is refused
+        image_size: side of the images, in pixels
+        num_workers (0): threads; 0 uses one per CPU core
+        ahead (64): largest number of images that wait in memory
+        align_corners (False): resizes as Darknet does, to float32 in [0, 1]
+        max_pixels (200 million): larger images are refused before they are decoded
     """
-    _reuse_memory()
+    _keep_freed_memory()
     paths = iter(filepaths)
-    with ThreadPoolExecutor(threads(num_workers)) as pool:
-        waiting = collections.deque(
+    with ThreadPoolExecutor(thread_count(num_workers)) as pool:
+        pending = collections.deque(
             pool.submit(read, path, image_size, align_corners, max_pixels)
             for path in itertools.islice(paths, ahead)
         )
-        while waiting:
-            yield waiting.popleft().result()
+        while pending:
+            yield pending.popleft().result()
             for path in itertools.islice(paths, 1):
-                waiting.append(
+                pending.append(
                     pool.submit(read, path, image_size, align_corners, max_pixels)
                 )
 
 
 @functools.cache
-def _reuse_memory() -> None:
-    """Has glibc keep the memory of images for the next ones: reading is a fifth faster.
+def _keep_freed_memory() -> None:
+    """Makes glibc reuse the memory of images, so that reading is a fifth faster.
 
-    It gives blocks back to the system, and so has their pages made anew, from a size on
-    that grows to that of the largest block freed; 32 MiB is its limit.
+    Blocks above a threshold are returned to the system, which then has to provide new
+    pages. The threshold grows to the size of the largest freed block, up to 32 MiB.
     """
     np.empty(2**25 - 2**16, np.uint8)
 
@@ -98,8 +101,8 @@ def read(
     image_size: int,
     align_corners: bool = False,
     max_pixels: int = MAX_IMAGE_PIXELS,
-) -> Read:
-    """Returns an image, and what is wrong with its file."""
+) -> ReadResult:
+    """Returns the pixels of a file, and what is wrong with it; see `images.decode`."""
     return images.decode(
         path, image_size, align_corners=align_corners, max_pixels=max_pixels
     )
@@ -112,16 +115,16 @@ def read_into_memory(
     num_workers: int = 0,
     max_pixels: int = MAX_IMAGE_PIXELS,
 ) -> tuple[Array, dict[str, str]]:
-    """Returns pixels (N, H, W, 3) uint8, and what is wrong with which file.
+    """Returns pixels (N, image_size, image_size, 3) uint8, and faults by file.
 
-    The pixels of a file with a fault are zeros.
+    The pixels of files with a fault are zeros.
     """
     pixels = np.zeros((len(filepaths), image_size, image_size, 3), np.uint8)
     bad = {}
-    reads = read_all(
+    results = read_all(
         filepaths, image_size, num_workers=num_workers, max_pixels=max_pixels
     )
-    for row, (image, fault) in enumerate(reads):
+    for row, (image, fault) in enumerate(results):
         if image is None or fault is not None:
             bad[filepaths[row]] = str(fault)
         else:

@@ -1,4 +1,4 @@
-"""The objects of many images, as arrays."""
+"""The objects of many images, as flat arrays."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ import numpy as np
 from yolov1_fo.boxes import Array
 
 
-class Objects(NamedTuple):
-    """The objects of many images, held flat.
+class RaggedBoxes(NamedTuple):
+    """Boxes and class ids of many images, concatenated.
 
     Attributes:
         boxes: (K, 4) xyxy, relative, float32
@@ -23,8 +23,8 @@ class Objects(NamedTuple):
     offsets: Array
 
     @classmethod
-    def join(cls, parts: Sequence["Objects"]) -> Self:
-        """Returns the objects of all parts' images, one part behind the other."""
+    def concatenate(cls, parts: Sequence["RaggedBoxes"]) -> Self:
+        """Returns the objects of the images of all parts, in order."""
         ends = np.cumsum([0, *(len(part.class_ids) for part in parts)])
         offsets = [
             part.offsets[1:] + end for part, end in zip(parts, ends[:-1], strict=True)
@@ -36,23 +36,23 @@ class Objects(NamedTuple):
         )
 
     def take(self, images: Sequence[int] | Array) -> Self:
-        """Returns the objects of some images, in their order."""
+        """Returns the objects of some images, in the order given."""
         spans = [np.arange(self.offsets[i], self.offsets[i + 1]) for i in images]
         rows = np.concatenate([np.zeros(0, int), *spans])
         offsets = np.cumsum([0, *(len(span) for span in spans)])
         return type(self)(self.boxes[rows], self.class_ids[rows], offsets)
 
-    def of(self, image: int) -> tuple[Array, Array]:
+    def of_image(self, image: int) -> tuple[Array, Array]:
         """Returns boxes (M, 4) and class ids (M,) of one image."""
         rows = slice(self.offsets[image], self.offsets[image + 1])
         return self.boxes[rows], self.class_ids[rows]
 
-    def most(self) -> int:
-        """Returns how many objects the fullest image has."""
+    def max_per_image(self) -> int:
+        """Returns the largest number of objects in an image."""
         return int(np.diff(self.offsets).max(initial=0))
 
     def digest(self) -> str:
-        """Returns what tells these objects from any others."""
+        """Returns a SHA-256 hash of all values."""
         return hashlib.sha256(b"".join(part.tobytes() for part in self)).hexdigest()
 
     def padded(self, images: Sequence[int] | Array, width: int) -> tuple[Array, Array]:
@@ -60,14 +60,14 @@ class Objects(NamedTuple):
         boxes = np.zeros((len(images), width, 4), np.float32)
         class_ids = np.full((len(images), width), -1, np.int32)
         for row, image in enumerate(images):
-            some_boxes, some_ids = self.of(image)
-            boxes[row, : len(some_ids)] = some_boxes[:width]
-            class_ids[row, : len(some_ids)] = some_ids[:width]
+            image_boxes, image_ids = self.of_image(image)
+            boxes[row, : len(image_ids)] = image_boxes[:width]
+            class_ids[row, : len(image_ids)] = image_ids[:width]
         return boxes, class_ids
 
 
 class Dropped(NamedTuple):
-    """How many objects are no targets, and why."""
+    """How many objects are not targets, by reason."""
 
     ignored: int = 0
     degenerate: int = 0

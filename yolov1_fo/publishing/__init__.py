@@ -1,4 +1,4 @@
-"""Trained models in FiftyOne's local model zoo, with their cards.
+"""Trained models in FiftyOne's local model zoo, and their model cards.
 
 Never imports Keras.
 """

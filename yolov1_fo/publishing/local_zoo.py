@@ -1,7 +1,7 @@
 """Trained models in FiftyOne's local model zoo.
 
-A published model is a folder with a manifest of its own inside FiftyOne's folder for
-models, so that any process finds it. It loads no Keras.
+A published model is a folder with its own manifest inside FiftyOne's folder for models,
+so that every process finds it. Never imports Keras.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ import fiftyone.zoo.models as fozm
 from yolov1_fo import files, zoo
 from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.config import arguments
-from yolov1_fo.datasets import connection, database
+from yolov1_fo.datasets import connection, database_uri, fiftyone_private
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.publishing import manifest, model_card
 from yolov1_fo.runs import checkpoint, registry
@@ -26,13 +26,13 @@ from yolov1_fo.runs import checkpoint, registry
 README = "README.md"
 NAME = "[A-Za-z0-9][A-Za-z0-9_.-]{0,199}"
 LOCK = ".lock"
-PATIENCE = 60.0
-"""Seconds to wait for another process that publishes: it copies a gigabyte at most."""
+LOCK_TIMEOUT = 60.0
+"""Seconds to wait for another process that publishes, which copies up to a gigabyte."""
 
 
-def published(name: str) -> Path | None:
+def folder_of(name: str) -> Path | None:
     """Returns the folder of a published model; None if there is none of that name."""
-    if not isinstance(name, str) or not re.fullmatch(NAME, name):
+    if not isinstance(name, str) or not _is_name(name):
         return None
     folder = root() / name
     return folder if folder.is_dir() else None
@@ -41,67 +41,67 @@ def published(name: str) -> Path | None:
 def names() -> list[str]:
     """Returns the names of all published models."""
     found = (path.name for path in root().glob("*") if path.is_dir())
-    return sorted(name for name in found if re.fullmatch(NAME, name))
+    return sorted(filter(_is_name, found))
+
+
+def _is_name(name: str) -> bool:
+    return re.fullmatch(NAME, name) is not None
 
 
 def root() -> Path:
-    """Returns the folder of all published models, which may not be there."""
+    """Returns the folder of all published models, which may not exist."""
     return Path(fo.config.model_zoo_dir) / manifest.PUBLISHED
 
 
-@connection.answering()
+@connection.one_line_errors()
 def publish(
     checkpoint_dir: str | os.PathLike[str], name: str, dataset: fo.Dataset | None = None
 ) -> Path:
-    """Puts a trained model into the local model zoo, for every process.
+    """Adds a trained model to the local model zoo, for all processes.
 
     Then `foz.load_zoo_model(name)` loads it. It is a copy: the run may be deleted.
-    FiftyOne gives a model again that this process loaded under the name and still
-    holds; publishing makes it forget that one here. Another process that holds one can
-    pass `cache=False`, or take `yolov1_fo.load_model(name)`.
+    FiftyOne caches loaded models by name; publishing clears that cache in this process.
+    Another process that still holds a model of this name can pass `cache=False`, or use
+    `yolov1_fo.load_model(name)`.
 
     Args:
-        checkpoint_dir: a checkpoint's folder, or a run's, of which the best is taken,
-            or a run key
+        checkpoint_dir: checkpoint folder, run folder (its best checkpoint is published)
+            or run key
         name: in the zoo
         dataset (None): where to look up a run key
 
     Returns:
-        its folder in the zoo; `README.md` there is its card
+        its folder in the zoo; the `README.md` there is its model card
 
     Raises:
         FileNotFoundError: if there is no such checkpoint
-        ValueError: if it can't be read, or the name is taken or can't be one
-        TypeError: if an argument is of another kind
+        ValueError: if it can't be read, or the name exists or is invalid
+        TypeError: if an argument has the wrong type
         OSError: if it can't be written
     """
     source = _source(checkpoint_dir, dataset)
     metadata = checkpoint.read_metadata(source, "detect")
     check_name(name)
-    with _alone():
-        _check_free(name)  # another process may have taken it meanwhile
-        with files.whole_folder(root() / name) as unfinished:
+    with _locked():
+        _check_unused(name)  # another process may have published it meanwhile
+        with files.atomic_folder(root() / name) as unfinished:
             _fill(unfinished, source, name, metadata)
-    _forget(name)
+    fiftyone_private.forget_zoo_model(name)
     return root() / name
 
 
 def _source(checkpoint_dir: str | os.PathLike[str], dataset: fo.Dataset | None) -> Path:
-    key = arguments.path_or_name("checkpoint_dir", checkpoint_dir)
+    key = arguments.check_path_or_name("checkpoint_dir", checkpoint_dir)
     if dataset is not None:
         fo_samples.check(dataset, "dataset")
-    if dataset is not None and (
-        registry.exists(dataset, key) or not files.is_folder(key)
-    ):
-        return checkpoint.resolve(registry.checkpoint_dir(dataset, key))
-    try:
-        return checkpoint.resolve(checkpoint_dir)
-    except FileNotFoundError as error:
-        if dataset is None and not files.is_folder(key):
-            raise FileNotFoundError(
-                f"{error}; to publish a run by its key, pass dataset="
-            ) from None
-        raise
+        if registry.exists(dataset, key) or not files.is_folder(key):
+            return checkpoint.resolve(registry.existing_folder(dataset, key))
+    elif not files.is_folder(key):
+        raise FileNotFoundError(
+            f"checkpoint folder {key!r} does not exist; to publish a run by its key, "
+            "pass dataset="
+        )
+    return checkpoint.resolve(key)
 
 
 def _fill(folder: Path, source: Path, name: str, metadata: dict[str, Any]) -> None:
@@ -112,7 +112,7 @@ def _fill(folder: Path, source: Path, name: str, metadata: dict[str, Any]) -> No
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
+def _locked() -> Iterator[None]:
     """Lets one process at a time publish, and removes what a killed one left."""
     with contextlib.ExitStack() as stack:
         try:
@@ -129,20 +129,20 @@ def _alone() -> Iterator[None]:
 
 
 def _lock(stack: contextlib.ExitStack) -> None:
-    for tries in (2, 1, 0):
+    for retries in (2, 1, 0):
         try:
             root().mkdir(parents=True, exist_ok=True)
-            stack.enter_context(files.locked(root() / LOCK, PATIENCE))
+            stack.enter_context(files.locked(root() / LOCK, LOCK_TIMEOUT))
         except FileNotFoundError:  # another process has just removed the empty folder
-            if not tries:
+            if not retries:
                 raise
         else:
             break
-    stack.callback(_tidy)
+    stack.callback(_remove_if_empty)
 
 
-def _tidy() -> None:
-    """Removes the folder of published models, under its lock, if it holds none."""
+def _remove_if_empty() -> None:
+    """Removes the folder of published models if it holds none; its lock is held."""
     with contextlib.suppress(OSError):
         if [path.name for path in root().iterdir()] == [LOCK]:
             (root() / LOCK).unlink()
@@ -150,19 +150,23 @@ def _tidy() -> None:
 
 
 def leftovers() -> list[Path]:
-    """Returns what is being written, or was when a process was killed."""
-    return sorted(root().glob(f".*{files.UNFINISHED}"))
+    """Returns the models that are being published, or were when a process was killed.
+
+    Only those whose name `publish` accepts: other files are not ours.
+    """
+    found = files.find_unfinished(root())
+    return [path for path in found if _is_name(files.final_path(path).name)]
 
 
 def clean() -> int:
-    """Removes what killed processes left; returns how many folders these were.
+    """Removes what killed processes left; returns the number of folders removed.
 
     Raises:
-        OSError: if another process publishes for long, or the lock can't be had
+        OSError: if another process publishes for long, or the lock fails
     """
     found = leftovers()
     if found:
-        with _alone():
+        with _locked():
             found = [path for path in found if not path.exists()]
     return len(found)
 
@@ -174,88 +178,74 @@ def unpublish(name: str) -> None:
         ValueError: if there is none of that name
         OSError: if it can't be removed
     """
-    _find(name)
-    with _alone():
-        files.remove(files.set_aside(_find(name)))
-    _forget(name)
+    _existing_folder(name)
+    with _locked():
+        files.remove(files.move_aside(_existing_folder(name)))
+    fiftyone_private.forget_zoo_model(name)
 
 
-def _find(name: str) -> Path:
-    folder = published(name)
+def _existing_folder(name: str) -> Path:
+    folder = folder_of(name)
     if folder is None:
-        has = ", ".join(names()) or "none"
-        raise ValueError(f"{_short(name)} is not published; there are: {has}")
+        available = ", ".join(names()) or "none"
+        raise ValueError(f"{_short(name)} is not published; there are: {available}")
     return folder
-
-
-def _forget(name: str) -> None:
-    """Lets FiftyOne read the zoo anew.
-
-    It has no public way: while a model is in use, loading it again by the same name
-    and settings gives the same object, whatever was published meanwhile.
-    """
-    fozm._invalidate_zoo_models_manifest()
-    with_settings = f"({('name', name)!r}, "  # as FiftyOne spells its keys
-    for key in list(fozm._MODELS):
-        if key == name or key.startswith(with_settings):
-            fozm._MODELS.pop(key, None)
 
 
 def check_name(name: str) -> None:
     """Raises an error unless a model can be published under this name.
 
     Raises:
-        ValueError: if it is taken, or can't be one
-        TypeError: if it is no string
+        ValueError: if it exists or is invalid
+        TypeError: if it is not a string
     """
     arguments.check_string("name", name)
-    if not re.fullmatch(NAME, name):
+    if not _is_name(name):
         raise ValueError(
             "name must be letters, digits, dots, dashes and underscores, beginning "
             f"with a letter or digit, at most 200; got {_short(name)}"
         )
-    _check_free(name)
-    if name in {*NETWORKS, *zoo.entries(), *_others()}:
-        _check_free(name)  # another process may have published it just now
+    _check_unused(name)
+    if name in {*NETWORKS, *zoo.entries(), *_zoo_names()}:
+        _check_unused(name)  # another process may have published it just now
         raise ValueError(f"'{name}' is the name of another model; choose another")
 
 
 def _short(name: object) -> str:
-    said = repr(name)
-    return said if len(said) < 60 else f"{said[:57]}..."
+    text = repr(name)
+    return text if len(text) < 60 else f"{text[:57]}..."
 
 
-def _check_free(name: str) -> None:
-    if published(name):
+def _check_unused(name: str) -> None:
+    if folder_of(name):
         raise ValueError(
             f"'{name}' is published already; choose another name, or unpublish it"
         )
     if os.path.lexists(root() / name):
-        raise ValueError(f"'{root() / name}' stands in its place; remove it")
+        raise ValueError(f"'{root() / name}' exists; remove it, or choose another name")
 
 
-def _others() -> list[str]:
-    """Returns the names of all models that FiftyOne knows.
+def _zoo_names() -> list[str]:
+    """Returns the names of all models in FiftyOne's zoo.
 
     Raises:
-        ValueError: if it can't read a manifest
+        ValueError: if FiftyOne can't read a manifest
     """
     faults = damaged()
-    said = "; ".join(f"'{name}' is damaged: {why}" for name, why in faults.items())
-    remedy = f"; published model {said}; unpublish it" if said else ""
-    if any(
-        why == manifest.NO_FILE for why in faults.values()
-    ):  # FiftyOne would wait for ever
-        raise ValueError(f"FiftyOne's zoo of models can't be read{remedy}")
+    text = "; ".join(f"'{name}' is damaged: {fault}" for name, fault in faults.items())
+    remedy = f"; published model {text}; unpublish it" if text else ""
+    if manifest.NO_FILE in faults.values():  # FiftyOne would block on a pipe
+        raise ValueError(f"FiftyOne's model zoo can't be read{remedy}")
     try:
         return fozm.list_zoo_models()
-    except Exception as error:  # whatever a manifest of anyone's makes it raise
+    except Exception as error:  # a manifest of anyone's can make it raise anything
+        cause = database_uri.one_line(error)
         raise ValueError(
-            f"FiftyOne's zoo of models can't be read: {database.line(error)}{remedy}"
+            f"FiftyOne's model zoo can't be read: {cause}{remedy}"
         ) from error
 
 
 def damaged() -> dict[str, str]:
-    """Returns what is wrong with published models that can't be loaded, by name."""
+    """Returns the published models that can't be loaded, with the reason for each."""
     found = {name: manifest.fault(root() / name) for name in names()}
     return {name: fault for name, fault in found.items() if fault}

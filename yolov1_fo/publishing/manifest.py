@@ -1,7 +1,7 @@
-"""What FiftyOne's zoo reads of a published model, and what is wrong with it.
+"""Writes and checks the manifest of a published model, which FiftyOne's zoo reads.
 
-They are checked because one manifest that was changed by hand can keep FiftyOne from
-listing all of its models.
+It is checked because one manifest that was edited by hand can prevent FiftyOne from
+listing any model.
 """
 
 import json
@@ -9,21 +9,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from yolov1_fo.datasets import database
+from yolov1_fo.datasets import database_uri
 from yolov1_fo.publishing import model_card
 from yolov1_fo.runs import checkpoint, run_json
 
 PUBLISHED = "yolov1-published"
 FILE = "manifest.json"
 DEPLOYED = {"type": "yolov1_fo.model.YOLOv1Model", "config": {}}
-NO_FILE = f"its {FILE} is no file"
+NO_FILE = f"its {FILE} is not a file"
 
-LOST = '''"""What FiftyOne asks when this published model has lost its weights."""
+FALLBACK_MODULE = '''"""FiftyOne calls this if the model has lost its weights."""
 
 
 def download_model(model_name, model_path):
     raise FileNotFoundError(
-        f"published model '{model_name}' is damaged: '{model_path}' is not there, or "
+        f"published model '{model_name}' is damaged: '{model_path}' does not exist or "
         "its manifest.json was changed; unpublish it, then publish it again"
     )
 
@@ -34,17 +34,17 @@ def load_model(model_name, model_path, **settings):
 
 
 def write(folder: Path, name: str, metadata: dict[str, Any]) -> None:
-    """Writes the manifest beside the network of a published model.
+    """Writes the manifest next to the network of a published model.
 
     Args:
-        folder: that is being filled
+        folder: with the network
         name: in the zoo
-        metadata: what `run.json` of its checkpoint says
+        metadata: of its checkpoint
     """
     size = (folder / checkpoint.NETWORK).stat().st_size
     text = json.dumps(_manifest(name, metadata, size), indent=2)
     (folder / FILE).write_text(text + "\n", encoding="utf-8")
-    (folder / "__init__.py").write_text(LOST, encoding="utf-8")
+    (folder / "__init__.py").write_text(FALLBACK_MODULE, encoding="utf-8")
 
 
 def _manifest(name: str, metadata: dict[str, Any], size: int) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def _manifest(name: str, metadata: dict[str, Any], size: int) -> dict[str, Any]:
             {
                 "base_name": name,
                 "base_filename": checkpoint.NETWORK,
-                "description": model_card.sentence(metadata),
+                "description": model_card.summary(metadata),
                 "size_bytes": size,
                 "date_added": now,
                 "tags": ["detection", "tensorflow", "yolov1", "published"],
@@ -76,14 +76,14 @@ def _manifest(name: str, metadata: dict[str, Any], size: int) -> dict[str, Any]:
 
 
 def fault(folder: Path) -> str:
-    """Returns why a published model can't be loaded; nothing if it can."""
+    """Returns why a published model can't be loaded; empty if it can."""
     if not (folder / FILE).is_file():
         return NO_FILE
     try:
         checkpoint.read_metadata(checkpoint.resolve(folder), "detect")
         models = run_json.read_json(folder / FILE).get("models")
     except (OSError, ValueError) as error:
-        return database.line(error)
+        return database_uri.one_line(error)
     return "" if _is_ours(models, folder.name) else f"its {FILE} was changed"
 
 

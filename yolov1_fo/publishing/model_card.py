@@ -1,4 +1,4 @@
-"""The card of a published model: what its run tells, in Markdown for people."""
+"""The model card of a published model: its metadata as Markdown, for people."""
 
 import json
 import re
@@ -9,15 +9,15 @@ from typing import Any
 from yolov1_fo.config import TrainConfig
 
 METRICS = {
-    "val_voc07": "VOC07 mAP at IoU 0.5, on the images to measure on",
-    "val_loss": "loss on them",
-    "loss": "loss on the images to learn from",
-    "coord_xy": "of which boxes' centres",
-    "coord_wh": "boxes' sizes",
-    "confidence_obj": "confidence of responsible boxes",
-    "confidence_noobj": "confidence of the others",
-    "class_probs": "classes",
-    "seconds": "seconds of the whole training",
+    "val_voc07": "VOC07 mAP at IoU 0.5 on the validation split",
+    "val_loss": "loss on the validation split",
+    "loss": "loss on the training split",
+    "coord_xy": "its term for box centres",
+    "coord_wh": "its term for box sizes",
+    "confidence_obj": "its term for the confidence of responsible boxes",
+    "confidence_noobj": "its term for the confidence of other boxes",
+    "class_probs": "its term for class probabilities",
+    "seconds": "training time in seconds",
 }
 LEFT_OUT = {
     "data",
@@ -28,14 +28,14 @@ LEFT_OUT = {
     "tensorboard",
     "C",
 }
-"""Settings that say how a training ran, or that stand elsewhere on the card."""
+"""Settings that do not affect the model, or that are elsewhere on the card."""
 _MARKDOWN = re.compile(r"([\\`*{}\[\]<>|!~]|(?<![^\W_])_|_(?![^\W_])|^[#+-])")
 
 
 def plain(line: str) -> str:
-    r"""Returns a line so that what reads Markdown shows it as it is.
+    r"""Returns a line escaped for Markdown, so that it is shown as it is.
 
-    Names of classes and files are other people's: they make no links or pictures.
+    Class and file names come from other people and must not become links or pictures.
 
     Example:
         >>> print(plain("class_1 '![x](http://y)'"))
@@ -44,11 +44,11 @@ def plain(line: str) -> str:
     return _MARKDOWN.sub(r"\\\1", " ".join(line.split()))
 
 
-def sentence(metadata: dict[str, Any]) -> str:
-    """Returns what a model is, in one line.
+def summary(metadata: dict[str, Any]) -> str:
+    """Returns a description of a model in one line.
 
     Args:
-        metadata: what `run.json` of its checkpoint says
+        metadata: of its checkpoint
     """
     settings, metrics = metadata["settings"], metadata.get("metrics", {})
     text = (
@@ -67,12 +67,12 @@ def text(name: str, metadata: dict[str, Any]) -> str:
 
     Args:
         name: of the model in the zoo
-        metadata: what `run.json` of its checkpoint says
+        metadata: of its checkpoint
     """
-    parts = [_head(name, metadata), _finds(metadata)]
+    parts = [_head(name, metadata), _predictions(metadata)]
     if "run_key" in metadata:
-        parts += [_data(metadata), _training(metadata), _measured(metadata)]
-    parts.append(["Every setting, and digests of images and labels: `run.json`."])
+        parts += [_data(metadata), _training(metadata), _metrics(metadata)]
+    parts.append(["All settings, and digests of images and labels, are in `run.json`."])
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
@@ -80,7 +80,7 @@ def _head(name: str, metadata: dict[str, Any]) -> list[str]:
     return [
         f"# {name}",
         "",
-        f"{plain(sentence(metadata))}.",
+        f"{plain(summary(metadata))}.",
         "",
         "```python",
         "import fiftyone.zoo as foz",
@@ -91,34 +91,36 @@ def _head(name: str, metadata: dict[str, Any]) -> list[str]:
     ]
 
 
-def _finds(metadata: dict[str, Any]) -> list[str]:
+def _predictions(metadata: dict[str, Any]) -> list[str]:
     settings = metadata["settings"]
     S, B = settings["S"], settings["B"]
     return [
-        "## What it finds",
+        "## Predictions",
         "",
         f"- classes: {plain(', '.join(metadata['classes']))}",
         f"- grid: {S} x {S} cells, each with {B} boxes of one class; of objects whose "
-        "centres share a cell it finds one, so small things in groups are lost",
-        f"- images of any shape are resized to {settings['image_size']} px a side",
-        "- predictions go down to a confidence of 0.01, for a true mAP; to look at, "
-        "show those from about 0.2 on",
+        "centres are in the same cell it finds only one, so small objects in groups "
+        "are missed",
+        f"- images of any shape are resized to {settings['image_size']} x "
+        f"{settings['image_size']} px",
+        "- confidences start at 0.01, which a correct mAP needs; for viewing, start at "
+        "about 0.2",
     ]
 
 
 def _data(metadata: dict[str, Any]) -> list[str]:
     lines = [
-        f"- {_said(metadata, 'images')} images with {_said(metadata, 'objects')} "
-        f"objects: dataset '{_said(metadata, 'dataset')}', field "
-        f"'{_said(metadata, 'gt_field')}'",
-        f"- measured on {metadata.get('val_images') or 'no'} others",
+        f"- {_value(metadata, 'images')} images with {_value(metadata, 'objects')} "
+        f"objects: dataset '{_value(metadata, 'dataset')}', field "
+        f"'{_value(metadata, 'gt_field')}'",
+        f"- validation split: {metadata.get('val_images') or 'no'} images",
     ]
-    for why, count in metadata.get("dropped", {}).items():
+    for reason, count in metadata.get("dropped", {}).items():
         if count:
-            lines.append(f"- {count} boxes left out: {why.replace('_', ' ')}")
+            lines.append(f"- {count} boxes left out: {reason.replace('_', ' ')}")
     if metadata.get("skipped"):
         lines.append(f"- {metadata['skipped']} images left out: they could not be read")
-    return ["## What it learned from", "", *lines]
+    return ["## Training data", "", *lines]
 
 
 def _training(metadata: dict[str, Any]) -> list[str]:
@@ -131,44 +133,44 @@ def _training(metadata: dict[str, Any]) -> list[str]:
     }
     versions = ", ".join(f"{k} {v}" for k, v in metadata.get("versions", {}).items())
     lines = [
-        f"- run '{_said(metadata, 'run_key')}', epoch {_said(metadata, 'epoch')} of "
-        f"{_said(settings, 'epochs')}",
-        f"- on {_said(metadata, 'device')}; {versions}",
+        f"- run '{_value(metadata, 'run_key')}', epoch {_value(metadata, 'epoch')} of "
+        f"{_value(settings, 'epochs')}",
+        f"- on {_value(metadata, 'device')}; {versions}",
     ]
     if metadata.get("weights"):
-        lines.append(f"- its backbone from '{_said(metadata, 'weights')}'")
+        lines.append(f"- backbone weights from '{_value(metadata, 'weights')}'")
     table = ["| setting | here | paper |", "|---|---|---|"]
     for key, value in changed.items():
         table.append(f"| {key} | {_cell(value)} | {_cell(paper[key])} |")
-    return ["## How it learned", "", *lines, "", *table]
+    return ["## Training", "", *lines, "", *table]
 
 
-def _measured(metadata: dict[str, Any]) -> list[str]:
+def _metrics(metadata: dict[str, Any]) -> list[str]:
     return [
-        "## Figures of this epoch",
+        "## Metrics of this epoch",
         "",
         "| metric | value | |",
         "|---|---|---|",
         *(
-            f"| {key} | {value:.4g} | {said} |"
-            for key, value, said in _figures(metadata)
+            f"| {key} | {value:.4g} | {description} |"
+            for key, value, description in _metric_rows(metadata)
         ),
     ]
 
 
-def _figures(metadata: dict[str, Any]) -> Iterator[tuple[str, float, str]]:
+def _metric_rows(metadata: dict[str, Any]) -> Iterator[tuple[str, float, str]]:
     metrics = metadata.get("metrics", {})
     for key in [*METRICS, *(key for key in metrics if key not in METRICS)]:
         if isinstance(metrics.get(key), int | float):
             yield key, metrics[key], METRICS.get(key, "")
 
 
-def _said(metadata: dict[str, Any], key: str) -> str:
+def _value(metadata: dict[str, Any], key: str) -> str:
     return plain(str(metadata.get(key, "?")))
 
 
 def _cell(value: Any) -> str:
-    said = str(value)
-    return (
-        "none" if value == [] else plain(f"{said[:97]}..." if len(said) > 100 else said)
-    )
+    if value == []:
+        return "none"
+    text = str(value)
+    return plain(f"{text[:97]}..." if len(text) > 100 else text)

@@ -1,4 +1,4 @@
-"""Training runs on the dataset, their folders and checkpoints, the time they take.
+"""Training runs on the dataset: records, folders, checkpoints and time estimates.
 
 Never imports Keras.
 """

@@ -1,7 +1,7 @@
-"""A trained network as a folder that explains itself.
+"""Checkpoints: a trained network and its metadata in one folder.
 
-`epoch_0012/` holds `network.keras` and `run.json`; beside it `last` and `best` are
-files of one line that name such a folder. It loads no Keras: the App reads it too.
+`epoch_0012/` holds `network.keras` and `run.json`; next to it, the one-line files
+`last` and `best` name such a folder. Never imports Keras: the App reads checkpoints.
 """
 
 import contextlib
@@ -23,17 +23,17 @@ from yolov1_fo.runs import run_json
 logger = logging.getLogger(__name__)
 
 NETWORK, METADATA, STATE = "network.keras", "run.json", "state"
-LONGEST_NAME = 1000
-"""Bytes of `last` and `best` that are read at most."""
+MAX_POINTER_BYTES = 1000
+"""Longest `last` or `best` that is read."""
 
 
 @contextlib.contextmanager
 def writing(root: Path, epoch: int, *, best: bool) -> Iterator[Path]:
-    """Gives a folder to fill, which then becomes the run's last checkpoint.
+    """Yields an empty folder to fill, which then becomes the run's last checkpoint.
 
-    A reader sees the old checkpoint or the new one, never half of one; if filling
-    fails, nothing is left of it. Checkpoints that are neither last nor best go, and of
-    the best goes what only the last needs.
+    Readers see either the old checkpoint or the complete new one; if filling fails,
+    nothing of the new one is left. Checkpoints that are neither last nor best are
+    deleted, and so is the training state of the best unless it is also the last.
 
     Args:
         root: the run's folder
@@ -44,7 +44,7 @@ def writing(root: Path, epoch: int, *, best: bool) -> Iterator[Path]:
         OSError: if it can't be written
     """
     folder = root / epoch_name(epoch)
-    with files.whole_folder(folder) as unfinished:
+    with files.atomic_folder(folder) as unfinished:
         yield unfinished
     _point(root, "last", folder)
     if best:
@@ -53,17 +53,17 @@ def writing(root: Path, epoch: int, *, best: bool) -> Iterator[Path]:
 
 
 def epoch_name(epoch: float) -> str:
-    """Returns what the checkpoint after an epoch, counted from 1, is called."""
+    """Returns the folder name of the checkpoint after an epoch, counted from 1."""
     return f"epoch_{int(epoch):04d}"
 
 
 def write(folder: Path, network: Any, metadata: dict[str, Any]) -> None:
-    """Fills a checkpoint.
+    """Writes a network and its metadata.
 
     Args:
         folder: from `writing`
-        network: the Keras model that is saved
-        metadata: what `run.json` says of it, beside its format
+        network: the Keras model to save
+        metadata: the content of `run.json`, without its format
 
     Raises:
         ValueError: if a weight is not finite
@@ -76,7 +76,7 @@ def write(folder: Path, network: Any, metadata: dict[str, Any]) -> None:
 
 def _tidy(root: Path) -> None:
     try:
-        last, best = pointed(root, "last"), pointed(root, "best")
+        last, best = read_pointer(root, "last"), read_pointer(root, "best")
     except (ValueError, OSError) as error:
         logger.warning("%s; older checkpoints are kept", error)
         return
@@ -84,11 +84,11 @@ def _tidy(root: Path) -> None:
         if folder not in (last, best):
             shutil.rmtree(folder, ignore_errors=True)
         elif folder != last:
-            forget_state(folder)
+            delete_state(folder)
 
 
-def forget_state(folder: Path) -> None:
-    """Removes what only a resume needs."""
+def delete_state(folder: Path) -> None:
+    """Deletes the part of a checkpoint that only resuming needs."""
     shutil.rmtree(folder / STATE, ignore_errors=True)
 
 
@@ -103,49 +103,52 @@ def check_finite(network: Any) -> None:
 
 
 def _point(root: Path, name: str, folder: Path) -> None:
-    files.write(root / name, folder.name + "\n")
+    files.write_text(root / name, folder.name + "\n")
 
 
 def point_to_best(root: Path, epoch: float) -> None:
-    """Lets `best` name the checkpoint of an epoch.
+    """Makes `best` name the checkpoint of an epoch.
 
     Raises:
-        FileNotFoundError: if it is not there
+        FileNotFoundError: if there is no such checkpoint
     """
     _point(root, "best", resolve(root / epoch_name(epoch)))
 
 
-def pointed(root: Path, name: str) -> Path | None:
+def read_pointer(root: Path, name: str) -> Path | None:
     """Returns the checkpoint that `last` or `best` names; None without such a file.
 
     Raises:
-        ValueError: if it names nothing that can stand beside it
+        ValueError: if its content can't be the name of a folder next to it
     """
     file = root / name
     if not file.is_file():
         return None
-    said = run_json.read_text(file, LONGEST_NAME).strip()
-    if not re.fullmatch(r"[^/\\:\x00-\x1f]+", said) or not said.strip("."):
+    target = run_json.read_text(file, MAX_POINTER_BYTES).strip()
+    if not re.fullmatch(r"[^/\\:\x00-\x1f]+", target) or not target.strip("."):
         raise ValueError(
-            f"'{file}' must name a checkpoint beside it, as epoch_0012, got {said!r}"
+            f"'{file}' must name a checkpoint next to it, such as epoch_0012, "
+            f"got {target!r}"
         )
-    return root / said
+    return root / target
 
 
 def resolve(source: str | os.PathLike[str]) -> Path:
-    """Returns the checkpoint that a folder is, or that a run's folder calls its best.
+    """Returns the folder of a checkpoint, given it or the run's folder.
+
+    For a run's folder this is its best checkpoint, or else its last.
 
     Raises:
         FileNotFoundError: if there is none
         ValueError: if it can't be a path, or the run's folder is damaged
-        TypeError: if it is no path
+        TypeError: if it is not a path
     """
-    name = arguments.path_or_name("checkpoint folder", source)
+    name = arguments.check_path_or_name("checkpoint folder", source)
     if not files.is_folder(name):
         raise FileNotFoundError(f"checkpoint folder {name!r} does not exist")
     folder = Path(name)
     if not (folder / NETWORK).is_file():  # a run's folder has a `run.json` too
-        folder = pointed(folder, "best") or pointed(folder, "last") or folder
+        folder = read_pointer(folder, "best") or read_pointer(folder, "last") or folder
     for part in (METADATA, NETWORK):
         if not (folder / part).is_file():
             raise FileNotFoundError(f"checkpoint '{folder}' has no {part}")
@@ -153,16 +156,16 @@ def resolve(source: str | os.PathLike[str]) -> Path:
 
 
 def read_metadata(folder: Path, task: str | None = None) -> dict[str, Any]:
-    """Returns what `run.json` says, checked; see `metadata.check`.
+    """Returns the metadata of a checkpoint, checked and in today's format.
 
     Args:
-        folder: of a checkpoint
-        task (any): what the network must be for, detect or classify
+        folder: of the checkpoint
+        task (any): required task of the network, detect or classify
 
     Raises:
-        ValueError: if it can't be read, is of a newer format, lacks a part, a part is
-            of another kind, or its network is for another task
-        FileNotFoundError: if there is none
+        ValueError: if `run.json` can't be read, has a newer format, lacks a part, has a
+            part of the wrong type, or the network is for another task
+        FileNotFoundError: if there is no `run.json`
         OSError: if it may not be read
     """
     path = folder / METADATA

@@ -1,7 +1,7 @@
-"""How long a training may take, and what memory, before it begins.
+"""Estimates the time and memory of a training before it starts.
 
-The time is counted from the network's size and this processor's speed, and corrected by
-the last training of the same network on the same device. It loads no Keras.
+The time comes from the size of the network and the speed of this processor, corrected
+by the last training of the same network on the same device. Never imports Keras.
 """
 
 import contextlib
@@ -14,56 +14,42 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import humanize
 import numpy as np
 import psutil
 import threadpoolctl
 
-from yolov1_fo import architectures, grid
-from yolov1_fo.architectures import Connected, Conv
-from yolov1_fo.config import TrainConfig, units
+from yolov1_fo.config import TrainConfig
 from yolov1_fo.runs import history
+from yolov1_fo.runs.network_cost import NetworkCost, total_cost, trained_cost
 
-# Fitted to `python -m benchmarks.estimate`: what else takes as long as so many FLOP of
-# a product of two matrices.
-FLOPS_A_NUMBER = 155.0
-"""Of writing and reading a number that a layer gives out."""
-FLOPS_AN_UPDATE = 1600.0
-"""Of a parameter, a step."""
-FLOPS_A_SAVE = 8000.0
-"""Of a parameter, an epoch."""
-BACKWARD = 2.0
-"""Times as much as forward, for what learns."""
-START, EPOCH, FILE = 20.0, 0.5, 0.02
-"""Loading and compiling, what ends an epoch, reading an image file; in seconds."""
+# Fitted to `python -m benchmarks.estimate`: costs other than the layers' arithmetic, as
+# the FLOP of a matrix product that takes as long.
+FLOP_PER_ACTIVATION = 155.0
+"""To write and read a value that a layer outputs."""
+FLOP_PER_UPDATE = 1600.0
+"""Per parameter and step."""
+FLOP_PER_SAVE = 8000.0
+"""Per parameter and epoch."""
+BACKWARD_FACTOR = 2.0
+"""Time of the backward pass, relative to the forward pass of the trained layers."""
+START_SECONDS, EPOCH_SECONDS, FILE_SECONDS = 20.0, 0.5, 0.02
+"""To load and compile; to end an epoch; to read an image file."""
 
-BASE_MEMORY = 1.0e9
-NUMBERS_KEPT = 1.2
-"""Times a layer's output is in memory while the network learns."""
-PARAMETERS_KEPT = 9.0
-"""Times the parameters are, with gradients, optimizer, and what is saved."""
-
-
-class Cost(NamedTuple):
-    """What a network asks for.
-
-    Attributes:
-        parameters: trained ones
-        flops: of a prediction, an image
-        numbers: that its layers give out, an image
-    """
-
-    parameters: float
-    flops: float
-    numbers: float
+BASE_BYTES = 1.0e9
+ACTIVATION_COPIES = 1.2
+"""Copies of the activations of trained layers in memory."""
+PARAMETER_COPIES = 9.0
+"""Copies of the parameters: gradients, optimizer, and what is saved."""
 
 
 class Estimate(NamedTuple):
-    """What a training may ask for; prints as words.
+    """Time and memory of a training; prints as text.
 
     Attributes:
-        seconds: all of it; None if nothing is known of this device
+        seconds: of the whole training; None if it can't be estimated on this device
         memory: at its peak, in bytes
-        source: where the time comes from
+        source: what the time is based on
     """
 
     seconds: float | None
@@ -73,19 +59,19 @@ class Estimate(NamedTuple):
     def __str__(self) -> str:
         time = self.source
         if self.seconds is not None:
-            time = f"about {span(self.seconds)} {self.source}"
-        return f"{time}; {units.of_bytes(self.memory)} of memory"
+            time = f"about {format_duration(self.seconds)} {self.source}"
+        return f"{time}; {humanize.naturalsize(self.memory)} of memory"
 
 
-class Past(NamedTuple):
-    """A training that was.
+class PastRun(NamedTuple):
+    """An earlier training.
 
     Attributes:
         run_key: its name
         config: its settings
-        device: it ran on, as `device` says it
-        images: that it learned from
-        val_images: that it was measured on
+        device: that it ran on, as `device_name` returns it
+        images: number of training images
+        val_images: number of validation images
         folder: its files
     """
 
@@ -97,202 +83,148 @@ class Past(NamedTuple):
     folder: str
 
 
-def span(seconds: float) -> str:
-    """Returns a time as a person says it.
+def format_duration(seconds: float) -> str:
+    """Returns a duration as text, as precise as an estimate can be.
 
     Example:
-        >>> span(42), span(400), span(9000), span(400000)
-        ('42 seconds', '7 minutes', '2.5 hours', '4.6 days')
+        >>> format_duration(42), format_duration(400)
+        ('42 seconds', '7 minutes')
+        >>> format_duration(9000), format_duration(400000)
+        ('2 hours and 30 minutes', '4 days and 15 hours')
     """
-    for length, unit in ((86400, "days"), (3600, "hours")):
-        if seconds >= 1.5 * length:
-            return f"{seconds / length:.1f} {unit}"
-    if seconds >= 90:
-        return f"{seconds / 60:.0f} minutes"
-    return f"{seconds:.0f} seconds"
+    unit = "seconds" if seconds < 90 else "minutes" if seconds < 4 * 3600 else "hours"
+    return humanize.precisedelta(seconds, minimum_unit=unit, format="%.0f")
 
 
-def device(*, accelerated: bool) -> str:
-    """Returns what a run says that it is trained on."""
+def device_name(*, accelerated: bool) -> str:
+    """Returns the name of this machine's device in the records of runs."""
     return "GPU" if accelerated else f"CPU with {psutil.cpu_count() or 1} cores"
 
 
-def cost(config: TrainConfig) -> Cost:
-    """Returns what the network of these settings asks for."""
-    architecture = architectures.NETWORKS[config.network]
-    if architecture.backbone:
-        backbone = _backbone(config, 16 if _is_fine(config) else 32)
-        return Cost(*map(sum, zip(backbone, _head(config), strict=True)))
-    table = (*architecture.layers, Connected(grid.outputs(config), leaky=False))
-    made = list(
-        architectures.shapes(table, config.image_size, batch_norm=config.batch_norm)
-    )
-    return Cost(
-        sum(shape.parameters for shape in made),
-        sum(shape.flops for shape in made),
-        sum(
-            shape.height * shape.width * shape.channels * _times(shape.layer, config)
-            for shape in made
-        ),
-    )
-
-
-def learned(config: TrainConfig) -> Cost:
-    """Returns the part of it that learns."""
-    whole = cost(config)
-    if not config.freeze_to_stride:
-        return whole
-    frozen = _backbone(
-        config, 16 if _is_fine(config) or config.freeze_to_stride < 32 else 32
-    )
-    return Cost(*(a - b for a, b in zip(whole, frozen, strict=True)))
-
-
-def _is_fine(config: TrainConfig) -> bool:
-    return config.image_size // 16 == config.S
-
-
-def _times(layer: architectures.Layer, config: TrainConfig) -> int:
-    """Returns how often a layer's numbers are given out: raw, normalised, leaky."""
-    if not isinstance(layer, Conv):
-        return 1
-    return 2 + bool(config.batch_norm if layer.batch_norm is None else layer.batch_norm)
-
-
-def _backbone(config: TrainConfig, stride: int) -> Cost:
-    backbones = architectures.TRUNKS[architectures.NETWORKS[config.network].backbone]
-    backbone, pixels = backbones[stride], config.image_size**2
-    return Cost(backbone.parameters, backbone.flops * pixels, backbone.numbers * pixels)
-
-
-def _head(config: TrainConfig) -> Cost:
-    stride = 16 if _is_fine(config) else 32
-    backbones = architectures.TRUNKS[architectures.NETWORKS[config.network].backbone]
-    places, cells = (config.image_size // stride) ** 2, config.S**2
-    width = config.head_filters
-    first, rest = 9 * backbones[stride].channels * width, 9 * width * width
-    last = width * (config.C + 5 * config.B)
-    return Cost(
-        first + 2 * rest + last,
-        2 * (first * places + (2 * rest + last) * cells),
-        2 * width * (places + 2 * cells),
-    )
-
-
-def of(
-    config: TrainConfig, images: int, val_images: int, past: Iterable[Past] = ()
+def estimate_training(
+    config: TrainConfig,
+    images: int,
+    val_images: int,
+    past_runs: Iterable[PastRun] = (),
 ) -> Estimate:
-    """Returns what a training may ask for.
+    """Returns the estimated time and memory of a training.
 
     Args:
         config: its settings
-        images: to learn from
-        val_images: to measure on, after each epoch that is measured
-        past: trainings of before, the newest first
+        images: number of training images
+        val_images: number of validation images
+        past_runs: earlier trainings, the newest first
     """
     speed, has_gpu = processor_speed(), _has_gpu()
     memory = _memory(config, images + val_images)
-    here = {device(accelerated=kind) for kind in {False, has_gpu}}
-    for run in past:
-        took = _epoch_took(run.folder)
-        if took and run.device in here and run.config.network == config.network:
-            guess = epoch_seconds(run.config, run.images, run.val_images, speed)
-            seconds = _all(config, images, val_images, speed, took / guess)
-            kind = run.device.partition(" ")[0]
-            return Estimate(seconds, memory, f"on this {kind}, as '{run.run_key}' went")
+    devices = {device_name(accelerated=kind) for kind in {False, has_gpu}}
+    for run in past_runs:
+        if run.config.network != config.network or run.device not in devices:
+            continue
+        measured = _measured_epoch(run.folder)
+        if measured is None:
+            continue
+        expected = epoch_seconds(run.config, run.images, run.val_images, speed)
+        seconds = _total_seconds(config, images, val_images, speed, measured / expected)
+        kind = run.device.partition(" ")[0]
+        return Estimate(
+            seconds, memory, f"on this {kind}, based on run '{run.run_key}'"
+        )
     if has_gpu:
         return Estimate(None, memory, "no estimate before a first run on this GPU")
-    seconds = _all(config, images, val_images, speed, 1.0)
-    return Estimate(seconds, memory, "on this CPU, by the network's size")
+    seconds = _total_seconds(config, images, val_images, speed, 1.0)
+    return Estimate(seconds, memory, "on this CPU, based on the network's size")
 
 
 def _has_gpu() -> bool:
-    """Returns whether there is one of NVIDIA's GPUs, and it is not hidden."""
-    shown = os.environ.get("CUDA_VISIBLE_DEVICES", "all").partition(",")[0].strip()
-    return shown not in ("", "-1") and shutil.which("nvidia-smi") is not None
+    """Returns whether there is an NVIDIA GPU that is not hidden."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "all").partition(",")[0].strip()
+    return visible not in ("", "-1") and shutil.which("nvidia-smi") is not None
 
 
-def _all(
+def _total_seconds(
     config: TrainConfig, images: int, val_images: int, speed: float, factor: float
 ) -> float:
-    files = (images + val_images) * FILE / (psutil.cpu_count() or 1)
+    reading = (images + val_images) * FILE_SECONDS / (psutil.cpu_count() or 1)
     epoch = epoch_seconds(config, images, val_images, speed) * factor
-    return START + files + config.epochs * epoch
+    return START_SECONDS + reading + config.epochs * epoch
 
 
 def epoch_seconds(
     config: TrainConfig, images: int, val_images: int, speed: float
 ) -> float:
-    """Returns how long an epoch takes, in seconds.
+    """Returns the estimated time of an epoch, in seconds.
 
     Args:
         config: of the training
-        images: to learn from
-        val_images: to measure on
+        images: number of training images
+        val_images: number of validation images
         speed: from `processor_speed`
     """
-    whole, learns = cost(config), learned(config)
+    total, trained = total_cost(config), trained_cost(config)
     steps = images // config.batch_size
-    predict, backward = _flops(whole), BACKWARD * _flops(learns)
-    work = steps * config.batch_size * (predict + backward)
-    work += steps * learns.parameters * FLOPS_AN_UPDATE
-    work += whole.parameters * FLOPS_A_SAVE
-    work += val_images * predict / config.validation_freq
-    return EPOCH + work / speed
+    forward, backward = _flop(total), BACKWARD_FACTOR * _flop(trained)
+    work = steps * config.batch_size * (forward + backward)
+    work += steps * trained.parameters * FLOP_PER_UPDATE
+    work += total.parameters * FLOP_PER_SAVE
+    work += val_images * forward / config.validation_freq
+    return EPOCH_SECONDS + work / speed
 
 
-def _flops(one: Cost) -> float:
-    """Returns what takes as long as a prediction, in FLOP an image."""
-    return one.flops + one.numbers * FLOPS_A_NUMBER
+def _flop(cost: NetworkCost) -> float:
+    """Returns the FLOP that take as long as a forward pass of one image."""
+    return cost.flops + cost.activations * FLOP_PER_ACTIVATION
 
 
 def _memory(config: TrainConfig, images: int) -> float:
-    whole, learns = cost(config), learned(config)
-    kept = whole.parameters * PARAMETERS_KEPT
-    kept += config.batch_size * learns.numbers * NUMBERS_KEPT
-    pixels = images * config.image_size**2 * 3  # if they are held
-    free = psutil.virtual_memory().available
-    return BASE_MEMORY + 4 * kept + (pixels if pixels < free / 2 else 0)
+    total, trained = total_cost(config), trained_cost(config)
+    numbers = total.parameters * PARAMETER_COPIES
+    numbers += config.batch_size * trained.activations * ACTIVATION_COPIES
+    cache = images * config.image_size**2 * 3
+    available = psutil.virtual_memory().available
+    return BASE_BYTES + 4 * numbers + (cache if cache < available / 2 else 0)
 
 
 @functools.lru_cache(maxsize=1)
 def processor_speed() -> float:
-    """Returns how fast this processor multiplies matrices, in FLOP a second."""
+    """Returns how fast this processor multiplies matrices, in FLOP per second."""
     size = 768
     matrix = np.ones((size, size), np.float32)
     best = math.inf
-    until = time.perf_counter() + 0.3  # long enough to find a moment of quiet
-    with threadpoolctl.threadpool_limits(1):  # several wait for each other
-        while (began := time.perf_counter()) < until:
+    deadline = time.perf_counter() + 0.3  # the best of many, if others use the CPU too
+    with threadpoolctl.threadpool_limits(1):  # threads would wait for each other
+        while (start := time.perf_counter()) < deadline:
             matrix @ matrix
-            best = min(best, time.perf_counter() - began)
+            best = min(best, time.perf_counter() - start)
     return (psutil.cpu_count() or 1) * 2 * size**3 / best
 
 
-def _epoch_took(folder: str) -> float | None:
-    """Returns how long an epoch of a run took, in seconds; None if it has none."""
+def _measured_epoch(folder: str) -> float | None:
+    """Returns the time of an epoch in a run's log, in seconds; None if unknown."""
     seconds = [
-        one for one in history.read(Path(folder)).get("seconds", []) if one is not None
+        value
+        for value in history.read(Path(folder)).get("seconds", [])
+        if value is not None
     ]
     if len(seconds) < 2:
-        return None  # the first compiles
+        return None  # the first epoch includes compiling
     return max(seconds[-1] - seconds[0], 0.0) / (len(seconds) - 1) or None
 
 
-def past(runs: Iterable[tuple[str, Any]]) -> list[Past]:
-    """Returns the trainings of before that can be read.
+def find_past_runs(records: Iterable[tuple[str, Any]]) -> list[PastRun]:
+    """Returns the detector trainings among the records of runs.
 
     Args:
-        runs: names, with what `runs.info` gives
+        records: run keys with what `records.info` returns
     """
     found = []
-    for key, run in runs:
-        made = getattr(run, "device", None)
-        if not made or getattr(run, "task", None) != "detect":
+    for key, run in records:
+        device = getattr(run, "device", None)
+        if not device or getattr(run, "task", None) != "detect":
             continue
-        with contextlib.suppress(AttributeError, TypeError, ValueError):  # not of ours
+        with contextlib.suppress(AttributeError, TypeError, ValueError):  # not ours
             config = TrainConfig(**run.settings)
             found.append(
-                Past(key, config, made, run.images, run.val_images, run.folder)
+                PastRun(key, config, device, run.images, run.val_images, run.folder)
             )
     return found

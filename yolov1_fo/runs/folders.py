@@ -7,49 +7,53 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import eta.core.utils as etau
 import fiftyone as fo
+import humanize
 
 from yolov1_fo import files
 from yolov1_fo.config import arguments
+from yolov1_fo.datasets import fiftyone_private
 
-PIXELS = "pixels"
+IMAGE_CACHE = "pixels"
+"""Folder of the decoded images, in `top_folder`."""
 JOB, JOB_LOCK = "job", ".job.lock"
-"""A run's folder for its job, and what is locked while one is started."""
+"""Folder of a run's job, in the run's folder, and the lock held while one starts."""
 
 
-def folder(
+def run_folder(
     dataset: fo.Dataset, run_key: str, runs_dir: str | os.PathLike[str] | None = None
 ) -> Path:
-    """Returns where a run keeps its files.
+    """Returns the folder of a run, which may not exist.
 
     Args:
-        dataset: the dataset that it belongs to
-        run_key: its name there
-        runs_dir (None): instead of FiftyOne's folder for datasets
+        dataset: the dataset that the run belongs to
+        run_key: its name on the dataset
+        runs_dir (None): replaces FiftyOne's folder for datasets
 
     Raises:
-        TypeError: if the name is no string
-        ValueError: if it could lead elsewhere
+        TypeError: if the name is not a string
+        ValueError: if the name could lead to another folder
     """
     check_name(run_key, "run_key")
-    return root(dataset, runs_dir) / run_key
+    return dataset_folder(dataset, runs_dir) / run_key
 
 
-def root(dataset: fo.Dataset, runs_dir: str | os.PathLike[str] | None = None) -> Path:
-    """Returns where all runs of a dataset keep their files."""
-    return top(runs_dir) / str(dataset._doc.id)
+def dataset_folder(
+    dataset: fo.Dataset, runs_dir: str | os.PathLike[str] | None = None
+) -> Path:
+    """Returns the folder of all runs of a dataset."""
+    return top_folder(runs_dir) / str(fiftyone_private.dataset_id(dataset))
 
 
-def top(runs_dir: str | os.PathLike[str] | None = None) -> Path:
-    """Returns where all runs of all datasets keep their files, wherever one works."""
+def top_folder(runs_dir: str | os.PathLike[str] | None = None) -> Path:
+    """Returns the folder of all runs of all datasets, as an absolute path."""
     place = runs_dir or Path(fo.config.default_dataset_dir) / "__yolov1__"
     return Path(place).expanduser().absolute()
 
 
-def pixels(folder: Path) -> Path:
-    """Returns where the runs beside a run's folder keep decoded images."""
-    return folder.parent.parent / PIXELS
+def image_cache_folder(folder: Path) -> Path:
+    """Returns where decoded images are cached, given a run's folder."""
+    return folder.parent.parent / IMAGE_CACHE
 
 
 def check_name(name: str, argument: str) -> None:
@@ -57,45 +61,50 @@ def check_name(name: str, argument: str) -> None:
 
     Args:
         name: of a run or a field
-        argument: how the caller calls it
+        argument: what the caller calls it
 
     Raises:
-        TypeError: if it is no string
-        ValueError: if it is another name
+        TypeError: if it is not a string
+        ValueError: if it has other characters than letters, digits and underscores
     """
     arguments.check_string(argument, name)
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+    if not is_name(name):
         raise ValueError(
             f"{argument} must be letters, digits and underscores, not beginning with a "
             f"digit; got {name!r}"
         )
 
 
+def is_name(name: str) -> bool:
+    """Returns whether `check_name` accepts a string."""
+    return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) is not None
+
+
 def check_space(path: Path, needed: int) -> None:
     """Raises an OSError unless a run's folder can be written and has space.
 
-    Makes nothing.
+    Creates nothing.
 
     Args:
         path: the run's folder
         needed: for its checkpoints, in bytes
     """
-    there = next(parent for parent in (path, *path.parents) if parent.exists())
-    if not os.access(there, os.W_OK):
-        raise OSError(f"'{path}' can't be made: '{there}' is not writable")
-    free = shutil.disk_usage(there).free
+    parent = next(parent for parent in (path, *path.parents) if parent.exists())
+    if not os.access(parent, os.W_OK):
+        raise OSError(f"'{path}' can't be made: '{parent}' is not writable")
+    free = shutil.disk_usage(parent).free
     if free < needed:
         raise OSError(
-            f"'{path}' needs {etau.to_human_bytes_str(needed)} for checkpoints, "
-            f"got {etau.to_human_bytes_str(free)} free"
+            f"'{path}' needs {humanize.naturalsize(needed)} for checkpoints, "
+            f"got {humanize.naturalsize(free)} free"
         )
 
 
 @contextlib.contextmanager
 def locked(path: Path, run_key: str) -> Iterator[None]:
-    """Keeps others from training the same run; ends with the process.
+    """Locks a run, so that nobody else trains it; the lock ends with the process.
 
-    The lock stands beside the run's folder, so that it outlives a deletion.
+    The lock file is next to the run's folder, so that it survives a deletion.
 
     Args:
         path: the run's folder, which need not exist
@@ -108,7 +117,7 @@ def locked(path: Path, run_key: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as held:
         try:
-            held.enter_context(files.locked(lock(path)))
+            held.enter_context(files.locked(lock_file(path)))
         except TimeoutError:
             raise ValueError(
                 f"run '{run_key}' is being trained by a process; stop it first"
@@ -118,9 +127,27 @@ def locked(path: Path, run_key: str) -> Iterator[None]:
 
 def is_locked(folder: str | os.PathLike[str]) -> bool:
     """Returns whether a process trains the run of this folder."""
-    return files.is_locked(lock(Path(folder)))
+    return files.is_locked(lock_file(Path(folder)))
 
 
-def lock(path: Path) -> Path:
-    """Returns the file that is locked while a run is trained."""
+def lock_file(path: Path) -> Path:
+    """Returns the file that is locked while a run is trained, given its folder."""
     return path.with_name(f".{path.name}.lock")
+
+
+def leftovers(path: Path) -> list[Path]:
+    """Returns what killed processes left half-written or half-deleted of a run.
+
+    Args:
+        path: the run's folder; its lock must be held to delete them
+    """
+    return [
+        *files.find_unfinished(path),
+        *files.find_unfinished(path.parent, path.name),
+    ]
+
+
+def remove_leftovers(path: Path) -> None:
+    """Removes what `leftovers` returns."""
+    for leftover in leftovers(path):
+        files.remove(leftover)

@@ -19,7 +19,7 @@ def write(folder: Path, history: History) -> None:
     """
     epochs = range(1, 1 + max(map(len, history.values()), default=0))
     with (
-        files.whole_file(folder / LOG) as unfinished,
+        files.atomic_file(folder / LOG) as unfinished,
         unfinished.open("w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.writer(file)

@@ -1,8 +1,8 @@
-"""Whose a run's folder is: only its owner goes on in it, and only its owner erases it.
+"""Which run a folder belongs to: only that run may be resumed in it or delete it.
 
-A run names its folder in the database, and FiftyOne copies that with the dataset: a
-clone names the folder of the original, and a dataset of someone else's may name any. So
-the folder itself says whose it is, in `run.json`, before anything else stands in it.
+A run's record names its folder, and FiftyOne copies records with datasets: a clone's
+run names the original's folder, and an imported dataset may name any. So the folder
+itself names its run, in `run.json`, before anything else is written into it.
 """
 
 import contextlib
@@ -17,10 +17,11 @@ import fiftyone as fo
 import fiftyone.core.odm as foo
 
 from yolov1_fo import files
+from yolov1_fo.datasets import fiftyone_private
 from yolov1_fo.runs import checkpoint, run_json
 
 OWNER = checkpoint.METADATA
-OURS = (
+RUN_FILES = (
     *(OWNER, ".lock", ".job.lock", "job", "log.csv", "last", "best", "epoch_*"),
     *("tensorboard", f".*{files.UNFINISHED}"),
 )
@@ -29,12 +30,12 @@ OURS = (
 
 @contextlib.contextmanager
 def claiming(folder: Path, dataset: fo.Dataset, run_key: str) -> Iterator[None]:
-    """Makes a run's folder, and says there whose it is; undone if what follows fails.
+    """Makes a run's folder and claims it; undone if the `with` block fails.
 
     Args:
-        folder: of the run; may be there already, with a job
+        folder: of the run; may exist already, with a job
         dataset: that the run belongs to
-        run_key: its name there
+        run_key: its name on the dataset
 
     Raises:
         OSError: if it can't be written
@@ -53,45 +54,47 @@ def claiming(folder: Path, dataset: fo.Dataset, run_key: str) -> Iterator[None]:
 
 
 def claim(folder: Path, dataset: fo.Dataset, run_key: str) -> None:
-    """Says in a run's folder whose it is.
+    """Writes into a folder which run it belongs to.
 
     Raises:
         OSError: if it can't be written
     """
-    said = {
+    content = {
         "format": run_json.FORMAT,
-        "dataset_id": str(dataset._doc.id),
+        "dataset_id": str(fiftyone_private.dataset_id(dataset)),
         "dataset": dataset.name,
         "run_key": run_key,
     }
-    files.write(folder / OWNER, json.dumps(said, indent=2) + "\n")
+    files.write_text(folder / OWNER, json.dumps(content, indent=2) + "\n")
 
 
-def foreign(dataset: fo.Dataset, run_key: str, folder: Path) -> str | None:
-    """Returns why a folder is not that of this run; None if it is.
+def ownership_error(dataset: fo.Dataset, run_key: str, folder: Path) -> str | None:
+    """Returns why a folder does not belong to a run; None if it does.
 
     Args:
         dataset: that the run belongs to
-        run_key: its name when it began
-        folder: that it names
+        run_key: its name when it was registered
+        folder: that its record names
     """
     if folder.is_symlink():
         return f"'{folder}' is a link"
-    said = owner(folder)
-    mine = (str(dataset._doc.id), run_key)
-    if said is None:  # an older version began it: its place and its files tell
-        strange = [one.name for one in _listed(folder) if not _is_ours(one.name)]
-        if folder.absolute().parts[-2:] == mine and not strange:
+    owner, run = (
+        read_owner(folder),
+        (str(fiftyone_private.dataset_id(dataset)), run_key),
+    )
+    if owner is None:  # of an older version: its path and its files must fit
+        others = [path.name for path in _listed(folder) if not _is_ours(path.name)]
+        if folder.absolute().parts[-2:] == run and not others:
             return None
-        return f"nothing in '{folder}' says that it is this run's"
-    if (said.get("dataset_id"), said.get("run_key")) == mine:
+        return f"'{folder}' does not name the run that it belongs to"
+    if (owner.get("dataset_id"), owner.get("run_key")) == run:
         return None
-    whose = f"run '{said.get('run_key')}' of dataset '{said.get('dataset')}'"
-    return f"'{folder}' belongs to {whose}"
+    name = f"run '{owner.get('run_key')}' of dataset '{owner.get('dataset')}'"
+    return f"'{folder}' belongs to {name}"
 
 
-def owner(folder: Path) -> dict[str, Any] | None:
-    """Returns what a run's folder says of whose it is; None if it says nothing."""
+def read_owner(folder: Path) -> dict[str, Any] | None:
+    """Returns what `claim` wrote; None if there is nothing readable."""
     try:
         return run_json.read_json(folder / OWNER)
     except (OSError, ValueError):
@@ -99,7 +102,7 @@ def owner(folder: Path) -> dict[str, Any] | None:
 
 
 def _is_ours(name: str) -> bool:
-    return any(fnmatch(name, pattern) for pattern in OURS)
+    return any(fnmatch(name, pattern) for pattern in RUN_FILES)
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -107,73 +110,75 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def is_unused(folder: Path, dataset: fo.Dataset, run_key: str) -> bool:
-    """Returns whether a new run may take a folder: it is missing, or holds no training.
+    """Returns whether a new run may use a folder: it is missing or holds no training.
 
     Args:
-        folder: that the run would have
-        dataset: that it would belong to
-        run_key: its name there
+        folder: of the new run
+        dataset: that the run will belong to
+        run_key: its name on the dataset
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         return False
-    begun = files.unfinished(folder, OWNER)  # of one that was killed as it began
-    names = {path.name for path in _listed(folder) if path not in begun}
+    partial = files.find_unfinished(
+        folder, OWNER
+    )  # of a run that was killed at its start
+    names = {path.name for path in _listed(folder) if path not in partial}
     if names - {OWNER, ".lock", ".job.lock", "job"}:
         return False
-    return OWNER not in names or foreign(dataset, run_key, folder) is None
+    return OWNER not in names or ownership_error(dataset, run_key, folder) is None
 
 
-def shared_with(dataset: fo.Dataset, run_key: str, folder: Path) -> list[str]:
-    """Returns what else in the database refers to a run's folder, or into it.
+def other_references(dataset: fo.Dataset, run_key: str, folder: Path) -> list[str]:
+    """Returns the other runs in the database whose folder is this one or inside it.
 
     Args:
         dataset: that the run belongs to
-        run_key: its name there
+        run_key: its name on the dataset
         folder: of the run
     """
-    database, here = foo.get_db_conn(), folder.resolve()
-    itself = {"_dataset_id": dataset._doc.id, "key": run_key}
+    database, resolved = foo.get_db_conn(), folder.resolve()
+    itself = {"_dataset_id": fiftyone_private.dataset_id(dataset), "key": run_key}
     others = database.runs.find(
         {"$nor": [itself], "config.folder": {"$type": "string"}},
         {"_dataset_id": 1, "key": 1, "config.folder": 1},
     )
     found = []
     for other in others:
-        place = path_of(other["config"]["folder"])
-        if place is None or not place.resolve().is_relative_to(here):
+        path = path_of(other["config"]["folder"])
+        if path is None or not path.resolve().is_relative_to(resolved):
             continue
-        known = database.datasets.find_one({"_id": other["_dataset_id"]}, {"name": 1})
-        if known:
-            found.append(f"run '{other['key']}' of dataset '{known['name']}'")
+        query = {"_id": other["_dataset_id"]}
+        if document := database.datasets.find_one(query, {"name": 1}):
+            found.append(f"run '{other['key']}' of dataset '{document['name']}'")
     return found
 
 
 def path_of(folder: Any) -> Path | None:
-    """Returns the folder that a run names; None if that can't be one."""
+    """Returns the folder in a run's record as a path; None if it can't be one."""
     if not isinstance(folder, str) or not folder or "\0" in folder:
         return None
     return Path(folder)
 
 
 def orphans(top: Path) -> list[Path]:
-    """Returns the folders of runs that the database knows nothing of.
+    """Returns the folders of runs that no record in the database names.
 
-    FiftyOne leaves them when it deletes a dataset, or a run without us.
+    They remain when FiftyOne deletes a dataset or a run.
 
     Args:
-        top: where all runs of all datasets keep their files
+        top: the folder of all runs of all datasets
     """
-    known = {
-        str(place.resolve())
+    named = {
+        str(path.resolve())
         for folder in foo.get_db_conn().runs.distinct("config.folder")
-        if (place := path_of(folder))
+        if (path := path_of(folder))
     }
     return [
-        place
+        path
         for root in _listed(top)
         if re.fullmatch("[0-9a-f]{24}", root.name)
-        for place in _listed(root)
-        if not place.name.startswith(".")
-        and str(place.resolve()) not in known
-        and any(place.glob(f"epoch_*/{checkpoint.METADATA}"))
+        for path in _listed(root)
+        if not path.name.startswith(".")
+        and str(path.resolve()) not in named
+        and any(path.glob(f"epoch_*/{checkpoint.METADATA}"))
     ]

@@ -1,4 +1,4 @@
-"""What a dataset knows of one of its training runs, read and written."""
+"""The record of a training run in the database, read and written."""
 
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ from yolov1_fo.runs import ownership, run_json
 
 
 def info(dataset: fo.Dataset, run_key: str) -> Any:
-    """Returns what is known of a run, as attributes.
+    """Returns the record of a run, its parts as attributes.
 
-    Of runs of an earlier version under today's names; `update` then stores these.
+    Parts that an earlier version stored under other names have today's names; `update`
+    then stores these.
     """
     config = dataset.get_run_info(run_key).config
     for old, new in run_json.RENAMED_PARTS.items():
@@ -23,23 +24,23 @@ def info(dataset: fo.Dataset, run_key: str) -> Any:
     return config
 
 
-@connection.patient
-def update(dataset: fo.Dataset, run_key: str, **known: Any) -> None:
-    """Changes what is known of a run; does nothing if it was deleted meanwhile."""
+@connection.retry_once
+def update(dataset: fo.Dataset, run_key: str, **changes: Any) -> None:
+    """Changes parts of a run's record; does nothing if it was deleted meanwhile."""
     dataset.reload()
     if not dataset.has_run(run_key):
         return
     config = info(dataset, run_key)
-    for key, value in known.items():
+    for key, value in changes.items():
         setattr(config, key, value)
     dataset.update_run_config(run_key, config)
 
 
-@connection.patient
+@connection.retry_once
 def save_curves(
     dataset: fo.Dataset, run_key: str, history: dict[str, list[float | None]]
 ) -> None:
-    """Keeps the curves so far: a list of numbers, one an epoch, under each name."""
+    """Stores the curves so far: for each metric a list of numbers, one per epoch."""
     dataset.reload()
     if not dataset.has_run(run_key):
         return
@@ -47,19 +48,19 @@ def save_curves(
     dataset.save_run_results(run_key, results, overwrite=True)
 
 
-def foreign(dataset: fo.Dataset, run_key: str) -> str | None:
-    """Returns why the folder that a run names is not its own; None if it is."""
+def ownership_error(dataset: fo.Dataset, run_key: str) -> str | None:
+    """Returns why the folder in a run's record is not its own; None if it is."""
     path = folder_of(dataset, run_key)
     if path is None:
         return "it names no folder"
-    return ownership.foreign(dataset, began_as(dataset, run_key), path)
+    return ownership.ownership_error(dataset, original_key(dataset, run_key), path)
 
 
-def began_as(dataset: fo.Dataset, run_key: str) -> str:
-    """Returns what a run was called at first: `dataset.rename_run` renames no files."""
+def original_key(dataset: fo.Dataset, run_key: str) -> str:
+    """Returns a run's first key: `dataset.rename_run` does not rename its folder."""
     return getattr(info(dataset, run_key), "run_key", run_key)
 
 
 def folder_of(dataset: fo.Dataset, run_key: str) -> Path | None:
-    """Returns the folder that a run names; None if it names none."""
+    """Returns the folder in a run's record; None if it names none."""
     return ownership.path_of(getattr(info(dataset, run_key), "folder", None))

@@ -1,6 +1,6 @@
-"""Reads and checks `run.json` of a checkpoint, which anyone may have written.
+"""Reads and checks a checkpoint's `run.json`, which anyone may have written.
 
-Format 2 is written; format 1, which has other names, is read for ever. No Keras.
+Format 2 is written; format 1, which has other names, is read too. Never imports Keras.
 """
 
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from yolov1_fo.config import GridConfig
-from yolov1_fo.config.settings import LARGEST
+from yolov1_fo.config.arguments import MAX_NUMBER
 
 FORMAT = 2
 RENAMED_SETTINGS = {
@@ -21,22 +21,22 @@ RENAMED_SETTINGS = {
     "validate_every": "validation_freq",
     "workers": "num_workers",
 }
-"""Settings of format 1, and what they are called now."""
+"""Settings of format 1 and their names in format 2."""
 RENAMED_PARTS = {"trunk": "weights", "workers": "processes"}
-"""The same for what a run says beside its settings."""
-LONGEST = 64 * 2**20
-"""Bytes of a file that are read at most."""
-LONGEST_WORD = 200
-"""Characters of a value that an error shows."""
+"""The same for the other parts."""
+MAX_BYTES = 64 * 2**20
+"""Longest file that is read."""
+MAX_SHOWN = 200
+"""Characters of a value that an error message shows."""
 REQUIRED = ("network", "image_size", "S", "B")
 """Settings that a detector can't be built without."""
 
 
 class _Part(NamedTuple):
-    """What a part of a card must be: a check, and its words for an error."""
+    """What a part of the metadata must be: a check, and a description for errors."""
 
-    fits: Callable[[Any], bool]
-    words: str
+    is_valid: Callable[[Any], bool]
+    description: str
 
 
 def _is_text(value: Any) -> bool:
@@ -45,7 +45,7 @@ def _is_text(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     is_one = isinstance(value, int | float) and not isinstance(value, bool)
-    return value is None or (is_one and abs(value) < LARGEST)
+    return value is None or (is_one and abs(value) < MAX_NUMBER)
 
 
 def _are_names(value: Any) -> bool:
@@ -73,11 +73,13 @@ def _is_task(value: Any) -> bool:
 
 
 PARTS = {
-    "classes": _Part(_are_names, "different names"),
-    "settings": _Part(_are_settings, "settings by name"),
+    "classes": _Part(_are_names, "a list of different names"),
+    "settings": _Part(_are_settings, "an object of settings"),
     "task": _Part(_is_task, "detect or classify"),
-    "versions": _Part(lambda value: isinstance(value, dict), "names and versions"),
-    **dict.fromkeys(("metrics", "dropped"), _Part(_are_numbers, "numbers by name")),
+    "versions": _Part(lambda value: isinstance(value, dict), "an object of versions"),
+    **dict.fromkeys(
+        ("metrics", "dropped"), _Part(_are_numbers, "an object of numbers")
+    ),
     **dict.fromkeys(
         ("epoch", "images", "objects", "val_images", "skipped"),
         _Part(_is_number, "a number"),
@@ -87,11 +89,11 @@ PARTS = {
         _Part(_is_text, "text"),
     ),
 }
-"""What `run.json` may say; other parts are for people."""
+"""Parts that are checked; others are only shown."""
 
 
 def renamed(stored: dict[str, Any]) -> dict[str, Any]:
-    """Returns what a run or checkpoint of format 1 says, under today's names."""
+    """Returns the parts of a run or checkpoint of format 1 under today's names."""
     parts = {RENAMED_PARTS.get(name, name): value for name, value in stored.items()}
     if isinstance(settings := parts.get("settings"), dict):
         parts["settings"] = {
@@ -101,31 +103,31 @@ def renamed(stored: dict[str, Any]) -> dict[str, Any]:
 
 
 def check(path: Path, metadata: dict[str, Any], task: str | None = None) -> None:
-    """Raises a ValueError unless a card is as we write it.
+    """Raises a ValueError unless metadata has the parts that we write.
 
     Args:
-        path: it was read from
-        metadata: as read from it
-        task (any): what the network must be for, detect or classify
+        path: that it was read from
+        metadata: in format 2
+        task (any): required task of the network, detect or classify
     """
     check_format(path, metadata)
     missing = [key for key in ("classes", "settings") if key not in metadata]
     if missing:
         raise ValueError(f"'{path}' lacks {', '.join(missing)}")
     _check_parts(path, metadata)
-    is_for = metadata.get("task", "detect")
-    if task not in (None, is_for):
-        makes = {"detect": "train", "classify": "pretrain"}
+    got = metadata.get("task", "detect")
+    if task not in (None, got):
+        functions = {"detect": "train", "classify": "pretrain"}
         raise ValueError(
-            f"checkpoint '{path.parent}' must be one of {makes[task or is_for]}, "
-            f"got one of {makes[is_for]}"
+            f"checkpoint '{path.parent}' must come from {functions[task or got]}, "
+            f"got one from {functions[got]}"
         )
     if task == "detect":
         _check_detector(path, metadata["settings"])
 
 
 def check_format(path: Path, metadata: dict[str, Any]) -> None:
-    """Raises a ValueError unless a card has a format that can be read."""
+    """Raises a ValueError unless metadata has a format that can be read."""
     number = metadata.get("format")
     if number not in range(1, FORMAT + 1) or isinstance(number, bool):
         raise ValueError(
@@ -135,9 +137,10 @@ def check_format(path: Path, metadata: dict[str, Any]) -> None:
 
 def _check_parts(path: Path, metadata: dict[str, Any]) -> None:
     for part, value in metadata.items():
-        if part in PARTS and not PARTS[part].fits(value):
+        if part in PARTS and not PARTS[part].is_valid(value):
             raise ValueError(
-                f"'{path}' must have {PARTS[part].words} as {part}, got {_short(value)}"
+                f"{part} in '{path}' must be {PARTS[part].description}, "
+                f"got {_short(value)}"
             )
 
 
@@ -148,9 +151,7 @@ def _check_detector(path: Path, settings: dict[str, Any]) -> None:
     try:
         GridConfig.pick(settings)
     except ValueError as error:
-        raise ValueError(
-            f"'{path}' has settings that do not fit: {_cut(str(error))}"
-        ) from None
+        raise ValueError(f"'{path}' has invalid settings: {_cut(str(error))}") from None
 
 
 def _short(value: Any) -> str:
@@ -158,53 +159,55 @@ def _short(value: Any) -> str:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_WORD else f"{text[:LONGEST_WORD]}..."
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Returns what a file of JSON says.
+    """Returns the object in a JSON file.
 
     Raises:
-        ValueError: if it is none, or says another thing than an object
+        ValueError: if it is not JSON, or not an object
         FileNotFoundError: if there is no such file
         OSError: if it may not be read
     """
     if not path.is_file():
-        raise FileNotFoundError(f"'{path}' is not there, or is no file")
-    text = read_text(path, LONGEST)
+        raise FileNotFoundError(f"'{path}' does not exist or is not a file")
+    text = read_text(path, MAX_BYTES)
     try:
-        said = json.loads(text)
-        json.dumps(said, ensure_ascii=False).encode()
+        content = json.loads(text)
+        json.dumps(content, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError(f"'{path}' is not valid JSON: it is too deep") from None
     except UnicodeEncodeError:
-        raise ValueError(f"'{path}' has half a character") from None
+        raise ValueError(f"'{path}' has an incomplete surrogate pair") from None
     except ValueError as error:
         raise ValueError(f"'{path}' is not valid JSON: {error}") from None
-    if not isinstance(said, dict):
-        raise ValueError(f"'{path}' must be a JSON object, got {type(said).__name__}")
-    return said
+    if not isinstance(content, dict):
+        raise ValueError(
+            f"'{path}' must be a JSON object, got {type(content).__name__}"
+        )
+    return content
 
 
-def read_text(path: Path, most: int) -> str:
-    """Returns what a file says in UTF-8.
+def read_text(path: Path, max_bytes: int) -> str:
+    """Returns the text of a file in UTF-8.
 
     Args:
         path: of the file
-        most: bytes that it may have
+        max_bytes: longest file that is read
 
     Raises:
-        ValueError: if it is longer, or no text
+        ValueError: if it is longer, or not UTF-8
         OSError: if it may not be read
     """
     try:
         with path.open("rb") as file:
-            read = file.read(most + 1)
+            content = file.read(max_bytes + 1)
     except OSError as error:
         raise type(error)(f"'{path}' can't be read: {error.strerror}") from None
-    if len(read) > most:
-        raise ValueError(f"'{path}' is too long: it may have {most} bytes")
+    if len(content) > max_bytes:
+        raise ValueError(f"'{path}' must have at most {max_bytes} bytes, got more")
     try:
-        return read.decode()
+        return content.decode()
     except UnicodeDecodeError:
-        raise ValueError(f"'{path}' is no text in UTF-8") from None
+        raise ValueError(f"'{path}' is not text in UTF-8") from None

@@ -1,93 +1,76 @@
-"""What the workers that share a training tell each other.
+"""How the processes of one training wait for each other.
 
-The first one validates, saves and reports; the others wait for its word.
+The first process validates, saves and reports; the others wait for its messages.
 """
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import keras
-
-from yolov1_fo.config import TrainConfig
-from yolov1_fo.training.callbacks import EndOfEpoch, is_over
 from yolov1_fo.training.distribution import Devices
-from yolov1_fo.training.resume import Progress
+from yolov1_fo.training.progress import Progress
 
 
 @contextlib.contextmanager
-def beginning(devices: Devices) -> Iterator[None]:
-    """Lets the first worker check what is to be done; tells the others if it may begin.
+def first_process_only(devices: Devices) -> Iterator[bool]:
+    """Runs the body in the first process while the others wait until it is finished.
+
+    Gives whether this is the first process; the others should skip the body.
+
+    Raises:
+        RuntimeError: in the others, if the first process has failed
+    """
+    if not devices.is_first:
+        yield False
+        _receive(devices)
+        return
+    message = ""
+    try:
+        yield True
+        message = "ready"
+    finally:
+        devices.from_first(message)
+
+
+def end_of_epoch(
+    devices: Devices,
+    progress: Progress,
+    end: Callable[[int, dict[str, Any]], None],
+) -> Callable[[int, dict[str, Any]], None]:
+    """Returns `end`, such that `progress` is the same in all processes afterwards.
 
     Args:
         devices: of the training
+        progress: of this process
+        end: called in the first process; changes `progress`
     """
-    said = ""
-    try:
-        yield
-        said = "begin"
-    finally:
-        devices.from_first(said)
+    if devices.processes == 1:
+        return end
+
+    def lead(epoch: int, logs: dict[str, Any]) -> None:
+        message = ""
+        try:
+            end(epoch, logs)
+            message = progress.to_json()
+        finally:
+            devices.from_first(message)
+
+    def wait(epoch: int, logs: dict[str, Any]) -> None:
+        now = Progress.from_json(_receive(devices))
+        for part in dataclasses.fields(Progress):
+            setattr(progress, part.name, getattr(now, part.name))
+
+    return lead if devices.is_first else wait
 
 
-def hear(devices: Devices) -> str:
-    """Returns what the first worker says next, and waits for it.
+def _receive(devices: Devices) -> str:
+    """Returns the next message of the first process.
 
     Raises:
         RuntimeError: if it has failed
     """
-    said = devices.from_first("")
-    if not said:
-        raise RuntimeError("worker 0 has failed; its own output says why")
-    return said
-
-
-class Lead(keras.callbacks.Callback):
-    """Ends an epoch, and tells the other workers what came of it.
-
-    Args:
-        devices: of the training
-        end: does what belongs to the end of an epoch
-    """
-
-    def __init__(self, devices: Devices, end: EndOfEpoch) -> None:
-        super().__init__()
-        self.devices, self.end = devices, end
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Does it; says nothing if that fails."""
-        self.end.set_model(self.model)
-        said = ""
-        try:
-            self.end.on_epoch_end(epoch, logs)
-            said = self.end.progress.to_json()
-        finally:
-            self.devices.from_first(said)
-
-
-class Follow(keras.callbacks.Callback):
-    """Waits until the first worker has ended an epoch, and stops when it does.
-
-    Args:
-        devices: of the training
-        config: of the training
-        progress: is kept up to date
-    """
-
-    def __init__(
-        self, devices: Devices, config: TrainConfig, progress: Progress
-    ) -> None:
-        super().__init__()
-        self.devices, self.config, self.progress = devices, config, progress
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Waits.
-
-        Raises:
-            RuntimeError: if the first worker has failed
-        """
-        now = Progress.from_json(hear(self.devices))
-        for part in dataclasses.fields(Progress):
-            setattr(self.progress, part.name, getattr(now, part.name))
-        self.model.stop_training = is_over(self.progress, self.config)
+    message = devices.from_first("")
+    if not message:
+        raise RuntimeError("process 0 has failed; see its own output")
+    return message

@@ -1,8 +1,8 @@
-"""The devices that share each batch, of this process or of several.
+"""The devices that share each batch, of one process or of several.
 
-TensorFlow gives each device a copy of the step, a replica, with its part of the batch
-(`tf.distribute.MirroredStrategy`). JAX spreads one step over all devices, those of
-other processes, the workers, included (`keras.distribution.DataParallel`).
+TensorFlow gives each device a copy of the step, a replica, and a part of the batch
+(`tf.distribute.MirroredStrategy`). JAX spreads one step over the devices of all
+processes (`keras.distribution.DataParallel`).
 """
 
 import contextlib
@@ -19,26 +19,26 @@ from yolov1_fo import hardware
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
 
-PARTING = 10
-"""Seconds that a process waits, when it ends, for workers that have not."""
+SHUTDOWN_TIMEOUT = 10
+"""Seconds that a process that ends waits for the others."""
 
 
 @dataclass(frozen=True)
 class Devices:
-    """Who shares a batch.
+    """The devices that share each batch.
 
     Attributes:
-        count: devices, in all workers together
+        count: number of devices in all processes
         replicas: copies of the step, each with a part of the batch
-        worker: which of the processes this one is, from 0; the first one writes
-        workers: processes
+        process: index of this process; process 0 writes
+        processes: number of processes
         strategy: of TensorFlow; None for one device
         distribution: of Keras on JAX; None for one device
     """
 
     count: int = 1
     replicas: int = 1
-    worker: int = 0
+    process: int = 0
     processes: int = 1
     strategy: Any = None
     distribution: Any = None
@@ -46,15 +46,15 @@ class Devices:
     @property
     def is_first(self) -> bool:
         """Whether this process validates, writes and reports."""
-        return self.worker == 0
+        return self.process == 0
 
     def scope(self) -> contextlib.AbstractContextManager:
-        """Returns what variables that all devices share are made in."""
+        """Returns a context in which variables are shared by all devices."""
         return self.strategy.scope() if self.strategy else contextlib.nullcontext()
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Lets this process compute for itself, on one device."""
+        """Lets this process compute on one device of its own inside the context."""
         if self.distribution is None:
             yield
             return
@@ -81,19 +81,19 @@ class Devices:
     def part(self, batch_size: int) -> slice:
         """Returns which images of a batch this process reads."""
         size = batch_size // self.processes
-        return slice(self.worker * size, (self.worker + 1) * size)
+        return slice(self.process * size, (self.process + 1) * size)
 
     def from_first(self, text: str) -> str:
-        """Returns what the first worker says; all must ask, and wait for each other."""
+        """Returns the text of process 0; every process must call this."""
         if self.processes == 1:
             return text
         from jax.experimental import multihost_utils
 
-        said = text.encode()
-        size = int(multihost_utils.broadcast_one_to_all(np.int32(len(said))))
+        data = text.encode()
+        size = int(multihost_utils.broadcast_one_to_all(np.int32(len(data))))
         letters = np.zeros(size, np.uint8)
         if self.is_first:
-            letters[:] = np.frombuffer(said, np.uint8)
+            letters[:] = np.frombuffer(data, np.uint8)
         return bytes(np.asarray(multihost_utils.broadcast_one_to_all(letters))).decode()
 
 
@@ -102,18 +102,19 @@ ONE = Devices()
 
 @contextlib.contextmanager
 def share(devices: int | None = None) -> Iterator[Devices]:
-    """Gives the devices that share each batch of what is trained inside.
+    """Gives the devices that share each batch of a training inside the context.
 
-    On a machine without accelerators they are logical devices of its processor, which
-    share its cores. On JAX they are `devices` of each worker; workers are found by the
-    environment variables of `keras.distribution.initialize`, or have joined already by
+    Without accelerators they are logical CPU devices, which share the cores. On JAX
+    they are `devices` of each process; processes find each other by the environment
+    variables of `keras.distribution.initialize`, unless the caller has called
     `jax.distributed.initialize`.
 
     Args:
-        devices (None): how many; 0 and None take one
+        devices (None): how many; 0 and None use one
 
     Raises:
-        ValueError: if there are not so many, or workers are asked of TensorFlow
+        ValueError: if there are fewer, or the backend is TensorFlow and several
+            processes are configured
     """
     if isinstance(devices, bool) or not isinstance(devices or 0, int):
         raise ValueError(f"devices must be a whole number, got {devices!r}")
@@ -133,10 +134,10 @@ def share(devices: int | None = None) -> Iterator[Devices]:
 def _mirrored(devices: int) -> Devices:
     if "KERAS_DISTRIBUTION_NUM_PROCESSES" in os.environ:
         raise ValueError(
-            "several workers need the JAX backend: set KERAS_BACKEND=jax, "
+            "several processes need the JAX backend: set KERAS_BACKEND=jax, "
             f"got {keras.backend.backend()}"
         )
-    hardware.grow_memory()
+    hardware.enable_memory_growth()
     if devices == 1:
         return ONE
     import tensorflow as tf
@@ -144,7 +145,7 @@ def _mirrored(devices: int) -> Devices:
     kind = "GPU" if tf.config.get_visible_devices("GPU") else "CPU"
     if kind == "CPU":
         cpu = tf.config.get_visible_devices(kind)[0]
-        # It is too late if TensorFlow runs already: the check below then says so.
+        # Too late if TensorFlow is initialized; then the check below raises.
         with contextlib.suppress(RuntimeError):
             if len(tf.config.get_logical_device_configuration(cpu) or ()) < devices:
                 tf.config.set_logical_device_configuration(
@@ -158,7 +159,7 @@ def _mirrored(devices: int) -> Devices:
 
 @functools.cache
 def _strategy(names: tuple[str, ...]) -> Any:
-    """Returns one strategy a process: two would take each other's sums for theirs."""
+    """Returns the process' only strategy: two would mix up their all-reduces."""
     import tensorflow as tf
 
     return tf.distribute.MirroredStrategy(list(names))
@@ -179,15 +180,15 @@ def _spread(devices: int) -> Devices:
         return ONE
     names = [
         f"{device.platform}:{device.id}"
-        for worker in range(processes)
-        for device in jax.local_devices(process_index=worker)[:devices]
+        for process in range(processes)
+        for device in jax.local_devices(process_index=process)[:devices]
     ]
     distribution = keras.distribution.DataParallel(
         devices=names, auto_shard_dataset=False
     )
     return Devices(
         devices * processes,
-        worker=jax.process_index(),
+        process=jax.process_index(),
         processes=processes,
         distribution=distribution,
     )
@@ -202,7 +203,7 @@ def _join() -> None:
     given = [os.environ.get(f"KERAS_DISTRIBUTION_{name}", "") for name in names]
     if not (given[0] and given[1].isdigit() and given[2].isdigit()):
         raise ValueError(
-            "a worker needs KERAS_DISTRIBUTION_JOB_ADDRESSES, _NUM_PROCESSES and "
+            "each process needs KERAS_DISTRIBUTION_JOB_ADDRESSES, _NUM_PROCESSES and "
             f"_PROCESS_ID, got {', '.join(repr(value) for value in given)}"
         )
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
@@ -210,29 +211,30 @@ def _join() -> None:
         given[0].split(",")[0],
         int(given[1]),
         int(given[2]),
-        heartbeat_timeout_seconds=PARTING,
-        shutdown_timeout_seconds=PARTING,
+        heartbeat_timeout_seconds=SHUTDOWN_TIMEOUT,
+        shutdown_timeout_seconds=SHUTDOWN_TIMEOUT,
     )
 
 
-def _check_number(devices: int, there: int, kind: str, who: str) -> None:
-    if devices <= there:
+def _check_number(devices: int, available: int, kind: str, library: str) -> None:
+    if devices <= available:
         return
     if kind == "CPU":
         raise ValueError(
-            f"devices must be at most {there}, the logical CPU devices that {who} has "
-            f"started with; got {devices}; train in a new process"
+            f"devices must be at most {available}, the logical CPU devices that "
+            f"{library} has started with; got {devices}; train in a new process"
         )
     raise ValueError(
-        f"devices must be at most {there}, the {kind}s that {who} sees; got {devices}"
+        f"devices must be at most {available}, the {kind}s that {library} sees; "
+        f"got {devices}"
     )
 
 
 def averaged(gradients: list[Array | None]) -> list[Array | None]:
-    """Returns gradients, averaged over the replicas of TensorFlow, in a step."""
+    """Returns gradients averaged over the replicas of TensorFlow, inside a step."""
     import tensorflow as tf
 
-    there = [gradient for gradient in gradients if gradient is not None]
+    present = [gradient for gradient in gradients if gradient is not None]
     context = tf.distribute.get_replica_context()
-    means = iter(context.all_reduce(tf.distribute.ReduceOp.MEAN, there))
+    means = iter(context.all_reduce(tf.distribute.ReduceOp.MEAN, present))
     return [gradient if gradient is None else next(means) for gradient in gradients]

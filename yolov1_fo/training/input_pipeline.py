@@ -1,83 +1,63 @@
-"""Feeds a training with its images, without those that can't be read."""
+"""The batches of a training and its validator, without images that can't be read."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from yolov1_fo.boxes import Array
-from yolov1_fo.config import TrainConfig
 from yolov1_fo.pipeline import batches as batching
-from yolov1_fo.pipeline import image_cache
-from yolov1_fo.training import callbacks
-from yolov1_fo.training.distribution import ONE, Devices
+from yolov1_fo.pipeline import image_cache, listing, shuffling, streaming
+from yolov1_fo.pipeline.listing import split_readable
+from yolov1_fo.runs import folders
+from yolov1_fo.training import validation
+from yolov1_fo.training.distribution import Devices
 from yolov1_fo.training.learner import Learner
+from yolov1_fo.training.plan import Plan, check_batch_size
+from yolov1_fo.training.tasks import CLASSIFY
 
 
-class Feed:
-    """Batches to learn from, and what measures the network.
+class InputPipeline:
+    """The batches of a training, and its validator.
 
     Args:
-        config: of the training
-        listing: files and objects to learn from
-        val (None): to measure on
-        folder (None): where decoded images are kept for the next run
-        classifies (False): whether the network is a classifier
-        devices (one): that share each batch; each worker reads its part
+        plan: of the training
+        devices: that share each batch; each process reads its part
 
     Attributes:
-        listing: what is left of `listing`
-        steps: batches an epoch
-        validator: measures mAP; None without `val`
-        skipped: image files that were left out, and why; may grow while it streams
+        mode: stream, host or device
+        listing: the readable images of the training split
+        steps: batches per epoch
+        validator: measures a network on the validation split; None without
+        skipped: image files that were skipped, with the reason; may grow in `stream`
 
     Raises:
         ValueError: if too few images can be read
     """
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        listing: batching.Listing,
-        val: batching.Listing | None,
-        folder: Path | None = None,
-        *,
-        classifies: bool = False,
-        devices: Devices = ONE,
-    ) -> None:
-        self.config, self.folder, self.devices = config, folder, devices
+    def __init__(self, plan: Plan, devices: Devices) -> None:
+        self.config = config = plan.config
+        self.folder, self.devices = folders.image_cache_folder(plan.folder), devices
         self.skipped: dict[str, str] = {}
-        images = len(listing.filepaths) + (len(val.filepaths) if val else 0)
-        mode = config.data
-        if mode == "auto" and devices.processes > 1:  # each decodes its part only
-            mode = "stream"
-        self.mode = batching.choose(mode, images, config.image_size)
-        self.listing, self.pixels = self._readable(listing)
-        check_batch_size(config, len(self.listing.filepaths))
+        val = plan.validation if devices.is_first else None
+        self.mode = self._choose_mode(plan, val)
+        self.listing, self.pixels = self._readable(plan.listing)
         n = len(self.listing.filepaths)
-        self.steps = batching.steps_per_epoch(n, config.batch_size)
+        check_batch_size(config, n)
+        self.steps = shuffling.steps_per_epoch(n, config.batch_size)
         if self.steps % config.steps_per_execution:
             raise ValueError(
                 f"steps_per_execution {config.steps_per_execution} must divide the "
                 f"{self.steps} steps of an epoch"
             )
-        self.validator = None
-        if val is not None:
-            val, val_pixels = self._readable(val)
-            if not len(val.objects.class_ids):
-                raise ValueError("val_samples has no readable image with an object")
-            validator = (
-                callbacks.ClassifierValidator if classifies else callbacks.Validator
-            )
-            self.validator = validator(val, config, val_pixels, self.skipped)
+        self.validator = self._make_validator(plan, val)
 
     @property
     def width(self) -> int:
-        """M of the batches' boxes."""
-        return max(self.listing.objects.most(), 1)
+        """Largest number of boxes in an image: M of the batches."""
+        return max(self.listing.objects.max_per_image(), 1)
 
-    def hand_over(self, learner: Learner) -> None:
-        """Puts all images on the device, if they are to be there."""
+    def move_to_device(self, learner: Learner) -> None:
+        """Copies all images to the device, in mode `device`."""
         if self.mode == "device":
             objects, rows = self.listing.objects, np.arange(len(self.listing.ids))
             boxes, class_ids = objects.padded(rows, self.width)
@@ -87,55 +67,74 @@ class Feed:
                 )
 
     def batches(self, first_step: int = 0) -> Any:
-        """Returns what `Learner.fit` learns from, from a step on; it never ends."""
-        config, listing = self.config, self.listing
-        size, width = config.batch_size, self.width
-        part, places = self.devices.part(size), self.devices.replicas > 1
-        if self.pixels is not None:
-            kind = (
-                batching.DeviceBatches
-                if self.mode == "device"
-                else batching.HostBatches
-            )
-            kept = kind(
-                self.pixels,
-                listing.objects,
-                batch_size=size,
-                seed=config.seed,
-                width=width,
-                first_step=first_step,
-                part=part,
-                places=places,
-            )
-            return kept.endless()
-        n = len(listing.filepaths)
-        stream = batching.stream(
-            listing,
-            lambda: batching.rows_from(first_step, n, size, config.seed, part),
+        """Returns the endless batches for `Learner.fit`, from a step on."""
+        if self.pixels is None:
+            return self._streamed(first_step)
+        is_on_device = self.mode == "device"
+        kind = batching.DeviceBatches if is_on_device else batching.HostBatches
+        kept = kind(
+            self.pixels,
+            self.listing.objects,
+            batch_size=self.config.batch_size,
+            seed=self.config.seed,
+            width=self.width,
+            first_step=first_step,
+            part=self.devices.part(self.config.batch_size),
+            places=self.devices.replicas > 1,
+        )
+        return kept.endless()
+
+    def _streamed(self, first_step: int) -> Any:
+        config, n = self.config, len(self.listing.filepaths)
+        size, part = config.batch_size, self.devices.part(config.batch_size)
+        stream = streaming.stream_batches(
+            self.listing,
+            lambda: shuffling.rows_from_step(first_step, n, size, config.seed, part),
             image_size=config.image_size,
             batch_size=size // self.devices.processes,
-            width=width,
+            width=self.width,
             replace=True,
             num_workers=config.num_workers,
             failed=self.skipped,
             max_pixels=config.max_image_pixels,
         )
-        if not places:
+        if self.devices.replicas == 1:
             return stream
-        numbers = np.arange(size, dtype=np.int32)
-        return stream.map(lambda batch: {**batch, "places": numbers})
+        places = np.arange(size, dtype=np.int32)
+        return stream.map(lambda batch: {**batch, "places": places})
+
+    def _choose_mode(self, plan: Plan, val: listing.Listing | None) -> str:
+        mode = self.config.data
+        if mode == "auto" and self.devices.processes > 1:  # each decodes only its part
+            mode = "stream"
+        images = len(plan.listing.filepaths) + (len(val.filepaths) if val else 0)
+        return batching.choose_data_mode(mode, images, self.config.image_size)
+
+    def _make_validator(
+        self, plan: Plan, val: listing.Listing | None
+    ) -> validation.Validator | None:
+        if val is None:
+            return None
+        listing, pixels = self._readable(val)
+        if not len(listing.objects.class_ids):
+            raise ValueError("val_samples has no readable image with an object")
+        kind = validation.Validator
+        if plan.task is CLASSIFY:
+            kind = validation.ClassifierValidator
+        return kind(listing, self.config, pixels, self.skipped)
 
     def _readable(
-        self, listing: batching.Listing
-    ) -> tuple[batching.Listing, Array | None]:
+        self, listing: listing.Listing
+    ) -> tuple[listing.Listing, Array | None]:
+        """Returns the readable images of a split, decoded unless they are streamed."""
         config = self.config
         if self.mode == "stream":
-            listing, bad = batching.readable(
+            listing, bad = split_readable(
                 listing, config.num_workers, config.max_image_pixels
             )
             self.skipped |= bad
             return listing, None
-        kept, bad = image_cache.load(
+        pixels, bad = image_cache.load(
             listing.filepaths,
             config.image_size,
             self.folder,
@@ -146,13 +145,4 @@ class Feed:
         paths = enumerate(listing.filepaths)
         listing = listing.take([row for row, path in paths if path not in bad])
         self.skipped |= bad
-        return listing, kept
-
-
-def check_batch_size(config: TrainConfig, n: int) -> None:
-    """Raises a ValueError if a batch is larger than all training images."""
-    if config.batch_size > n:
-        raise ValueError(
-            f"batch_size {config.batch_size} must be at most the number of readable "
-            f"training images, got {n}"
-        )
+        return listing, pixels

@@ -1,6 +1,7 @@
 """What runs in the compiled step: augment, encode, predict, loss."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,9 +11,11 @@ from yolov1_fo import augment, grid, loss
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.networks import build
-from yolov1_fo.networks.build import backbone_of, let_learn
-from yolov1_fo.networks.keras_settings import pinned
-from yolov1_fo.training import optimizers
+from yolov1_fo.networks.keras_settings import fixed_settings
+from yolov1_fo.networks.parts import backbone_of, freeze_backbone
+from yolov1_fo.training import optimizers, starting_weights
+from yolov1_fo.training.distribution import ONE, Devices
+from yolov1_fo.training.tasks import CLASSIFY, DETECT, Task
 
 
 class Learner(keras.Model):
@@ -83,7 +86,7 @@ class Learner(keras.Model):
         """
         config, slow = self.config, []
         if self.backbone:
-            let_learn(self.backbone, config.freeze_to_stride)
+            freeze_backbone(self.backbone, config.freeze_to_stride)
             slow = [variable.path for variable in self.backbone.trainable_variables]
         optimizer = optimizers.build(
             config,
@@ -94,7 +97,7 @@ class Learner(keras.Model):
         )
         if self.backbone and config.freeze_epochs:
             self.backbone.trainable = False
-        with pinned():
+        with fixed_settings():
             self.compile(
                 optimizer=optimizer, steps_per_execution=config.steps_per_execution
             )
@@ -234,19 +237,43 @@ class Classifier(Learner):
         return {"cross_entropy": -ops.sum(errors, axis=-1)}
 
 
-def make(
-    config: TrainConfig, *, classifies: bool = False, replicas: int = 1
+def build_learner(
+    config: TrainConfig,
+    steps_per_epoch: int,
+    task: Task = DETECT,
+    weights: Path | None = None,
+    devices: Devices = ONE,
 ) -> Learner:
-    """Returns a learner around a new network, computing in its precision.
+    """Returns a compiled learner around a new network.
 
     Args:
         config: of the training
-        classifies (False): makes the classifier of the paper's first stage
-        replicas (1): that share each batch
+        steps_per_epoch: for the schedule
+        task (detection): or classification
+        weights (None): a classifier to start from, of `starting_weights.find`
+        devices (one): that share each batch
+
+    Raises:
+        ValueError: if the weights do not fit
     """
-    build_network = build.classifier if classifies else build.detector
+    if 0 < config.freeze_epochs < config.epochs and keras.backend.backend() == "jax":
+        raise ValueError("freeze_epochs needs the TensorFlow backend, got jax")
+    with devices.scope():
+        learner = uncompiled(config, task, devices.replicas)
+        if weights is not None:
+            starting_weights.load_into(learner.network, weights, config)
+        learner.prepare(steps_per_epoch)
+    return learner
+
+
+def uncompiled(config: TrainConfig, task: Task = DETECT, replicas: int = 1) -> Learner:
+    """Returns a learner around a new network, at the precision of the settings."""
+    if task is CLASSIFY:
+        build_network, kind = build.classifier, Classifier
+    else:
+        build_network, kind = build.detector, Learner
     network = build_network(config, seed=config.seed, precision=config.precision)
-    return (Classifier if classifies else Learner)(network, config, replicas)
+    return kind(network, config, replicas)
 
 
 def class_shares(class_ids: Array, num_classes: int) -> Array:

@@ -14,6 +14,7 @@ from keras import ops
 
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import DARKNET_SCHEDULES, TrainConfig
+from yolov1_fo.networks import keras_private
 from yolov1_fo.training.distribution import averaged
 
 
@@ -114,20 +115,17 @@ class _Trainer:
 
     def update_step(self, gradient: Array, variable: Any, learning_rate: Array) -> None:
         """Moves one variable."""
-        if self.is_slow[self._get_variable_index(variable)]:  # type: ignore[attr-defined]  # a mixin
+        if self.is_slow[keras_private.variable_index(self, variable)]:
             learning_rate = learning_rate * self.slow_rate
         super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]  # a mixin
 
     def averages(self) -> dict[str, Array]:
         """Returns the running average of each variable, by its path."""
-        averages = self._model_variables_moving_average  # type: ignore[attr-defined]  # a mixin
-        variables = self._trainable_variables  # type: ignore[attr-defined]  # a mixin
-        return {v.path: a.numpy() for v, a in zip(variables, averages, strict=True)}
+        return {v.path: a.numpy() for v, a in keras_private.moving_averages(self)}
 
     def swap_averages(self) -> None:
         """Puts the running averages in the variables' place; again, puts them back."""
-        averages = self._model_variables_moving_average  # type: ignore[attr-defined]  # a mixin
-        for variable, average in zip(self._trainable_variables, averages, strict=True):  # type: ignore[attr-defined]  # a mixin
+        for variable, average in keras_private.moving_averages(self):
             value = variable.numpy()
             variable.assign(average)
             average.assign(value)
@@ -170,7 +168,7 @@ class DarknetSGD(keras.optimizers.Optimizer):
 
     def update_step(self, gradient: Array, variable: Any, learning_rate: Array) -> None:
         """Moves one variable."""
-        index = self._get_variable_index(variable)
+        index = keras_private.variable_index(self, variable)
         velocity = self.velocities[index]
         gradient = ops.cast(gradient, variable.dtype)
         if self.decays[index]:
@@ -204,12 +202,14 @@ class _AdamW(keras.optimizers.AdamW):
             return
         import tensorflow as tf
 
-        index, dtype = self._get_variable_index(variable), variable.dtype
+        dtype = variable.dtype
+        index = keras_private.variable_index(self, variable)
+        momentum, velocity = keras_private.adam_moments(self, index)
         step = ops.cast(self.iterations + 1, dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=_handle(variable),
-            m=_handle(self._momentums[index]),
-            v=_handle(self._velocities[index]),
+            m=_handle(momentum),
+            v=_handle(velocity),
             beta1_power=ops.power(ops.cast(self.beta_1, dtype), step),
             beta2_power=ops.power(ops.cast(self.beta_2, dtype), step),
             lr=ops.cast(learning_rate, dtype),

@@ -1,1 +1,1 @@
-"""Boxes, shades and grid cells drawn on an image."""
+"""Draws boxes, grid cells and class names on images."""

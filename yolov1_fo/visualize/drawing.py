@@ -1,7 +1,7 @@
-"""Lines, shades, boxes and names on an image, readable on any photograph.
+"""Draws boxes, class names and grid cells, visible on any photograph.
 
-Each function takes pixels (H, W, 3) uint8 RGB, or the picture that another function
-made of them, and returns a new picture of the same size.
+Each function accepts pixels, (H, W, 3) uint8 RGB, or a picture returned by another of
+them, and returns a new picture of the same size.
 """
 
 import os
@@ -25,26 +25,26 @@ COLOURS = (
     "#D55E00",  # red
     "#FFFFFF",
 )
-"""One for each class, then from the first again; the colour-blind tell them apart.
+"""Colours of classes, repeated for more classes; distinguishable with colour blindness.
 
-Source: Okabe and Ito, Color Universal Design, 2008; white in the place of its blue,
-which is hard to see on a dark photograph
+Source: Okabe and Ito, Color Universal Design, 2008; white replaces blue, which is hard
+to see on a dark photograph
 """
 
-FONT = 15
+FONT_SIZE = 15
 """Height of names, in pixels."""
-LINE = 3
+LINE_WIDTH = 3
 """Width of a box's edge, in pixels."""
-DOT = 5
+DOT_RADIUS = 5
 """Radius of a centre, in pixels."""
-THICKEST, FAINTEST = 8, 0.08
-"""Width of an edge at a strength of 1, in pixels; how dense it is at one of 0."""
-VEIL = 0.75
-"""How much of the image a shade hides at most."""
+MAX_LINE_WIDTH, MIN_OPACITY = 8, 0.08
+"""Width of an edge at strength 1, in pixels; its opacity at strength 0."""
+CELL_OPACITY = 0.75
+"""Opacity of a cell at strength 1."""
 GAP = 8
-"""Between two pictures of a sheet, in pixels."""
-PALETTE = 256
-"""How many colours a saved picture has."""
+"""Gap between pictures, in pixels."""
+PALETTE_SIZE = 256
+"""Number of colours of a saved picture."""
 
 
 def colour_of(class_id: int) -> str:
@@ -68,12 +68,12 @@ def with_grid(image: Array | Image, S: int) -> Image:
 def with_cells(
     image: Array | Image, strengths: Array, colours: Sequence[str] = COLOURS[:1]
 ) -> Image:
-    """Returns the image with its cells shaded.
+    """Returns the image with shaded grid cells.
 
     Args:
         image: pixels or picture
-        strengths: (S, S) in [0, 1]: how strongly; at 1 a shade hides `VEIL` of it
-        colours (orange): of the cells row by row, or one for all
+        strengths: (S, S) in [0, 1]; at 1 the opacity is `CELL_OPACITY`
+        colours (orange): colours of the cells, row by row, or one for all
     """
     picture = _copy(image)
     draw = PIL.ImageDraw.Draw(picture, "RGBA")
@@ -82,7 +82,7 @@ def with_cells(
     edges = [[round(n * side / S) for n in range(S + 1)] for side in picture.size]
     for row, column in zip(*np.nonzero(strengths), strict=True):
         colour = colours[(row * S + column) % len(colours)]
-        alpha = round(255 * VEIL * float(strengths[row, column]))
+        alpha = round(255 * CELL_OPACITY * float(strengths[row, column]))
         low = edges[0][column], edges[1][row]
         high = edges[0][column + 1] - 1, edges[1][row + 1] - 1
         draw.rectangle((low, high), fill=(*PIL.ImageColor.getrgb(colour), alpha))
@@ -95,24 +95,24 @@ def with_boxes(
     colours: Sequence[str] = COLOURS,
     names: Iterable[str] = (),
 ) -> Image:
-    """Returns the image with boxes, and their names if there are any.
+    """Returns the image with boxes, and names if given.
 
     Args:
         image: pixels or picture
-        boxes: (K, 4) xyxy, relative; what is outside the image is not seen
-        colours (`COLOURS`): of the boxes; the first follows the last
-        names (none): of the boxes, in their order
+        boxes: (K, 4) xyxy, relative; they are clipped to the image
+        colours (`COLOURS`): colours of the boxes, repeated for more boxes
+        names (none): names of the boxes
     """
     picture = _copy(image)
     draw = PIL.ImageDraw.Draw(picture)
-    places = _in_pixels(boxes, picture)
-    for number, place in enumerate(places):
-        dark = place + np.array([-1, -1, 1, 1])  # so that it is seen on any ground
-        draw.rectangle(dark.tolist(), outline="black", width=LINE + 2)
+    pixel_boxes = _to_pixels(boxes, picture)
+    for number, corners in enumerate(pixel_boxes):
+        outline = corners + np.array([-1, -1, 1, 1])  # visible on any background
+        draw.rectangle(outline.tolist(), outline="black", width=LINE_WIDTH + 2)
         colour = colours[number % len(colours)]
-        draw.rectangle(place.tolist(), outline=colour, width=LINE)
-    for number, (place, name) in enumerate(zip(places, names, strict=False)):
-        _write(draw, picture, place, name, colours[number % len(colours)])
+        draw.rectangle(corners.tolist(), outline=colour, width=LINE_WIDTH)
+    for number, (corners, name) in enumerate(zip(pixel_boxes, names, strict=False)):
+        _write_name(draw, picture, corners, name, colours[number % len(colours)])
     return picture
 
 
@@ -122,26 +122,26 @@ def with_strong_boxes(
     strengths: Array,
     colours: Sequence[str] = COLOURS,
 ) -> Image:
-    """Returns the image with boxes; the stronger one is, the thicker and less faint.
+    """Returns the image with boxes whose width and opacity show their strengths.
 
     Args:
         image: pixels or picture
         boxes: (K, 4) xyxy, relative
-        strengths: (K,) in [0, 1]; the strongest lie on top
-        colours (`COLOURS`): of the boxes; the first follows the last
+        strengths: (K,) in [0, 1]; the strongest box is drawn last
+        colours (`COLOURS`): colours of the boxes, repeated for more boxes
     """
     picture = _copy(image)
     draw = PIL.ImageDraw.Draw(picture, "RGBA")
     strengths = np.clip(strengths, 0, 1)
-    places = _in_pixels(boxes, picture)
+    pixel_boxes = _to_pixels(boxes, picture)
     for number in np.argsort(strengths, kind="stable"):
         strength = float(strengths[number])
-        alpha = round(255 * (FAINTEST + (1 - FAINTEST) * strength))
+        alpha = round(255 * (MIN_OPACITY + (1 - MIN_OPACITY) * strength))
         colour = PIL.ImageColor.getrgb(colours[number % len(colours)])
         draw.rectangle(
-            places[number].tolist(),
+            pixel_boxes[number].tolist(),
             outline=(*colour, alpha),
-            width=max(round(THICKEST * strength), 1),
+            width=max(round(MAX_LINE_WIDTH * strength), 1),
         )
     return picture
 
@@ -154,58 +154,56 @@ def with_centres(
     Args:
         image: pixels or picture
         boxes: (K, 4) xyxy, relative
-        colours (`COLOURS`): of the dots; the first follows the last
+        colours (`COLOURS`): colours of the dots, repeated for more dots
     """
     picture = _copy(image)
     draw = PIL.ImageDraw.Draw(picture)
     centres = _boxes.xyxy_to_cxcywh(np.asarray(boxes, np.float32).reshape(-1, 4))
     for number, centre in enumerate(np.round(centres[:, :2] * picture.size)):
         for radius, fill in (
-            (DOT + 2, "black"),
-            (DOT + 1, "white"),
-            (DOT - 1, colours[number % len(colours)]),
+            (DOT_RADIUS + 2, "black"),
+            (DOT_RADIUS + 1, "white"),
+            (DOT_RADIUS - 1, colours[number % len(colours)]),
         ):
             draw.circle(tuple(centre.tolist()), radius, fill=fill)
     return picture
 
 
-def beside(
-    pictures: Sequence[Array | Image], columns: int = 0, gap: int = GAP
-) -> Image:
-    """Returns pictures of one size as a sheet.
+def tile(pictures: Sequence[Array | Image], columns: int = 0, gap: int = GAP) -> Image:
+    """Returns one picture with several pictures of the same size in rows.
 
     Args:
-        pictures: row by row
-        columns (all): pictures in a row
-        gap (`GAP`): between them, in pixels
+        pictures: pixels or pictures, row by row
+        columns (all): number of pictures per row
+        gap (`GAP`): gap between pictures, in pixels
     """
     tiles = [_copy(one) for one in pictures]
     columns = columns or len(tiles)
     rows = -(-len(tiles) // columns)
     width, height = (side + gap for side in tiles[0].size)
     sheet = PIL.Image.new("RGB", (columns * width - gap, rows * height - gap), "white")
-    for number, tile in enumerate(tiles):
-        sheet.paste(tile, (number % columns * width, number // columns * height))
+    for number, one in enumerate(tiles):
+        sheet.paste(one, (number % columns * width, number // columns * height))
     return sheet
 
 
 def save(picture: Image, path: str | os.PathLike[str]) -> None:
-    """Writes a picture as a PNG of `PALETTE` colours: smaller, and hardly another."""
-    few = picture.quantize(
-        PALETTE,
+    """Saves a picture as a PNG with `PALETTE_SIZE` colours, which makes it smaller."""
+    quantized = picture.quantize(
+        PALETTE_SIZE,
         method=PIL.Image.Quantize.MAXCOVERAGE,
         kmeans=2,
         dither=PIL.Image.Dither.NONE,
     )
-    few.save(path, "PNG", optimize=True)
+    quantized.save(path, "PNG", optimize=True)
 
 
 def _copy(image: Array | Image) -> Image:
     return PIL.Image.fromarray(np.array(image, np.uint8))
 
 
-def _in_pixels(boxes: Array, picture: Image) -> Array:
-    """Returns corners in pixels: (K, 4), the upper ones first even if they were not."""
+def _to_pixels(boxes: Array, picture: Image) -> Array:
+    """Returns boxes in pixels: (K, 4) xyxy, with swapped corners put in order."""
     corners = np.asarray(boxes, np.float64).reshape(-1, 4) * (picture.size * 2)
     corners = np.round(corners).astype(int)
     return np.hstack(
@@ -216,17 +214,17 @@ def _in_pixels(boxes: Array, picture: Image) -> Array:
     )
 
 
-def _write(
-    draw: PIL.ImageDraw.ImageDraw, picture: Image, place: Array, name: str, colour: str
+def _write_name(
+    draw: PIL.ImageDraw.ImageDraw, picture: Image, box: Array, name: str, colour: str
 ) -> None:
-    """Writes a name above a box; where there is no room, below; else inside."""
-    left, _, right, _ = draw.textbbox((0, 0), name, font_size=FONT)
-    width, height = right - left + 6, FONT + 5
-    x = min(max(int(place[0]) - 1, 0), max(picture.width - width, 0))
-    top, bottom = int(place[1]), int(place[3])
+    """Writes a name above a box; if there is no space, below it, or else inside."""
+    left, _, right, _ = draw.textbbox((0, 0), name, font_size=FONT_SIZE)
+    width, height = right - left + 6, FONT_SIZE + 5
+    x = min(max(int(box[0]) - 1, 0), max(picture.width - width, 0))
+    top, bottom = int(box[1]), int(box[3])
     below = bottom if bottom + height <= picture.height else max(top, 0)
     y = top - height if top >= height else below
     draw.rectangle((x, y, x + width, y + height), fill=colour, outline="black")
     grey = np.dot(PIL.ImageColor.getrgb(colour), (0.299, 0.587, 0.114))
     ink = "black" if grey > 110 else "white"
-    draw.text((x + 3 - left, y + 2), name, fill=ink, font_size=FONT)
+    draw.text((x + 3 - left, y + 2), name, fill=ink, font_size=FONT_SIZE)

@@ -1,7 +1,7 @@
-"""Pictures of what YOLOv1 is told and what it says, drawn on the image itself.
+"""Draws the targets and predictions of YOLOv1 on an image.
 
-Each function takes pixels (H, W, 3) uint8 RGB, or the picture that another function
-made of them, and returns a new picture of the same size.
+Each function accepts pixels, (H, W, 3) uint8 RGB, or a picture returned by another of
+them, and returns a new picture of the same size.
 """
 
 from collections.abc import Sequence
@@ -23,14 +23,14 @@ def truth(
     config: GridConfig,
     classes: Sequence[str] = (),
 ) -> Image:
-    """Returns what the network should say: objects, centres, the cells that own them.
+    """Returns the targets: objects, their centres, and the responsible grid cells.
 
     Args:
         image: pixels or picture
         boxes: (M, 4) xyxy, relative
         class_ids: (M,) ints
         config: S and C
-        classes (none): names in the order of their ids
+        classes (none): class names, in the order of their ids
 
     Source: paper section 2
     """
@@ -38,10 +38,10 @@ def truth(
     colours = [colour_of(one) for one in class_ids] or drawing.COLOURS
     picture = image
     if len(boxes):
-        told = grid.split_truth(grid.encode(boxes, np.asarray(class_ids), config))
-        owners = told.class_probs.argmax(axis=-1).ravel()
-        shades = [colour_of(class_id) for class_id in owners]
-        picture = drawing.with_cells(picture, told.object, shades)
+        targets = grid.split_targets(grid.encode(boxes, np.asarray(class_ids), config))
+        cell_classes = targets.class_probs.argmax(axis=-1).ravel()
+        cell_colours = [colour_of(class_id) for class_id in cell_classes]
+        picture = drawing.with_cells(picture, targets.object, cell_colours)
     picture = drawing.with_grid(picture, config.S)
     names = [classes[one] for one in class_ids] if len(classes) else ()
     return drawing.with_centres(
@@ -50,11 +50,11 @@ def truth(
 
 
 def objectness(image: Array | Image, cells: grid.Cells) -> Image:
-    """Returns how sure each cell is of an object: the best confidence of its boxes.
+    """Returns the objectness of each cell: the highest confidence of its boxes.
 
     Args:
         image: pixels or picture
-        cells: what the network says of it
+        cells: predictions of the image
     """
     confidence = np.asarray(cells.confidence)
     shaded = drawing.with_cells(image, confidence.max(axis=-1))
@@ -62,14 +62,14 @@ def objectness(image: Array | Image, cells: grid.Cells) -> Image:
 
 
 def cell_boxes(image: Array | Image, cells: grid.Cells, config: GridConfig) -> Image:
-    """Returns all S x S x B boxes; the surer one is, the thicker its edge.
+    """Returns all S x S x B boxes; the width of an edge shows the confidence.
 
     Args:
         image: pixels or picture
-        cells: what the network says of it
+        cells: predictions of the image
         config: S and B
 
-    Source: paper figure 2, above
+    Source: paper figure 2, top
     """
     corners = np.reshape(grid.predicted_xyxy(cells, config), (-1, 4))
     class_ids = np.repeat(np.argmax(cells.class_probs, axis=-1).ravel(), config.B)
@@ -79,14 +79,14 @@ def cell_boxes(image: Array | Image, cells: grid.Cells, config: GridConfig) -> I
 
 
 def class_map(image: Array | Image, cells: grid.Cells, config: GridConfig) -> Image:
-    """Returns the likeliest class of each cell; the likelier, the stronger its colour.
+    """Returns the most likely class of each cell; the opacity shows its probability.
 
     Args:
         image: pixels or picture
-        cells: what the network says of it
+        cells: predictions of the image
         config: S and C
 
-    Source: paper figure 2, below
+    Source: paper figure 2, bottom
     """
     probs = grid.predicted_class_probs(cells, config)
     colours = [colour_of(one) for one in np.argmax(probs, axis=-1).ravel()]
@@ -102,16 +102,16 @@ def detections(
     class_ids: Array,
     classes: Sequence[str],
 ) -> Image:
-    """Returns what was found, with classes and scores; the best lie on top.
+    """Returns detections with class names and scores; the best is drawn last.
 
     Args:
         image: pixels or picture
         boxes: (K, 4) xyxy, relative, best first
         scores: (K,)
         class_ids: (K,) ints
-        classes: names in the order of their ids
+        classes: class names, in the order of their ids
     """
-    said = zip(class_ids, scores, strict=True)
-    names = [f"{classes[one]} {score:.2f}" for one, score in said]
+    labelled = zip(class_ids, scores, strict=True)
+    names = [f"{classes[one]} {score:.2f}" for one, score in labelled]
     colours = [colour_of(one) for one in class_ids] or drawing.COLOURS
     return drawing.with_boxes(image, boxes[::-1], colours[::-1], names[::-1])

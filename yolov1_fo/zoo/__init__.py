@@ -1,8 +1,8 @@
-"""Our networks, and Darknet's released weights, in FiftyOne's model zoo.
+"""Our networks and the released Darknet weights in FiftyOne's model zoo.
 
-This folder is also a remote source of models: FiftyOne copies it into its own folder
-for models and runs this file there, as another module. So it imports yolov1_fo only
-inside of functions, where it may be missing, and no Keras before a model is fetched.
+This folder is also a remote model source: FiftyOne copies it into its own folder for
+models and imports this file there, as another module. So it imports yolov1_fo only in
+functions, where it may be missing, and never imports Keras.
 """
 
 import json
@@ -15,10 +15,10 @@ MANIFEST = Path(__file__).with_name("manifest.json")
 
 
 def register() -> None:
-    """Adds our models to this process's zoo, for `foz.load_zoo_model(name)`.
+    """Adds our models to the zoo of this process, for `foz.load_zoo_model(name)`.
 
-    For all processes, put the path of `yolov1_fo/zoo/manifest.json` in FiftyOne's
-    setting `model_zoo_manifest_paths`, or register this repository as a source:
+    For all processes, add the path of `yolov1_fo/zoo/manifest.json` to FiftyOne's
+    setting `model_zoo_manifest_paths`, or register this repository as a remote source:
     `foz.register_zoo_model_source(url)`.
     """
     paths = fo.config.model_zoo_manifest_paths or []
@@ -27,25 +27,25 @@ def register() -> None:
 
 
 def entries() -> dict[str, dict[str, Any]]:
-    """Returns what the zoo says of our models, by name."""
+    """Returns the manifest entries of our models by name."""
     models = json.loads(MANIFEST.read_text(encoding="utf-8"))["models"]
     return {model["base_name"]: model for model in models}
 
 
 def download_model(model_name: str, model_path: str) -> None:
-    """Fetches what a model of this source needs; FiftyOne asks for it.
+    """Downloads the weights of a model; called by FiftyOne.
 
-    What is fetched, and from where, says the installed yolov1_fo, not the manifest.
-    Untrained networks need nothing; weights of ImageNet come when one is built.
+    The installed yolov1_fo, not the manifest, determines the address. Untrained
+    networks need no download; ImageNet weights are loaded when a network is built.
 
     Args:
         model_name: in the manifest
-        model_path: of its weights
+        model_path: where to put the weights
 
     Raises:
         ImportError: if yolov1_fo is not installed
         OSError: if the site can't be reached
-        ValueError: if it gives something else
+        ValueError: if the site returns something else
     """
     try:
         from yolov1_fo.model import darknet_releases

@@ -1,29 +1,32 @@
-"""The commands of `yolov1-fo`, one a file; each has a parser and calls the library."""
+"""The commands of `yolov1-fo`, one per file: each adds a parser, and runs."""
 
 import argparse
+import textwrap
 from typing import Any
 
-MISTAKE, BUG, INTERRUPTED, TERMINATED = 2, 70, 130, 143
+ERROR, BUG, INTERRUPTED, TERMINATED = 2, 70, 130, 143
 """Exit codes."""
+WIDTH = 80
+"""Width of a description in `--help`."""
 
 
-def command(
+def add_command(
     commands: Any, name: str, run: Any, text: str, *, example: str = ""
 ) -> argparse.ArgumentParser:
-    """Returns the parser of a new command.
+    """Adds a command; returns its parser.
 
     Args:
         commands: argparse's subparsers
-        name: of the command
-        run: is called with the arguments; returns the exit code
-        text: what it does; its first sentence stands in the list of commands
-        example: how it is called
+        name: the command's name
+        run: function of the parsed arguments that returns the exit code
+        text: description; its first sentence is shown in the list of commands
+        example: an example of its use
     """
     first = text.split(". ")[0]
     parser = commands.add_parser(
         name,
         help=first[0].lower() + first[1:].rstrip("."),
-        description=text,
+        description=textwrap.fill(text, WIDTH),
         epilog=example and f"example:\n  {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

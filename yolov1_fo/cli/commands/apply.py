@@ -1,74 +1,80 @@
-"""yolov1-fo apply: write predictions."""
+"""yolov1-fo apply: write predictions to a field."""
 
 import argparse
 from typing import Any
 
-from yolov1_fo.cli.commands import command
+from yolov1_fo.cli.commands import add_command
 from yolov1_fo.cli.commands.dataset_options import add_collection, collection
-from yolov1_fo.networks.loading import load_tensorflow
+from yolov1_fo.networks.tensorflow_startup import load_tensorflow
 
 
 def add(commands: Any) -> None:
     """Adds the command."""
-    parser = command(
+    parser = add_command(
         commands,
         "apply",
         _run,
-        "Write what a model finds into a field. Files that can't be read are listed.",
+        "Write a model's predictions to a field. Unreadable files are listed.",
         example="yolov1-fo apply my-dataset my_run --label-field yolov1",
     )
     add_collection(parser)
     parser.add_argument(
         "model",
         metavar="MODEL",
-        help="a run of the dataset, a checkpoint's folder, or a model of the zoo",
+        help="run of the dataset, checkpoint folder, or name of a zoo model",
     )
     parser.add_argument(
         "--label-field",
         metavar="FIELD",
         default="predictions",
-        help="field that is written (%(default)s)",
+        help="field for the predictions (%(default)s)",
     )
     parser.add_argument(
         "--batch-size",
         type=int,
         metavar="N",
         default=16,
-        help="images a forward pass (%(default)s)",
+        help="batch size (%(default)s)",
     )
+    parser.add_argument(
+        "--skip-existing",
+        action="store_true",
+        help="skip samples that have a value in the field",
+    )
+    _add_model_options(parser)
+
+
+def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--confidence-thresh",
         type=float,
         metavar="X",
-        help="lowest score that is kept (0.01; higher ones falsify mAP)",
+        help="confidence threshold (0.01; a higher one lowers the mAP)",
     )
     parser.add_argument(
         "--iou-thresh",
         type=float,
         metavar="X",
-        help="boxes that overlap more are one object (0.5)",
+        help="IoU threshold of non-maximum suppression (0.5)",
     )
     parser.add_argument(
         "--classes",
         dest="filter_classes",
         nargs="+",
         metavar="NAME",
-        help="keep only these",
+        help="classes to detect (all)",
     )
     parser.add_argument(
         "--darknet",
         action="store_true",
         default=None,
-        help="resize, score and suppress as Darknet does",
+        help="resize, score and apply NMS as Darknet does",
     )
     parser.add_argument(
         "--precision",
         metavar="NAME",
-        help="float32, bfloat16, float16, or auto: bfloat16 where the device has units "
-        "for it (what the model was trained in)",
-    )
-    parser.add_argument(
-        "--skip-existing", action="store_true", help="leave alone what has the field"
+        help="float32, bfloat16, float16, or auto: bfloat16 on devices that support it "
+        "(as in training)",
     )
 
 
@@ -77,14 +83,17 @@ def _run(arguments: argparse.Namespace) -> int:
 
     samples = collection(arguments, arguments.tag)
     load_tensorflow()
-    from yolov1_fo.model.settings import SETTINGS
+    from yolov1_fo.datasets import fiftyone_private
+    from yolov1_fo.model.model_config import SETTINGS
 
     given = {
         name: getattr(arguments, name)
         for name in SETTINGS
         if getattr(arguments, name, None) is not None
     }
-    model = yolov1_fo.load_model(arguments.model, samples._root_dataset, **given)
+    model = yolov1_fo.load_model(
+        arguments.model, fiftyone_private.root_dataset(samples), **given
+    )
     faults = yolov1_fo.apply(
         samples,
         model,

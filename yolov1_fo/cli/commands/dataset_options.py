@@ -1,43 +1,43 @@
-"""The dataset, view and fields that commands work on."""
+"""Options that choose the dataset, view, tag and field of a command."""
 
 import argparse
 from typing import Any
 
-SAID = 20
-"""So many names are told of those that there are."""
+MAX_NAMES = 20
+"""Number of names that an error message lists."""
 
 
 def add_collection(parser: argparse.ArgumentParser, *, tags: bool = True) -> None:
-    """Adds the dataset, a saved view of it, and a tag."""
+    """Adds the options for dataset, saved view and tag."""
     parser.add_argument("dataset", metavar="DATASET", help="name of a FiftyOne dataset")
     parser.add_argument(
-        "--view", metavar="NAME", help="a saved view of it, in place of all samples"
+        "--view", metavar="NAME", help="saved view to use instead of all samples"
     )
     if tags:
         parser.add_argument(
-            "--tag", metavar="TAG", help="only samples with this tag, such as val"
+            "--tag", metavar="TAG", help="use only samples with this tag, such as val"
         )
 
 
 def add_gt_field(parser: argparse.ArgumentParser) -> None:
-    """Adds the field of the truth."""
+    """Adds the option for the ground truth field."""
     parser.add_argument(
         "--gt-field",
         metavar="FIELD",
         default="ground_truth",
-        help="field of Detections that is the truth (%(default)s)",
+        help="ground truth field of Detections (%(default)s)",
     )
 
 
 def collection(arguments: argparse.Namespace, tag: str | None = None) -> Any:
-    """Returns the samples that a command names.
+    """Returns the chosen samples.
 
     Args:
-        arguments: with what `add_collection` added
-        tag (None): that they must have
+        arguments: parsed arguments with the options of `add_collection`
+        tag (None): return only samples with this tag
 
     Raises:
-        ValueError: if there is no such dataset, view or sample
+        ValueError: if the dataset or view does not exist, or no sample has the tag
     """
     import fiftyone as fo
 
@@ -47,36 +47,39 @@ def collection(arguments: argparse.Namespace, tag: str | None = None) -> Any:
 
     connection.check()
     if not fo.dataset_exists(arguments.dataset):
-        known = fo.list_datasets()
+        names = fo.list_datasets()
         raise ValueError(
             f"dataset '{arguments.dataset}' does not exist"
-            f"{spelling.suggestion(arguments.dataset, known)}; there are: "
-            f"{_said(known)}"
+            f"{spelling.suggestion(arguments.dataset, names)}; existing datasets: "
+            f"{_join(names)}"
         )
     samples = dataset = fo.load_dataset(arguments.dataset)
     if arguments.view is not None:
         if not dataset.has_saved_view(arguments.view):
-            known = dataset.list_saved_views()
+            names = dataset.list_saved_views()
             raise ValueError(
                 f"view '{arguments.view}' is not on dataset '{dataset.name}'"
-                f"{spelling.suggestion(arguments.view, known)}; saved views: "
-                f"{_said(known)}"
+                f"{spelling.suggestion(arguments.view, names)}; saved views: "
+                f"{_join(names)}"
             )
         samples = dataset.load_saved_view(arguments.view)
     if tag is None:
         return samples
     tagged = samples.match_tags(tag)
     if not len(tagged):
-        known = samples.distinct("tags")
+        names = samples.distinct("tags")
         raise ValueError(
             f"no sample of {fo_samples.name(samples)} has tag '{tag}'"
-            f"{spelling.suggestion(tag, known)}; tags: {_said(known)}; see --help for "
-            "other ways to choose"
+            f"{spelling.suggestion(tag, names)}; tags: {_join(names)}; see --help for "
+            "other ways to choose samples"
         )
     return tagged
 
 
-def _said(names: list[str]) -> str:
-    """Returns names in a line that stays short."""
-    more = f" and {len(names) - SAID} more" if len(names) > SAID else ""
-    return ", ".join(names[:SAID]) + more or "none"
+def _join(names: list[str]) -> str:
+    """Returns the first names, joined by commas."""
+    more = len(names) - MAX_NAMES
+    return (
+        ", ".join(names[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
+        or "none"
+    )

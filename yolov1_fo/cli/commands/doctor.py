@@ -1,25 +1,25 @@
-"""yolov1-fo doctor: what is missing here."""
+"""yolov1-fo doctor: check the installation."""
 
 import argparse
 from typing import Any
 
-from yolov1_fo.cli.commands import command
+from yolov1_fo.cli.commands import add_command
 
 
 def add(commands: Any) -> None:
     """Adds the command."""
-    parser = command(
+    parser = add_command(
         commands,
         "doctor",
         _run,
-        "Look at what YOLOv1 needs here, and say what to do. Exit code 1 if something "
-        "is missing.",
+        "Check this machine and suggest remedies. The exit code is 1 if something "
+        "required is missing.",
     )
     parser.add_argument(
         "--clean",
         action="store_true",
-        help="delete the decoded images that trainings keep for the next one, and what "
-        "processes that were killed have left",
+        help="delete the cache of decoded images, and unfinished files of processes "
+        "that were killed",
     )
 
 
@@ -31,7 +31,6 @@ def _run(arguments: argparse.Namespace) -> int:
 
         for line in leftovers.clean():
             print(line)
-    checks = doctor.examine()
-    for check in checks:
-        print(check)
-    return 0 if all(check.state != doctor.BAD for check in checks) else 1
+    checks = doctor.run_checks()
+    print(doctor.table(checks))
+    return 1 if any(check.state == doctor.ERROR for check in checks) else 0

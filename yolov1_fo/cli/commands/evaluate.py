@@ -1,9 +1,9 @@
-"""yolov1-fo evaluate: measure predictions."""
+"""yolov1-fo evaluate: evaluate predictions."""
 
 import argparse
 from typing import Any
 
-from yolov1_fo.cli.commands import command
+from yolov1_fo.cli.commands import add_command
 from yolov1_fo.cli.commands.dataset_options import (
     add_collection,
     add_gt_field,
@@ -13,35 +13,36 @@ from yolov1_fo.cli.commands.dataset_options import (
 
 def add(commands: Any) -> None:
     """Adds the command."""
-    parser = command(
+    parser = add_command(
         commands,
         "evaluate",
         _run,
-        "Measure predictions against the truth. Prints VOC's and COCO's mAP by class.",
+        "Evaluate predictions against ground truth. Prints VOC and COCO mAP per class.",
         example="yolov1-fo evaluate my-dataset yolov1 --tag val --eval-key yolov1_val",
     )
     add_collection(parser)
     parser.add_argument(
-        "pred_field", metavar="PRED_FIELD", help="field of Detections that was applied"
+        "pred_field", metavar="PRED_FIELD", help="predictions field of Detections"
     )
     add_gt_field(parser)
     parser.add_argument(
-        "--eval-key", metavar="KEY", help="keep the evaluation under this name"
+        "--eval-key", metavar="KEY", help="store the evaluation under this key"
     )
     parser.add_argument(
         "--iou-thresh",
         type=float,
         metavar="X",
         default=0.5,
-        help="least overlap of a match (%(default)s)",
+        help="minimum IoU of a match (%(default)s)",
     )
     parser.add_argument(
-        "--classes", nargs="+", metavar="NAME", help="measure only these"
+        "--classes", nargs="+", metavar="NAME", help="classes to evaluate (all)"
     )
     parser.add_argument(
         "--inclusive-corners",
         action="store_true",
-        help="measure VOC's overlaps in pixels, both corners included, as its kit does",
+        help="compute the IoU of VOC in pixels with inclusive corners, as in its "
+        "development kit",
     )
 
 

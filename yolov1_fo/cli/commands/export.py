@@ -1,37 +1,35 @@
-"""yolov1-fo export: a model as a file for other programs."""
+"""yolov1-fo export: export a model to another format."""
 
 import argparse
 from typing import Any
 
-from yolov1_fo.cli.commands import command
+from yolov1_fo.cli.commands import add_command
 from yolov1_fo.cli.commands.dataset_options import collection
-from yolov1_fo.networks.loading import load_tensorflow
+from yolov1_fo.networks.tensorflow_startup import load_tensorflow
 
 
 def add(commands: Any) -> None:
     """Adds the command."""
-    parser = command(
+    parser = add_command(
         commands,
         "export",
         _run,
-        "Write a model as SavedModel, ONNX or LiteRT. What serves it reads its card, "
-        "PATH.json.",
+        "Export a model as SavedModel, ONNX or LiteRT. PATH.json holds the metadata "
+        "for serving it.",
         example="yolov1-fo export my_run --dataset my-dataset --format onnx "
         "--to yolov1.onnx",
     )
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="a checkpoint's folder, a run's folder or key, or a model of the zoo",
+        help="checkpoint folder, folder or key of a run, or name of a zoo model",
     )
-    parser.add_argument(
-        "--dataset", metavar="DATASET", help="that a run's key belongs to"
-    )
+    parser.add_argument("--dataset", metavar="DATASET", help="dataset of the run")
     parser.add_argument(
         "--format", metavar="NAME", required=True, help="saved_model, onnx or litert"
     )
     parser.add_argument(
-        "--to", metavar="PATH", required=True, help="the new file; must not exist"
+        "--to", metavar="PATH", required=True, help="path to write; must not exist"
     )
 
 

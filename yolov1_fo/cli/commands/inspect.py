@@ -1,9 +1,9 @@
-"""yolov1-fo inspect: what a training will lose."""
+"""yolov1-fo inspect: check a dataset before training."""
 
 import argparse
 from typing import Any
 
-from yolov1_fo.cli.commands import command
+from yolov1_fo.cli.commands import add_command
 from yolov1_fo.cli.commands.dataset_options import (
     add_collection,
     add_gt_field,
@@ -14,43 +14,43 @@ from yolov1_fo.config import TrainConfig
 
 def add(commands: Any) -> None:
     """Adds the command."""
-    parser = command(
+    parser = add_command(
         commands,
         "inspect",
         _run,
-        "Tell what a training will lose. Nothing is written unless it is asked for.",
+        "Check a dataset for problems before training. Nothing is written by default.",
         example="yolov1-fo inspect my-dataset --S 14",
     )
     add_collection(parser)
     add_gt_field(parser)
     for name, default, text in (
-        ("S", TrainConfig.S, "cells a side"),
-        ("image_size", TrainConfig.image_size, "of the network's input, in pixels"),
+        ("S", TrainConfig.S, "grid cells per side"),
+        ("image_size", TrainConfig.image_size, "side of the square input, in pixels"),
     ):
         parser.add_argument(
-            f"--{name}",
+            f"--{name.replace('_', '-')}",
             type=int,
             metavar="N",
             default=default,
             help=f"{text} (%(default)s)",
         )
     parser.add_argument(
-        "--files-only", action="store_true", help="look at the files, not at the boxes"
+        "--files-only", action="store_true", help="check files only, not boxes"
     )
     parser.add_argument(
         "--decode",
         action="store_true",
-        help="decode every file, to find damage in the middle too",
+        help="decode every file, to also find damage within files",
     )
     parser.add_argument(
         "--tag-findings",
         action="store_true",
-        help="tag the samples of each finding, as inspect:lost",
+        help="tag the samples of each finding, such as inspect:lost",
     )
     parser.add_argument(
         "--save-views",
         action="store_true",
-        help="save the samples of each finding as a view of that name",
+        help="save a view with the samples of each finding",
     )
 
 

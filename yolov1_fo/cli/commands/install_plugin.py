@@ -1,34 +1,34 @@
-"""yolov1-fo install-plugin: YOLOv1 in the App, in and out."""
+"""yolov1-fo install-plugin and uninstall-plugin."""
 
 import argparse
 from typing import Any
 
-from yolov1_fo.cli.commands import command
+from yolov1_fo.cli.commands import add_command
 
 
 def add(commands: Any) -> None:
     """Adds the commands `install-plugin` and `uninstall-plugin`."""
-    parser = command(
+    parser = add_command(
         commands,
         "install-plugin",
         _install,
-        "Put the plugin where the App finds it. It is a link, which changes with the "
-        "package; where links can't be made, a copy.",
+        "Install the plugin for the FiftyOne App. It is linked, so that it is updated "
+        "with the package, or copied where links can't be created.",
     )
-    parser.add_argument("--copy", action="store_true", help="a copy in any case")
-    command(
+    parser.add_argument("--copy", action="store_true", help="copy instead of linking")
+    add_command(
         commands,
         "uninstall-plugin",
         _uninstall,
-        "Take the plugin out of the App. The package and all runs stay.",
+        "Remove the plugin from the FiftyOne App. The package and all runs are kept.",
     )
 
 
 def _install(arguments: argparse.Namespace) -> int:
     from yolov1_fo.cli import plugin_links
 
-    made = plugin_links.install(copy=arguments.copy)
-    print(f"installed {made} of '{made.source}'; reload the App to see it")
+    plugin = plugin_links.install(copy=arguments.copy)
+    print(f"installed {plugin} of '{plugin.source}'; reload the App to see it")
     return 0
 
 

@@ -1,9 +1,9 @@
-"""yolov1-fo publish: the local model zoo, in and out."""
+"""yolov1-fo publish and unpublish: models in the local model zoo."""
 
 import argparse
 from typing import Any
 
-from yolov1_fo.cli.commands import command
+from yolov1_fo.cli.commands import add_command
 from yolov1_fo.cli.commands.dataset_options import collection
 
 
@@ -14,21 +14,19 @@ def add(commands: Any) -> None:
 
 
 def _add_publish(commands: Any) -> None:
-    parser = command(
+    parser = add_command(
         commands,
         "publish",
         _publish,
-        "Put a trained model into the local model zoo. foz.load_zoo_model(NAME) then "
-        "finds it anywhere.",
+        "Publish a trained model to the local model zoo. Load it with "
+        "foz.load_zoo_model(NAME).",
         example="yolov1-fo publish my_run vehicles --dataset my-dataset",
     )
     parser.add_argument(
-        "source", metavar="SOURCE", help="a checkpoint's folder, a run's folder or key"
+        "source", metavar="SOURCE", help="checkpoint folder, or folder or key of a run"
     )
-    parser.add_argument("name", metavar="NAME", help="in the zoo")
-    parser.add_argument(
-        "--dataset", metavar="DATASET", help="that a run's key belongs to"
-    )
+    parser.add_argument("name", metavar="NAME", help="name of the model in the zoo")
+    parser.add_argument("--dataset", metavar="DATASET", help="dataset of the run")
 
 
 def _publish(arguments: argparse.Namespace) -> int:
@@ -39,23 +37,23 @@ def _publish(arguments: argparse.Namespace) -> int:
         arguments.view = None
         dataset = collection(arguments)
     folder = yolov1_fo.publish(arguments.source, arguments.name, dataset)
-    print(f"published '{arguments.name}'; its card is {folder / 'README.md'}")
+    print(f"published '{arguments.name}'; model card: {folder / 'README.md'}")
     return 0
 
 
 def _add_unpublish(commands: Any) -> None:
-    parser = command(
+    parser = add_command(
         commands,
         "unpublish",
         _unpublish,
-        "Remove a published model from the local model zoo. The run stays.",
+        "Remove a published model from the local model zoo. The run is kept.",
     )
-    parser.add_argument("name", metavar="NAME", help="in the zoo")
+    parser.add_argument("name", metavar="NAME", help="name of the model in the zoo")
 
 
 def _unpublish(arguments: argparse.Namespace) -> int:
     import yolov1_fo
 
     yolov1_fo.unpublish(arguments.name)
-    print(f"'{arguments.name}' is gone from the zoo")
+    print(f"removed '{arguments.name}' from the zoo")
     return 0

@@ -1,4 +1,4 @@
-"""Settings as options of a command."""
+"""Command-line options for settings."""
 
 import argparse
 from typing import Any
@@ -7,13 +7,13 @@ from yolov1_fo.config import TrainConfig
 
 
 def add_setting(group: Any, field: str, text: str, default: Any = None) -> None:
-    """Adds a setting, absent unless it is given.
+    """Adds an option for a setting; it is absent from the result unless given.
 
     Args:
-        group: of a parser
-        field: of `TrainConfig`
-        text: what it is
-        default (None): of the command, if it is not that of `TrainConfig`
+        group: argument group of a parser
+        field: name of a field of `TrainConfig`
+        text: help text
+        default (None): default value to show, instead of that of `TrainConfig`
     """
     if default is None:
         default = getattr(TrainConfig, field)

@@ -1,34 +1,33 @@
-"""yolov1-fo train: train a network."""
+"""yolov1-fo train: train a detector."""
 
 import argparse
 from typing import Any
 
-from yolov1_fo.cli.commands import command
+from yolov1_fo.cli.commands import add_command
 from yolov1_fo.cli.commands.dataset_options import add_gt_field
-from yolov1_fo.cli.commands.training_options import add_learning, learn
+from yolov1_fo.cli.commands.training_options import add_training_options, run_training
 
 
 def add(commands: Any) -> None:
     """Adds the command."""
-    parser = command(
+    parser = add_command(
         commands,
         "train",
         _run,
-        "Train a network on a dataset. Nothing is exported; the run stands on the "
-        "dataset.",
+        "Train a detector on a FiftyOne dataset. The run is stored on the dataset.",
         example="yolov1-fo train my-dataset --network yolov1-efficientnet-lite0 "
         "--image-size 320 --S 20 \\\n      --epochs 30 --batch-size 8 --batch-norm "
         "--optimizer adam --learning-rate 1e-3 --schedule cosine",
     )
     parser.usage = "yolov1-fo train DATASET [options] [settings]"
-    add_learning(parser, add_gt_field)
+    add_training_options(parser, add_gt_field)
     parser.add_argument(
         "--weights",
         metavar="SOURCE",
-        help="start from a classifier: a run of pretrain, or Darknet's .weights",
+        help="pretrained weights: run of pretrain, or Darknet .weights file",
     )
 
 
 def _run(arguments: argparse.Namespace) -> int:
     field, weights = arguments.gt_field, arguments.weights
-    return learn(arguments, "train", gt_field=field, weights=weights)
+    return run_training(arguments, "train", gt_field=field, weights=weights)

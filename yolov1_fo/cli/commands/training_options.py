@@ -1,4 +1,4 @@
-"""What the commands share that train something."""
+"""Options shared by the commands that train."""
 
 import argparse
 from collections.abc import Callable
@@ -8,72 +8,82 @@ from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.cli.commands.dataset_options import add_collection, collection
 from yolov1_fo.cli.commands.setting_options import add_setting
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.networks.loading import load_tensorflow
+from yolov1_fo.networks.tensorflow_startup import load_tensorflow
 
 FIRST = (
     *("network", "image_size", "S", "B", "epochs", "batch_size", "optimizer"),
     *("learning_rate", "schedule", "rate_steps", "warmup_epochs", "batch_norm"),
 )
-"""Settings that a person decides first."""
+"""Settings listed first."""
 
 
-def add_learning(
+def add_training_options(
     parser: argparse.ArgumentParser,
     add_field: Callable[[argparse.ArgumentParser], None],
     **defaults: Any,
 ) -> None:
-    """Adds samples, splits, run and settings.
+    """Adds the options for samples, split, run and settings.
 
     Args:
-        parser: of a command
-        add_field: adds the field to learn from
-        **defaults: of settings, where the command has its own
+        parser: a command's parser
+        add_field: adds the option for the ground truth field
+        **defaults: defaults of settings that differ from `TrainConfig`
     """
     add_collection(parser, tags=False)
     add_field(parser)
-    parser.add_argument(
-        "--train-tag",
-        metavar="TAG",
-        default="train",
-        help="samples to learn from (%(default)s)",
-    )
-    parser.add_argument(
-        "--val-tag",
-        metavar="TAG",
-        default="val",
-        help="samples to measure on (%(default)s)",
-    )
-    parser.add_argument(
-        "--all", action="store_true", help="learn from all samples, whatever their tags"
-    )
-    parser.add_argument("--no-val", action="store_true", help="learn without measuring")
+    _add_split_options(parser)
     parser.add_argument("--run-key", metavar="KEY", help="name of the run")
     parser.add_argument(
-        "--resume", metavar="KEY", help="go on with a run, as if it had never stopped"
+        "--resume", metavar="KEY", help="resume this run where it stopped"
     )
     parser.add_argument(
-        "--classes", nargs="+", metavar="NAME", help="in the order of their ids"
+        "--classes",
+        nargs="+",
+        metavar="NAME",
+        help="class names, in the order of their ids",
     )
     parser.add_argument(
         "--devices",
         type=int,
         metavar="INT",
-        help="accelerators that share each batch (one)",
+        help="number of accelerators that share each batch (1)",
     )
     settings = parser.add_argument_group("settings", "the defaults are the paper's")
-    said = TrainConfig.describe()
-    said["network"] = f"one of {', '.join(NETWORKS)}"
-    for name in (*FIRST, *(name for name in said if name not in (*FIRST, "C"))):
-        add_setting(settings, name, said[name], defaults.get(name))
+    descriptions = TrainConfig.describe()
+    descriptions["network"] = f"one of {', '.join(NETWORKS)}"
+    others = (name for name in descriptions if name not in (*FIRST, "C"))
+    for name in (*FIRST, *others):
+        add_setting(settings, name, descriptions[name], defaults.get(name))
 
 
-def learn(arguments: argparse.Namespace, function: str, **more: Any) -> int:
-    """Trains, and says what came of it; returns the exit code.
+def _add_split_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--train-tag",
+        metavar="TAG",
+        default="train",
+        help="tag of the training split (%(default)s)",
+    )
+    parser.add_argument(
+        "--val-tag",
+        metavar="TAG",
+        default="val",
+        help="tag of the validation split (%(default)s)",
+    )
+    parser.add_argument(
+        "--all", action="store_true", help="train on all samples, regardless of tags"
+    )
+    parser.add_argument(
+        "--no-val", action="store_true", help="train without validation"
+    )
+
+
+def run_training(arguments: argparse.Namespace, function: str, **more: Any) -> int:
+    """Trains and prints the result; returns the exit code.
 
     Args:
-        arguments: with what `add_learning` added
-        function: public name of what trains
-        **more: that it is told beside samples, run and settings
+        arguments: parsed arguments with the options of `add_training_options`
+        function: name of the public function that trains
+        **more: other arguments of that function
     """
     import yolov1_fo
 

@@ -1,0 +1,81 @@
+"""Dataset values that forms need at every refresh, cached until the dataset changes."""
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from yolov1_fo.datasets import class_lists, fiftyone_private, output_fields
+from yolov1_fo.datasets import samples as fo_samples
+
+MAX_ENTRIES = 64
+"""Size of the cache; the oldest entries are dropped."""
+_cache: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+
+
+def tags(samples: Any) -> list[str]:
+    """Returns the tags of a dataset or view."""
+    return distinct(samples, "tags")
+
+
+def classes(samples: Any, field: str) -> list[str]:
+    """Returns the classes of a checked field of Detections.
+
+    Raises:
+        ValueError: if there are none
+    """
+    own, _ = class_lists.own_classes(samples, field)
+    labels = None if own else distinct(samples, f"{field}.detections.label")
+    return class_lists.classes_of(samples, field, labels or None)
+
+
+def distinct(samples: Any, path: str) -> list[str]:
+    """Returns the sorted values of a field of a dataset or view."""
+
+    def values() -> list[str]:
+        found = samples.distinct(path)
+        return sorted((value for value in found if value is not None), key=str)
+
+    return list(_cached(samples, ("distinct", path), values))
+
+
+def check_replaceable(samples: Any, field: str) -> None:
+    """Checks all samples for annotations that predictions would overwrite.
+
+    Args:
+        samples: a checked dataset or view
+        field: the field that predictions are written to
+
+    Raises:
+        ValueError: if the field holds annotations
+    """
+
+    def error() -> str:
+        try:
+            output_fields.predictions_field(samples, field)
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    exists = output_fields.predictions_field(samples, field, replaces=False).exists
+    if line := _cached(samples, ("replaceable", field, exists), error):
+        raise ValueError(line)
+
+
+def _cached(samples: Any, name: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
+    """Returns a value of a dataset or view; computes it if the dataset has changed."""
+    dataset = fiftyone_private.root_dataset(samples)
+    stages = json.dumps(fo_samples.stages(samples), sort_keys=True)
+    version = (len(dataset), dataset.max("last_modified_at") if len(dataset) else None)
+    key = (
+        dataset.name,
+        fiftyone_private.own_dataset(samples).name,
+        stages,
+        name,
+        version,
+    )
+    if key not in _cache:
+        _cache[key] = compute()
+        while len(_cache) > MAX_ENTRIES:
+            _cache.popitem(last=False)
+    return _cache[key]

@@ -1,0 +1,87 @@
+"""Runs on the command line."""
+
+import os
+import signal
+
+from tests.runs.made_runs import make_run
+from yolov1_fo.cli import fiftyone_checks, main
+from yolov1_fo.runs import folders, ownership, registry
+from yolov1_fo.training import callbacks
+
+
+def test_runs_are_listed_shown_and_deleted(painted, clone, capsys):
+    def output(*words, code=0):
+        assert main.main(["runs", *words]) == code
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return out if code == 0 else err
+
+    assert output("list", painted.name) == (
+        f"dataset '{painted.name}' has no training runs\n"
+    )
+    folder = make_run(painted, "one", status="running")  # its process was killed
+    (folder / "log.csv").write_text("epoch,loss,val_voc07\n1,2.5,\n2,1.5,0.25\n")
+    make_run(painted, "two")
+    lines = output("list", painted.name).splitlines()
+    assert lines[0].split() == [
+        *("run", "status", "network", "epochs", "best", "started", "folder")
+    ]
+    assert lines[2].split()[:3] == ["two", "finished", "yolov1"]
+    assert lines[3].split()[:2] == ["one", "failed"]
+    assert lines[3].endswith(str(folder))
+    shown = output("show", painted.name, "one")
+    for part in (
+        registry.INTERRUPTED,
+        "learning_rate",
+        "val_voc07",
+        "1.5000",
+        str(folder),
+    ):
+        assert part in shown
+
+    copy = clone()
+    assert "its files remain" in output("delete", copy.name, "one")
+    assert f"with its folder '{folder}'" in output("delete", painted.name, "one")
+    assert painted.reload() is None
+    assert painted.list_runs() == ["two"]
+    assert "run 'one' is not on dataset" in output(
+        "delete", painted.name, "one", code=2
+    )
+    assert "run 'one' is not on dataset" in output("show", painted.name, "one", code=2)
+    assert "dataset 'nowhere' does not exist" in output("list", "nowhere", code=2)
+
+
+def test_an_interrupted_training_prints_how_to_resume(
+    painted, micro, capsys, monkeypatch
+):
+    def interrupt(*_, **__):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(callbacks.EndOfEpoch, "on_epoch_end", interrupt)
+    words = [
+        "--network",
+        "micro",
+        "--image-size",
+        "32",
+        "--S",
+        "2",
+        "--batch-size",
+        "2",
+    ]
+    code = main.main(["train", painted.name, "--run-key", "one", *words])
+    assert code == 143
+    assert capsys.readouterr().err.startswith(
+        "yolov1-fo: run 'one' was stopped after epoch 0 of 135; resume it with "
+        "resume='one'"
+    )
+    painted.reload()
+    assert registry.status(painted, "one") == "stopped"
+
+
+def test_doctor_lists_orphaned_runs(painted):
+    folder = make_run(painted)
+    assert str(folder) not in str(list(fiftyone_checks.check_runs()))
+    painted.delete_run("one")
+    assert folder in ownership.orphans(folders.top_folder())
+    [check] = fiftyone_checks.check_runs()
+    assert str(folder.parent.parent) in str(check)

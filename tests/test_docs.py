@@ -1,0 +1,132 @@
+"""What the documentation names exists: files, modules, functions, links, layers."""
+
+import ast
+import importlib
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+import yolov1_fo
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted(
+    (ROOT / name).relative_to(ROOT).as_posix()
+    for name in (
+        *("README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
+        *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+    )
+)
+TOP = "yolov1_fo|plugin|tests|benchmarks|docs"
+
+
+def read(page: str) -> str:
+    return (ROOT / page).read_text()
+
+
+def prose(text: str) -> str:
+    """Returns a text without its code blocks."""
+    return re.sub(r"^(> )?```.*?^(> )?```", "", text, flags=re.S | re.M)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_paths_exist(page):
+    found = re.findall(rf"`((?:{TOP})/[\w./-]*)`", prose(read(page)))
+    assert not {path for path in found if not (ROOT / path).exists()}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_dotted_names_resolve(page):
+    names = set(re.findall(r"\byolov1_fo((?:\.[A-Za-z_]\w*)+)", read(page)))
+    assert not {name for name in names if not resolves(name)}
+
+
+def resolves(name: str) -> bool:
+    """Returns whether `.package.module.attribute` of the library exists."""
+    found, path = yolov1_fo, "yolov1_fo"
+    for part in name.removeprefix(".").split("."):
+        path = f"{path}.{part}"
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            try:
+                found = importlib.import_module(path)
+            except ModuleNotFoundError:
+                return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("name", "is_there"),
+    [
+        (".train", True),
+        (".grid.encode", True),
+        (".datasets.labels.to_xyxy", True),
+        (".evaluation", True),
+        (".gird.encode", False),
+        (".grid.decode", False),
+    ],
+)
+def test_a_wrong_name_is_noticed(name, is_there):
+    assert resolves(name) == is_there
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(read(page))):
+        if target.startswith(("http", "!")):
+            continue
+        path, _, anchor = target.partition("#")
+        there = (ROOT / page).parent / path if path else ROOT / page
+        assert there.exists(), target
+        if anchor:
+            assert anchor in anchors(there.read_text()), target
+
+
+def anchors(text: str) -> set[str]:
+    """Returns the anchors that GitHub gives the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", prose(text), re.M)
+    return {
+        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+        for heading in headings
+    }
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_python_blocks_are_python(page):
+    for code in re.findall(r"^```python\n(.*?)^```", read(page), re.S | re.M):
+        ast.parse(code)
+
+
+def test_every_page_is_linked_from_the_readme():
+    linked = set(re.findall(r"\((docs/[\w-]+\.md)\)", read("README.md")))
+    pages = {page for page in PAGES if page.startswith("docs/")}
+    assert pages - linked == {"docs/model-card.md"}  # linked from docs/models.md
+
+
+def test_the_layers_are_those_of_the_import_contract():
+    tables = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    [layers] = [
+        contract["layers"]
+        for contract in tables["importlinter"]["contracts"]
+        if contract["type"] == "layers"
+    ]
+    imports = read("docs/architecture.md").split("## Imports")[1]
+    [shown] = re.findall(r"^```\n(.*?)^```", imports, re.S | re.M)
+    assert shown.split("\n")[:-1] == layers
+
+
+def test_the_citation_has_the_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == yolov1_fo.__version__
+    assert citation["license"] == "Apache-2.0"
+
+
+def test_workflows_use_make_targets_that_exist():
+    targets = set(re.findall(r"^(\w[\w-]*):", (ROOT / "Makefile").read_text(), re.M))
+    workflow = (ROOT / ".github" / "workflows" / "test.yml").read_text()
+    used = re.findall(r"'(test[\w-]*)'", workflow)
+    assert used
+    assert set(used) <= targets

@@ -1,0 +1,101 @@
+"""Every use of FiftyOne's private names, each with the reason why it is needed.
+
+Other modules only use FiftyOne's public names.
+"""
+
+import atexit
+from typing import Any
+
+import bson
+import fiftyone as fo
+import fiftyone.core.odm.database as database
+
+
+def root_dataset(samples: Any) -> fo.Dataset:
+    """Returns the dataset of a view; loading it by name queries the database."""
+    return samples._root_dataset
+
+
+def own_dataset(samples: Any) -> fo.Dataset:
+    """Returns the dataset of a view's samples, which for frames is not public."""
+    return samples._dataset
+
+
+def all_frames(frames: Any) -> fo.DatasetView:
+    """Returns a frames view without its stages; views can only add stages."""
+    return frames._base_view
+
+
+def has_dynamic_groups(samples: Any) -> bool:
+    """Returns whether a view uses `group_by`; its `media_type` is that of slices."""
+    return bool(samples._is_dynamic_groups)
+
+
+def serialize_stages(view: fo.DatasetView) -> list[dict[str, Any]]:
+    """Returns the stages of a view; publicly they can only be saved."""
+    return view._serialize(include_uuids=False)
+
+
+def view_from_stages(
+    dataset: fo.Dataset, stages: list[dict[str, Any]]
+) -> fo.DatasetView:
+    """Returns the view of some stages; publicly only saved ones can be loaded."""
+    return fo.DatasetView._build(dataset, stages)
+
+
+def dataset_id(dataset: fo.Dataset) -> bson.ObjectId:
+    """Returns the id of a dataset in the database; only its name is public."""
+    return dataset._doc.id
+
+
+def loaded_field_names(dataset: fo.Dataset) -> set[str]:
+    """Returns the stored fields in memory; `get_field_schema` adds others."""
+    return {field.name for field in dataset._doc.sample_fields}
+
+
+def evaluation_document(dataset: fo.Dataset, eval_key: str) -> Any:
+    """Returns a stored evaluation; its public info omits whether it has results."""
+    return dataset._doc.evaluations[eval_key]
+
+
+def collection(dataset: fo.Dataset, *, of_frames: bool = False) -> Any:
+    """Returns the MongoDB collection; views only show fields of the schema."""
+    return dataset._frame_collection if of_frames else dataset._sample_collection
+
+
+def reload_sample_view(sample: Any, dataset: fo.Dataset) -> None:
+    """Reloads a sample of a view after a schema change; it has no `reload`."""
+    if type(sample._doc) is not dataset._sample_doc_cls:
+        raw = dataset._sample_collection.find_one({"_id": bson.ObjectId(sample.id)})
+        sample._doc = dataset._sample_dict_to_doc(raw)
+
+
+def delete_empty_sidebar_group(samples: Any, name: str) -> None:
+    """Deletes an evaluation's sidebar group, as FiftyOne's own methods do."""
+    samples._delete_empty_sidebar_group(name)
+
+
+def is_connected() -> bool:
+    """Returns whether a database client exists; `get_db_client` creates one."""
+    return database._client is not None
+
+
+def skip_exit_cleanup() -> None:
+    """Skips the deletion of datasets at exit, for which there is no setting."""
+    atexit.unregister(database._delete_non_persistent_datasets_if_allowed)
+
+
+def forget_zoo_model(name: str) -> None:
+    """Removes a model from the zoo's caches; only downloads do so publicly."""
+    import fiftyone.zoo.models as fozm
+
+    fozm._invalidate_zoo_models_manifest()
+    with_settings = f"({('name', name)!r}, "  # as FiftyOne spells its keys
+    for key in list(fozm._MODELS):
+        if key == name or key.startswith(with_settings):
+            fozm._MODELS.pop(key, None)
+
+
+def delegated_operation_id(ctx: Any) -> Any:
+    """Returns the id of a delegated operation, or None; there is no getter."""
+    return ctx._delegated_operation_id

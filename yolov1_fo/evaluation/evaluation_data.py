@@ -1,0 +1,188 @@
+"""Reading predictions and ground truth of a collection as arrays."""
+
+import logging
+import math
+import numbers
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from yolov1_fo.boxes import Array
+from yolov1_fo.datasets import annotations
+from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.decode import Detections
+from yolov1_fo.evaluation import average_precision, coco
+from yolov1_fo.evaluation.average_precision import Curve, GroundTruth
+from yolov1_fo.evaluation.coco import Sweep
+from yolov1_fo.evaluation.evaluated_field import EvaluatedField
+
+logger = logging.getLogger(__name__)
+
+MAX_LOWEST_CONFIDENCE = 0.05
+"""If the lowest confidence is higher, the field was thresholded, which lowers mAP."""
+
+
+class EvaluationData(NamedTuple):
+    """Predictions and ground truth, by image.
+
+    Attributes:
+        ids: of the samples
+        found: predictions in the order of the field, with clipped boxes; class ids from
+            `len(classes)` on are classes that are not evaluated
+        objects: ground truth, likewise
+        classes: names of the evaluated classes
+        labels: all names by class id, starting with `classes`
+        pred_field: the predictions
+        gt_field: the ground truth
+        border: 1 if boxes are in pixels and include both corners, else 0
+    """
+
+    ids: list[str]
+    found: list[Detections]
+    objects: list[GroundTruth]
+    classes: list[str]
+    labels: list[str]
+    pred_field: EvaluatedField
+    gt_field: EvaluatedField
+    border: float = 0.0
+
+    def labels_of(self, images: list[Detections] | list[GroundTruth]) -> set[str]:
+        """Returns the labels of `found` or `objects`."""
+        return {self.labels[x] for one in images for x in one.class_ids.tolist()}
+
+    def curves(self, iou_thresh: float) -> list[Curve]:
+        """Returns VOC's precision-recall curve of each class."""
+        return average_precision.curves(
+            self.found,
+            self.objects,
+            len(self.classes),
+            iou_thresh,
+            border=self.border,
+        )
+
+    def unclipped(self) -> tuple[list[Detections], list[GroundTruth]]:
+        """Returns predictions and ground truth with boxes as stored, as COCO uses."""
+        predicted, true = self.pred_field.unclipped, self.gt_field.unclipped
+        return (
+            [x._replace(boxes=b) for x, b in zip(self.found, predicted, strict=True)],
+            [x._replace(boxes=b) for x, b in zip(self.objects, true, strict=True)],
+        )
+
+    def sweep(self) -> Sweep:
+        """Returns COCO's precision and recall of each class."""
+        return coco.sweep(*self.unclipped(), len(self.classes))
+
+    def for_classes(self, classes: Sequence[str]) -> "EvaluationData":
+        """Returns the same data for other evaluated classes."""
+        names = list(dict.fromkeys([*classes, *self.labels]))
+        place = {name: number for number, name in enumerate(names)}
+        new_ids = np.array([place[name] for name in self.labels], int)
+        return self._replace(
+            found=[x._replace(class_ids=new_ids[x.class_ids]) for x in self.found],
+            objects=[x._replace(class_ids=new_ids[x.class_ids]) for x in self.objects],
+            classes=list(classes),
+            labels=names,
+        )
+
+
+def read(
+    samples: fo_samples.Samples,
+    pred_field: str,
+    gt_field: str,
+    classes: Sequence[str] = (),
+    *,
+    inclusive_corners: bool = False,
+) -> EvaluationData:
+    """Reads predictions and ground truth; warns about invalid boxes.
+
+    `difficult`, `iscrowd` and `IsGroupOf` mark difficult objects.
+
+    Args:
+        samples: a checked collection
+        pred_field: of Detections with confidences
+        gt_field: of Detections
+        classes (none): to evaluate
+        inclusive_corners (False): boxes in pixels that include both corners
+
+    Raises:
+        ValueError: if an object has no confidence, an image has no size where it is
+            needed, or all boxes are in pixels
+    """
+    predicted = annotations.read(samples, pred_field)
+    truth = annotations.read(samples, gt_field)
+    _check_confidences(samples, pred_field, predicted)
+    ones = np.ones((len(truth.ids), 4))
+    scales = _image_sizes(samples) if inclusive_corners else ones  # (N, 4)
+    class_ids = {name: class_id for class_id, name in enumerate(classes)}
+    predictions = EvaluatedField.read(samples, pred_field, predicted, class_ids)
+    objects = EvaluatedField.read(samples, gt_field, truth, class_ids)
+    scores = predictions.select(predicted.confidences)
+    difficult = objects.select(truth.ignored)
+    return EvaluationData(
+        ids=truth.ids,
+        found=[
+            Detections(boxes * scale, *rest)
+            for boxes, scale, *rest in zip(
+                predictions.boxes, scales, scores, predictions.class_ids, strict=True
+            )
+        ],
+        objects=[
+            GroundTruth(boxes * scale, ids, is_difficult.astype(bool))
+            for boxes, scale, ids, is_difficult in zip(
+                objects.boxes, scales, objects.class_ids, difficult, strict=True
+            )
+        ],
+        classes=list(classes),
+        labels=list(class_ids),
+        pred_field=predictions,
+        gt_field=objects,
+        border=float(inclusive_corners),
+    )
+
+
+def _check_confidences(
+    samples: fo_samples.Samples, pred_field: str, predicted: annotations.Records
+) -> None:
+    """Checks that each object has a confidence; warns if the field was thresholded.
+
+    Args:
+        samples: a checked collection
+        pred_field: of Detections
+        predicted: its records
+    """
+    lowest = math.inf
+    for path, row in zip(predicted.filepaths, predicted.confidences, strict=True):
+        for value in row:
+            if not isinstance(value, numbers.Real) or not math.isfinite(value):
+                what = (
+                    "objects without confidence"
+                    if value is None
+                    else f"a confidence that is not a number, {value!r} in '{path}'"
+                )
+                raise ValueError(
+                    f"pred_field '{pred_field}' on {fo_samples.name(samples)} has "
+                    f"{what}; AP needs a confidence for each object"
+                )
+            lowest = min(lowest, value)
+    if MAX_LOWEST_CONFIDENCE < lowest < math.inf:
+        logger.warning(
+            "the lowest confidence in '%s' is %.2f, so AP is too low; apply the model "
+            "with a confidence_thresh of about 0.01",
+            *(pred_field, lowest),
+        )
+
+
+def _image_sizes(samples: fo_samples.Samples) -> Array:
+    """Returns the width and height of each image twice: (N, 4), in pixels.
+
+    Raises:
+        ValueError: if a size is missing
+    """
+    sizes = samples.values(["metadata.width", "metadata.height"])
+    if any(length is None for lengths in sizes for length in lengths):
+        raise ValueError(
+            "inclusive_corners needs the image sizes; first call compute_metadata() on "
+            f"{fo_samples.name(samples)}"
+        )
+    return np.array([*sizes, *sizes], float).T

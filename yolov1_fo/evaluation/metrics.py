@@ -1,0 +1,107 @@
+"""The four metrics of an evaluation: computed, stored with it, and loaded."""
+
+import math
+from typing import Any
+
+from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.evaluation import average_precision, evaluation_data
+from yolov1_fo.evaluation.coco import Sweep
+from yolov1_fo.evaluation.evaluation_data import EvaluationData
+
+METRICS = ("voc07", "voc10", "ap50", "coco_map")
+"""Names of the metrics."""
+
+
+def per_class(
+    data: EvaluationData, sweep: Sweep, iou_thresh: float
+) -> dict[str, dict[str, float]]:
+    """Returns the metrics of each class, with its numbers of objects and detections.
+
+    Args:
+        data: predictions and ground truth
+        sweep: of the data
+        iou_thresh: minimum IoU of a true positive of VOC
+    """
+    curves = zip(data.classes, data.curves(iou_thresh), strict=True)
+    return {
+        name: {
+            "objects": curve.objects,
+            "detections": curve.detections,
+            "voc07": average_precision.voc07(curve),
+            "voc10": average_precision.voc10(curve),
+            "ap50": sweep.ap50(class_id),
+            "coco_map": sweep.ap(class_id),
+        }
+        for class_id, (name, curve) in enumerate(curves)
+    }
+
+
+def means(per_class: dict[str, dict[str, float]]) -> dict[str, float]:
+    """Returns the mean of each metric over the classes with objects."""
+    return {
+        key: average_precision.mean([row[key] for row in per_class.values()])
+        for key in METRICS
+    }
+
+
+def compute(samples: fo_samples.Samples, results: Any) -> dict[str, float | None]:
+    """Computes the metrics of an evaluation by FiftyOne.
+
+    Args:
+        samples: the evaluated samples
+        results: FiftyOne's
+
+    Returns:
+        by name of `METRICS`; None if no class has objects
+    """
+    config = results.config
+    names = [name for name in results.classes if name != results.missing]
+    data = evaluation_data.read(samples, config.pred_field, config.gt_field, names)
+    values = means(per_class(data, data.sweep(), config.iou or 0.5))
+    return {k: None if math.isnan(v) else v for k, v in values.items()}
+
+
+def custom_metrics(values: dict[str, float], iou_thresh: float) -> dict[str, Any]:
+    """Returns metrics in FiftyOne's form, to be shown by its Model Evaluation panel.
+
+    Args:
+        values: by name of `METRICS`, or some of them; FiftyOne computes coco_map itself
+        iou_thresh: of the VOC metrics
+    """
+    labels = {
+        "voc07": f"VOC07 mAP@{iou_thresh:g}",
+        "voc10": f"VOC10 mAP@{iou_thresh:g}",
+        "ap50": "COCO AP@0.5",
+    }
+    return {
+        f"yolov1_fo/{key}": {
+            "key": key,
+            "value": None if math.isnan(values[key]) else values[key],
+            "label": label,
+            "lower_is_better": False,
+        }
+        for key, label in labels.items()
+        if key in values
+    }
+
+
+def load(samples: fo_samples.Samples, eval_key: str) -> dict[str, float]:
+    """Loads the metrics that are stored with an evaluation of detections.
+
+    Args:
+        samples: a FiftyOne dataset or view
+        eval_key: name of the evaluation
+
+    Returns:
+        by name of `METRICS`; NaN for metrics that are not stored
+    """
+    results = samples.load_evaluation_results(eval_key)
+    custom = getattr(results, "custom_metrics", None) or {}
+    stored = {one["key"]: one["value"] for one in custom.values()}
+    if hasattr(results, "iou_threshs") and hasattr(results, "mAP"):  # COCO's
+        stored["coco_map"] = results.mAP()
+    values = {name: stored.get(name) for name in METRICS}
+    return {
+        name: math.nan if value is None or value < 0 else float(value)
+        for name, value in values.items()
+    }

@@ -1,0 +1,109 @@
+"""Runs a network on all images of a collection; reading and computing overlap."""
+
+import collections
+import itertools
+import logging
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Self
+
+import fiftyone.core.utils as fou
+import numpy as np
+
+from yolov1_fo import images
+from yolov1_fo.boxes import Array
+from yolov1_fo.config import arguments
+from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.images import ReadResult
+from yolov1_fo.model.yolov1_model import YOLOv1Model
+from yolov1_fo.pipeline import image_loading
+
+logger = logging.getLogger(__name__)
+
+BATCHES_AHEAD = 2
+"""Number of batches on the device while an earlier one is processed."""
+
+
+class PredictionPass:
+    """A pass over all images of a collection.
+
+    Within `with` it yields sample ids and the network's raw output, (N, outputs), while
+    the next batches are computed. At the end it logs the files with faults.
+
+    Args:
+        samples: a checked collection of images
+        model: from `load_model`
+        batch_size: images per forward pass
+        num_workers: threads that decode images; 0 means one per core
+        progress: as in FiftyOne
+        skip: ids of samples to skip
+
+    Attributes:
+        faults: unreadable and truncated image files, with what is wrong with each
+    """
+
+    def __init__(
+        self,
+        samples: fo_samples.Samples,
+        model: YOLOv1Model,
+        batch_size: int,
+        num_workers: int = 0,
+        progress: bool | Callable[..., Any] | None = None,
+        skip: Collection[str] = (),
+    ) -> None:
+        arguments.check_integer("batch_size", batch_size, 1)
+        self.model, self.batch_size, self.num_workers = model, batch_size, num_workers
+        ids, filepaths = samples.values(["id", "filepath"])
+        rows = [row for row, sample_id in enumerate(ids) if sample_id not in skip]
+        self.ids, self.filepaths = (
+            [values[row] for row in rows] for values in (ids, filepaths)
+        )
+        self.faults: dict[str, str] = {}
+        self.progress_bar = fou.ProgressBar(total=len(self.ids), progress=progress)
+
+    def __iter__(self) -> Iterator[tuple[list[str], Array]]:
+        results = image_loading.read_all(
+            self.filepaths,
+            self.model.image_size,
+            num_workers=self.num_workers,
+            ahead=4 * self.batch_size,
+            align_corners=self.model.config.darknet,
+            max_pixels=self.model.config.max_image_pixels,
+        )
+        rows = zip(self.ids, self.filepaths, results, strict=True)
+        return _predictions(self._batches(rows), self.model)
+
+    def __enter__(self) -> Self:
+        self.progress_bar.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.progress_bar.__exit__(*error)
+        for path, fault in self.faults.items():
+            logger.warning("%s", images.error_message(path, fault))
+
+    def _batches(
+        self, rows: Iterator[tuple[str, str, ReadResult]]
+    ) -> Iterator[tuple[list[str], Array]]:
+        """Yields sample ids and their pixels, (N, H, W, 3); collects faults."""
+        while batch := list(itertools.islice(rows, self.batch_size)):
+            self.faults |= {path: str(one.fault) for _, path, one in batch if one.fault}
+            pixels = {key: one.image for key, _, one in batch if one.image is not None}
+            if pixels:
+                yield list(pixels), np.stack(list(pixels.values()))
+            self.progress_bar.update(len(batch))
+
+
+def _predictions(
+    batches: Iterator[tuple[list[str], Array]], model: YOLOv1Model
+) -> Iterator[tuple[list[str], Array]]:
+    """Yields sample ids and the raw output, while the next batches are computed."""
+    pending: collections.deque[tuple[list[str], Future[Array]]] = collections.deque()
+    with ThreadPoolExecutor(1) as device:
+        for ids, pixels in batches:
+            pending.append((ids, device.submit(model.forward, pixels)))
+            if len(pending) > BATCHES_AHEAD:
+                ids, y_pred = pending.popleft()
+                yield ids, y_pred.result()
+        for ids, y_pred in pending:
+            yield ids, y_pred.result()

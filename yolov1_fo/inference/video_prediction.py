@@ -1,0 +1,103 @@
+"""Applies a model to all frames of videos."""
+
+import itertools
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import eta.core.video as etav
+import fiftyone.core.utils as fou
+
+from yolov1_fo import decode, images
+from yolov1_fo.boxes import Array
+from yolov1_fo.config import arguments
+from yolov1_fo.datasets import checks, labels, output_fields
+from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.model.yolov1_model import YOLOv1Model
+
+logger = logging.getLogger(__name__)
+
+
+def apply_to_videos(
+    samples: fo_samples.Samples,
+    model: YOLOv1Model,
+    label_field: str,
+    batch_size: int,
+    skip_existing: bool,
+    progress: bool | Callable[..., Any] | None,
+) -> dict[str, str]:
+    """Writes the model's detections to a field of the frames.
+
+    Args:
+        samples: a collection of videos
+        model: from `load_model`
+        label_field: created if it does not exist
+        batch_size: frames per forward pass
+        skip_existing: must be False
+        progress: as in FiftyOne
+
+    Returns:
+        videos that could not be read to their end, with what is wrong with each
+
+    Raises:
+        ValueError: if an argument is invalid
+    """
+    arguments.check_integer("batch_size", batch_size, 1)
+    checks.check_videos(samples)
+    if skip_existing:
+        raise ValueError("skip_existing is for images, not for videos")
+    output = output_fields.predictions_field(samples, label_field)
+    ids, filepaths = samples.values(["id", "filepath"])
+    faults = {}
+    with fou.ProgressBar(total=len(ids), progress=progress) as progress_bar:
+        for sample_id, path in zip(ids, filepaths, strict=True):
+            try:
+                frames = _detections(path, model, batch_size)
+            except OSError as error:
+                faults[path] = str(error)
+                logger.warning("'%s': %s", path, error)
+            else:
+                output.replace_frames(
+                    sample_id,
+                    (labels.to_document(*found, model.classes) for found in frames),
+                )
+            progress_bar.update()
+    return faults
+
+
+def _detections(
+    path: str, model: YOLOv1Model, batch_size: int
+) -> list[decode.Detections]:
+    """Returns the detections of each frame of a video.
+
+    Raises:
+        OSError: if it can't be read to its end
+    """
+    found: list[decode.Detections] = []
+    for frames in _frames(path, batch_size):
+        found += model.detected(model.forward(model.prepared(frames)))
+    return found
+
+
+def _frames(path: str, batch_size: int) -> Iterator[list[Array]]:
+    """Yields the frames of a video in batches.
+
+    Raises:
+        OSError: if it can't be read to its end
+    """
+    fault = images.path_fault(path)
+    if fault is not None:
+        raise OSError(fault)
+    count = 0
+    try:
+        with etav.FFmpegVideoReader(path) as reader:
+            frames = iter(reader)
+            while batch := list(itertools.islice(frames, batch_size)):
+                count += len(batch)
+                yield batch
+                if len(batch) < batch_size:
+                    break  # the reader fails when it is asked for more frames
+    except Exception as error:  # ffmpeg raises errors of many types
+        raise OSError(" ".join(str(error).split())) from error
+    if not count:
+        raise OSError("has no readable frames")

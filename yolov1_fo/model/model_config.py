@@ -1,0 +1,196 @@
+"""YOLOv1ModelConfig: the config from which FiftyOne builds a YOLOv1Model."""
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import fiftyone.core.config as foc
+import fiftyone.zoo.models as fozm
+
+from yolov1_fo.config import (
+    MAX_IMAGE_PIXELS,
+    PREDICTION_PRECISIONS,
+    arguments,
+    class_names,
+    spelling,
+)
+from yolov1_fo.model import darknet_releases
+
+SETTINGS = (
+    "confidence_thresh",
+    "iou_thresh",
+    "max_detections",
+    "class_agnostic",
+    "filter_classes",
+    "darknet",
+    "precision",
+    "max_image_pixels",
+)
+
+DEFAULTS = {
+    "confidence_thresh": 0.01,
+    "iou_thresh": 0.5,
+    "max_detections": 100,
+    "class_agnostic": False,
+    "darknet": False,
+    "max_image_pixels": MAX_IMAGE_PIXELS,
+}
+"""Values of the settings that can't be None."""
+_STRINGS = ("checkpoint_dir", "weights_path", "released", "precision")
+
+
+class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
+    """Config of a `YOLOv1Model`; FiftyOne changes it while it applies the model.
+
+    Args:
+        d: a dict with one of
+
+            checkpoint_dir: checkpoint folder
+            model_name: name of a model in FiftyOne's zoo
+            model_path: path of a checkpoint's `network.keras`, set by the zoo
+            settings: fields of `NetworkConfig`, for an untrained network; then also
+                classes (the 20 of VOC) and weights_path (None): a `.weights` file of
+                Darknet
+            released: name in `darknet_releases.RELEASES`; its weights are downloaded
+                unless weights_path is given
+
+        and optionally
+
+            confidence_thresh (0.01): lowest score that is kept; a correct mAP needs
+                low ones
+            iou_thresh (0.5): NMS IoU threshold
+            max_detections (100): number of detections per image that are kept
+            class_agnostic (False): NMS also between boxes of different classes
+            filter_classes (None): classes that are kept; None keeps all
+            darknet (False): resizes, scores, thresholds and suppresses as Darknet does
+            precision (None): of the computation: float32, bfloat16, float16 or auto,
+                which is bfloat16 where the device supports it; None is the precision of
+                the training
+            max_image_pixels (200 million): `yolov1_fo.apply` does not read images with
+                more pixels
+    """
+
+    __module__ = "yolov1_fo.model"  # as databases and files name it
+
+    model_name: str | None
+    model_path: str | None
+    checkpoint_dir: str | None
+    weights_path: str | None
+    released: str | None
+    precision: str | None
+
+    def __init__(self, d: dict[str, Any]) -> None:
+        self._check_types(d)
+        d = self.init(d)  # of FiftyOne; sets model_name and model_path
+        values = {**DEFAULTS, **{k: v for k, v in d.items() if v is not None}}
+        for name in _STRINGS:
+            setattr(self, name, values.get(name))
+        self.settings = values.get("settings")
+        classes = values.get("classes")
+        self.classes = None if classes is None else class_names.check(classes)
+        self.confidence_thresh = values["confidence_thresh"]
+        self.iou_thresh = values["iou_thresh"]
+        self.max_detections = values["max_detections"]
+        self.class_agnostic = values["class_agnostic"]
+        self.darknet = values["darknet"]
+        self.max_image_pixels = values["max_image_pixels"]
+        self._classes: list[str] | None = None
+        self.filter_classes = values.get("filter_classes")
+        for name in ("confidence_thresh", "iou_thresh"):
+            arguments.check_number(name, values[name], 0, 1)
+        arguments.check_integer("max_detections", self.max_detections, 1)
+        arguments.check_integer("max_image_pixels", self.max_image_pixels, 1)
+        if self.precision is not None:
+            spelling.check_choice("precision", self.precision, PREDICTION_PRECISIONS)
+
+    def _check_types(self, d: Any) -> None:
+        """Raises an error if a name is unknown or a value has the wrong type."""
+        if not isinstance(d, dict):
+            raise TypeError(f"the config of a model must be a dict, got {d!r}")
+        spelling.check_names("setting", d, self.attributes())
+        given = {name: value for name, value in d.items() if value is not None}
+        for name in [*_STRINGS, "model_name", "model_path"]:
+            if name in given:
+                arguments.check_string(name, given[name])
+        if "model_name" in given:
+            _check_model_name(given["model_name"])
+        for name in ("class_agnostic", "darknet"):
+            if name in given:
+                arguments.check_bool(name, given[name])
+        if not isinstance(given.get("settings", {}), dict):
+            raise TypeError(f"settings must be a dict, got {given['settings']!r}")
+
+    @property
+    def filter_classes(self) -> Collection[str] | None:
+        """Names of the classes that are kept; None keeps all.
+
+        Raises:
+            TypeError: if it is set to something else than strings
+            ValueError: if it is set to a class that the model does not have
+        """
+        return self._filter_classes
+
+    @filter_classes.setter
+    def filter_classes(self, wanted: Collection[str] | None) -> None:
+        if wanted is not None:
+            wanted = class_names.check(wanted, "filter_classes", ordered=False)
+            spelling.check_names(
+                "class", wanted, wanted if self._classes is None else self._classes
+            )
+        self._filter_classes = wanted
+
+    def set_classes(self, classes: list[str]) -> None:
+        """Sets the classes of the model, and checks `filter_classes` against them."""
+        self._classes = classes
+        self.filter_classes = self._filter_classes
+
+    def attributes(self) -> list[str]:
+        """Returns the names of the attributes that FiftyOne serializes."""
+        return [
+            *("checkpoint_dir", "model_name", "model_path"),
+            *("settings", "classes", "weights_path", "released"),
+            *SETTINGS,
+        ]
+
+    def resolve_release(self) -> None:
+        """Sets weights path and settings of `released`; downloads it if necessary.
+
+        Raises:
+            OSError: if it can't be downloaded
+            ValueError: if the file is not that release
+        """
+        if self.released is None:
+            return
+        if self.weights_path is None:
+            path = Path(self.model_path or darknet_releases.zoo_path(self.released))
+            if not path.is_file():
+                darknet_releases.fetch(self.released, path)
+            self.weights_path = os.fspath(path)
+        settings = darknet_releases.network_settings(self.released, self.weights_path)
+        self.settings = {**(self.settings or {}), **settings}
+
+    def checkpoint_folder(self) -> str | os.PathLike[str]:
+        """Returns the folder of the trained network.
+
+        Raises:
+            ValueError: if the config names none
+        """
+        if self.checkpoint_dir:
+            return self.checkpoint_dir
+        if self.model_name and not self.model_path:
+            self.model_path = fozm.download_zoo_model(self.model_name)[1]
+        if not self.model_path:
+            raise ValueError(
+                "a YOLOv1Model needs checkpoint_dir, model_name, model_path or settings"
+            )
+        return Path(self.model_path).parent
+
+
+def _check_model_name(name: str) -> None:
+    """Raises a ValueError unless the zoo has a model of that name."""
+    try:
+        fozm.get_zoo_model(name)
+    except ValueError:
+        near = spelling.suggestion(name, fozm.list_zoo_models())
+        raise ValueError(f"model_name {name!r} is not in the zoo{near}") from None

@@ -1,0 +1,46 @@
+"""The images of a split with their objects, before anything is decoded."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from yolov1_fo.config import MAX_IMAGE_PIXELS
+from yolov1_fo.pipeline import image_loading
+from yolov1_fo.pipeline.objects import Dropped, RaggedBoxes
+
+
+class Listing(NamedTuple):
+    """The images of a split and their objects.
+
+    Attributes:
+        ids: sample ids
+        filepaths: image files
+        objects: objects that are targets
+        ignored: objects that are neither targets nor, when detected, false positives
+        dropped: how many objects are not targets
+    """
+
+    ids: list[str]
+    filepaths: list[str]
+    objects: RaggedBoxes
+    ignored: RaggedBoxes
+    dropped: Dropped
+
+    def take(self, rows: Sequence[int]) -> "Listing":
+        """Returns the listing of some images, in the order of `rows`."""
+        return Listing(
+            [self.ids[row] for row in rows],
+            [self.filepaths[row] for row in rows],
+            self.objects.take(rows),
+            self.ignored.take(rows),
+            self.dropped,
+        )
+
+
+def split_readable(
+    listing: Listing, num_workers: int = 0, max_pixels: int = MAX_IMAGE_PIXELS
+) -> tuple[Listing, dict[str, str]]:
+    """Returns the readable images, and the fault of each unreadable file."""
+    paths = listing.filepaths
+    bad = image_loading.find_unreadable(paths, num_workers, max_pixels)
+    good = [row for row, path in enumerate(paths) if path not in bad]
+    return listing.take(good), bad

@@ -1,0 +1,118 @@
+"""Batches decoded from files as they are needed: mode `stream`."""
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from yolov1_fo import images
+from yolov1_fo.boxes import Array
+from yolov1_fo.config import MAX_IMAGE_PIXELS
+from yolov1_fo.pipeline import image_loading, tf_datasets
+from yolov1_fo.pipeline.batches import PREFETCH
+from yolov1_fo.pipeline.listing import Listing
+
+logger = logging.getLogger(__name__)
+
+
+def stream_batches(
+    listing: Listing,
+    rows: Callable[[], Iterator[int]],
+    *,
+    image_size: int,
+    batch_size: int,
+    width: int,
+    replace: bool = False,
+    drop_remainder: bool = True,
+    num_workers: int = 0,
+    failed: dict[str, str] | None = None,
+    max_pixels: int = MAX_IMAGE_PIXELS,
+) -> Any:
+    """Returns a `tf.data.Dataset` of batches, see `pipeline.batches`.
+
+    Args:
+        listing: files and objects
+        rows: returns an iterator over the rows of the listing to read
+        image_size: side of the images, in pixels
+        batch_size: images per batch
+        width: M of the batches' boxes
+        replace (False): reads the next readable file in place of an unreadable one, so
+            that all later batches stay the same; else the file is left out
+        drop_remainder (True): leaves out the last batch if it is not full
+        num_workers (0): threads that decode; 0 uses one per CPU core
+        failed (None): dictionary to which unreadable files and their faults are added
+        max_pixels (200 million): larger images are skipped before they are decoded
+    """
+    import tensorflow as tf
+
+    read_row = _reader(
+        listing.filepaths,
+        image_size,
+        replace,
+        {} if failed is None else failed,
+        max_pixels,
+    )
+
+    def read(row: Any) -> tuple[Any, Any, Any]:
+        types = (tf.int64, tf.uint8, tf.bool)
+        row, image, ok = tf.numpy_function(tf_datasets.weakly(read_row), [row], types)
+        image = tf.ensure_shape(image, (image_size, image_size, 3))
+        return tf.ensure_shape(row, ()), image, tf.ensure_shape(ok, ())
+
+    def padded(rows: Array) -> tuple[Array, Array]:
+        return listing.objects.padded(rows, width)
+
+    def with_objects(rows: Any, pixels: Any) -> dict[str, Any]:
+        types = (tf.float32, tf.int32)
+        boxes, class_ids = tf.numpy_function(tf_datasets.weakly(padded), [rows], types)
+        shape = pixels.shape[0], width
+        return {
+            "images": pixels,
+            "boxes": tf.ensure_shape(boxes, (*shape, 4)),
+            "class_ids": tf.ensure_shape(class_ids, shape),
+        }
+
+    batches = (
+        tf.data.Dataset.from_generator(
+            tf_datasets.weakly(rows), output_signature=tf.TensorSpec((), tf.int64)
+        )
+        .map(read, num_parallel_calls=image_loading.thread_count(num_workers))
+        .filter(lambda row, pixels, ok: ok)
+        .map(lambda row, pixels, ok: (row, pixels))
+        .batch(batch_size, drop_remainder=drop_remainder)
+        .map(with_objects)
+        .prefetch(PREFETCH)
+    )
+    batches = tf_datasets.without_autotune(batches)
+    return tf_datasets.keep_alive(batches, rows, read_row, padded)
+
+
+def _reader(
+    paths: list[str],
+    image_size: int,
+    replace: bool,
+    failed: dict[str, str],
+    max_pixels: int,
+) -> Callable[[int], tuple[int, Array, bool]]:
+    """Returns a function that reads the image of a row.
+
+    It returns the row that was read, its pixels, and whether it could be read.
+    """
+
+    def read_row(row: int) -> tuple[int, Array, bool]:
+        replacements = range(row + 1, row + len(paths)) if replace else ()
+        for candidate in (row, *replacements):
+            path = paths[candidate % len(paths)]
+            if path in failed:
+                continue
+            image, fault = image_loading.read(path, image_size, max_pixels=max_pixels)
+            if image is not None and fault is None:
+                return candidate % len(paths), image, True
+            logger.warning("skipped: %s", images.error_message(path, fault))
+            failed[path] = str(fault)
+        if replace:
+            raise ValueError("none of the images can be decoded")
+        return row, np.zeros((image_size, image_size, 3), np.uint8), False
+
+    return read_row

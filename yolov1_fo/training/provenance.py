@@ -1,0 +1,88 @@
+"""What a run records about its origin: settings, images, labels, versions, devices."""
+
+import importlib
+import logging
+import platform
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+import keras
+
+from yolov1_fo import __version__, hardware
+from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.runs import estimate, records
+from yolov1_fo.training.input_pipeline import InputPipeline
+from yolov1_fo.training.plan import Plan
+
+logger = logging.getLogger(__name__)
+
+
+def record(plan: Plan, source: InputPipeline) -> dict[str, Any]:
+    """Returns what a run stores at its start, as JSON.
+
+    Args:
+        plan: of the training
+        source: its input pipeline, which has found out which images are readable
+    """
+    train, val = source.listing, source.validator and source.validator.listing
+    backend = keras.backend.backend()
+    return {
+        "folder": str(plan.folder),
+        "classes": plan.classes,
+        "gt_field": plan.field,
+        "task": plan.task.name,
+        "weights": plan.weights and str(plan.weights),
+        "settings": asdict(plan.config),
+        "data": source.mode,
+        "device": estimate.device_name(accelerated=hardware.has_accelerator()),
+        "devices": source.devices.count,
+        "processes": source.devices.processes,
+        "images": len(train.ids),
+        "objects": len(train.objects.class_ids),
+        "dropped": train.dropped._asdict(),
+        "samples_digest": fo_samples.digest(train.ids),
+        "labels_digest": train.objects.digest(),
+        "val_images": len(val.ids) if val else 0,
+        "val_digest": fo_samples.digest(val.ids) if val else None,
+        "val_labels_digest": val.objects.digest() if val else None,
+        "skipped": len(source.skipped),
+        "versions": {
+            "yolov1-fo": __version__,
+            "python": platform.python_version(),
+            "keras": keras.__version__,
+            "backend": f"{backend} {importlib.import_module(backend).__version__}",
+            "fiftyone": version("fiftyone"),
+        },
+    }
+
+
+def check_same(plan: Plan, now: dict[str, Any]) -> None:
+    """Checks that a run is resumed with the images that it started with.
+
+    Args:
+        plan: of a run that is resumed
+        now: from `record`
+
+    Raises:
+        ValueError: if the images differ; other labels or versions are logged
+    """
+    then = records.info(plan.dataset, plan.run_key)
+    for argument, digest, images in (
+        ("samples", "samples_digest", "images"),
+        ("val_samples", "val_digest", "val_images"),
+    ):
+        if getattr(then, digest) != now[digest]:
+            raise ValueError(
+                f"{argument} must be those that run '{plan.run_key}' started with: "
+                f"{getattr(then, images)} readable images then, "
+                f"{now[images]} others now"
+            )
+    for what in ("labels_digest", "val_labels_digest", "versions"):
+        if getattr(then, what) != now[what]:
+            logger.warning(
+                "%s changed since run '%s' started; it is resumed, but its result will "
+                "differ from that of an uninterrupted training",
+                what.removesuffix("_digest").replace("_", " "),
+                plan.run_key,
+            )

@@ -1,0 +1,132 @@
+"""Measures a network on the validation split after an epoch."""
+
+import itertools
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+
+from yolov1_fo import decode, grid, loss
+from yolov1_fo.boxes import Array
+from yolov1_fo.config import TrainConfig
+from yolov1_fo.evaluation import average_precision
+from yolov1_fo.pipeline import image_loading
+from yolov1_fo.pipeline.listing import Listing
+from yolov1_fo.training.learner import class_shares
+
+
+class Validator:
+    """Measures loss and mAP of a detector on the validation split.
+
+    Args:
+        listing: readable files, and their objects
+        config: of the training
+        pixels (None): (N, H, W, 3) uint8; read from the files each time if None
+        failed (None): collects the files that can't be decoded, with the reason
+
+    Attributes:
+        metrics: names of the metrics; the second decides which epoch is best
+    """
+
+    metrics: tuple[str, ...] = ("val_loss", "val_voc07")
+
+    def __init__(
+        self,
+        listing: Listing,
+        config: TrainConfig,
+        pixels: Array | None = None,
+        failed: dict[str, str] | None = None,
+    ) -> None:
+        self.listing, self.config, self.pixels = listing, config, pixels
+        self.failed = {} if failed is None else failed
+
+    def __call__(self, network: keras.Model) -> dict[str, float]:
+        """Returns the loss and VOC07 mAP at IoU 0.5, as `val_loss` and `val_voc07`."""
+        config, objects = self.config, self.listing.objects
+        found: list[decode.Detections] = []
+        truth: list[average_precision.GroundTruth] = []
+        losses = []
+        width = max(objects.max_per_image(), 1)
+        for rows, pixels in self._batches():
+            boxes, class_ids = objects.padded(rows, width)
+            y_pred = network.predict_on_batch(pixels.astype(np.float32) / 255)
+            y_true = grid.encode(boxes, class_ids, config).astype(np.float32)
+            parts = loss.weighted(loss.terms(y_true, y_pred, config, config), config)
+            losses.append(keras.ops.convert_to_numpy(sum(parts[1:], parts[0])))
+            found += decode.detections(
+                y_pred,
+                config,
+                confidence_thresh=config.confidence_thresh,
+                iou_thresh=config.iou_thresh,
+                max_detections=100,
+            )
+            truth += [self._truth(row) for row in rows]
+        curves = average_precision.curves(found, truth, config.C)
+        mean_ap = average_precision.mean(
+            [average_precision.voc07(curve) for curve in curves]
+        )
+        return {
+            "val_loss": float(np.mean(np.concatenate(losses))),
+            "val_voc07": mean_ap,
+        }
+
+    def _truth(self, row: int) -> average_precision.GroundTruth:
+        parts = [self.listing.objects.of_image(row), self.listing.ignored.of_image(row)]
+        boxes, class_ids = (np.concatenate(part) for part in zip(*parts, strict=True))
+        difficult = np.arange(len(class_ids)) >= len(parts[0][1])
+        return average_precision.GroundTruth(boxes, class_ids, difficult)
+
+    def _batches(self) -> Iterator[tuple[list[int], Array]]:
+        """Yields rows and their pixels, without images that can't be decoded."""
+        size, paths = self.config.batch_size, self.listing.filepaths
+        if self.pixels is not None:
+            for start in range(0, len(paths), size):
+                rows = list(range(start, min(start + size, len(paths))))
+                yield rows, self.pixels[rows]
+            return
+        reads = image_loading.read_all(
+            paths,
+            self.config.image_size,
+            num_workers=self.config.num_workers,
+            max_pixels=self.config.max_image_pixels,
+        )
+        pairs = enumerate(reads)
+        while batch := list(itertools.islice(pairs, size)):
+            for row, read in batch:
+                if read.fault is not None:
+                    self.failed[paths[row]] = read.fault
+            good = [
+                (row, image)
+                for row, (image, fault) in batch
+                if image is not None and fault is None
+            ]
+            if good:
+                yield [row for row, _ in good], np.stack([image for _, image in good])
+
+
+class ClassifierValidator(Validator):
+    """Measures loss and accuracy of a classifier.
+
+    A prediction is correct if it is one of the labels of the image.
+    """
+
+    metrics = ("val_loss", "val_top1", "val_top5")
+
+    def __call__(self, network: keras.Model) -> dict[str, float]:
+        """Returns loss and accuracies, as `val_loss`, `val_top1`, `val_top5`."""
+        losses, hits = [], []
+        width = max(self.listing.objects.max_per_image(), 1)
+        for rows, pixels in self._batches():
+            _, class_ids = self.listing.objects.padded(rows, width)
+            logits = network.predict_on_batch(pixels.astype(np.float32) / 255)
+            shares = class_shares(class_ids, self.config.C)
+            errors = shares * keras.ops.log_softmax(logits, axis=-1)
+            losses.append(-keras.ops.convert_to_numpy(errors).sum(axis=-1))
+            ranked = np.argsort(-logits, axis=-1, kind="stable")[:, :5]
+            hits.append((ranked[..., None] == class_ids[:, None, :]).any(axis=-1))
+        hit = np.concatenate(hits)  # (N, 5)
+        return {
+            "val_loss": float(np.mean(np.concatenate(losses))),
+            "val_top1": float(hit[:, 0].mean()),
+            "val_top5": float(hit.any(axis=-1).mean()),
+        }
