@@ -22,7 +22,7 @@ from yolov1_fo.jobs import status
 from yolov1_fo.networks import build
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import checkpoint
-from yolov1_fo.training import loop, resume
+from yolov1_fo.training import resume
 from yolov1_fo.training.learner import build_learner
 
 NAME = "fuzzed"

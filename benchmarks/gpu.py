@@ -31,7 +31,7 @@ from yolov1_fo.datasets import error_lines
 from yolov1_fo.networks import costs
 from yolov1_fo.networks.predictor import Predictor
 from yolov1_fo.pipeline import batches, image_cache, shuffling
-from yolov1_fo.training import averaging, callbacks, learner, validation
+from yolov1_fo.training import averaging, learner, validation
 
 NETWORKS = ("fast-yolov1", "yolov1")
 BATCHES = (1, 4, 16, 64, 256)

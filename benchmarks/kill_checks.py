@@ -125,10 +125,7 @@ def weights(key: str) -> list[Any]:
 def after_training(mode: str) -> Iterator[str]:
     """The run goes on and ends with the bits of one that was left in peace."""
     samples = dataset()
-    if (
-        registry.exists(samples, KEY)
-        and records.info(samples, KEY).status == "running"
-    ):
+    if registry.exists(samples, KEY) and records.info(samples, KEY).status == "running":
         rows = {row.run_key: row.status for row in status.rows(samples)}
         if rows[KEY] == "running":
             yield "its run says that it is still running"

@@ -1,9 +1,10 @@
 """Trains in a process of its own, on devices that share each batch."""
-from yolov1_fo.training.learner import build_learner
 
 import json
 import os
 import sys
+
+from yolov1_fo.training.learner import build_learner
 
 
 def main(arguments: dict) -> None:
@@ -54,7 +55,6 @@ def notice() -> list[int]:
     import tensorflow as tf
 
     from yolov1_fo.config import TrainConfig
-    from yolov1_fo.training import loop
     from yolov1_fo.training.distribution import share
 
     config = TrainConfig(network="micro", image_size=32, S=2, C=2, batch_size=2)

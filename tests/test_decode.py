@@ -25,7 +25,7 @@ MIDDLE = (0.5, 0.5, 0.5, 0.5)  # mid-cell, a quarter of the image's width
 
 def test_score_is_confidence_times_class_probability():
     y = output([(0.9, 0.1), (0, 0), (0, 0), (0, 0)], [0.5, 0, 0, 0], [MIDDLE] * 4)
-    (found,) = decode.detections(y, CONFIG, **OPTIONS)
+    (found,) = decode.decode(y, CONFIG, **OPTIONS)
     np.testing.assert_allclose(found.scores, [0.45, 0.05], atol=1e-6)
     assert found.class_ids.tolist() == [0, 1]
     # the centre of cell (0, 0) is at 0.25
@@ -36,18 +36,18 @@ def test_score_is_confidence_times_class_probability():
 def test_darknet_drops_a_score_equal_to_the_threshold(darknet, count):
     y = output([(0.5, 0), (0, 0), (0, 0), (0, 0)], [0.5, 0, 0, 0], [MIDDLE] * 4)
     options = {**OPTIONS, "confidence_thresh": 0.25}  # 0.5 x 0.5, exactly
-    (found,) = decode.detections(y, CONFIG, **options, darknet=darknet)
+    (found,) = decode.decode(y, CONFIG, **options, darknet=darknet)
     assert len(found.scores) == count
 
 
 def test_two_negative_outputs_are_not_a_detection():
     y = output([(-0.9, 0.0)] * 4, [-0.9] * 4, [MIDDLE] * 4)
-    assert not len(decode.detections(y, CONFIG, **OPTIONS)[0].scores)
+    assert not len(decode.decode(y, CONFIG, **OPTIONS)[0].scores)
 
 
 def test_scores_and_boxes_stay_in_range():
     y = output([(1.7, 0)] * 4, [1.4] * 4, [(0.5, 0.5, 1.5, 0.5)] * 4)
-    (found,) = decode.detections(y, CONFIG, **OPTIONS)
+    (found,) = decode.decode(y, CONFIG, **OPTIONS)
     assert found.scores.max() == 1
     assert found.boxes.min() == 0
     assert found.boxes.max() == 1
@@ -56,18 +56,18 @@ def test_scores_and_boxes_stay_in_range():
 def test_score_equal_to_the_threshold_is_kept():
     y = output([(1, 0), (1, 0), (0, 0), (0, 0)], [0.5, 0.25, 0, 0], [MIDDLE] * 4)
     options = {**OPTIONS, "confidence_thresh": 0.5}
-    assert decode.detections(y, CONFIG, **options)[0].scores.tolist() == [0.5]
+    assert decode.decode(y, CONFIG, **options)[0].scores.tolist() == [0.5]
 
 
 def test_max_detections_keeps_the_best():
     y = output([(1, 0)] * 4, [0.2, 0.8, 0.4, 0.6], [MIDDLE] * 4)
-    (found,) = decode.detections(y, CONFIG, **{**OPTIONS, "max_detections": 2})
+    (found,) = decode.decode(y, CONFIG, **{**OPTIONS, "max_detections": 2})
     np.testing.assert_allclose(found.scores, [0.8, 0.6])
 
 
 def test_class_ids_filter_the_classes():
     y = output([(0.9, 0.8)] * 4, [1.0] * 4, [MIDDLE] * 4)
-    (found,) = decode.detections(y, CONFIG, **OPTIONS, class_ids=[1])
+    (found,) = decode.decode(y, CONFIG, **OPTIONS, class_ids=[1])
     assert set(found.class_ids.tolist()) == {1}
 
 
@@ -131,16 +131,16 @@ def test_nms_equals_a_simple_loop(seed, iou_thresh):
 def test_an_image_gives_the_same_detections_alone_and_in_a_batch(rng):
     config = GridConfig(S=4, B=2, C=3)
     y = rng.normal(0.3, 0.4, (5, grid.output_size(config)))
-    batch = decode.detections(y, config, **OPTIONS)
+    batch = decode.decode(y, config, **OPTIONS)
     for row, found in enumerate(batch):
-        (alone,) = decode.detections(y[row : row + 1], config, **OPTIONS)
+        (alone,) = decode.decode(y[row : row + 1], config, **OPTIONS)
         for a, b in zip(found, alone, strict=True):
             np.testing.assert_array_equal(a, b)
 
 
 def test_empty_batch():
     assert (
-        decode.detections(np.zeros((0, grid.output_size(CONFIG))), CONFIG, **OPTIONS)
+        decode.decode(np.zeros((0, grid.output_size(CONFIG))), CONFIG, **OPTIONS)
         == []
     )
 
@@ -157,24 +157,24 @@ EMPTY_BOXES = {
 @pytest.mark.parametrize("box", EMPTY_BOXES.values(), ids=EMPTY_BOXES)
 def test_boxes_without_area_in_the_image_are_dropped_except_by_darknet(box):
     y = output([(0.9, 0)] * 4, [1.0] * 4, [box, MIDDLE, MIDDLE, MIDDLE])
-    (found,) = decode.detections(y, CONFIG, **OPTIONS)
+    (found,) = decode.decode(y, CONFIG, **OPTIONS)
     assert len(found.scores) == 3
     assert boxes.area(found.boxes).min() > 0
-    (found,) = decode.detections(y, CONFIG, **OPTIONS, darknet=True)
+    (found,) = decode.decode(y, CONFIG, **OPTIONS, darknet=True)
     assert len(found.scores) == 4
 
 
 def test_boxes_of_negative_size_are_dropped():
     config = GridConfig(S=2, B=1, C=2, sqrt=False)
     y = output([(0.9, 0)] * 4, [1.0] * 4, [(0.5, 0.5, -0.5, 0.5), *[MIDDLE] * 3])
-    assert len(decode.detections(y, config, **OPTIONS)[0].scores) == 3
+    assert len(decode.decode(y, config, **OPTIONS)[0].scores) == 3
 
 
 def test_tiny_boxes_are_kept():
     y = output(
         [(0.9, 0)] * 4, [1.0] * 4, [(0.5, 0.5, 1e-3, 1e-3)] * 4
     )  # 1e-6 of the image
-    (found,) = decode.detections(y, CONFIG, **OPTIONS)
+    (found,) = decode.decode(y, CONFIG, **OPTIONS)
     assert len(found.scores) == 4
     assert boxes.area(found.boxes).min() > 0
 
@@ -189,7 +189,7 @@ def test_values_that_are_not_finite_are_not_detections(where, bad, darknet):
         np.tile(np.float32(MIDDLE), (1, 2, 2, 1, 1)),
     )
     getattr(cells, where)[0, 0, 0, ...] = bad
-    (found,) = decode.detections(grid.join(cells), CONFIG, **OPTIONS, darknet=darknet)
+    (found,) = decode.decode(grid.join(cells), CONFIG, **OPTIONS, darknet=darknet)
     assert np.isfinite(found.scores).all()
     assert np.isfinite(found.boxes).all()
     if not np.isfinite(bad) or where == "boxes":  # 1e30 squared overflows

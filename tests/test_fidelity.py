@@ -122,7 +122,7 @@ def test_detections_are_darknets(known, setting, confidence_thresh, iou_thresh):
         (numbers["raw_output"][None], 1e-8, 5e-5),
         (known.network(image), 1e-6, 1e-4),
     ):
-        [found] = decode.detections(
+        [found] = decode.decode(
             output, known.config, max_detections=1000, darknet=True, **options
         )
         ours = np.column_stack([found.class_ids, found.scores, found.boxes * size])

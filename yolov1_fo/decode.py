@@ -110,7 +110,7 @@ def non_max_suppression(
     return np.swapaxes(kept, 1, 2)
 
 
-def detections(
+def decode(
     y_pred: Array,
     config: GridConfig,
     *,

@@ -138,7 +138,7 @@ def find_fault(
     return TRUNCATED if complete is None else None
 
 
-def is_complete(path: str | os.PathLike[str]) -> bool:
+def is_whole(path: str | os.PathLike[str]) -> bool:
     """Returns whether `find_fault` finds nothing wrong with an image file.
 
     Args:

@@ -279,7 +279,7 @@ def test_validation_and_evaluate_return_the_same_map(painted, others, mark):
         )
     listing = examples.load(painted, "ground_truth", ["cat"])
     measured = validation.Validator(listing, config)(Perfect(listing, config))
-    found = decode.detections(
+    found = decode.decode(
         Perfect(listing, config).predict_on_batch(np.zeros((8, 1))),
         config,
         confidence_thresh=config.confidence_thresh,

@@ -83,7 +83,7 @@ def written(picture, path, options, change):
 def test_complete_files(picture, tmp_path, name):
     path, expected = written(picture, tmp_path / "a", *COMPLETE[name])
     assert images.find_fault(path) is None
-    assert images.is_complete(path)
+    assert images.is_whole(path)
     image, fault = images.decode(path)
     assert fault is None
     np.testing.assert_array_equal(image, expected)
@@ -138,7 +138,7 @@ TRUNCATED_FILES = {
 def test_truncated_files(picture, tmp_path, name):
     path, _ = written(picture, tmp_path / "a", *TRUNCATED_FILES[name])
     assert images.find_fault(path) == images.TRUNCATED
-    assert not images.is_complete(path)
+    assert not images.is_whole(path)
     assert images.decode(path).fault in (images.TRUNCATED, "can't be decoded")
 
 
@@ -194,12 +194,12 @@ def test_later_frames_are_ignored(picture, tmp_path):
 
 def test_is_complete_raises_for_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"image '.*a\.jpg' does not exist"):
-        images.is_complete(tmp_path / "a.jpg")
+        images.is_whole(tmp_path / "a.jpg")
 
 
 @pytest.mark.parametrize("content", [b"", b"0123456789"])
 def test_files_that_are_not_images_are_not_complete(tmp_path, content):
     (tmp_path / "a.jpg").write_bytes(content)
-    assert not images.is_complete(tmp_path / "a.jpg")
+    assert not images.is_whole(tmp_path / "a.jpg")
     with pytest.raises(FileNotFoundError, match="is a folder"):
-        images.is_complete(tmp_path)
+        images.is_whole(tmp_path)

@@ -153,7 +153,7 @@ def test_the_metadata_are_complete(checkpoint_dir, tmp_path):
         "exported": "onnx",
         "network": "yolov1",
         "input": "image: (N, 32, 32, 3) float32 RGB in [0, 1]",
-        "output": "(N, 108) float32, for decode.detections",  # 9 (2 + 5 2)
+        "output": "(N, 108) float32, for decode.decode",  # 9 (2 + 5 2)
         "image_size": 32,
         "grid": {"S": 3, "B": 2, "C": 2, "sqrt": True, "softmax": False},
         "classes": ["blue", "red"],
@@ -217,7 +217,7 @@ def test_every_runtime_finds_the_same_in_photographs(photographs, tmp_path):
         metadata = json.loads(exporting.metadata_path(path).read_text())
         run = served(path, format)
         y_pred = np.concatenate([run(pixels[i : i + 10]) for i in range(0, 50, 10)])
-        found = decode.detections(
+        found = decode.decode(
             y_pred,
             GridConfig(**metadata["grid"]),
             confidence_thresh=thresh,

@@ -386,7 +386,7 @@ def test_the_papers_network_trains_on_photographs(photographs, tmp_path):
     folder = checkpoint.resolve(tmp_path)
     y_pred = learner.network.predict_on_batch(pixels[:1].astype(np.float32) / 255)
     options = {"confidence_thresh": 0.001, "iou_thresh": 0.5, "max_detections": 100}
-    (found,) = decode.detections(y_pred, config, **options)
+    (found,) = decode.decode(y_pred, config, **options)
     assert len(found.scores)
     model = yolov1_fo.load_model(folder, **options)
     # the paper's 271.7 M, less the weights of 17 classes in each of 49 cells

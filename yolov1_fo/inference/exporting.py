@@ -1,6 +1,6 @@
 """Exports a model as SavedModel, ONNX or LiteRT, for use without Keras and FiftyOne.
 
-An export returns the raw output; `decode.detections` decodes it with NumPy only.
+An export returns the raw output; `decode.decode` decodes it with NumPy only.
 """
 
 import importlib.util
@@ -163,7 +163,7 @@ def _metadata(model: YOLOv1Model, format: str) -> dict[str, Any]:
         "network": model.metadata["settings"]["network"],
         "input": f"{formats.INPUT}: (N, {image_size}, {image_size}, 3) float32 RGB "
         "in [0, 1]",
-        "output": f"(N, {grid.output_size(model.grid)}) float32, for decode.detections",
+        "output": f"(N, {grid.output_size(model.grid)}) float32, for decode.decode",
         "image_size": image_size,
         "grid": asdict(model.grid),
         "classes": model.classes,

@@ -93,7 +93,7 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
 
     @property
     def precision(self) -> str | None:
-        """Precision of the computation, as in `Predictor`; None is that of the network."""
+        """Precision, as in `Predictor`; None is the network's own."""
         return None
 
     @property

@@ -192,7 +192,7 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
         Args:
             y_pred: (N, outputs) from `forward`
         """
-        return decode.detections(
+        return decode.decode(
             y_pred,
             self.grid,
             confidence_thresh=self.config.confidence_thresh or 0.0,

@@ -112,7 +112,7 @@ class HostBatches(keras.utils.PyDataset):
         return {"images": self.pixels[rows], "boxes": boxes, "class_ids": class_ids}
 
     def endless(self) -> Any:
-        """Returns an iterable for `fit`: on TensorFlow a `tf.data.Dataset`, else itself.
+        """Returns an iterable for `fit`: on TensorFlow a `tf.data.Dataset`, else self.
 
         On TensorFlow, Keras would wrap a PyDataset in an autotuned dataset, which ends
         late: see `tf_datasets.without_autotune`.

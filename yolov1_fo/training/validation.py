@@ -53,7 +53,7 @@ class Validator:
             y_true = grid.encode(boxes, class_ids, config).astype(np.float32)
             parts = loss.weighted(loss.terms(y_true, y_pred, config, config), config)
             losses.append(keras.ops.convert_to_numpy(sum(parts[1:], parts[0])))
-            found += decode.detections(
+            found += decode.decode(
                 y_pred,
                 config,
                 confidence_thresh=config.confidence_thresh,
