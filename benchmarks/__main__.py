@@ -1,9 +1,9 @@
-"""Measures speed and memory, beside others, and prints a table.
+"""Measures speed and memory, compared with other libraries, and prints a table.
 
     python -m benchmarks --photographs FOLDER --json benchmarks/results/speed.json
 
-Each part is a process of its own. Whoever is compared takes turns in one run; figures
-are medians, with half the interquartile range.
+Each part runs in a process of its own. Calls that are compared alternate; figures are
+medians, with half the interquartile range.
 """
 
 import argparse
@@ -29,25 +29,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photographs", type=Path, required=True)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--quick", action="store_true", help="small, to see it run")
-    parser.add_argument("--json", type=Path, help="where figures are written")
+    parser.add_argument(
+        "--quick", action="store_true", help="small inputs, to try the benchmark"
+    )
+    parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:
         measure(arguments.part, arguments.photographs, arguments.quick, arguments.json)
         return
-    said = {part: run(part, arguments) for part in arguments.only}
-    if arguments.json and arguments.json.exists():  # parts of an earlier run
-        said = json.loads(arguments.json.read_text()).get("parts", {}) | said
-    measuring.write(arguments.json, {"parts": said})
-    missed = [one for rows in said.values() for one in rows if one["holds"] is False]
+    parts = {part: run(part, arguments) for part in arguments.only}
+    if arguments.json and arguments.json.exists():  # keeps parts of an earlier run
+        parts = json.loads(arguments.json.read_text()).get("parts", {}) | parts
+    measuring.write(arguments.json, {"parts": parts})
+    missed = [one for rows in parts.values() for one in rows if one["holds"] is False]
     for one in missed:
         print(f"missed: {Figure(**{k: v for k, v in one.items() if k != 'holds'})}")
     sys.exit(bool(missed) and not arguments.quick)
 
 
 def run(part: str, arguments: argparse.Namespace) -> list[dict]:
-    """Returns the figures of a part, measured in a process of its own."""
+    """Returns the figures of a part, measured in a new process."""
     with tempfile.TemporaryDirectory() as folder:
         path, plugins = Path(folder) / "figures.json", Path(folder) / "plugins"
         plugins.mkdir()

@@ -1,4 +1,4 @@
-"""`apply_model` and `apply`, beside reading the files and the forward pass alone."""
+"""Speed of `apply_model` and `apply`, compared with reading and forward pass alone."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.model.yolov1_model import YOLOv1Model, YOLOv1ModelConfig
 from yolov1_fo.pipeline import image_loading
 
-BATCH, FOUND = 16, 10
+BATCH_SIZE, DETECTIONS = 16, 10
 CASES: dict[str, dict[str, Any]] = {
     "fast-yolov1": {"image_size": 448},
     "micro": {"image_size": 64, "S": 2},
@@ -24,7 +24,7 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
-    """Yields what each way costs by an image, and their ratios."""
+    """Yields images per second of each function, and ratios."""
     NETWORKS["micro"] = MICRO
     paths = sorted(str(path) for path in (photographs / "highway").rglob("*.jpg"))
     for name, settings in [("micro", CASES["micro"])] if quick else CASES.items():
@@ -41,11 +41,11 @@ def _case(
             {"settings": {"network": name, **settings}, "classes": list("abcde")}
         )
     )
-    seen = [
+    pixels = [
         one.image
-        for one in image_loading.read_all(paths[: 2 * BATCH], model.image_size)
+        for one in image_loading.read_all(paths[: 2 * BATCH_SIZE], model.image_size)
     ]
-    mean = _speak_up(model, np.stack(seen))
+    mean = _make_detections(model, np.stack(pixels))
     dataset = fo.Dataset()
     dataset.add_samples([fo.Sample(filepath=path) for path in paths], progress=False)
 
@@ -53,53 +53,57 @@ def _case(
         batch = []
         for one in image_loading.read_all(paths, model.image_size):
             batch.append(one.image)
-            if len(batch) == BATCH:
+            if len(batch) == BATCH_SIZE:
                 model.forward(np.stack(batch))
                 batch = []
 
-    times = measuring.in_turns(
+    times = measuring.alternate(
         {
             "reading and forward": read_and_forward,
             "apply_model": lambda: dataset.apply_model(
-                model, "theirs", batch_size=BATCH, progress=False
+                model, "apply_model", batch_size=BATCH_SIZE, progress=False
             ),
             "apply": lambda: yolov1_fo.apply(
-                dataset, model, "ours", batch_size=BATCH, progress=False
+                dataset, model, "apply", batch_size=BATCH_SIZE, progress=False
             ),
         },
         rounds,
     )
-    what = f"{name}, batch {BATCH}, {mean:.1f} detections an image"
-    for way, taken in times.items():
-        yield measuring.figure(f"{what}: {way}", len(paths) / taken, "images/s")
-    bare, theirs, ours = times.values()
+    what = f"{name}, batch {BATCH_SIZE}, {mean:.1f} detections per image"
+    for function, seconds in times.items():
+        rate = len(paths) / seconds
+        yield measuring.figure(f"{what}: {function}", rate, "images/s")
+    bare, apply_model, apply = times.values()
     is_micro = name == "micro"
-    for way, taken, target in (("apply_model", theirs, 1.25), ("apply", ours, 1.1)):
+    for function, seconds, target in (
+        ("apply_model", apply_model, 1.25),
+        ("apply", apply, 1.1),
+    ):
         yield measuring.figure(
-            f"{what}: {way} by reading and forward",
-            taken / bare,
+            f"{what}: time of {function} / reading and forward",
+            seconds / bare,
             target=None if is_micro else target,
             at_most=True,
         )
     yield measuring.figure(
-        f"{what}: speed of apply by apply_model",
-        theirs / ours,
+        f"{what}: speed of apply / apply_model",
+        apply_model / apply,
         target=1.5 if is_micro else None,
     )
     dataset.delete()
 
 
-def _speak_up(model: YOLOv1Model, seen: np.ndarray) -> float:
-    """Lets a network that has learned nothing find a few objects an image.
+def _make_detections(model: YOLOv1Model, pixels: np.ndarray) -> float:
+    """Makes an untrained network detect a few objects per image.
 
     Its class probabilities are scaled until that many boxes reach the threshold.
 
     Returns:
-        detections an image
+        detections per image
     """
-    y_pred = model.network.predict_on_batch(seen / np.float32(255))
+    y_pred = model.network.predict_on_batch(pixels / np.float32(255))
     _, scores = decode.boxes_and_scores(y_pred, model.grid)
-    reached = np.sort(scores[scores > 0])[-FOUND * len(seen) :][0]
+    reached = np.sort(scores[scores > 0])[-DETECTIONS * len(pixels) :][0]
     output = model.network.get_layer("output")
     kernel, bias = output.get_weights()
     probabilities = slice(model.grid.S**2 * model.grid.C)
@@ -107,4 +111,4 @@ def _speak_up(model: YOLOv1Model, seen: np.ndarray) -> float:
     kernel[:, probabilities] *= scale
     bias[probabilities] *= scale
     output.set_weights([kernel, bias])
-    return float(np.mean([len(one.detections) for one in model.predict_pixels(seen)]))
+    return float(np.mean([len(one.detections) for one in model.predict_pixels(pixels)]))

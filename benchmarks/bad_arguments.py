@@ -22,7 +22,7 @@ GOOD = ["blue", "red"]
 
 @contextlib.contextmanager
 def planned_only() -> Iterator[None]:
-    """Lets `train` end when all is checked, before anything is written."""
+    """Makes `train` end after its checks, before anything is written."""
     run = loop.run
     loop.run = lambda plan, *_, **__: plan  # type: ignore[assignment]
     try:
@@ -38,17 +38,17 @@ def _train(samples: Any, **arguments: Any) -> None:
 
 @contextlib.contextmanager
 def names() -> Iterator[Bad]:
-    """Gives what calls with bad names of fields, runs, evaluations and models."""
-    with _labelled() as (dataset, model, source):
-        before, kept = _fingerprint(dataset), {*dataset.get_field_schema()}
+    """Yields a maker of calls with bad names of fields, runs and models."""
+    with _predicted() as (dataset, model, source):
+        before, fields = _fingerprint(dataset), {*dataset.get_field_schema()}
 
         def checked(call: Call) -> None:
             try:
                 call()
             finally:
-                _clean(dataset, kept)
+                _clean(dataset, fields)
                 if _fingerprint(dataset) != before:
-                    raise AssertionError("what the dataset had has changed")
+                    raise AssertionError("the call has changed other data")
 
         def bad(rng: np.random.Generator) -> Call:
             calls = _calls(dataset, model, source, bad_name(rng))
@@ -58,40 +58,41 @@ def names() -> Iterator[Bad]:
 
 
 def _calls(dataset: fo.Dataset, model: Any, source: Any, name: Any) -> list[Call]:
-    """Returns each call that takes a name."""
+    """Returns all calls with a name as argument."""
 
     def publish() -> None:
         yolov1_fo.publish(source, name)
         yolov1_fo.unpublish(name)
 
     one = dataset.limit(1)
-    ours = yolov1_fo
     return [
-        lambda: ours.apply(one, model, name, progress=False),
-        lambda: ours.evaluate(one, name, progress=False),
-        lambda: ours.evaluate(one, "predictions", name, progress=False),
-        lambda: ours.evaluate(one, "predictions", eval_key=name or "_", progress=False),
-        lambda: ours.inspect(one, name),
-        lambda: ours.write_losses(one, model, field=name, progress=False),
-        lambda: ours.write_losses(one, model, gt_field=name, progress=False),
-        lambda: ours.write_objectness(one, model, name, progress=False),
-        lambda: ours.compare(dataset, name),
+        lambda: yolov1_fo.apply(one, model, name, progress=False),
+        lambda: yolov1_fo.evaluate(one, name, progress=False),
+        lambda: yolov1_fo.evaluate(one, "predictions", name, progress=False),
+        lambda: yolov1_fo.evaluate(
+            one, "predictions", eval_key=name or "_", progress=False
+        ),
+        lambda: yolov1_fo.inspect(one, name),
+        lambda: yolov1_fo.write_losses(one, model, field=name, progress=False),
+        lambda: yolov1_fo.write_losses(one, model, gt_field=name, progress=False),
+        lambda: yolov1_fo.write_objectness(one, model, name, progress=False),
+        lambda: yolov1_fo.compare(dataset, name),
         lambda: _train(one, run_key=name, batch_size=1),
         lambda: _train(one, gt_field=name, batch_size=1),
         lambda: _train(one, network=name, batch_size=1),
         lambda: _train(one, resume=name or "_", batch_size=1),
         lambda: _train(one, weights=name or "_", batch_size=1),
-        lambda: ours.load_model(name, dataset),
-        lambda: ours.load_model(name),
+        lambda: yolov1_fo.load_model(name, dataset),
+        lambda: yolov1_fo.load_model(name),
         lambda: deletion.delete_run(dataset, name),
-        lambda: ours.unpublish(name),
+        lambda: yolov1_fo.unpublish(name),
         publish,
     ]
 
 
 @contextlib.contextmanager
-def _labelled() -> Iterator[tuple[fo.Dataset, Any, Any]]:
-    """Gives a dataset with predictions and more, a model, and its checkpoint."""
+def _predicted() -> Iterator[tuple[fo.Dataset, Any, Any]]:
+    """Yields a dataset with predictions, a model, and its checkpoint."""
     dataset = sandbox.make_dataset()
     source = sandbox.home() / "fuzz" / "named"
     metadata = {"classes": GOOD, "settings": net_config().__dict__}
@@ -105,15 +106,15 @@ def _labelled() -> Iterator[tuple[fo.Dataset, Any, Any]]:
 
 
 def _fingerprint(dataset: fo.Dataset) -> list[Any]:
-    """Returns what no call with a bad name may change."""
+    """Returns the data that no call with a bad name may change."""
     paths = ("ground_truth.detections.bounding_box", "ground_truth.detections.label")
     return dataset.values([*paths, "notes", "filepath", "tags"])
 
 
-def _clean(dataset: fo.Dataset, kept: set[str]) -> None:
-    """Takes away what a name that was taken has made."""
+def _clean(dataset: fo.Dataset, fields: set[str]) -> None:
+    """Deletes the results of a call that accepted a name."""
     dataset.reload()
-    made = [name for name in dataset.get_field_schema() if name not in kept]
+    made = [name for name in dataset.get_field_schema() if name not in fields]
     if made:
         dataset.delete_sample_fields(made)
     for key in dataset.list_evaluations():
@@ -122,11 +123,11 @@ def _clean(dataset: fo.Dataset, kept: set[str]) -> None:
 
 @contextlib.contextmanager
 def settings() -> Iterator[Bad]:
-    """Gives what calls with bad settings."""
+    """Yields a maker of calls with bad settings."""
     good = {name: getattr(TrainConfig(C=2), name) for name in TrainConfig.names()}
     good = {**good, **sandbox.SETTINGS}
     del good["C"], good["progress"]
-    with _labelled() as (dataset, model, source):
+    with _predicted() as (dataset, model, source):
         of_load = _own(model.config.serialize())
         of_apply = {"batch_size": 16, "skip_existing": False, "num_workers": 0}
         of_evaluate = {"iou_thresh": 0.5, "inclusive_corners": False, "similar": None}
@@ -153,7 +154,7 @@ def settings() -> Iterator[Bad]:
             value = pick(rng, ODD)
             if isinstance(right[name], list | tuple) and rng.random() < 0.5:
                 value = mutate_json(rng, [[1, 0.1], [2, 0.01]])
-            if right in (good, of_load) and rng.random() < 0.1:  # they take any
+            if right in (good, of_load) and rng.random() < 0.1:  # accept any name
                 name = f"{name}_"
             return functools.partial(call, **{**right, name: value})
 
@@ -161,7 +162,7 @@ def settings() -> Iterator[Bad]:
 
 
 def _own(config: dict[str, Any]) -> dict[str, Any]:
-    """Returns those settings of a model that `load_model` takes."""
+    """Returns the settings of a model that `load_model` accepts."""
     from yolov1_fo.model.model_config import SETTINGS
 
     return {name: config[name] for name in SETTINGS}
@@ -169,22 +170,23 @@ def _own(config: dict[str, Any]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def class_lists() -> Iterator[Bad]:
-    """Gives what calls with bad lists of classes."""
-    with _labelled() as (dataset, _, source):
+    """Yields a maker of calls with bad lists of classes."""
+    with _predicted() as (dataset, _, source):
         one = dataset.limit(1)
-        ours = yolov1_fo
         calls = [
             lambda some: _train(dataset, classes=some),
-            lambda some: ours.evaluate(
+            lambda some: yolov1_fo.evaluate(
                 one, "predictions", classes=some, progress=False
             ),
-            lambda some: ours.inspect(one, classes=some),
-            lambda some: ours.load_model(source, filter_classes=some),
-            lambda some: ours.load_model("x.weights", network="micro", classes=some),
-            lambda some: ours.evaluate(
+            lambda some: yolov1_fo.inspect(one, classes=some),
+            lambda some: yolov1_fo.load_model(source, filter_classes=some),
+            lambda some: yolov1_fo.load_model(
+                "x.weights", network="micro", classes=some
+            ),
+            lambda some: yolov1_fo.evaluate(
                 one, "predictions", similar=some, progress=False
             ),
-            lambda some: ours.to_tf_dataset(dataset, classes=some, image_size=32),
+            lambda some: yolov1_fo.to_tf_dataset(dataset, classes=some, image_size=32),
         ]
 
         def bad(rng: np.random.Generator) -> Call:

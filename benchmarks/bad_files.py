@@ -25,17 +25,17 @@ from yolov1_fo.pipeline import image_loading
 
 Call = Callable[[], Any]
 Bad = Callable[[np.random.Generator], Call]
-"""Makes one bad input, and returns the call that takes it."""
+"""Makes one bad input, and returns a call with it."""
 
 
 def net_config() -> NetworkConfig:
-    """Returns the settings of the network that all files are of."""
+    """Returns the settings of the network in all files."""
     return NetworkConfig(network="micro", image_size=32, S=2, C=2, dropout=0.0)
 
 
 @contextlib.contextmanager
 def weights() -> Iterator[Bad]:
-    """Gives what makes bad `.weights` files."""
+    """Yields a maker of bad `.weights` files."""
     net = build.detector(net_config())
     path = folder() / "bad.weights"
     darknet_weights.write(path, net)
@@ -43,7 +43,7 @@ def weights() -> Iterator[Bad]:
 
     def bad(rng: np.random.Generator) -> Call:
         data = bytearray(mutate_bytes(rng, good))
-        if rng.random() < 0.3:  # as long as it should be, with numbers of any bits
+        if rng.random() < 0.3:  # of the right length, with random numbers
             data = bytearray(good)
             start = int(rng.integers(0, len(good) - 64))
             data[start : start + 64] = rng.bytes(64)
@@ -55,7 +55,7 @@ def weights() -> Iterator[Bad]:
 
 @contextlib.contextmanager
 def networks() -> Iterator[Bad]:
-    """Gives what makes bad `.keras` files."""
+    """Yields a maker of bad `.keras` files."""
     path = folder() / "bad.keras"
     build.detector(net_config()).save(path)
     good = path.read_bytes()
@@ -87,8 +87,8 @@ def mutate_file(rng: np.random.Generator, name: str, good: bytes) -> bytes:
 
 
 @contextlib.contextmanager
-def pictures() -> Iterator[Bad]:
-    """Gives what makes bad image files of many formats."""
+def image_files() -> Iterator[Bad]:
+    """Yields a maker of bad image files in many formats."""
     home = folder()
     picture = np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)
     good = {
@@ -100,13 +100,13 @@ def pictures() -> Iterator[Bad]:
         kind = pick(rng, list(good))
         path = home / f"bad.{kind}"
         path.write_bytes(mutate_bytes(rng, good[pick(rng, (kind, kind, "jpg"))]))
-        return functools.partial(_look, path)
+        return functools.partial(_read, path)
 
     with tensorflow_startup.hidden_stderr():
         yield bad
 
 
-def _look(path: Path) -> None:
+def _read(path: Path) -> None:
     """Reads a file as prediction and training do."""
     for fault in image_loading.find_unreadable([str(path)]).values():
         raise ValueError(fault)
@@ -114,7 +114,7 @@ def _look(path: Path) -> None:
 
 
 def folder() -> Path:
-    """Returns where bad files stand."""
-    made = sandbox.home() / "fuzz"
-    made.mkdir(exist_ok=True)
-    return made
+    """Returns the folder for bad files."""
+    path = sandbox.home() / "fuzz"
+    path.mkdir(exist_ok=True)
+    return path

@@ -1,4 +1,4 @@
-"""Bad labels in the database, where FiftyOne no longer checks them."""
+"""Bad labels in the database, after FiftyOne's own checks."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ import numpy as np
 
 import yolov1_fo
 from benchmarks import sandbox
-from benchmarks.attempts import TAKEN, Verdict, attempt
+from benchmarks.attempts import ACCEPTED, Verdict, attempt
 from benchmarks.bad_arguments import planned_only
 from benchmarks.mutating import ODD, pick
 
@@ -29,27 +29,27 @@ def _train(view: Any) -> None:
 
 CALLS: dict[str, Callable[[Any], Any]] = {
     "labels, evaluated": _evaluate,
-    "labels, inspected": lambda view: print(yolov1_fo.inspect(view), file=_Nowhere()),
+    "labels, inspected": lambda view: print(yolov1_fo.inspect(view), file=_NullFile()),
     "labels, trained on": _train,
 }
 
 
-class _Nowhere:
-    """Takes what is printed, so that a report's text is made too."""
+class _NullFile:
+    """Discards what is printed to it."""
 
     def write(self, text: str) -> None:
-        """Forgets it."""
+        """Discards the text."""
 
 
 def verdicts(kind: str, numbers: list[int], seed: int) -> Iterator[Verdict]:
     """Yields how a call ended for each bad label.
 
-    Labels that are all taken are tried in one call; others are told apart by halving.
+    Labels are tried in one call; if it is not accepted, in two halves, and so on.
 
     Args:
         kind: a key of `CALLS`
-        numbers: of the inputs, each of which is made from its number and the seed
-        seed: of all inputs
+        numbers: numbers of the inputs; each depends on its number and the seed
+        seed: seed of all inputs
     """
     dataset = sandbox.make_dataset(repeats=-(-BATCH // 8))
     dataset.delete_samples(dataset.skip(BATCH))
@@ -63,46 +63,46 @@ def verdicts(kind: str, numbers: list[int], seed: int) -> Iterator[Verdict]:
         rows = []
         for number, document in zip(part, documents, strict=False):
             rng = np.random.default_rng([seed, number])
-            made = _made(rng)
+            fields = _bad_fields(rng)
             dataset._sample_collection.update_one(
-                {"_id": document["_id"]}, {"$set": made}
+                {"_id": document["_id"]}, {"$set": fields}
             )
             rows.append(str(document["_id"]))
-        yield from _halved(dataset, rows, CALLS[kind])
+        yield from _bisect(dataset, rows, CALLS[kind])
     dataset.delete()
 
 
-def _halved(dataset: Any, rows: list[str], call: Callable[[Any], Any]) -> list[Verdict]:
+def _bisect(dataset: Any, rows: list[str], call: Callable[[Any], Any]) -> list[Verdict]:
     view = dataset.select(rows)
     verdict = attempt(lambda: call(view))
-    with contextlib.suppress(ValueError):  # there is none
+    with contextlib.suppress(ValueError):  # it does not exist
         dataset.delete_evaluation("fuzz")
-    if verdict.outcome == TAKEN or len(rows) == 1:
+    if verdict.outcome == ACCEPTED or len(rows) == 1:
         return [verdict] * len(rows)
     half = len(rows) // 2
     return [
-        *_halved(dataset, rows[:half], call),
-        *_halved(dataset, rows[half:], call),
+        *_bisect(dataset, rows[:half], call),
+        *_bisect(dataset, rows[half:], call),
     ]
 
 
-def _made(rng: np.random.Generator) -> dict[str, Any]:
-    """Returns both fields of a sample; one of them is bad."""
-    made = {field: _labels(rng) for field in FIELDS}
+def _bad_fields(rng: np.random.Generator) -> dict[str, Any]:
+    """Returns both fields of a sample, one of them bad."""
+    fields = {field: _labels(rng) for field in FIELDS}
     field = pick(rng, FIELDS)
-    detections = made[field]["detections"]
+    detections = fields[field]["detections"]
     bad = pick(rng, detections)
     way = int(rng.integers(12))
     if way == 0:
-        made[field] = pick(rng, (None, {"_cls": "Detections"}))
+        fields[field] = pick(rng, (None, {"_cls": "Detections"}))
     elif way == 1:
-        made[field]["detections"] = pick(rng, (None, []))
+        fields[field]["detections"] = pick(rng, (None, []))
     elif way == 2:
         del bad[pick(rng, ("label", "bounding_box", "confidence"))]
     else:
         place = pick(rng, PLACES)
         bad[place] = _box(rng) if place == "bounding_box" else _odd(rng)
-    return made
+    return fields
 
 
 def _labels(rng: np.random.Generator) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def _labels(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _box(rng: np.random.Generator) -> Any:
-    """Returns what hardly is a box."""
+    """Returns a bad box."""
     way = int(rng.integers(4))
     if way == 0:
         return _odd(rng)
@@ -137,7 +137,7 @@ def _box(rng: np.random.Generator) -> Any:
 
 
 def _odd(rng: np.random.Generator) -> Any:
-    """Returns what MongoDB can hold of `ODD`."""
+    """Returns one of `ODD` that MongoDB can store."""
     value = pick(rng, ODD)
     is_large = isinstance(value, int) and abs(value) >= 2**63
     return str(value) if is_large or value == {"$gt": 0} else value

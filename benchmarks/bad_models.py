@@ -1,4 +1,4 @@
-"""Bad folders of trained models: of runs, and published ones; and bad configs."""
+"""Bad folders of runs and published models, and bad model configs."""
 
 import contextlib
 import functools
@@ -26,12 +26,12 @@ from yolov1_fo.training import resume
 from yolov1_fo.training.learner import build_learner
 
 NAME = "fuzzed"
-"""Of a published model."""
+"""Name of a published model."""
 
 
 @contextlib.contextmanager
 def run_folders() -> Iterator[Bad]:
-    """Gives what makes bad folders of runs, and what reads them."""
+    """Yields a maker of bad run folders and of calls that read them."""
     dataset = sandbox.make_dataset()
     _stop_after_an_epoch(dataset)
     root = Path(dataset.get_run_info("stopped").config.folder)
@@ -44,18 +44,18 @@ def run_folders() -> Iterator[Bad]:
         yolov1_fo.publish(root, NAME)
         yolov1_fo.unpublish(NAME)
 
-    def go_on() -> None:
+    def resume_training() -> None:
         resume.load(checkpoint.read_pointer(root, "last") or root, learner)
 
     calls: list[Call] = [
-        functools.partial(_used, root),
-        *(publish, go_on, go_on, lambda: status.rows(dataset)),
+        functools.partial(_predict, root),
+        *(publish, resume_training, resume_training, lambda: status.rows(dataset)),
     ]
 
     def bad(rng: np.random.Generator) -> Call:
         shutil.rmtree(root)
         shutil.copytree(good, root)
-        _spoil(rng, root)
+        _damage(rng, root)
         return pick(rng, calls)
 
     yield bad
@@ -63,7 +63,7 @@ def run_folders() -> Iterator[Bad]:
 
 
 def _stop_after_an_epoch(dataset: fo.Dataset) -> None:
-    """Leaves a run that can go on, so that its folder has all that there can be."""
+    """Leaves a run that can be resumed, whose folder has all kinds of files."""
 
     def stop(epoch: int, metrics: dict[str, float]) -> None:
         raise KeyboardInterrupt
@@ -78,14 +78,14 @@ def _stop_after_an_epoch(dataset: fo.Dataset) -> None:
         )
 
 
-def _used(source: Any) -> None:
+def _predict(source: Any) -> None:
     """Loads a model and predicts with it."""
     model = yolov1_fo.load_model(source)
     model.predict(np.zeros((40, 50, 3), np.uint8))
 
 
-def _spoil(rng: np.random.Generator, root: Path) -> None:
-    """Changes one file somewhere in a folder, or puts something else in its place."""
+def _damage(rng: np.random.Generator, root: Path) -> None:
+    """Changes one file in a folder, or replaces it with something else."""
     files = sorted(path for path in root.rglob("*") if path.is_file())
     path = pick(rng, files)
     way = int(rng.integers(8))
@@ -109,7 +109,7 @@ def _spoil(rng: np.random.Generator, root: Path) -> None:
 
 @contextlib.contextmanager
 def manifests() -> Iterator[Bad]:
-    """Gives what makes bad published models, and what looks at them."""
+    """Yields a maker of bad published models and of calls that read them."""
     source = folder() / "checkpoint"
     net = build.detector(net_config())
     metadata = {"classes": ["blue", "red"], "settings": asdict(net_config())}
@@ -123,7 +123,7 @@ def manifests() -> Iterator[Bad]:
         yolov1_fo.publish(source, "another")
         yolov1_fo.unpublish("another")
 
-    calls = (_load_with_fiftyone, lambda: _used(NAME), publish, local_zoo.names)
+    calls = (_load_with_fiftyone, lambda: _predict(NAME), publish, local_zoo.names)
 
     def bad(rng: np.random.Generator) -> Call:
         shutil.rmtree(root)
@@ -132,7 +132,7 @@ def manifests() -> Iterator[Bad]:
             path = root / pick(rng, ("manifest.json", "run.json"))
             path.write_bytes(mutate_file(rng, path.name, path.read_bytes()))
         else:
-            _spoil(rng, root)
+            _damage(rng, root)
         return pick(rng, calls)
 
     yield bad
@@ -143,19 +143,19 @@ def _load_with_fiftyone() -> None:
     """Loads a published model as FiftyOne does it.
 
     Raises:
-        Theirs: where FiftyOne fails on a manifest before anything of ours is asked
+        FiftyOneError: if FiftyOne fails without calling this library
     """
     try:
         foz.load_zoo_model(NAME, cache=False)
     except Exception as error:
-        if attempts.is_ours(error):
+        if attempts.involves_library(error):
             raise
-        raise attempts.Theirs from error
+        raise attempts.FiftyOneError from error
 
 
 @contextlib.contextmanager
 def model_configs() -> Iterator[Bad]:
-    """Gives what makes bad configs of models, as a manifest or a database has them."""
+    """Yields a maker of bad model configs, as in a manifest or a database."""
     good = {
         "settings": {"network": "micro", "image_size": 32, "S": 2, "dropout": 0.0},
         "classes": ["blue", "red"],
@@ -170,9 +170,9 @@ def model_configs() -> Iterator[Bad]:
     others = ("checkpoint_dir", "weights_path", "released", "model_name", "model_path")
 
     def bad(rng: np.random.Generator) -> Call:
-        made = mutate_json(rng, good)
-        if isinstance(made, dict) and rng.random() < 0.2:
-            made[pick(rng, others)] = pick(rng, ODD)
-        return lambda: yolov1_fo.YOLOv1Model(yolov1_fo.YOLOv1ModelConfig(made))
+        config = mutate_json(rng, good)
+        if isinstance(config, dict) and rng.random() < 0.2:
+            config[pick(rng, others)] = pick(rng, ODD)
+        return lambda: yolov1_fo.YOLOv1Model(yolov1_fo.YOLOv1ModelConfig(config))
 
     yield bad

@@ -1,7 +1,7 @@
-"""Holds `yolov1_fo.runs.estimate` against trainings: seconds an epoch, peak memory.
+"""Compares `yolov1_fo.runs.estimate` with trainings: seconds per epoch, peak memory.
 
-Each training is a process of its own, on scenes of the quickstart, two epochs after the
-first, which compiles.
+Each training runs in a new process, on quickstart scenes. The first of three epochs,
+which includes compiling, is not counted.
 """
 
 import argparse
@@ -39,7 +39,7 @@ CASES: tuple[dict[str, Any], ...] = (
 
 
 def measure(case: dict[str, Any]) -> dict[str, Any]:
-    """Trains once; returns what was measured beside what was foreseen."""
+    """Trains once; returns what was measured and what was estimated."""
     settings = {"batch_size": 8, **case, "epochs": EPOCHS, "learning_rate": 1e-5}
     dataset = yolov1_fo.load_quickstart()
     config = TrainConfig(**{**settings, "C": 10})
@@ -70,7 +70,7 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--case", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--json", type=Path, help="where the figures are written")
+    parser.add_argument("--json", type=Path, help="file for the figures")
     arguments = parser.parse_args()
     if arguments.case is not None:
         print(json.dumps(measure(CASES[arguments.case])))
@@ -78,13 +78,13 @@ def main() -> None:
     rows = []
     for number, case in enumerate(CASES):
         command = [sys.executable, "-m", "benchmarks.estimate", "--case", str(number)]
-        said = subprocess.run(command, capture_output=True, text=True, check=True)
-        row = json.loads(said.stdout.splitlines()[-1])
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        row = json.loads(done.stdout.splitlines()[-1])
         rows.append(row)
         print(
             f"{case['network']}, {case['image_size']} px: {row['epoch_seconds']:.1f} s "
-            f"an epoch, {row['foreseen_epoch_seconds']:.1f} foreseen; "
-            f"{row['peak_gb']:.1f} GB, {row['foreseen_gb']:.1f} foreseen",
+            f"per epoch, {row['foreseen_epoch_seconds']:.1f} estimated; "
+            f"{row['peak_gb']:.1f} GB, {row['foreseen_gb']:.1f} estimated",
             flush=True,
         )
     measuring.write(arguments.json, {"trainings": rows})

@@ -1,8 +1,8 @@
-"""Trains on the fruit photographs, three seeds, and reports mAP on the test images.
+"""Trains on the fruit photographs with three seeds; reports mAP on the test split.
 
-240 training and 60 test photographs of apples, bananas and oranges, as VOC XML. Epochs,
-threshold and checkpoint are chosen on a tenth of the training images; the test images
-are read once a seed.
+240 training and 60 test photographs of apples, bananas and oranges, as VOC XML. The
+checkpoint is chosen on a tenth of the training images; the test split is evaluated once
+per seed.
 """
 
 import argparse
@@ -39,7 +39,7 @@ SETTINGS: dict[str, Any] = {
 def load(folder: Path) -> fo.Dataset:
     """Returns the photographs, tagged train and test.
 
-    Boxes are divided by the size that an image has: 37 annotation files state another.
+    Boxes are divided by the size of the image file; 37 annotation files state another.
     """
     dataset = fo.Dataset()
     samples = []
@@ -69,9 +69,9 @@ def load(folder: Path) -> fo.Dataset:
 
 
 def run(folder: Path, seed: int, **settings: Any) -> dict[str, Any]:
-    """Trains once and reads the test images once."""
+    """Trains once and evaluates the test split once."""
     dataset = load(folder)
-    train, val = measuring.put_aside(dataset.match_tags("train"))
+    train, val = measuring.split_off_validation(dataset.match_tags("train"))
     test = dataset.match_tags("test")
     row = measuring.run(train, val, test, seed=seed, **{**SETTINGS, **settings})
     dataset.delete()
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--photographs", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="*", default=SEEDS)
     parser.add_argument("--epochs", type=int, default=SETTINGS["epochs"])
-    parser.add_argument("--json", type=Path, help="where the figures are written")
+    parser.add_argument("--json", type=Path, help="file for the figures")
     arguments = parser.parse_args()
     logging.getLogger("yolov1_fo").addHandler(logging.StreamHandler())
     rows = [

@@ -1,9 +1,9 @@
-"""Thousands of bad inputs, each of which must end in success or one clear error line.
+"""Tries thousands of bad inputs; each must end in success or a one-line error.
 
     python -m benchmarks.fuzz --json benchmarks/results/fuzz.json
 
-Each input is made from its kind, its number and a seed, so that one alone can be made
-again: --only names --numbers 123.
+Each input depends on its kind, its number and a seed, so that it can be repeated alone:
+--only names --numbers 123.
 """
 
 import argparse
@@ -26,18 +26,18 @@ from benchmarks import (
     measuring,
     sandbox,
 )
-from benchmarks.attempts import FAULTS, PACKAGE, SECONDS, Verdict, attempt
+from benchmarks.attempts import FAULTS, MAX_SECONDS, PACKAGE, Verdict, attempt
 
 SEED = 16
-SHOWN = 5
-"""So many faults of a kind are printed, each from another place."""
-MADE = {
+MAX_SHOWN = 5
+"""Faults that are printed of each kind, from different places."""
+MAKERS = {
     "weights files": bad_files.weights,
     "network files": bad_files.networks,
     "run folders": bad_models.run_folders,
     "published models": bad_models.manifests,
     "model configs": bad_models.model_configs,
-    "images": bad_files.pictures,
+    "images": bad_files.image_files,
     "names": bad_arguments.names,
     "settings": bad_arguments.settings,
     "class lists": bad_arguments.class_lists,
@@ -54,14 +54,14 @@ COUNTS = {
     "class lists": 600,
     **dict.fromkeys(bad_labels.CALLS, 500),
 }
-"""How many inputs there are of each kind."""
+"""Number of inputs of each kind."""
 
 
 HOMES = {
-    # What `find_bad` says of a file is no error yet; the bench makes it one.
+    # The benchmark raises the faults that `find_unreadable` returns.
     "images": (PACKAGE, Path(bad_files.__file__).parent),
 }
-"""Whose checks may refuse, where it is not ours alone."""
+"""Packages that may refuse, if other than the library."""
 
 
 def verdicts(kind: str, numbers: list[int]) -> Iterator[Verdict]:
@@ -69,23 +69,23 @@ def verdicts(kind: str, numbers: list[int]) -> Iterator[Verdict]:
 
     Args:
         kind: a key of `COUNTS`
-        numbers: of the inputs
+        numbers: numbers of the inputs
     """
     seed = SEED + zlib.crc32(kind.encode())
     if kind in bad_labels.CALLS:
         yield from bad_labels.verdicts(kind, numbers, seed)
         return
     homes = HOMES.get(kind, (PACKAGE,))
-    with MADE[kind]() as bad:
+    with MAKERS[kind]() as bad:
         for number in numbers:
-            faulthandler.dump_traceback_later(10 * SECONDS, exit=True)
+            faulthandler.dump_traceback_later(10 * MAX_SECONDS, exit=True)
             call = bad(np.random.default_rng([seed, number]))
             yield attempt(call, homes)
     faulthandler.cancel_dump_traceback_later()
 
 
 def count(kind: str, numbers: list[int]) -> dict[str, Any]:
-    """Returns how many inputs of a kind ended how, and the faults among them."""
+    """Returns the number of inputs by outcome, and the faults."""
     start = time.monotonic()
     outcomes: collections.Counter[str] = collections.Counter()
     faults = []
@@ -102,24 +102,26 @@ def count(kind: str, numbers: list[int]) -> dict[str, Any]:
 
 
 def line(kind: str, counted: dict[str, Any]) -> str:
-    """Returns what became of a kind of inputs, in one line."""
-    said = ", ".join(f"{n} {outcome}" for outcome, n in counted["outcomes"].items())
-    return f"{kind}: {counted['inputs']} inputs, {said}; {counted['seconds']:.0f} s"
+    """Returns the outcomes of a kind of input in one line."""
+    outcomes = ", ".join(f"{n} {outcome}" for outcome, n in counted["outcomes"].items())
+    return f"{kind}: {counted['inputs']} inputs, {outcomes}; {counted['seconds']:.0f} s"
 
 
 def show(faults: list[dict[str, Any]]) -> None:
-    """Prints the first fault of each place."""
-    places = {one["said"].partition(": ")[0]: one for one in reversed(faults)}
-    for one in list(places.values())[::-1][:SHOWN]:
-        print(f"    {one['outcome']}, number {one['number']}: {one['said']}")
+    """Prints the first fault from each place."""
+    places = {one["message"].partition(": ")[0]: one for one in reversed(faults)}
+    for one in list(places.values())[::-1][:MAX_SHOWN]:
+        print(f"    {one['outcome']}, number {one['number']}: {one['message']}")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=COUNTS, default=list(COUNTS))
     parser.add_argument("--numbers", nargs="+", type=int, help="only these inputs")
-    parser.add_argument("--part", type=float, default=1.0, help="a part of all inputs")
-    parser.add_argument("--json", type=Path, help="where the counts are written")
+    parser.add_argument(
+        "--part", type=float, default=1.0, help="fraction of the inputs"
+    )
+    parser.add_argument("--json", type=Path, help="file for the counts")
     arguments = parser.parse_args()
     logging.disable(logging.ERROR)
     sandbox.register_network()

@@ -1,11 +1,11 @@
-"""Speed of the paper's networks on an accelerator, and a real training there.
+"""Speed of the paper's networks on an accelerator, and a full training.
 
-It needs Keras with one backend, NumPy, OpenCV and photographs with a COCO `labels.json`
-(`train/` and `val/`), so that it runs on machines without TensorFlow or FiftyOne:
+It needs only Keras with one backend, NumPy, OpenCV and photographs with a COCO
+`labels.json` (`train/` and `val/`), and runs without TensorFlow and FiftyOne:
 
     KERAS_BACKEND=jax python -m benchmarks.gpu --photographs highway --json gpu.json
 
-Shares of the peak are of a large matrix product in the same precision, measured in the
+The peak is the speed of a large matrix product in the same precision, measured in the
 same run.
 """
 
@@ -51,7 +51,7 @@ TRAINING: dict[str, Any] = {
 
 
 def seconds(call: Callable[[], Any], repeats: int) -> float:
-    """Returns the median time of a call whose result is waited for; two warm it up."""
+    """Returns the median time of a call and its result, after two warm-up calls."""
     times = []
     for _ in range(repeats + 2):
         start = time.perf_counter()
@@ -61,7 +61,7 @@ def seconds(call: Callable[[], Any], repeats: int) -> float:
 
 
 def peak(precision: str, size: int) -> float:
-    """Returns the FLOP a second of a large matrix product."""
+    """Returns the FLOP per second of a large matrix product."""
     rounds = 8
     matrix = ops.ones((size, size), dtype=precision)
 
@@ -84,7 +84,7 @@ def flops(config: TrainConfig) -> float:
 
 
 def synthetic(n: int, image_size: int) -> dict[str, Array]:
-    """Returns a batch of noise with four objects an image."""
+    """Returns a batch of noise with four objects per image."""
     rng = np.random.default_rng(0)
     corners = np.sort(rng.uniform(size=(n, 4, 2, 2)), axis=2).astype(np.float32)
     return {
@@ -97,7 +97,7 @@ def synthetic(n: int, image_size: int) -> dict[str, Array]:
 def speeds(
     networks: list[str], batches: list[int], image_size: int, size: int, repeats: int
 ) -> Iterator[dict[str, Any]]:
-    """Yields images a second, training and inference."""
+    """Yields images per second of training and inference."""
     for precision, policy in PRECISIONS.items():
         best = peak(precision, size)
         yield {"what": "matrix product", "precision": precision, "tflops": best / 1e12}
@@ -132,13 +132,13 @@ def speeds(
 
 def _inference(config: TrainConfig, repeats: int) -> float:
     network = learner.uncompiled(replace(config, precision="float32")).network
-    run = Predictor(network, config.precision.removeprefix("mixed_"))
-    seen = synthetic(config.batch_size, config.image_size)["images"]
-    return seconds(lambda: run(seen), repeats)
+    predict = Predictor(network, config.precision.removeprefix("mixed_"))
+    images = synthetic(config.batch_size, config.image_size)["images"]
+    return seconds(lambda: predict(images), repeats)
 
 
 def _training(config: TrainConfig, repeats: int) -> float:
-    """Returns seconds a step, of batches that are rows of images on the device."""
+    """Returns seconds per step, with images on the device."""
     learns = learner.uncompiled(config)
     learns.prepare(1000)
     learns.hold(synthetic(config.batch_size, config.image_size))
@@ -154,7 +154,7 @@ def _training(config: TrainConfig, repeats: int) -> float:
 
 
 class Resident(NamedTuple):
-    """A learner that holds the images of a split, and what its batches are made of."""
+    """A learner that holds the images of a split, and the arguments of its batches."""
 
     learner: learner.Learner
     pixels: Array
@@ -162,7 +162,7 @@ class Resident(NamedTuple):
 
 
 def resident(split: Photographs, config: TrainConfig) -> Resident:
-    """Returns what trains on a split, its images on the device."""
+    """Returns a learner for a split, with its images on the device."""
     kept, _ = image_cache.load(split.listing.filepaths, config.image_size)
     objects, width = split.listing.objects, split.listing.objects.max_per_image()
     learns = learner.uncompiled(config)
@@ -176,7 +176,7 @@ def resident(split: Photographs, config: TrainConfig) -> Resident:
 def feeding(
     split: Photographs, batch: int, image_size: int, steps: int
 ) -> Iterator[dict[str, Any]]:
-    """Yields images a second of one network, fed from the device and from the host."""
+    """Yields images per second in training, with images on the device or the host."""
     settings = {**TRAINING, "batch_size": batch, "image_size": image_size}
     config = TrainConfig(**settings, C=len(split.classes))
     learns, kept, options = resident(split, config)
@@ -186,7 +186,7 @@ def feeding(
         for turn in range(3):
             start = time.perf_counter()
             learns.fit(endless, steps_per_epoch=steps, shuffle=False, verbose=0)
-            if turn:  # the first compiles
+            if turn:  # the first includes compiling
                 times.append(time.perf_counter() - start)
         yield {
             "what": f"fed from the {'device' if 'Device' in kind.__name__ else 'host'}",
@@ -234,22 +234,22 @@ def train(
 
 
 def line(row: dict[str, Any]) -> str:
-    """Returns a row as it is printed."""
+    """Returns a row as text."""
     parts = [str(row[k]) for k in ("what", "network", "precision") if k in row]
     if "batch" in row:
         parts.append(f"batch {row['batch']}")
-    said = ", ".join(parts)
+    label = ", ".join(parts)
     if "tflops" in row:
-        return f"{said}: {row['tflops']:.1f} TFLOP/s"
+        return f"{label}: {row['tflops']:.1f} TFLOP/s"
     if "skipped" in row:
-        return f"{said}: {row['skipped']}"
+        return f"{label}: {row['skipped']}"
     share = row.get("share_of_peak", math.nan)
-    peak_said = "" if math.isnan(share) else f", {100 * share:.0f} % of the peak"
-    return f"{said}: {row['images_per_s']:.1f} images/s{peak_said}"
+    peak_share = "" if math.isnan(share) else f", {100 * share:.0f} % of the peak"
+    return f"{label}: {row['images_per_s']:.1f} images/s{peak_share}"
 
 
 def about() -> dict[str, Any]:
-    """Returns on what and with what it was measured."""
+    """Returns device and backend."""
     return {
         "device": f"{len(keras.distribution.list_devices())} x {_kind()}",
         "backend": keras.backend.backend(),
@@ -274,13 +274,13 @@ def main() -> None:
     )
     parser.add_argument("--matrix", type=int, default=8192, help="side of the product")
     parser.add_argument("--repeats", type=int, default=20)
-    parser.add_argument("--epochs", type=int, default=100, help="of the real training")
-    parser.add_argument("--images", type=int, help="of the real training, at most")
-    parser.add_argument("--json", type=Path, help="where the figures are written")
+    parser.add_argument("--epochs", type=int, default=100, help="of the full training")
+    parser.add_argument("--images", type=int, help="most images of the full training")
+    parser.add_argument("--json", type=Path, help="file for the figures")
     arguments = parser.parse_args()
     figures: dict[str, Any] = {**about(), "rows": []}
 
-    def keep() -> None:
+    def save() -> None:
         measuring.write(arguments.json, figures)
 
     rows: Iterator[dict[str, Any]] = speeds(
@@ -305,10 +305,10 @@ def main() -> None:
     for row in rows:
         figures["rows"].append(row)
         print(line(row), flush=True)
-        keep()
+        save()
     if arguments.photographs:
         figures["training"] = train(*splits, arguments.image_size, arguments.epochs)
-        keep()
+        save()
 
 
 if __name__ == "__main__":

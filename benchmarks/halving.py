@@ -1,4 +1,4 @@
-"""mAP of one trained network on the fruit photographs, in each precision."""
+"""mAP of a trained network on the fruit photographs in each precision."""
 
 import logging
 import tempfile
@@ -14,10 +14,10 @@ SMALL = {**SETTINGS, "epochs": 1, "validation_freq": 1, "image_size": 64, "S": 2
 
 
 def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
-    """Yields mAP, and how far it is from float32's."""
-    logging.disable(logging.WARNING)  # what loading the network says
+    """Yields mAP, and its difference from float32."""
+    logging.disable(logging.WARNING)  # hides messages about loading
     dataset = fruit.load(photographs / "fruit")
-    train, val = measuring.put_aside(dataset.match_tags("train"))
+    train, val = measuring.split_off_validation(dataset.match_tags("train"))
     test = dataset.match_tags("test")
     settings = SMALL if quick else SETTINGS
     with tempfile.TemporaryDirectory() as runs_dir:
@@ -34,7 +34,7 @@ def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
     for precision, score in scores.items():
         yield Figure(f"{what}, {precision}", score)
         if precision != "float32":
-            apart = abs(score - scores["float32"])
-            label = f"{what}, {precision}: from float32's"
-            yield Figure(label, apart, target=0.005, at_most=True)
+            difference = abs(score - scores["float32"])
+            label = f"{what}, {precision}: difference from float32"
+            yield Figure(label, difference, target=0.005, at_most=True)
     dataset.delete()

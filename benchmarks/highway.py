@@ -1,8 +1,8 @@
-"""Trains on the highway photographs and reports mAP on `val`, beside a plain baseline.
+"""Trains on the highway photographs; reports mAP on `val`, compared with a baseline.
 
-1831 and 245 road photographs of five kinds of vehicles and persons, as COCO. What
-stands in both splits is left out of training; epoch and threshold are chosen on a tenth
-of `train`; `val` is read once. The baseline trains the head alone, on the frozen
+1831 and 245 road photographs of five kinds of vehicles and persons, as COCO. Images in
+both splits are excluded from training. Epoch and NMS threshold are chosen on a tenth of
+`train`; `val` is evaluated once. The baseline trains only the head, on a frozen
 backbone at 224 px, without augmentation.
 """
 
@@ -66,13 +66,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photographs", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=SETTINGS["epochs"])
-    parser.add_argument("--json", type=Path, help="where the figures are written")
+    parser.add_argument("--json", type=Path, help="file for the figures")
     arguments = parser.parse_args()
     logging.getLogger("yolov1_fo").addHandler(logging.StreamHandler())
     dataset = load(arguments.photographs / "highway")
     shared = yolov1_fo.inspect(dataset).view("shared").match_tags("train")
-    print(f"left out of training: {shared.values('filepath')}", flush=True)
-    train, tenth = measuring.put_aside(dataset.match_tags("train").exclude(shared))
+    print(f"excluded from training: {shared.values('filepath')}", flush=True)
+    train, tenth = measuring.split_off_validation(
+        dataset.match_tags("train").exclude(shared)
+    )
     val = dataset.match_tags("val")
     rows = {}
     for name, settings in (("ours", SETTINGS), ("baseline", BASELINE)):

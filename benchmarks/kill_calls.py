@@ -1,4 +1,4 @@
-"""What is killed in the middle; each call runs in a process of its own."""
+"""The calls that are interrupted, each in a process of its own."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from yolov1_fo.datasets import output_fields
 from yolov1_fo.runs import records, registry
 
 DATASET, KEY, KEPT = "kills", "doomed", "kept"
-LEARNING: dict[str, Any] = {
+TRAINING: dict[str, Any] = {
     **sandbox.SETTINGS,
     "batch_size": 6,
     "epochs": 4,
@@ -20,7 +20,7 @@ LEARNING: dict[str, Any] = {
     "validation_freq": 2,
 }
 CACHE_GB = 1e-3
-"""A run keeps its decoded images in a file."""
+"""Enough to cache the decoded images of a run."""
 
 
 def dataset() -> fo.Dataset:
@@ -29,19 +29,19 @@ def dataset() -> fo.Dataset:
 
 
 def train(mode: str, key: str = KEY, **settings: Any) -> None:
-    """Trains as a run of that name."""
+    """Trains with a run key."""
     yolov1_fo.train(
         dataset().match_tags("train"),
         val_samples=dataset().match_tags("val"),
         run_key=key,
         data=mode,
         cache_gb=CACHE_GB,
-        **{**LEARNING, **settings},
+        **{**TRAINING, **settings},
     )
 
 
 def resume(mode: str) -> None:
-    """Goes on with the run, or begins it anew where it never began."""
+    """Resumes the run, or starts it if it was not registered."""
     if not registry.exists(dataset(), KEY):
         train(mode)
     elif records.info(dataset(), KEY).status != "finished":
@@ -61,23 +61,23 @@ def apply(field: str) -> None:
 
 
 def evaluate() -> float:
-    """Evaluates under a name; returns a number of it."""
+    """Evaluates; returns COCO's mAP."""
     report = yolov1_fo.evaluate(dataset(), "predictions", eval_key=KEY, progress=False)
     return report.coco_map
 
 
 def publish() -> None:
-    """Publishes a run that has finished."""
-    yolov1_fo.publish(registry.existing_folder(dataset(), "whole_host"), KEY)
+    """Publishes a finished run."""
+    yolov1_fo.publish(registry.existing_folder(dataset(), "undisturbed_host"), KEY)
 
 
 def unpublish() -> None:
-    """Takes away what was published before."""
+    """Unpublishes the model."""
     yolov1_fo.unpublish(KEY)
 
 
 def interrupt_training() -> None:
-    """Leaves a run that can go on after its second epoch."""
+    """Leaves a run that can be resumed after its second epoch."""
 
     def stop(epoch: int, metrics: dict[str, float]) -> None:
         if epoch == 2:

@@ -1,4 +1,4 @@
-"""What a user had before a call was killed, and what must hold after."""
+"""Checks after an interruption: the user's data is unchanged, and calls work again."""
 
 import hashlib
 import json
@@ -31,39 +31,44 @@ from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import checkpoint, deletion, folders, records, registry
 
 USERS = ("ground_truth", "others", "notes", "tags", "filepath")
-"""Fields that no call may touch."""
+"""Fields that no call may change."""
 
 
 def prepare(names: list[str]) -> None:
-    """Makes what a user has, and what an undisturbed call gives.
+    """Makes the user's data, and the results of undisturbed calls.
 
     Args:
-        names: of the scenes that will be disturbed
+        names: scenes that will be disturbed
     """
-    made = sandbox.make_dataset(DATASET, repeats=5)
-    made.clone_sample_field("ground_truth", "others")
-    made.set_values("notes", [f"note {number}" for number in range(len(made))])
-    train("host", "whole_host")
+    samples = sandbox.make_dataset(DATASET, repeats=5)
+    samples.clone_sample_field("ground_truth", "others")
+    samples.set_values("notes", [f"note {number}" for number in range(len(samples))])
+    train("host", "undisturbed_host")
     if "train, stream" in names:
-        train("stream", "whole_stream")
-    yolov1_fo.publish(registry.existing_folder(made, "whole_host"), KEPT)
+        train("stream", "undisturbed_stream")
+    yolov1_fo.publish(registry.existing_folder(samples, "undisturbed_host"), KEPT)
     apply("predictions")
-    made.reload()
-    report = yolov1_fo.evaluate(made, "predictions", eval_key="before", progress=False)
-    given = {"boxes": boxes("predictions"), "coco_map": report.coco_map}
-    (sandbox.home() / "expected.json").write_text(json.dumps(given))
+    samples.reload()
+    report = yolov1_fo.evaluate(
+        samples, "predictions", eval_key="before", progress=False
+    )
+    results = {"boxes": boxes("predictions"), "coco_map": report.coco_map}
+    (sandbox.home() / "expected.json").write_text(json.dumps(results))
 
 
 def expected(name: str) -> Any:
-    """Returns what an undisturbed call has given: boxes, or coco_map."""
+    """Returns the result of an undisturbed call: boxes or coco_map."""
     return json.loads((sandbox.home() / "expected.json").read_text())[name]
 
 
 def fingerprint() -> dict[str, str]:
-    """Returns a digest of each thing of the user's, by its name."""
+    """Returns a digest of each part of the user's data, by name."""
     samples = dataset()
     documents = samples._sample_collection.find(sort=[("_id", 1)])
-    rows = [{name: _theirs(row.get(name)) for name in USERS} for row in documents]
+    rows = [
+        {name: _without_evaluation(row.get(name)) for name in USERS}
+        for row in documents
+    ]
     found = {"samples": _digest(rows)}
     before = samples.load_evaluation_results("before").serialize()
     found["evaluation 'before'"] = _digest(before)
@@ -75,11 +80,17 @@ def fingerprint() -> dict[str, str]:
     return found
 
 
-def _theirs(value: Any) -> Any:
-    """Returns a value without what the killed evaluation adds to objects."""
+def _without_evaluation(value: Any) -> Any:
+    """Returns a value without the attributes that the evaluation adds to objects."""
     if isinstance(value, dict):
-        return {k: _theirs(v) for k, v in value.items() if not k.startswith(KEY)}
-    return [_theirs(one) for one in value] if isinstance(value, list) else value
+        return {
+            k: _without_evaluation(v) for k, v in value.items() if not k.startswith(KEY)
+        }
+    return (
+        [_without_evaluation(one) for one in value]
+        if isinstance(value, list)
+        else value
+    )
 
 
 def _digest(value: Any) -> str:
@@ -96,7 +107,7 @@ def _files(folder: Path) -> dict[str, str]:
 
 
 def boxes(field: str) -> list[Any]:
-    """Returns what a field holds of each sample, as the database has it."""
+    """Returns the boxes in a field of each sample, from the database."""
     documents = dataset()._sample_collection.find(sort=[("_id", 1)])
     return [
         [
@@ -110,7 +121,7 @@ def boxes(field: str) -> list[Any]:
 
 
 def weights(key: str) -> list[Any]:
-    """Returns the last weights of a run, and its curves but for the seconds."""
+    """Returns the last weights of a run, and its curves except the seconds."""
     folder = Path(registry.existing_folder(dataset(), key))
     last = checkpoint.read_pointer(folder, "last")
     if last is None:
@@ -123,50 +134,50 @@ def weights(key: str) -> list[Any]:
 
 
 def after_training(mode: str) -> Iterator[str]:
-    """The run goes on and ends with the bits of one that was left in peace."""
+    """The run is resumed; its result is bit-identical to an undisturbed run."""
     samples = dataset()
     if registry.exists(samples, KEY) and records.info(samples, KEY).status == "running":
         rows = {row.run_key: row.status for row in status.rows(samples)}
         if rows[KEY] == "running":
-            yield "its run says that it is still running"
+            yield "its run has the status running"
     resume(mode)
-    ours, theirs = weights(KEY), weights(f"whole_{mode}")
-    pairs = zip(ours, theirs, strict=True)
+    resumed, undisturbed = weights(KEY), weights(f"undisturbed_{mode}")
+    pairs = zip(resumed, undisturbed, strict=True)
     if not all(np.array_equal(a, b, equal_nan=True) for a, b in pairs):
-        yield "the resumed run has other bits"
+        yield "the resumed run has other weights or curves"
     folder = Path(records.info(dataset(), KEY).folder)
-    yield from _left_over(folder)
-    yield from _left_over(folders.image_cache_folder(folder))
+    yield from _leftovers(folder)
+    yield from _leftovers(folders.image_cache_folder(folder))
     deletion.delete_run(dataset(), KEY)
     if folder.exists():
         yield f"the deleted run left {sorted(p.name for p in folder.iterdir())}"
 
 
-def _left_over(folder: Path) -> Iterator[str]:
+def _leftovers(folder: Path) -> Iterator[str]:
     for path in folder.rglob("*"):
         if path.name.endswith(files.UNFINISHED):
             yield f"'{path.name}' is left over"
 
 
 def after_applying(field: str) -> Iterator[str]:
-    """Each sample has all that was found in it or what it had; the next call works."""
-    whole = expected("boxes")
-    for ours, theirs in zip(boxes(field), whole, strict=True):
-        if ours not in (None, theirs):
-            yield f"a sample has half a prediction in '{field}'"
+    """Each sample has all its predictions or none; the next call works."""
+    complete = expected("boxes")
+    for found, wanted in zip(boxes(field), complete, strict=True):
+        if found not in (None, wanted):
+            yield f"a sample has incomplete predictions in '{field}'"
     apply(field)
-    if boxes(field) != whole:
+    if boxes(field) != complete:
         yield f"the next call gives other predictions in '{field}'"
     if field != "predictions":
         dataset().delete_sample_field(field)
 
 
 def after_evaluating() -> Iterator[str]:
-    """The same evaluation goes through under the same name."""
+    """The evaluation works again under the same key."""
     samples = dataset()
-    again, whole = evaluate(), expected("coco_map")
-    if again != whole:
-        yield f"the next evaluation gives {again}, not {whole}"
+    found, wanted = evaluate(), expected("coco_map")
+    if found != wanted:
+        yield f"the next evaluation returns {found}, not {wanted}"
     samples.reload()
     samples.load_evaluation_results(KEY)
     samples.delete_evaluation(KEY)
@@ -176,12 +187,12 @@ def after_evaluating() -> Iterator[str]:
 
 
 def after_publishing() -> Iterator[str]:
-    """The model is there whole, or not at all; the next call works."""
+    """The model is complete or not there; the next call works."""
     if local_zoo.folder_of(KEY):
-        _same_model(KEY)
+        _compare_models(KEY)
         yolov1_fo.unpublish(KEY)
     publish()
-    _same_model(KEY)
+    _compare_models(KEY)
     yolov1_fo.unpublish(KEY)
     root = Path(fo.config.model_zoo_dir) / "yolov1-published"
     others = {path.name for path in root.iterdir()} - {KEPT, local_zoo.LOCK}
@@ -189,14 +200,14 @@ def after_publishing() -> Iterator[str]:
         yield f"publishing left {', '.join(sorted(others))}"
 
 
-def _same_model(name: str) -> None:
-    picture = np.zeros((1, 32, 32, 3), np.uint8)
-    ours, theirs = (yolov1_fo.load_model(one).forward(picture) for one in (name, KEPT))
-    np.testing.assert_array_equal(ours, theirs)
+def _compare_models(name: str) -> None:
+    image = np.zeros((1, 32, 32, 3), np.uint8)
+    outputs = (yolov1_fo.load_model(one).forward(image) for one in (name, KEPT))
+    np.testing.assert_array_equal(*outputs)
 
 
 def clean() -> None:
-    """Takes away whatever a trial has left that went wrong."""
+    """Deletes everything that a failed trial has left."""
     samples = dataset()
     if samples.has_run(KEY):
         samples.delete_run(KEY)

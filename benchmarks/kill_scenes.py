@@ -1,4 +1,4 @@
-"""Calls that are disturbed, and what is looked at afterwards."""
+"""The interrupted calls, and the checks after them."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -7,13 +7,13 @@ from benchmarks import kill_calls, kill_checks
 
 
 class Scene(NamedTuple):
-    """A call that is disturbed.
+    """A call that is interrupted.
 
     Attributes:
-        call: in the doomed process
-        after: yields what is wrong, in another process
-        before: what must be done first
-        kills: at so many moments
+        call: runs in the interrupted process
+        after: yields faults, in another process
+        before: runs first
+        kills: number of interruptions by SIGKILL
     """
 
     call: Callable[[], Any]

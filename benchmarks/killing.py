@@ -1,8 +1,8 @@
-"""Forked processes, and what ends them: a signal, a full disk, a dead database.
+"""Runs calls in forked processes and interrupts them: signal, full disk, dead database.
 
-A process that has loaded everything, but computed nothing, is forked for each trial, so
-that it takes seconds. What a trial writes is counted, by Python's audit events and by
-the commands to the database, and at one of these it ends.
+Each trial forks a process that has imported everything but computed nothing, so that it
+takes seconds. Its writes are counted, by Python's audit events and by the commands to
+the database; it is interrupted at one of them, or at a time.
 """
 
 import contextlib
@@ -24,8 +24,8 @@ import pymongo.monitoring
 from benchmarks import sandbox
 from benchmarks.attempts import judge
 
-LONGEST = 240
-"""A process of a trial may take so long, in seconds."""
+TIMEOUT = 240
+"""Longest time of a trial, in seconds."""
 CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "os.symlink")
 COMMANDS = ("insert", "update", "delete", "drop", "findAndModify", "createIndexes")
 HANGS, BALLAST = "hangs", "ballast"
@@ -33,17 +33,17 @@ WRITES = os.O_WRONLY | os.O_RDWR
 
 
 class Moment(NamedTuple):
-    """When something happens to a process, and what.
+    """The moment of an interruption.
 
     Attributes:
-        event: at so manyeth thing that it writes, counted from 0; None goes by time
-        seconds: after its start
-        deed: is done then, in the process
+        event: number of the write at which it happens, from 0; None to use the time
+        seconds: time after the start of the process
+        action: interrupts the process, in which it runs
     """
 
     event: int | None
     seconds: float
-    deed: Callable[[], None]
+    action: Callable[[], None]
 
     def __str__(self) -> str:
         if self.event is None:
@@ -55,11 +55,11 @@ class Ended(NamedTuple):
     """How a process ended.
 
     Attributes:
-        how: `finished`, `killed by SIGKILL` and so on, or what error it said
-        value: what it returned
-        seconds: that it took
-        events: what it wrote
-        outcome: of an error, by `attempts.judge`
+        how: `finished`, `killed by SIGKILL` and so on, or an error message
+        value: return value of the call
+        seconds: duration
+        events: its writes
+        outcome: of an error, see `attempts.judge`
     """
 
     how: str
@@ -73,39 +73,41 @@ def fork(call: Callable[[], Any], moment: Moment | None = None) -> Ended:
     """Runs a call in a forked process.
 
     Args:
-        call: gives something that can be pickled
-        moment (None): when what happens to it
+        call: returns a value that can be pickled
+        moment (None): when to interrupt it, and how
     """
     foo.database._disconnect()  # a client of the database may not be forked
-    ours, theirs = multiprocessing.Pipe(duplex=False)
+    receiver, sender = multiprocessing.Pipe(duplex=False)
     start = time.monotonic()
     pid = os.fork()
     if not pid:
-        _run(call, moment, theirs)
-    theirs.close()
-    said = _hear(ours) if ours.poll(LONGEST) else None
-    if said is None and time.monotonic() - start >= LONGEST:
+        _run(call, moment, sender)
+    sender.close()
+    ended = _receive(receiver) if receiver.poll(TIMEOUT) else None
+    if ended is None and time.monotonic() - start >= TIMEOUT:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        return Ended(HANGS, None, LONGEST, [])
+        return Ended(HANGS, None, TIMEOUT, [])
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     seconds = time.monotonic() - start
-    if said is None:
+    if ended is None:
         return Ended(f"killed by {signal.Signals(-status).name}", None, seconds, [])
-    return said._replace(seconds=seconds)
+    return ended._replace(seconds=seconds)
 
 
-def _hear(ours: Any) -> Ended | None:
-    with contextlib.suppress(EOFError):  # it died
-        said: Ended = ours.recv()
-        return said
+def _receive(receiver: Any) -> Ended | None:
+    with contextlib.suppress(EOFError):  # it was killed
+        ended: Ended = receiver.recv()
+        return ended
     return None
 
 
-def _run(call: Callable[[], Any], moment: Moment | None, theirs: Any) -> None:
-    """Does the call in the new process, tells how it ended, and ends it."""
+def _run(call: Callable[[], Any], moment: Moment | None, sender: Any) -> None:
+    """Runs the call in the new process, sends how it ended, and exits."""
     start = time.monotonic()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # what runs behind may ignore them
+    signal.signal(
+        signal.SIGTERM, signal.SIG_DFL
+    )  # background processes may ignore them
     signal.signal(signal.SIGINT, signal.default_int_handler)
     counter = _Counter(moment)
     try:
@@ -114,15 +116,15 @@ def _run(call: Callable[[], Any], moment: Moment | None, theirs: Any) -> None:
     except KeyboardInterrupt:
         ended = Ended("interrupted", None, 0.0, counter.events)
     except Exception as error:
-        outcome, said = judge(error)
-        ended = Ended(said, None, time.monotonic() - start, counter.events, outcome)
+        outcome, message = judge(error)
+        ended = Ended(message, None, time.monotonic() - start, counter.events, outcome)
     counter.stop()
-    theirs.send(ended)
-    os._exit(0)  # nothing of the parent's is cleaned up here
+    sender.send(ended)
+    os._exit(0)  # without the parent's cleanup
 
 
 class _Counter:
-    """Counts what is written, and does the deed of a moment when it has come."""
+    """Counts writes, and interrupts the process at a moment."""
 
     def __init__(self, moment: Moment | None) -> None:
         self.events: list[str] = []
@@ -131,7 +133,7 @@ class _Counter:
         sys.addaudithook(self._hook)
         pymongo.monitoring.register(_Listener(self))
         if moment and moment.event is None:
-            timer = threading.Timer(moment.seconds, moment.deed)
+            timer = threading.Timer(moment.seconds, moment.action)
             timer.daemon = True
             timer.start()
 
@@ -143,7 +145,7 @@ class _Counter:
             number = len(self.events)
             self.events.append(event)
         if self.moment and self.moment.event == number:
-            self.moment.deed()
+            self.moment.action()
 
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
@@ -159,41 +161,41 @@ class _Counter:
 
 
 class _Listener(pymongo.monitoring.CommandListener):
-    """Counts commands to the database that write."""
+    """Counts writing commands to the database."""
 
     def __init__(self, counter: _Counter) -> None:
         self.counter = counter
 
     def started(self, event: Any) -> None:
-        """Counts one."""
+        """Counts a command."""
         if event.command_name in COMMANDS:
             where = event.command.get(event.command_name)
             self.counter.add(f"{event.command_name} {where}")
 
     def succeeded(self, event: Any) -> None:
-        """Counts nothing."""
+        """Does nothing."""
 
     def failed(self, event: Any) -> None:
-        """Counts nothing."""
+        """Does nothing."""
 
 
 def send(number: signal.Signals) -> Callable[[], None]:
-    """Returns the deed of sending a signal to the process itself."""
+    """Returns an action that sends a signal to its own process."""
     return lambda: os.kill(os.getpid(), number)
 
 
 def kill_database() -> None:
-    """Kills the sandbox's MongoDB server, whose parent is another process."""
+    """Kills the sandbox's MongoDB server."""
     os.kill(int((sandbox.home() / "pid").read_text()), signal.SIGKILL)
 
 
 @contextlib.contextmanager
 def small_disk(folder: Path, size: int) -> Iterator[bool]:
-    """Gives a folder that is a disk of so many bytes, if the system lets us.
+    """Mounts a small disk in a folder; yields whether the system allows it.
 
     Args:
-        folder: is made
-        size: in bytes
+        folder: is created
+        size: of the disk, in bytes
     """
     folder.mkdir(exist_ok=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
@@ -206,11 +208,11 @@ def small_disk(folder: Path, size: int) -> Iterator[bool]:
 
 
 def fill(folder: Path, left: int) -> None:
-    """Fills the disk of a folder but for so many bytes, or forbids larger files.
+    """Fills the disk of a folder, or limits the size of files on a large disk.
 
     Args:
-        folder: on a small disk; on any other one nothing is filled
-        left: in bytes
+        folder: on the disk
+        left: free space, or largest size of a file, in bytes
     """
     disk = os.statvfs(folder)
     if disk.f_blocks * disk.f_frsize > 1e9:

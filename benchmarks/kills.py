@@ -1,10 +1,10 @@
-"""Ends processes in the middle of their work, and looks at what is left.
+"""Interrupts calls, and checks what they leave behind.
 
     python -m benchmarks.kills --json benchmarks/results/kills.json
 
-Trainings, predictions, evaluations and publishing are killed at moments that are spread
-over what they write and over their time. Then nothing of the user's may be lost or half
-there, the next call must work, and a resumed training must end with the same bits.
+Trainings, predictions, evaluations and publishing are interrupted at moments spread
+over their writes and their time. No data of the user may be lost or incomplete, the
+next call must work, and a resumed training must be bit-identical to an undisturbed one.
 """
 
 import argparse
@@ -25,10 +25,10 @@ from benchmarks.kill_scenes import SCENES, Scene
 from benchmarks.killing import Ended, Moment, fork
 
 DATABASE, DISK = "MongoDB killed", "disk full"
-DISK_BYTES, LEFT = 64e6, 50_000
-"""Size of the disk, and what is left of it when it is full: no network fits."""
+DISK_BYTES, FREE_BYTES = 64e6, 50_000
+"""Size of the disk; free space when it is full, too little for a network."""
 SIGNALS = {"train, host": 2, "apply, new field": 1, "evaluate": 1, "publish": 1}
-DEEDS: dict[str, tuple[Callable[[], None], dict[str, int]]] = {
+ACTIONS: dict[str, tuple[Callable[[], None], dict[str, int]]] = {
     "SIGKILL": (
         killing.send(signal.SIGKILL),
         {name: scene.kills for name, scene in SCENES.items()},
@@ -40,25 +40,25 @@ DEEDS: dict[str, tuple[Callable[[], None], dict[str, int]]] = {
         {"train, host": 2, "resume": 1, "apply, new field": 1, "evaluate": 1},
     ),
     DISK: (
-        lambda: killing.fill(disk(), LEFT),
+        lambda: killing.fill(disk(), FREE_BYTES),
         {"train, host": 4, "resume": 2, "publish": 2},
     ),
 }
-"""What is done to a process, and how often in the middle of which call.
+"""Actions that interrupt a process, and how many times for which scene.
 
-A moment by the clock may come when the call has ended; there are some to spare.
+A call can end before its moment; therefore there are more trials than needed.
 """
 
 
 class Trial(NamedTuple):
-    """What was done to a process, and what was found then.
+    """An interruption, and the faults that were found after it.
 
     Attributes:
-        call: that it was in the middle of
-        deed: what happened to it
+        call: name of the scene
+        deed: name of the action
         moment: when
-        ended: how it ended
-        faults: what was lost, half there, or did not work afterwards
+        ended: how the process ended
+        faults: what was lost or incomplete, or did not work afterwards
     """
 
     call: str
@@ -68,8 +68,8 @@ class Trial(NamedTuple):
     faults: list[str]
 
 
-def look(scene: Scene, before: dict[str, str]) -> list[str]:
-    """Returns what is wrong after a trial, found in a process of its own."""
+def find_faults(scene: Scene, before: dict[str, str]) -> list[str]:
+    """Returns the faults after a trial, found in a new process."""
 
     def found() -> list[str]:
         now = fingerprint()
@@ -81,62 +81,62 @@ def look(scene: Scene, before: dict[str, str]) -> list[str]:
         ]
         faults += list(scene.after())
         if fingerprint() != before:
-            faults.append("the next call has changed what it should not")
+            faults.append("the next call has changed other data")
         return faults
 
     ended = fork(found)
     if ended.how != "finished":
-        return [f"the next call ended so: {ended.how}"]
+        return [f"the next call ended with: {ended.how}"]
     faults: list[str] = ended.value
     return faults
 
 
-def moments(rehearsed: Ended, count: int, deed: Callable[[], None]) -> list[Moment]:
-    """Returns moments spread over what a call writes and over its time, in turns.
+def moments(rehearsed: Ended, count: int, action: Callable[[], None]) -> list[Moment]:
+    """Returns moments spread over the writes and over the time of a call.
 
     Args:
-        rehearsed: the call, undisturbed
-        count: of the moments
-        deed: what is done then
+        rehearsed: the undisturbed call
+        count: number of moments
+        action: interrupts the process
     """
     writes, found = len(rehearsed.events), []
     for number in range(count):
         part = (number + 0.5) / count
         by_time = number % 3 == 2
         event = None if by_time else min(int(part * writes), writes - 1)
-        found.append(Moment(event, part * rehearsed.seconds, deed))
+        found.append(Moment(event, part * rehearsed.seconds, action))
     return found
 
 
-def disturbed(name: str, deed: str, moment: Moment, before: dict[str, str]) -> Trial:
-    """Returns what became of a scene that was disturbed.
+def run_trial(name: str, deed: str, moment: Moment, before: dict[str, str]) -> Trial:
+    """Interrupts a scene once.
 
     Args:
-        name: of the scene
-        deed: what is done to it
-        moment: when
-        before: the fingerprint
+        name: name of the scene
+        deed: name of the action
+        moment: when it happens
+        before: fingerprint of the user's data
     """
     scene = SCENES[name]
     if scene.before:
         fork(scene.before)
     ended = fork(scene.call, moment)
     if deed == DATABASE:
-        sandbox.stop_database(sandbox.home())  # where its moment never came
+        sandbox.stop_database(sandbox.home())  # in case its moment did not come
         sandbox.start_database(sandbox.home())
     (disk() / killing.BALLAST).unlink(missing_ok=True)
-    faults = look(scene, before)
+    faults = find_faults(scene, before)
     if ended.outcome in FAULTS or ended.how == killing.HANGS:
-        faults.insert(0, f"it ended with {ended.outcome or 'nothing'}")
+        faults.insert(0, f"it ended with {ended.outcome or 'a timeout'}")
     how = ended.how.replace(str(sandbox.home()), "")
     return Trial(name, deed, str(moment), how, faults)
 
 
 def rehearse(names: list[str], before: dict[str, str]) -> dict[str, Ended]:
-    """Returns what each scene writes in peace, and how long it takes.
+    """Runs each scene without interruption, to count its writes and its time.
 
     Raises:
-        RuntimeError: if something is wrong even so
+        RuntimeError: if there are faults even so
     """
     found = {}
     for name in names:
@@ -144,31 +144,31 @@ def rehearse(names: list[str], before: dict[str, str]) -> dict[str, Ended]:
         if scene.before:
             fork(scene.before)
         found[name] = fork(scene.call)
-        faults = look(scene, before)
+        faults = find_faults(scene, before)
         if faults or found[name].how != "finished":
-            raise RuntimeError(f"{name}, in peace: {found[name].how}, {faults}")
+            raise RuntimeError(f"{name}, undisturbed: {found[name].how}, {faults}")
     return found
 
 
 def trials(names: list[str], wanted: list[str], part: float) -> Iterator[Trial]:
-    """Yields what became of each trial.
+    """Yields all trials.
 
     Args:
-        names: of the scenes
-        wanted: what is done to them
-        part: of all trials; at least one of each kind
+        names: names of the scenes
+        wanted: names of the actions
+        part: fraction of all trials; at least one of each kind
     """
     ended = fork(lambda: kill_checks.prepare(names))
     if ended.how != "finished":
-        raise RuntimeError(f"the trials can't begin: {ended.how}")
+        raise RuntimeError(f"the trials can't start: {ended.how}")
     before = fork(fingerprint).value
     rehearsed = rehearse(names, before)
     for deed in wanted:
-        act, counts = DEEDS[deed]
+        action, counts = ACTIONS[deed]
         for name in [one for one in names if one in counts]:
             some = max(1, round(counts[name] * part))
-            for moment in moments(rehearsed[name], some, act):
-                trial = disturbed(name, deed, moment, before)
+            for moment in moments(rehearsed[name], some, action):
+                trial = run_trial(name, deed, moment, before)
                 yield trial
                 if trial.faults:
                     fork(kill_checks.clean)
@@ -176,25 +176,27 @@ def trials(names: list[str], wanted: list[str], part: float) -> Iterator[Trial]:
 
 
 def disk() -> Path:
-    """Returns the small disk that runs and published models stand on."""
+    """Returns the small disk for runs and published models."""
     return sandbox.home() / "disk"
 
 
 def table(done: list[Trial]) -> str:
-    """Returns how many trials there were of each scene and deed, and their faults."""
+    """Returns the number of trials and faults of each scene and action, as a table."""
     counts = collections.Counter((one.deed, one.call) for one in done)
     bad = collections.Counter((one.deed, one.call) for one in done if one.faults)
     rows = [(*key, count, bad[key]) for key, count in counts.items()]
     rows.append(("all", "", len(done), bad.total()))
-    return tabulate(rows, ("what is done", "to", "times", "with faults"))
+    return tabulate(rows, ("action", "scene", "trials", "with faults"))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=SCENES, default=list(SCENES))
-    parser.add_argument("--deeds", nargs="+", choices=DEEDS, default=list(DEEDS))
-    parser.add_argument("--part", type=float, default=1.0, help="a part of all trials")
-    parser.add_argument("--json", type=Path, help="where the trials are written")
+    parser.add_argument("--deeds", nargs="+", choices=ACTIONS, default=list(ACTIONS))
+    parser.add_argument(
+        "--part", type=float, default=1.0, help="fraction of the trials"
+    )
+    parser.add_argument("--json", type=Path, help="file for the trials")
     arguments = parser.parse_args()
     logging.disable(logging.ERROR)
     sandbox.register_network()

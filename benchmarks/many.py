@@ -1,4 +1,4 @@
-"""A dataset of 100 000 samples: the form, the first step, writing predictions."""
+"""A dataset of 100 000 samples: the form of Train, the first step, predictions."""
 
 import logging
 import time
@@ -35,23 +35,23 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-class Seen(Exception):
+class FirstStep(Exception):
     """Ends a training after its first step."""
 
 
 def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
-    """Yields seconds, memory by a sample, and writing beside FiftyOne's own."""
+    """Yields seconds, memory per sample, and the relative time of writing."""
     NETWORKS["micro"] = MICRO
     n = 1000 if quick else 100_000
     split = read_coco(photographs / "highway" / "train")
     dataset = _dataset(split.listing.filepaths[:300], n)
     yield from _form(dataset)
-    _first_step(dataset[:100])  # loads and compiles
+    _first_step(dataset[:100])  # imports and compiles
     seconds, grown = _first_step(dataset)
     what = f"{n} samples"
     yield Figure(f"{what}: seconds to the first step", seconds, target=60, at_most=True)
     yield Figure(
-        f"{what}: memory grown", grown / n / 1024, "KiB a sample", None, 1.0, True
+        f"{what}: memory growth", grown / n / 1024, "KiB per sample", None, 1.0, True
     )
     yield from _writing(dataset)
     dataset.delete()
@@ -59,13 +59,13 @@ def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
 
 def _dataset(paths: list[str], n: int) -> fo.Dataset:
     rng = np.random.default_rng(0)
-    kinds = [fol.Detections(detections=_detections(rng)) for _ in range(500)]
+    truths = [fol.Detections(detections=_detections(rng)) for _ in range(500)]
     dataset = fo.Dataset()
     dataset.add_samples(
         (
             fo.Sample(
                 filepath=paths[row % len(paths)],
-                ground_truth=kinds[row % len(kinds)].copy(),
+                ground_truth=truths[row % len(truths)].copy(),
             )
             for row in range(n)
         ),
@@ -86,7 +86,7 @@ def _detections(rng: np.random.Generator) -> list[fol.Detection]:
 
 
 def _form(dataset: fo.Dataset) -> Iterator[Figure]:
-    """Yields how long the form of Train takes to open, and after each change."""
+    """Yields the time to open the form of Train, and to change it."""
     operator = foo.get_operator("@yolov1-fo/yolov1/train_model")
 
     def resolve() -> float:
@@ -106,24 +106,24 @@ def _form(dataset: fo.Dataset) -> Iterator[Figure]:
 
 
 def _first_step(samples: Any) -> tuple[float, int]:
-    """Returns the seconds from the call to the first step, and the bytes grown by."""
-    me = psutil.Process()
-    start, before = time.perf_counter(), me.memory_info().rss
-    seen = 0.0, 0
+    """Returns seconds until the first step, and memory growth in bytes."""
+    process = psutil.Process()
+    start, before = time.perf_counter(), process.memory_info().rss
+    measured = 0.0, 0
 
     def on_step(*_: int) -> None:
-        nonlocal seen
-        seen = time.perf_counter() - start, me.memory_info().rss - before
-        raise Seen
+        nonlocal measured
+        measured = time.perf_counter() - start, process.memory_info().rss - before
+        raise FirstStep
 
-    logging.disable(logging.WARNING)  # the run fails, as it is to
+    logging.disable(logging.WARNING)  # the run fails as intended
     try:
         yolov1_fo.train(samples, on_step=on_step, run_key="many", **SETTINGS)
-    except Seen:
+    except FirstStep:
         samples._root_dataset.delete_run("many")
     finally:
         logging.disable(logging.NOTSET)
-    return seen
+    return measured
 
 
 def _writing(dataset: fo.Dataset) -> Iterator[Figure]:
@@ -131,17 +131,20 @@ def _writing(dataset: fo.Dataset) -> Iterator[Figure]:
     ids = dataset.values("id")
     found = [_found(rng) for _ in ids]
     start = time.perf_counter()
-    with prediction._Writer(dataset, "ours") as writer:
+    with prediction._Writer(dataset, "apply") as writer:
         for sample_id, one in zip(ids, found, strict=True):
             writer.add(sample_id, labels.to_document(*one, CLASSES))
-    ours = time.perf_counter() - start
+    writer_seconds = time.perf_counter() - start
     start = time.perf_counter()
-    dataset.set_values("theirs", [labels.to_detections(*one, CLASSES) for one in found])
-    theirs = time.perf_counter() - start
+    dataset.set_values(
+        "set_values", [labels.to_detections(*one, CLASSES) for one in found]
+    )
+    set_values_seconds = time.perf_counter() - start
     what = f"writing {len(ids)} predictions of 3 boxes"
-    yield Figure(f"{what}, ours", ours, "s")
-    yield Figure(f"{what}, set_values", theirs, "s")
-    yield Figure(f"{what}, ours by set_values", ours / theirs, "", None, 1.5, True)
+    yield Figure(f"{what}, apply", writer_seconds, "s")
+    yield Figure(f"{what}, set_values", set_values_seconds, "s")
+    ratio = writer_seconds / set_values_seconds
+    yield Figure(f"{what}, apply / set_values", ratio, "", None, 1.5, True)
 
 
 def _found(rng: np.random.Generator) -> tuple[Array, Array, Array]:

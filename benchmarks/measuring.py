@@ -1,4 +1,4 @@
-"""What the benchmarks share: splits, one measured training, figures as JSON."""
+"""Shared by the benchmarks: splits, measured trainings, figures as JSON."""
 
 import contextlib
 import json
@@ -30,8 +30,8 @@ LIBRARIES = (
 )
 
 
-def put_aside(samples: Any) -> tuple[Any, Any]:
-    """Returns nine tenths of the samples, and the other tenth."""
+def split_off_validation(samples: Any) -> tuple[Any, Any]:
+    """Returns nine tenths of the samples, and one tenth, chosen at random."""
     ids = np.array(samples.values("id"))
     shown = np.random.default_rng(SPLIT_SEED).permutation(len(ids))
     tenth = ids[shown[: len(ids) // 10]].tolist()
@@ -45,14 +45,14 @@ def run(
     iou_threshs: Sequence[float] = (0.5,),
     **settings: Any,
 ) -> dict[str, Any]:
-    """Trains once, chooses on `val`, and reads `test` once.
+    """Trains once, chooses on `val`, and evaluates `test` once.
 
     Args:
-        train: samples to learn from
-        val: samples that choose the epoch, and which overlap is one object
-        test: samples that are reported
-        iou_threshs: overlaps to choose from
-        **settings: of the training
+        train: training split
+        val: validation split, for the choice of epoch and NMS threshold
+        test: split whose mAP is returned
+        iou_threshs: NMS IoU thresholds to choose from
+        **settings: settings of the training
     """
     runs_dir = tempfile.mkdtemp()
     start = time.monotonic()
@@ -83,26 +83,25 @@ def run(
 
 
 def line(row: dict[str, Any]) -> str:
-    """Returns a run in one line."""
+    """Returns the result of a run in one line."""
     return (
-        f"VOC07 mAP@0.5 {row['voc07']:.3f} ({row['val_voc07']:.3f} on the tenth, "
+        f"VOC07 mAP@0.5 {row['voc07']:.3f} ({row['val_voc07']:.3f} in validation, "
         f"epoch {row['epoch']:.0f}), {row['minutes']:.1f} minutes, "
         f"{row['peak_gb_so_far']:.1f} GB so far"
     )
 
 
 class Figure(NamedTuple):
-    """Something that was measured.
+    """A measured value.
 
     Attributes:
-        what: was measured
-        value: the median
-        unit: of the value; a ratio has none
-        noise: the interquartile range, as a part of the median; None where it was
-            measured once
-        target: what it must reach; a ratio that must stay below has `at_most`
-        at_most: whether the target is the largest value, not the smallest
-        note: what else there is to say
+        what: its name
+        value: median of the measurements
+        unit: unit of the value; empty for a ratio
+        noise: interquartile range divided by the median; None for one measurement
+        target: limit of the value; None if there is none
+        at_most: whether the target is an upper limit, not a lower one
+        note: other information
     """
 
     what: str
@@ -121,51 +120,49 @@ class Figure(NamedTuple):
         return self.value <= self.target if self.at_most else self.value >= self.target
 
     def __str__(self) -> str:
-        said = f"{self.what}: {self.value:.3g} {self.unit}".rstrip()
+        text = f"{self.what}: {self.value:.3g} {self.unit}".rstrip()
         if self.noise is not None:
-            said += f" (+-{100 * self.noise / 2:.0f} %)"
+            text += f" (+-{100 * self.noise / 2:.0f} %)"
         if self.target is not None:
             bound = "at most" if self.at_most else "at least"
-            said += f"; {bound} {self.target:g}: {'yes' if self.holds else 'NO'}"
-        return f"{said}; {self.note}" if self.note else said
+            text += f"; {bound} {self.target:g}: {'yes' if self.holds else 'NO'}"
+        return f"{text}; {self.note}" if self.note else text
 
 
-def in_turns(
-    contestants: dict[str, Callable[[], Any]], rounds: int, warm: int = 1
+def alternate(
+    calls: dict[str, Callable[[], Any]], rounds: int, warm_up: int = 1
 ) -> dict[str, Array]:
-    """Returns the seconds of each contestant's calls, who take turns.
+    """Returns the seconds of each call, alternating between them.
 
     Args:
-        contestants: what is called, by name
-        rounds: calls of each
-        warm (1): rounds before, which do not count
+        calls: by name
+        rounds: number of measurements of each
+        warm_up (1): additional rounds at the start, which are not counted
     """
-    times: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in range(warm + rounds):
-        for name, call in contestants.items():
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(warm_up + rounds):
+        for name, call in calls.items():
             start = time.perf_counter()
             call()
             times[name].append(time.perf_counter() - start)
-    return {name: np.array(taken[warm:]) for name, taken in times.items()}
+    return {name: np.array(seconds[warm_up:]) for name, seconds in times.items()}
 
 
 def figure(what: str, values: Array, unit: str = "", **options: Any) -> Figure:
-    """Returns the median of what was measured several times, with its noise."""
+    """Returns the median of several measurements, with its noise."""
     low, middle, high = np.percentile(values, (25, 50, 75))
     return Figure(what, float(middle), unit, float((high - low) / middle), **options)
 
 
-class Contestant:
-    """A module that runs in a process of its own and sleeps until it is asked.
-
-    Its `main` ends with `answer`.
+class MeasuredProcess:
+    """A process that runs a call on request; its `main` ends with `serve`.
 
     Args:
-        module: with a `main`
-        *arguments: of its command line
+        module: a module with a `main`
+        *arguments: its command-line arguments
 
     Attributes:
-        peak_gb: the most memory that it has held
+        peak_gb: peak memory in GB
     """
 
     def __init__(self, module: str, *arguments: Any) -> None:
@@ -179,8 +176,8 @@ class Contestant:
             text=True,
         )
 
-    def ask(self) -> float:
-        """Returns the seconds of one call."""
+    def measure(self) -> float:
+        """Runs the call once; returns the seconds."""
         print("go", file=self.process.stdin, flush=True)
         for line in self.process.stdout or ():
             if line.startswith(TOOK):
@@ -198,60 +195,64 @@ class Contestant:
         self.errors.close()
 
 
-def asked_in_turns(
-    contestants: dict[str, Contestant], rounds: int, warm: int = 1
+def alternate_processes(
+    processes: dict[str, MeasuredProcess], rounds: int, warm_up: int = 1
 ) -> dict[str, Array]:
-    """Returns the seconds that each contestant's calls took by its own clock.
+    """Returns the seconds of each process' call, alternating between them.
 
     Args:
-        contestants: by name
-        rounds: calls of each
-        warm (1): rounds before, which do not count
+        processes: by name
+        rounds: number of measurements of each
+        warm_up (1): additional rounds at the start, which are not counted
     """
-    asked = [[one.ask() for one in contestants.values()] for _ in range(warm + rounds)]
-    return dict(zip(contestants, np.array(asked[warm:]).T, strict=True))
+    times = [
+        [process.measure() for process in processes.values()]
+        for _ in range(warm_up + rounds)
+    ]
+    return dict(zip(processes, np.array(times[warm_up:]).T, strict=True))
 
 
-def answer(call: Callable[[], Any]) -> None:
-    """Times a call whenever it is asked, in the process of a `Contestant`.
+def serve(call: Callable[[], Any]) -> None:
+    """Measures a call on each request, in a `MeasuredProcess`.
 
-    A call that returns a number has taken its own time.
+    A call can return its own time in seconds.
     """
     for _ in sys.stdin:
         start = time.perf_counter()
-        said = call()
-        took = said if isinstance(said, float) else time.perf_counter() - start
-        print(TOOK, took, peak_gb(), flush=True)
+        result = call()
+        is_time = isinstance(result, float)
+        seconds = result if is_time else time.perf_counter() - start
+        print(TOOK, seconds, peak_gb(), flush=True)
 
 
 def peak_gb() -> float:
-    """Returns the most memory that this process has held.
+    """Returns the peak memory of this process, in GB.
 
-    On Linux the system's own count begins with what the parent held.
+    On Linux, `getrusage` includes the parent's memory before the fork.
     """
     try:
-        held = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
+        peak = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
     except OSError:
-        held = None
-    if held is None:
+        peak = None
+    if peak is None:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    return int(held.group(1)) * 1024 / 1e9
+    return int(peak.group(1)) * 1024 / 1e9
 
 
 def processor() -> str:
-    """Returns the processor's name, and its units for half precision."""
+    """Returns the name of the processor, and its instructions for half precision."""
     try:
-        said = Path("/proc/cpuinfo").read_text()
+        info = Path("/proc/cpuinfo").read_text()
     except OSError:
         return platform.machine()
-    name = re.search(r"model name\s*: (.*)", said)
-    flags = set(said.split())
+    name = re.search(r"model name\s*: (.*)", info)
+    flags = set(info.split())
     units = [unit for unit in ("avx512_bf16", "amx_bf16") if unit in flags]
     return ", ".join([name.group(1) if name else platform.machine(), *units])
 
 
 def write(path: Path | None, figures: dict[str, Any]) -> None:
-    """Writes figures with where and with what they were measured."""
+    """Writes figures with date, device and versions."""
     if path is None:
         return
     about = {

@@ -1,4 +1,4 @@
-"""Good bytes, JSON and names made bad, as chance wants it."""
+"""Random mutations of bytes, JSON and names."""
 
 import copy
 import math
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 EXTREMES = (0, 1, -1, 2**31 - 1, -(2**31), 2**16)
-"""Numbers of 32 bits that break sizes and counts."""
+"""32-bit numbers that are wrong as sizes and counts."""
 NAMES: tuple[Any, ...] = (
     *("", " ", ".", "..", "../up", "/etc", "a/b", "a\\b", "a.b", "a b", "1a", "-x"),
     *("ä", "名前", "a" * 300, "a\nb", "a\0b", "__x__", "_id", "id", "filepath", "tags"),
@@ -21,7 +21,7 @@ ODD: tuple[Any, ...] = (
     *("x" * 300, "../../etc/passwd", "ä", [], {}, [[]], [None], ["x"], [0] * 9),
     *({"a": 1}, {"": None}, [[[[[[]]]]]], {"$gt": 0}, [math.nan] * 4, [1e308] * 4),
 )
-"""What stands where something else should."""
+"""Values of wrong types, or out of range."""
 
 
 def pick(rng: np.random.Generator, choices: Sequence[Any]) -> Any:
@@ -30,7 +30,7 @@ def pick(rng: np.random.Generator, choices: Sequence[Any]) -> Any:
 
 
 def mutate_bytes(rng: np.random.Generator, good: bytes) -> bytes:
-    """Returns bytes that differ from good ones at a few places, or in their length."""
+    """Returns bytes with a few changes, in content or length."""
     bad = bytearray(good)
     for _ in range(int(rng.integers(1, 4))):
         a, b = sorted(rng.integers(0, len(bad) + 1, 2).tolist())
@@ -45,7 +45,7 @@ def mutate_bytes(rng: np.random.Generator, good: bytes) -> bytes:
             bad[a:b] = bytes(b - a)
         elif way == 4:
             bad += rng.bytes(int(rng.integers(1, 100)))
-        elif way == 5:  # what a header says of sizes
+        elif way == 5:  # sizes in a header
             a = int(rng.integers(0, min(len(bad), 64) + 1))
             order = pick(rng, ("little", "big"))
             bad[a : a + 4] = pick(rng, EXTREMES).to_bytes(4, order, signed=True)
@@ -58,7 +58,7 @@ def mutate_bytes(rng: np.random.Generator, good: bytes) -> bytes:
 
 
 def mutate_json(rng: np.random.Generator, good: Any) -> Any:
-    """Returns a value that differs from a good one of JSON's kinds at some places."""
+    """Returns a JSON value with a few changes."""
     bad = [copy.deepcopy(good)]
     for _ in range(int(rng.integers(1, 3))):
         home, key = _place(rng, bad)
@@ -75,7 +75,7 @@ def mutate_json(rng: np.random.Generator, good: Any) -> Any:
 
 
 def _place(rng: np.random.Generator, value: Any) -> tuple[Any, Any]:
-    """Returns a list or dict somewhere inside, and a key of it."""
+    """Returns a random list or dict inside, and one of its keys."""
     home, key = value, 0
     while True:
         inner = home[key]
@@ -87,7 +87,7 @@ def _place(rng: np.random.Generator, value: Any) -> tuple[Any, Any]:
 
 
 def bad_name(rng: np.random.Generator) -> Any:
-    """Returns what hardly is a name: a string of any kind, or no string at all."""
+    """Returns a bad name: an unusual string, or another type."""
     way = int(rng.integers(4))
     if way == 0:
         return pick(rng, ODD)
@@ -98,7 +98,7 @@ def bad_name(rng: np.random.Generator) -> Any:
 
 
 def bad_list(rng: np.random.Generator, good: Sequence[Any]) -> Any:
-    """Returns what hardly is a list of names."""
+    """Returns a bad list of names."""
     way = int(rng.integers(6))
     if way == 0:
         return bad_name(rng)

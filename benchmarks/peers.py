@@ -1,10 +1,10 @@
-"""The same forward pass by others, each a contestant in a process of its own.
+"""The same forward pass in other libraries, each in a process of its own.
 
     python -m benchmarks.peers write FOLDER NETWORK BATCH
-    python -m benchmarks.peers CONTESTANT FOLDER NETWORK THREADS
+    python -m benchmarks.peers LIBRARY FOLDER NETWORK THREADS
 
-The second loads what the first left in FOLDER, saves its first answer there, and times
-further ones.
+The first command writes a network and images. The second loads them, saves its first
+output to FOLDER, and measures further ones.
 """
 
 import importlib.util
@@ -21,43 +21,43 @@ from yolov1_fo.architectures import NETWORKS, Connected, Conv, Pool
 from yolov1_fo.boxes import Array
 
 NEEDS = {
-    "ours float32": "keras",
-    "ours bfloat16": "keras",
+    "yolov1_fo float32": "keras",
+    "yolov1_fo bfloat16": "keras",
     "PyTorch float32": "torch",
     "PyTorch bfloat16": "torch",
     "ONNX Runtime float32": "onnxruntime",
     "OpenVINO float32": "openvino",
     "OpenVINO bfloat16": "openvino",
 }
-"""Contestants, and the packages that they need."""
+"""Libraries and precisions, with the packages that they need."""
 WEIGHTS, ONNX, IMAGES = "network.keras", "network.onnx", "images.npy"
 CLASSES = 20
 WRITE = "write"
 
 
-def missing(contestant: str) -> str | None:
-    """Returns the package that a contestant lacks; None if it can run."""
-    needed = [NEEDS[contestant]]
+def missing(library: str) -> str | None:
+    """Returns the missing package of a library; None if it can run."""
+    needed = [NEEDS[library]]
     if needed[0] in ("onnxruntime", "openvino"):
-        needed += ["torch", "onnx"]  # which write its file
+        needed += ["torch", "onnx"]  # for its model file
     return next((one for one in needed if not importlib.util.find_spec(one)), None)
 
 
 def write(folder: Path, name: str, batch: int, *, onnx: bool) -> None:
-    """Writes a random network, and images to run it on.
+    """Writes a random network, and images.
 
     Args:
         folder: for the files
-        name: of the network
-        batch: images
-        onnx: whether a contestant reads ONNX
+        name: name of the network
+        batch: number of images
+        onnx: writes an ONNX file too
     """
     from yolov1_fo.config import NetworkConfig
     from yolov1_fo.networks import build
 
     config = NetworkConfig(network=name, C=CLASSES)
-    built = build.detector(config)
-    built.save(folder / WEIGHTS)
+    network = build.detector(config)
+    network.save(folder / WEIGHTS)
     shape = (batch, config.image_size, config.image_size, 3)
     np.save(folder / IMAGES, np.random.default_rng(0).integers(0, 256, shape, np.uint8))
     if onnx:
@@ -65,7 +65,7 @@ def write(folder: Path, name: str, batch: int, *, onnx: bool) -> None:
 
 
 def _torch(folder: Path, name: str) -> Any:
-    """Returns the network as plain PyTorch, with the weights that were written."""
+    """Returns the network in PyTorch, with the written weights."""
     import keras
     import torch
 
@@ -101,7 +101,9 @@ def _write_onnx(folder: Path, name: str) -> None:
 
     images = torch.zeros((1, 3, 448, 448))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its successor needs another package
+        warnings.simplefilter(
+            "ignore"
+        )  # deprecated; the new exporter needs another package
         torch.onnx.export(
             _torch(folder, name),
             (images,),
@@ -113,37 +115,37 @@ def _write_onnx(folder: Path, name: str) -> None:
 
 
 def _scaled(images: Array) -> Array:
-    """Returns images as the table's networks see them: channels first, in [-1, 1]."""
+    """Returns images channels first, in [-1, 1]."""
     return np.ascontiguousarray(np.moveaxis(images, -1, 1), np.float32) / 127.5 - 1
 
 
-def load(contestant: str, folder: Path, name: str, threads: int) -> Callable[[], Array]:
+def load(library: str, folder: Path, name: str, threads: int) -> Callable[[], Array]:
     """Returns a forward pass over the images."""
     images = np.load(folder / IMAGES)
-    who, precision = contestant.rsplit(" ", 1)
-    if who == "ours":
+    package, precision = library.rsplit(" ", 1)
+    if package == "yolov1_fo":
         import keras
 
         from yolov1_fo.networks.predictor import Predictor
 
         network = keras.saving.load_model(folder / WEIGHTS, compile=False)
-        run = Predictor(network, precision)
-        return lambda: run(images)
+        predict = Predictor(network, precision)
+        return lambda: predict(images)
     scaled = _scaled(images)
-    if who == "PyTorch":
+    if package == "PyTorch":
         import torch
 
         torch.set_num_threads(threads)
         kind = getattr(torch, precision)
         module = _torch(folder, name).to(kind, memory_format=torch.channels_last)
-        there = torch.tensor(scaled).to(kind, memory_format=torch.channels_last)
+        tensor = torch.tensor(scaled).to(kind, memory_format=torch.channels_last)
 
         def forward() -> Array:
             with torch.inference_mode():
-                return module(there).float().numpy()
+                return module(tensor).float().numpy()
 
         return forward
-    if who == "ONNX Runtime":
+    if package == "ONNX Runtime":
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -164,14 +166,14 @@ def load(contestant: str, folder: Path, name: str, threads: int) -> Callable[[],
 
 
 def main() -> None:
-    contestant, folder, name, threads = sys.argv[1:]
-    if contestant == WRITE:
-        readers = [one for one in NEEDS if one.startswith("O") and not missing(one)]
-        write(Path(folder), name, int(threads), onnx=bool(readers))
+    library, folder, name, threads = sys.argv[1:]
+    if library == WRITE:
+        onnx = any(one.startswith("O") and not missing(one) for one in NEEDS)
+        write(Path(folder), name, int(threads), onnx=onnx)
         return
-    forward = load(contestant, Path(folder), name, int(threads))
-    np.save(Path(folder) / f"{contestant}.npy", forward())
-    measuring.answer(forward)
+    forward = load(library, Path(folder), name, int(threads))
+    np.save(Path(folder) / f"{library}.npy", forward())
+    measuring.serve(forward)
 
 
 if __name__ == "__main__":

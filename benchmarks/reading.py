@@ -1,4 +1,4 @@
-"""Reading photographs, beside a bare OpenCV loop on as many threads."""
+"""Speed of reading photographs, compared with a plain OpenCV loop."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,14 +11,14 @@ from benchmarks.measuring import Figure
 from yolov1_fo.image_files import resizing
 from yolov1_fo.pipeline import image_loading
 
-SIDE = 448
+IMAGE_SIZE = 448
 
 
-def bare(paths: Sequence[str]) -> None:
-    """Decodes, turns by EXIF and resizes, and does nothing else."""
+def read_with_opencv(paths: Sequence[str]) -> None:
+    """Decodes, applies the EXIF orientation and resizes, with as many threads."""
 
     def one(path: str) -> int:
-        pixels = resizing.resize(cv2.imread(path, cv2.IMREAD_COLOR), SIDE)
+        pixels = resizing.resize(cv2.imread(path, cv2.IMREAD_COLOR), IMAGE_SIZE)
         return len(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
 
     with ThreadPoolExecutor(image_loading.thread_count(0)) as pool:
@@ -26,24 +26,27 @@ def bare(paths: Sequence[str]) -> None:
             pass
 
 
-def ours(paths: Sequence[str]) -> None:
-    for _ in image_loading.read_all(paths, SIDE):
+def read_with_library(paths: Sequence[str]) -> None:
+    for _ in image_loading.read_all(paths, IMAGE_SIZE):
         pass
 
 
 def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
-    """Yields how fast photographs of two kinds are read."""
+    """Yields images per second for two sets of photographs."""
     for folder, target in (
         ("highway/train/data", 0.9),
         ("open_images_person_car", None),
     ):
         paths = sorted(str(path) for path in (photographs / folder).rglob("*.jpg"))
         paths = paths[: 40 if quick else 600]
-        times = measuring.in_turns(
-            {"ours": lambda p=paths: ours(p), "bare": lambda p=paths: bare(p)},
+        times = measuring.alternate(
+            {
+                "library": lambda p=paths: read_with_library(p),
+                "opencv": lambda p=paths: read_with_opencv(p),
+            },
             rounds=3 if quick else 9,
         )
         what = f"reading {len(paths)} of {folder}"
-        yield measuring.figure(what, len(paths) / times["ours"], "images/s")
-        ratio = times["bare"] / times["ours"]
-        yield measuring.figure(f"{what}, of a bare loop", ratio, target=target)
+        yield measuring.figure(what, len(paths) / times["library"], "images/s")
+        ratio = times["opencv"] / times["library"]
+        yield measuring.figure(f"{what}, speed / plain OpenCV", ratio, target=target)

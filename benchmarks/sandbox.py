@@ -1,7 +1,7 @@
-"""A database, folders and a small dataset of one's own, for what may break things.
+"""A separate database, folders and a small dataset, for benchmarks that break things.
 
-FiftyOne reads its settings once, so that a bench which needs them starts itself again
-in a process that finds them; the MongoDB server and all files go when it ends.
+FiftyOne reads its settings once; therefore such a benchmark starts itself again in a
+process with other settings. The MongoDB server and all files are deleted at the end.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ def enter(main: Callable[[], int]) -> None:
     """Runs the `main` of the started module in a sandbox, and ends the process.
 
     Args:
-        main: gives the exit status
+        main: returns the exit status
     """
     if HOME in os.environ:
         sys.exit(main())
@@ -43,7 +43,7 @@ def enter(main: Callable[[], int]) -> None:
 
 
 def home() -> Path:
-    """Returns the sandbox's folder, from within."""
+    """Returns the folder of the sandbox, inside of it."""
     return Path(os.environ[HOME])
 
 
@@ -66,7 +66,7 @@ def _environment(folder: str) -> dict[str, str]:
 
 
 def start_database(folder: Path) -> None:
-    """Starts the sandbox's MongoDB server, on the port that it had before."""
+    """Starts the sandbox's MongoDB server, on the same port as before."""
     kept = folder / "port"
     port = int(kept.read_text()) if kept.exists() else mongod.free_port()
     server = mongod.start(folder / "db", port)
@@ -75,7 +75,7 @@ def start_database(folder: Path) -> None:
 
 
 def stop_database(folder: Path) -> None:
-    """Kills the sandbox's MongoDB server, unless it has gone already."""
+    """Kills the sandbox's MongoDB server, if it is running."""
     with contextlib.suppress(psutil.NoSuchProcess):
         server = psutil.Process(int((folder / "pid").read_text()))
         server.kill()
@@ -84,18 +84,18 @@ def stop_database(folder: Path) -> None:
 
 
 def register_network() -> None:
-    """Makes `micro` the name of a network that trains in seconds."""
+    """Registers the network `micro`, which trains in seconds."""
     from yolov1_fo.architectures import NETWORKS
 
     NETWORKS["micro"] = MICRO
 
 
 def make_dataset(name: str | None = None, repeats: int = 1) -> Any:
-    """Returns a dataset of painted pictures: six in eight `train`, two `val`.
+    """Returns a dataset of painted images, of which six in eight are `train`.
 
     Args:
-        name (None): of the dataset; one with a name is persistent
-        repeats (1): so many samples show each picture
+        name (None): name of the dataset; one with a name is persistent
+        repeats (1): number of samples per image
     """
     import fiftyone as fo
 

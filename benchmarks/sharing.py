@@ -1,9 +1,9 @@
-"""One training on several devices and by several workers: the same losses, how fast.
+"""Trainings on several devices and by several processes: losses and speed.
 
-Logical devices of a processor, and workers on one machine, share its cores, so here the
-table shows what sharing costs, not what it gains.
+Logical devices of one CPU, and processes on one machine, share its cores; therefore the
+speed shows the overhead of distribution, not its benefit.
 
-    python -m benchmarks.sharing DATASET DEVICES SIDE IMAGES
+    python -m benchmarks.sharing DATASET DEVICES IMAGE_SIZE IMAGES
 """
 
 import json
@@ -35,62 +35,62 @@ CASES = (
     ("jax", 2, 1),
     ("jax", 1, 2),
 )
-"""Backend, devices of each worker, workers."""
+"""Backend, devices per process, processes."""
 
 
 def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
-    """Yields images a second, and how far the curves are from one device's.
+    """Yields images per second, and the difference in loss from one device.
 
-    Steps are small, since this network makes much of little: at a rate of 1e-4 another
-    order of the same sums moves the loss by 1e-2 within 24 steps, by 5e-4 on one device
-    alone. A rate that doubled would still show.
+    The learning rate is small, since rounding errors grow: at a rate of 1e-4, sums in
+    another order change the loss by 1e-2 within 24 steps, and by 5e-4 on one device. A
+    doubled learning rate would still be noticed.
     """
     import yolov1_fo
 
     dataset = yolov1_fo.load_quickstart()
     image_size, images = (64, 32) if quick else (224, 96)
     alone: dict[str, Any] = {}
-    for backend, devices, num_workers in CASES:
-        curves = _train(backend, num_workers, dataset.name, devices, image_size, images)
+    for backend, devices, processes in CASES:
+        curves = _train(backend, processes, dataset.name, devices, image_size, images)
         seconds = np.array(curves["seconds"])
         rate = images * (EPOCHS - 1) / (seconds[-1] - seconds[0])
-        what = f"{backend}, {devices} devices, {num_workers} workers"
+        what = f"{backend}, {devices} devices, {processes} processes"
         yield Figure(f"sharing fast-yolov1, {image_size} px: {what}", rate, "images/s")
-        if devices == num_workers == 1:
+        if devices == processes == 1:
             alone[backend] = curves
             continue
-        apart = np.subtract(curves["loss"], alone[backend]["loss"])
+        difference = np.subtract(curves["loss"], alone[backend]["loss"])
         yield Figure(
-            f"sharing fast-yolov1, {image_size} px: {what}: losses from one device's",
-            float(np.abs(apart).max()),
+            f"sharing fast-yolov1, {image_size} px: {what}: loss - one device's",
+            float(np.abs(difference).max()),
             target=1e-4,
             at_most=True,
         )
 
 
-def _train(backend: str, num_workers: int, *arguments: Any) -> dict[str, Any]:
-    """Returns the curves of a training in processes of its own."""
+def _train(backend: str, count: int, *arguments: Any) -> dict[str, Any]:
+    """Returns the curves of a training in new processes."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     environment = {**os.environ, "KERAS_BACKEND": backend}
-    if num_workers > 1:
+    if count > 1:
         environment |= {
             "KERAS_DISTRIBUTION_JOB_ADDRESSES": address,
-            "KERAS_DISTRIBUTION_NUM_PROCESSES": str(num_workers),
+            "KERAS_DISTRIBUTION_NUM_PROCESSES": str(count),
         }
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "benchmarks.sharing", *map(str, arguments)],
-            env={**environment, "KERAS_DISTRIBUTION_PROCESS_ID": str(worker)},
+            env={**environment, "KERAS_DISTRIBUTION_PROCESS_ID": str(number)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for worker in range(num_workers)
+        for number in range(count)
     ]
-    said = [process.communicate() for process in processes]
-    out, error = said[0]
+    outputs = [process.communicate() for process in processes]
+    out, error = outputs[0]
     if not out:
         raise RuntimeError(error)
     curves: dict[str, Any] = json.loads(out.splitlines()[-1])

@@ -1,9 +1,9 @@
-"""Trains, applies and evaluates for long in one process, and follows its memory.
+"""Trains, applies and evaluates repeatedly in one process, and measures its memory.
 
     python -m benchmarks.soak --json benchmarks/results/soak.json
 
 First twenty short trainings; then rounds of training, loading, applying and evaluating
-for forty minutes. What a training leaves in memory, or open, shows as a slope.
+for forty minutes. Leaks show as growing memory, or as open files.
 """
 
 import argparse
@@ -22,22 +22,22 @@ from benchmarks import measuring, sandbox
 from benchmarks.measuring import Figure
 from yolov1_fo.runs import deletion
 
-SIDE = 448
-"""In pixels; a learner that is not let go then weighs 50 MB."""
-WARM = 3
-"""After so many trainings memory must stay level."""
-LEVEL, STEADY = 0.03, 0.05
-"""The most that it may grow by, as a part: over the trainings, over the soak."""
+IMAGE_SIZE = 448
+"""In pixels; a leaked learner then needs 50 MB."""
+WARM_UP = 3
+"""Trainings after which memory must not grow."""
+MAX_TRAINING_GROWTH, MAX_SOAK_GROWTH = 0.03, 0.05
+"""Largest relative growth of memory: over the trainings, over the rounds."""
 
 
-class Held(NamedTuple):
-    """What the process holds.
+class Usage(NamedTuple):
+    """Memory and files of the process.
 
     Attributes:
         minutes: since the start
-        megabytes: of resident memory
-        files: that are open
-        maps: files that are mapped to memory, libraries left out
+        megabytes: resident memory
+        files: open files
+        maps: memory-mapped files, without libraries
     """
 
     minutes: float
@@ -46,43 +46,45 @@ class Held(NamedTuple):
     maps: list[str]
 
 
-def held(start: float) -> Held:
-    """Returns what the process holds now.
+def measure(start: float) -> Usage:
+    """Returns the current memory and files of the process.
 
     Args:
-        start: of the measurement, by `time.monotonic`
+        start: start of the benchmark, from `time.monotonic`
     """
     gc.collect()
-    me = psutil.Process()
+    process = psutil.Process()
     home = str(sandbox.home())
-    return Held(
+    return Usage(
         (time.monotonic() - start) / 60,
-        me.memory_info().rss / 1e6,
-        sorted(one.path for one in me.open_files() if one.path.startswith(home)),
-        sorted({one.path for one in me.memory_maps() if one.path.startswith(home)}),
+        process.memory_info().rss / 1e6,
+        sorted(one.path for one in process.open_files() if one.path.startswith(home)),
+        sorted(
+            {one.path for one in process.memory_maps() if one.path.startswith(home)}
+        ),
     )
 
 
-def train_often(count: int) -> list[Held]:
-    """Returns what is held after each of so many short trainings."""
+def repeat_trainings(count: int) -> list[Usage]:
+    """Returns the usage after each of `count` short trainings."""
     dataset = sandbox.make_dataset()
     start = time.monotonic()
-    seen = []
+    usages = []
     for number in range(count):
         _train(dataset, f"run_{number}")
-        seen.append(held(start))
-        print(_said(f"training {number + 1}", seen[-1]), flush=True)
+        usages.append(measure(start))
+        print(_describe(f"training {number + 1}", usages[-1]), flush=True)
     dataset.delete()
-    return seen
+    return usages
 
 
-def use_long(minutes: float) -> list[Held]:
-    """Returns what is held after each round of all calls, for so many minutes."""
+def repeat_rounds(minutes: float) -> list[Usage]:
+    """Returns the usage after each round of all calls, for some minutes."""
     dataset = sandbox.make_dataset()
     start = time.monotonic()
-    seen: list[Held] = []
+    usages: list[Usage] = []
     for number in itertools.count(1):
-        if seen and seen[-1].minutes >= minutes:
+        if usages and usages[-1].minutes >= minutes:
             break
         result = _train(dataset, "soak")
         model = yolov1_fo.load_model(result.checkpoint_dir, confidence_thresh=0.01)
@@ -90,11 +92,11 @@ def use_long(minutes: float) -> list[Held]:
         yolov1_fo.evaluate(dataset, "predictions", eval_key="soak", progress=False)
         dataset.delete_evaluation("soak")
         deletion.delete_run(dataset, "soak")
-        seen.append(held(start))
+        usages.append(measure(start))
         if number % 10 == 1:
-            print(_said(f"round {number}", seen[-1]), flush=True)
+            print(_describe(f"round {number}", usages[-1]), flush=True)
     dataset.delete()
-    return seen
+    return usages
 
 
 def _train(dataset: Any, run_key: str) -> Any:
@@ -103,11 +105,11 @@ def _train(dataset: Any, run_key: str) -> Any:
         val_samples=dataset.match_tags("val"),
         run_key=run_key,
         epochs=2,
-        **{**sandbox.SETTINGS, "image_size": SIDE},
+        **{**sandbox.SETTINGS, "image_size": IMAGE_SIZE},
     )
 
 
-def _said(what: str, now: Held) -> str:
+def _describe(what: str, now: Usage) -> str:
     return (
         f"{what}: {now.minutes:.1f} minutes, {now.megabytes:.0f} MB, "
         f"{len(now.files)} files open, {len(now.maps)} mapped"
@@ -115,7 +117,7 @@ def _said(what: str, now: Held) -> str:
 
 
 def growth(before: list[float], after: list[float]) -> float:
-    """Returns by which part the median has grown.
+    """Returns the relative growth of the median.
 
     Example:
         >>> growth([100.0, 100.0, 300.0], [103.0])
@@ -124,31 +126,35 @@ def growth(before: list[float], after: list[float]) -> float:
     return round(float(np.median(after) / np.median(before)) - 1, 4)
 
 
-def figures(trained: list[Held], used: list[Held]) -> list[Figure]:
-    """Returns what must hold.
+def figures(trained: list[Usage], used: list[Usage]) -> list[Figure]:
+    """Returns the figures that have a limit.
 
     Args:
-        trained: from `train_often`
-        used: from `use_long`
+        trained: from `repeat_trainings`
+        used: from `repeat_rounds`
     """
     found = []
-    if len(trained) > WARM:
-        level = [one.megabytes for one in trained]
-        grown = growth(level[WARM - 1 : WARM], level[-1:])
-        what = f"memory grown from training {WARM} to {len(trained)}, as a part"
-        found.append(Figure(what, grown, target=LEVEL, at_most=True))
+    if len(trained) > WARM_UP:
+        memory = [one.megabytes for one in trained]
+        grown = growth(memory[WARM_UP - 1 : WARM_UP], memory[-1:])
+        what = f"relative memory growth, training {WARM_UP} to {len(trained)}"
+        found.append(Figure(what, grown, target=MAX_TRAINING_GROWTH, at_most=True))
     if used:
         quarter = used[-1].minutes / 4
         second, last = (
             [one.megabytes for one in used if low <= one.minutes / quarter <= low + 1]
             for low in (1, 3)
         )
-        what = f"memory grown from minutes {quarter:.0f}-{2 * quarter:.0f} to the last"
-        what += f" {quarter:.0f}, as a part"
-        found.append(Figure(what, growth(second, last), target=STEADY, at_most=True))
+        what = (
+            f"relative memory growth, minutes {quarter:.0f}-{2 * quarter:.0f} to the "
+        )
+        what += f"last {quarter:.0f}"
+        found.append(
+            Figure(what, growth(second, last), target=MAX_SOAK_GROWTH, at_most=True)
+        )
     kept = {path for one in (trained[-1:], used[-1:]) for h in one for path in h.files}
     mapped = {path for one in (trained[-1:], used[-1:]) for h in one for path in h.maps}
-    what = "files left open or mapped"
+    what = "files still open or mapped"
     return [*found, Figure(what, len(kept | mapped), target=0, at_most=True)]
 
 
@@ -160,8 +166,8 @@ def main() -> int:
     arguments = parser.parse_args()
     logging.getLogger("yolov1_fo").setLevel(logging.ERROR)
     sandbox.register_network()
-    trained = train_often(arguments.trainings)
-    used = use_long(arguments.minutes) if arguments.minutes else []
+    trained = repeat_trainings(arguments.trainings)
+    used = repeat_rounds(arguments.minutes) if arguments.minutes else []
     found = figures(trained, used)
     for one in found:
         print(one)

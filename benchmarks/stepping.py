@@ -1,4 +1,4 @@
-"""A training step on photographs, beside the same on a batch that is in memory."""
+"""Speed of training steps on photographs, compared with a batch in memory."""
 
 import functools
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ TARGETS = {"host": 1.05, "device": 1.05, "stream": 1.15}
 
 
 class Repeated(batches.HostBatches):
-    """The first batch again and again."""
+    """Repeats the first batch."""
 
     @functools.cached_property
     def first(self) -> Any:
-        """The batch."""
+        """The first batch."""
         return super().__getitem__(0)
 
     def __getitem__(self, index: int) -> tuple[dict[str, Any]]:
@@ -30,40 +30,40 @@ class Repeated(batches.HostBatches):
 
 
 def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
-    """Yields what a step of Fast YOLO takes, fed in each way."""
-    image_size, size, steps = (64, 4, 3) if quick else (448, 16, 5)
+    """Yields images per second of Fast YOLO in each data mode."""
+    image_size, batch_size, steps = (64, 4, 3) if quick else (448, 16, 5)
     split = read_coco(photographs / "highway" / "train")
     listing = split.listing.take(range(40 if quick else 640))
     config = TrainConfig(
         network="fast-yolov1",
         image_size=image_size,
-        batch_size=size,
+        batch_size=batch_size,
         C=len(split.classes),
     )
     kept, _ = image_cache.load(listing.filepaths, image_size)
     width = listing.objects.max_per_image()
     boxes, class_ids = listing.objects.padded(np.arange(len(kept)), width)
-    options = {"batch_size": size, "seed": 0, "width": width}
+    options = {"batch_size": batch_size, "seed": 0, "width": width}
     learns = {name: learner.uncompiled(config) for name in ("fed", "held")}
     for one in learns.values():
         one.prepare(100)
     learns["held"].hold({"images": kept, "boxes": boxes, "class_ids": class_ids})
     n = len(kept)
 
-    def kept_by(kind: type[batches.HostBatches]) -> Any:
+    def in_memory(kind: type[batches.HostBatches]) -> Any:
         return kind(kept, listing.objects, **options).endless()
 
     feeds = {
-        "synthetic": ("fed", kept_by(Repeated)),
-        "host": ("fed", kept_by(batches.HostBatches)),
-        "device": ("held", kept_by(batches.DeviceBatches)),
+        "synthetic": ("fed", in_memory(Repeated)),
+        "host": ("fed", in_memory(batches.HostBatches)),
+        "device": ("held", in_memory(batches.DeviceBatches)),
         "stream": (
             "fed",
             streaming.stream_batches(
                 listing,
-                lambda: shuffling.rows_from_step(0, n, size, 0),
+                lambda: shuffling.rows_from_step(0, n, batch_size, 0),
                 image_size=image_size,
-                batch_size=size,
+                batch_size=batch_size,
                 width=width,
             ),
         ),
@@ -72,17 +72,19 @@ def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
     def fit(which: str, batches: Any) -> None:
         learns[which].fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
 
-    times = measuring.in_turns(
+    times = measuring.alternate(
         {name: lambda feed=feed: fit(*feed) for name, feed in feeds.items()},
         rounds=2 if quick else 9,
-        warm=2,
+        warm_up=2,
     )
-    what = f"training step of fast-yolov1, {image_size} px, batch {size}"
-    for name, taken in times.items():
-        yield measuring.figure(f"{what}, {name}", steps * size / taken, "images/s")
+    what = f"training step of fast-yolov1, {image_size} px, batch {batch_size}"
+    for name, seconds in times.items():
+        yield measuring.figure(
+            f"{what}, {name}", steps * batch_size / seconds, "images/s"
+        )
     for name, target in TARGETS.items():
         ratio = times[name] / times["synthetic"]
         yield measuring.figure(
-            f"{what}, {name} by synthetic", ratio, target=target, at_most=True
+            f"{what}, time of {name} / synthetic", ratio, target=target, at_most=True
         )
-    yield Figure("memory of that process", measuring.peak_gb(), "GB")
+    yield Figure("peak memory of that process", measuring.peak_gb(), "GB")

@@ -1,10 +1,10 @@
-"""Training as the tutorial does it, beside ours, on the same photographs and network.
+"""Speed of training, compared with a typical Keras tutorial.
 
-Its way, written anew: Keras' `fit` as it stands, one Python generator that reads a file
-a step with Pillow and encodes its boxes with NumPy, batches of 1. Ours: `Learner` on
-images that are kept in memory, batches of 8. Both take Adam and the same loss.
+The tutorial, rewritten: plain `fit`, a Python generator that reads one file per step
+with Pillow and encodes its boxes with NumPy, batches of 1. The library: `Learner` on
+images in memory, batches of 8. Both use Adam and the same loss.
 
-    python -m benchmarks.tutorial WAY PHOTOGRAPHS NETWORK SIDE
+    python -m benchmarks.tutorial WAY PHOTOGRAPHS NETWORK IMAGE_SIZE
 """
 
 import sys
@@ -19,7 +19,7 @@ from PIL import Image
 
 from benchmarks import measuring
 from benchmarks.coco import Photographs, read_coco
-from benchmarks.measuring import Contestant, Figure
+from benchmarks.measuring import Figure, MeasuredProcess
 from yolov1_fo import grid, hardware, loss
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
@@ -27,55 +27,59 @@ from yolov1_fo.networks import build
 from yolov1_fo.pipeline import batches, image_cache, shuffling
 from yolov1_fo.training import learner
 
-THEIRS, OURS, HALF = "tutorial", "ours float32", "ours mixed_bfloat16"
-BATCH, IMAGES, STEPS = 8, 64, {THEIRS: 8, OURS: 2, HALF: 2}
+TUTORIAL, FLOAT32, BFLOAT16 = (
+    "tutorial",
+    "yolov1_fo float32",
+    "yolov1_fo mixed_bfloat16",
+)
+BATCH_SIZE, IMAGES, STEPS = 8, 64, {TUTORIAL: 8, FLOAT32: 2, BFLOAT16: 2}
 
 
 def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
-    """Yields images a second of each way, and their ratios."""
-    has_half = hardware.fastest_precision() == "bfloat16"
-    ways = [THEIRS, OURS, HALF] if has_half else [THEIRS, OURS]
+    """Yields images per second, and ratios."""
+    has_bfloat16 = hardware.fastest_precision() == "bfloat16"
+    ways = [TUTORIAL, FLOAT32, BFLOAT16] if has_bfloat16 else [TUTORIAL, FLOAT32]
     name, image_size = ("fast-yolov1", 64) if quick else ("yolov1", 448)
     times: dict[str, Array] = {}
     peaks: dict[str, float] = {}
-    for way in ways[1:]:  # three full networks with Adam's moments are too many
-        rival = [THEIRS, way]
+    for way in ways[1:]:  # not enough memory for three networks with Adam
+        names = [TUTORIAL, way]
         with (
-            Contestant(
-                "benchmarks.tutorial", THEIRS, photographs, name, image_size
+            MeasuredProcess(
+                "benchmarks.tutorial", TUTORIAL, photographs, name, image_size
             ) as first,
-            Contestant(
+            MeasuredProcess(
                 "benchmarks.tutorial", way, photographs, name, image_size
             ) as second,
         ):
-            pair = dict(zip(rival, (first, second), strict=True))
-            asked = measuring.asked_in_turns(pair, 2 if quick else 5)
-            peaks |= {one: contestant.peak_gb for one, contestant in pair.items()}
-        times |= {f"{one} beside {way}": taken for one, taken in asked.items()}
+            pair = dict(zip(names, (first, second), strict=True))
+            measured = measuring.alternate_processes(pair, 2 if quick else 5)
+            peaks |= {one: process.peak_gb for one, process in pair.items()}
+        times |= {f"{one} with {way}": taken for one, taken in measured.items()}
     for way in ways[1:]:
         what = f"training {name}, {image_size} px"
-        theirs = times[f"{THEIRS} beside {way}"] / STEPS[THEIRS]
-        ours = times[f"{way} beside {way}"] / (STEPS[way] * BATCH)
-        for one, taken in ((THEIRS, theirs), (way, ours)):
+        tutorial = times[f"{TUTORIAL} with {way}"] / STEPS[TUTORIAL]
+        library = times[f"{way} with {way}"] / (STEPS[way] * BATCH_SIZE)
+        for one, taken in ((TUTORIAL, tutorial), (way, library)):
             note = f"{peaks[one]:.1f} GB"
             yield measuring.figure(f"{what}, {one}", 1 / taken, "images/s", note=note)
         yield measuring.figure(
-            f"{what}, {way} by {THEIRS}",
-            theirs / ours,
-            target=2.0 if way == OURS else 3.0,
+            f"{what}, speed of {way} / {TUTORIAL}",
+            tutorial / library,
+            target=2.0 if way == FLOAT32 else 3.0,
         )
 
 
-def theirs(split: Photographs, name: str, image_size: int) -> Any:
-    """Returns what trains a few steps as the tutorial does."""
+def train_as_tutorial(split: Photographs, name: str, image_size: int) -> Any:
+    """Returns a function that trains a few steps as the tutorial does."""
     config = TrainConfig(network=name, image_size=image_size, C=len(split.classes))
-    built = build.detector(config)
+    network = build.detector(config)
 
     def summed(y_true: Array, y_pred: Array) -> Array:
         terms = loss.weighted(loss.terms(y_true, y_pred, config, config), config)
         return sum(terms)
 
-    built.compile(keras.optimizers.Adam(1e-5), loss=summed)
+    network.compile(keras.optimizers.Adam(1e-5), loss=summed)
 
     def batches() -> Iterator[tuple[Array, Array]]:
         while True:
@@ -87,16 +91,18 @@ def theirs(split: Photographs, name: str, image_size: int) -> Any:
                 yield scaled, grid.encode(boxes, class_ids, config)
 
     endless = batches()
-    return lambda: steps(built, endless, steps_per_epoch=STEPS[THEIRS])
+    return lambda: steps(network, endless, steps_per_epoch=STEPS[TUTORIAL])
 
 
-def ours(split: Photographs, name: str, image_size: int, precision: str) -> Any:
-    """Returns what trains a few steps as we do."""
+def train_with_library(
+    split: Photographs, name: str, image_size: int, precision: str
+) -> Any:
+    """Returns a function that trains a few steps with this library."""
     config = TrainConfig(
         network=name,
         image_size=image_size,
         C=len(split.classes),
-        batch_size=BATCH,
+        batch_size=BATCH_SIZE,
         optimizer="adam",
         learning_rate=1e-5,
         weight_decay=0.0,
@@ -104,21 +110,21 @@ def ours(split: Photographs, name: str, image_size: int, precision: str) -> Any:
         precision=precision,
     )
     learns = learner.uncompiled(config)
-    learns.prepare(shuffling.steps_per_epoch(IMAGES, BATCH))
+    learns.prepare(shuffling.steps_per_epoch(IMAGES, BATCH_SIZE))
     kept, _ = image_cache.load(split.listing.filepaths, image_size)
     objects = split.listing.objects
     made = batches.HostBatches(
-        kept, objects, batch_size=BATCH, seed=0, width=objects.max_per_image()
+        kept, objects, batch_size=BATCH_SIZE, seed=0, width=objects.max_per_image()
     )
     fed = made.endless()
-    return lambda: steps(learns, fed, steps_per_epoch=STEPS[OURS], shuffle=False)
+    return lambda: steps(learns, fed, steps_per_epoch=STEPS[FLOAT32], shuffle=False)
 
 
 def steps(model: keras.Model, fed: Any, **options: Any) -> float:
-    """Returns the seconds of a `fit` until its last step is done.
+    """Returns the seconds of a `fit`, until its last step.
 
-    Where Keras makes the dataset, TensorFlow may hold up the end of `fit` by as much
-    again; over the tutorial's many epochs that is nothing, so it does not count.
+    TensorFlow can delay the end of `fit` by as much again if Keras creates the dataset;
+    in the tutorial's many epochs this is negligible, and it is not counted.
     """
     marks: list[float] = []
 
@@ -134,10 +140,14 @@ def main() -> None:
     way, photographs, name, image_size = sys.argv[1:]
     split = read_coco(Path(photographs) / "highway" / "train")
     split = split._replace(listing=split.listing.take(range(IMAGES)))
-    if way == THEIRS:
-        measuring.answer(theirs(split, name, int(image_size)))
+    if way == TUTORIAL:
+        measuring.serve(train_as_tutorial(split, name, int(image_size)))
     else:
-        measuring.answer(ours(split, name, int(image_size), way.removeprefix("ours ")))
+        measuring.serve(
+            train_with_library(
+                split, name, int(image_size), way.removeprefix("yolov1_fo ")
+            )
+        )
 
 
 if __name__ == "__main__":

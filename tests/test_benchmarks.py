@@ -1,4 +1,4 @@
-"""The benchmarks run, small; what they must reach is measured at their full size."""
+"""The benchmarks run with small inputs; their targets are not tested."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def run(*arguments, **environment):
 
 
 @pytest.mark.slow
-def test_the_table_is_printed_and_written(photographs, tmp_path):
+def test_figures_are_printed_and_written(photographs, tmp_path):
     path = tmp_path / "speed.json"
     parts = ["reading", "applying", "tutorial", "evaluating"]
     common = ["benchmarks", "--photographs", photographs, "--quick", "--json", path]
@@ -43,9 +43,7 @@ def test_the_table_is_printed_and_written(photographs, tmp_path):
 
 
 @pytest.mark.slow
-def test_accelerators_are_measured_without_tensorflow_and_fiftyone(
-    photographs, tmp_path
-):
+def test_gpu_benchmark_runs_without_tensorflow_and_fiftyone(photographs, tmp_path):
     pytest.importorskip("jax", reason="needs the extra jax")
     for name in ("tensorflow", "fiftyone"):
         (tmp_path / f"{name}.py").write_text("raise ImportError")
@@ -69,7 +67,7 @@ def test_accelerators_are_measured_without_tensorflow_and_fiftyone(
 
 
 @pytest.mark.parametrize(
-    ("figure", "said"),
+    ("figure", "line"),
     [
         (Figure("speed", 12.34, "images/s", 0.04), "speed: 12.3 images/s (+-2 %)"),
         (Figure("ratio", 0.95, target=0.9), "ratio: 0.95; at least 0.9: yes"),
@@ -80,33 +78,33 @@ def test_accelerators_are_measured_without_tensorflow_and_fiftyone(
         (Figure("peer", 1.0, note="1 GB"), "peer: 1; 1 GB"),
     ],
 )
-def test_a_figure_is_one_line(figure, said):
-    assert str(figure) == said
+def test_figures_are_one_line(figure, line):
+    assert str(figure) == line
 
 
-def held(minutes, megabytes, files=()):
-    return soak.Held(minutes, megabytes, list(files), [])
+def usage(minutes, megabytes, files=()):
+    return soak.Usage(minutes, megabytes, list(files), [])
 
 
 @pytest.mark.parametrize(
     ("levels", "holds"),
     [
-        ([900, 950, 1000, 1000, 1020], True),  # 2 % after the third
+        ([900, 950, 1000, 1000, 1020], True),  # +2 % after the third
         ([900, 950, 1000, 1020, 1040], False),
     ],
 )
-def test_memory_after_trainings_is_that_after_the_third(levels, holds):
-    trained = [held(minute, level) for minute, level in enumerate(levels)]
+def test_memory_does_not_grow_after_the_third_training(levels, holds):
+    trained = [usage(minute, level) for minute, level in enumerate(levels)]
     assert [one.holds for one in soak.figures(trained, [])] == [holds, True]
 
 
 @pytest.mark.parametrize(("last", "holds"), [(1040, True), (1060, False)])
-def test_memory_at_the_end_of_a_soak_is_that_of_its_second_quarter(last, holds):
+def test_memory_does_not_grow_after_the_second_quarter(last, holds):
     levels = {5: 700, 15: 1000, 25: 1300, 35: last, 40: last}
-    used = [held(minute, level) for minute, level in levels.items()]
+    used = [usage(minute, level) for minute, level in levels.items()]
     assert [one.holds for one in soak.figures([], used)] == [holds, True]
 
 
-def test_a_file_that_is_left_open_is_a_fault():
-    used = [held(minute, 1000, ["pixels.bin"]) for minute in (1, 2, 3, 4)]
+def test_open_files_exceed_the_limit():
+    used = [usage(minute, 1000, ["pixels.bin"]) for minute in (1, 2, 3, 4)]
     assert [one.holds for one in soak.figures([], used)] == [True, False]

@@ -1,4 +1,4 @@
-"""The same numbers as Darknet: see tests/golden/darknet/README.md."""
+"""Comparison with Darknet's results: see tests/golden/darknet/README.md."""
 
 import ast
 import csv
@@ -23,7 +23,7 @@ from yolov1_fo.training.optimizers import DarknetSGD, Schedule
 
 
 class Golden(NamedTuple):
-    """A network of Darknet's, with its weights."""
+    """A network with Darknet's weights."""
 
     name: str
     config: NetworkConfig
@@ -41,7 +41,7 @@ def known(request, monkeypatch) -> Golden:
 
 
 def chw(x) -> np.ndarray:
-    """Returns (N, ...) as Darknet lays it out."""
+    """Returns an array flattened in Darknet's order, channels first."""
     x = np.asarray(x)
     return (np.moveaxis(x, -1, 1) if x.ndim == 4 else x).reshape(len(x), -1)
 
@@ -59,43 +59,47 @@ LAYERS = {
 }
 
 
-def test_every_layer_gives_the_same_numbers(known):
+def test_outputs_of_all_layers_are_darknets(known):
     numbers = golden.darknet(f"forward_{known.name}")
     layers = [known.network.get_layer(name).output for name in LAYERS]
     image = np.moveaxis(numbers["input_chw"], 0, -1)[None]
     outputs = keras.Model(known.network.input, layers)(image)
-    for ours, theirs in zip(outputs, LAYERS.values(), strict=True):
-        np.testing.assert_allclose(chw(ours)[0], numbers[theirs], rtol=0, atol=2e-5)
+    for found, expected in zip(outputs, LAYERS.values(), strict=True):
+        np.testing.assert_allclose(chw(found)[0], numbers[expected], rtol=0, atol=2e-5)
     np.testing.assert_allclose(outputs[-1][0], numbers["raw_output"], rtol=0, atol=2e-5)
 
 
 def _truth(rows: np.ndarray, num_classes: int) -> np.ndarray:
-    """Returns Darknet's truth (N, 49, object + one_hot + xywh) as ours."""
+    """Returns targets from Darknet's truth (N, 49, object + one_hot + xywh)."""
     one_hot, box = rows[..., 1 : 1 + num_classes], rows[..., 1 + num_classes :]
-    ours = np.concatenate([box, rows[..., :1], one_hot], axis=-1)
-    return ours.reshape(len(rows), 7, 7, 5 + num_classes)
+    targets = np.concatenate([box, rows[..., :1], one_hot], axis=-1)
+    return targets.reshape(len(rows), 7, 7, 5 + num_classes)
 
 
-def _gradient(y_true, y_pred, config: GridConfig, rules: LossConfig) -> np.ndarray:
+def _gradient(
+    y_true, y_pred, config: GridConfig, loss_config: LossConfig
+) -> np.ndarray:
     """Returns the gradient of the loss, summed over the batch."""
     y_pred = tf.constant(y_pred)
     with tf.GradientTape() as tape:
         tape.watch(y_pred)
-        parts = loss.weighted(loss.terms(y_true, y_pred, config, rules), rules)
+        parts = loss.weighted(
+            loss.terms(y_true, y_pred, config, loss_config), loss_config
+        )
         total = sum(parts[1:], parts[0])
     return tape.gradient(total, y_pred).numpy()
 
 
 @pytest.mark.parametrize(("case", "rescore"), [("voc", True), ("rescore0", False)])
-def test_loss_has_darknets_gradient(case, rescore):
+def test_gradient_of_the_loss_is_darknets(case, rescore):
     numbers = golden.darknet(f"loss_{case}")
-    rules = LossConfig(rescore=rescore, rmse_fallback=True)
+    loss_config = LossConfig(rescore=rescore, rmse_fallback=True)
     y_true = _truth(numbers["truth"], 20)
-    delta = -_gradient(y_true, numbers["pred"], GridConfig(), rules)
+    delta = -_gradient(y_true, numbers["pred"], GridConfig(), loss_config)
     np.testing.assert_allclose(delta, numbers["delta"], rtol=0, atol=1e-6)
 
 
-def test_without_the_fallback_only_cases_without_overlap_differ():
+def test_gradient_without_rmse_fallback_differs_only_without_overlap():
     numbers = golden.darknet("loss_voc")
     y_true = _truth(numbers["truth"], 20)
     delta = -_gradient(y_true, numbers["pred"], GridConfig(), LossConfig())
@@ -117,30 +121,32 @@ def test_detections_are_darknets(known, setting, confidence_thresh, iou_thresh):
     image = np.moveaxis(numbers["input_chw"], 0, -1)[None]
     options = {"confidence_thresh": confidence_thresh, "iou_thresh": iou_thresh}
     size = 1 if setting.startswith("unit") else np.array([200, 150, 200, 150])
-    theirs = numbers[f"detections_{setting}"]
+    expected = numbers[f"detections_{setting}"]
     for output, of_score, of_box in (
         (numbers["raw_output"][None], 1e-8, 5e-5),
         (known.network(image), 1e-6, 1e-4),
     ):
-        [found] = decode.decode(
+        [detections] = decode.decode(
             output, known.config, max_detections=1000, darknet=True, **options
         )
-        ours = np.column_stack([found.class_ids, found.scores, found.boxes * size])
-        assert len(ours) == len(theirs)
-        ours, said = (x[np.lexsort((-x[:, 1], x[:, 0]))] for x in (ours, theirs))
-        np.testing.assert_array_equal(ours[:, 0], said[:, 0])
-        np.testing.assert_allclose(ours[:, 1], said[:, 1], rtol=0, atol=of_score)
-        np.testing.assert_allclose(ours[:, 2:], said[:, 2:], rtol=0, atol=of_box)
+        found = np.column_stack(
+            [detections.class_ids, detections.scores, detections.boxes * size]
+        )
+        assert len(found) == len(expected)
+        found, wanted = (x[np.lexsort((-x[:, 1], x[:, 0]))] for x in (found, expected))
+        np.testing.assert_array_equal(found[:, 0], wanted[:, 0])
+        np.testing.assert_allclose(found[:, 1], wanted[:, 1], rtol=0, atol=of_score)
+        np.testing.assert_allclose(found[:, 2:], wanted[:, 2:], rtol=0, atol=of_box)
 
 
 AUGMENTED = ("a2d371", "5f6fcb", "9d92e4", "6360a8")
 
 
 @pytest.mark.parametrize("case", AUGMENTED)
-def test_augmentation_gives_darknets_pictures_and_truth(case):
+def test_augmented_images_and_targets_are_darknets(case):
     numbers = golden.darknet("augment")
-    picture = images.read(golden.DARKNET / "input.png")
-    height, width = picture.shape[:2]
+    image = images.read(golden.DARKNET / "input.png")
+    height, width = image.shape[:2]
     left, right, top, bottom, flip, hue, saturation, exposure = numbers[
         f"case_{case}_params"
     ]
@@ -148,7 +154,7 @@ def test_augmentation_gives_darknets_pictures_and_truth(case):
     labels = np.loadtxt(str(numbers["labels"]).splitlines())
     one = [np.float32([number]) for number in (flip, saturation, exposure, hue)]
     pixels, boxes, class_ids = augment.apply(
-        picture[None],
+        image[None],
         tf.constant(cxcywh_to_xyxy(labels[None, :, 1:]), tf.float32),
         tf.constant(labels[None, :, 0], tf.int32),
         augment.Parameters(np.float32([window]), *one),
@@ -158,26 +164,26 @@ def test_augmentation_gives_darknets_pictures_and_truth(case):
     np.testing.assert_allclose(
         pixels[0], np.moveaxis(numbers[f"case_{case}_augmented"], 0, -1), atol=1e-5
     )
-    theirs = _truth(numbers[f"case_{case}_truth"][None], 20)
-    # Darknet shuffles: of two objects in a cell either may stay.
-    ours = [
+    expected = _truth(numbers[f"case_{case}_truth"][None], 20)
+    # Darknet shuffles the objects, and keeps any of two in a cell.
+    found = [
         np.asarray(grid.encode(boxes[:, order], class_ids[:, order], GridConfig()))
         for order in (slice(None), slice(None, None, -1))
     ]
-    fits = [np.isclose(one, theirs, atol=1e-5).all(axis=-1) for one in ours]
+    fits = [np.isclose(one, expected, atol=1e-5).all(axis=-1) for one in found]
     assert np.logical_or(*fits).all()
     assert fits[0].sum() >= 48
 
 
-def test_resize_is_darknets():
+def test_resizing_is_darknets():
     numbers = golden.darknet("image")
-    picture = images.read(golden.DARKNET / "input.png")
-    theirs = np.moveaxis(numbers["original_chw"], 0, -1)
-    np.testing.assert_allclose(picture / 255, theirs, atol=1e-7)
-    resized = resizing.resize_align_corners(picture, 448)
+    image = images.read(golden.DARKNET / "input.png")
+    expected = np.moveaxis(numbers["original_chw"], 0, -1)
+    np.testing.assert_allclose(image / 255, expected, atol=1e-7)
+    resized = resizing.resize_align_corners(image, 448)
     assert resized.dtype == np.float32
-    theirs = np.moveaxis(numbers["resized448_chw"], 0, -1)
-    np.testing.assert_allclose(resized, theirs, rtol=0, atol=1e-6)
+    expected = np.moveaxis(numbers["resized448_chw"], 0, -1)
+    np.testing.assert_allclose(resized, expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -202,9 +208,9 @@ def _steps(numbers: dict[str, np.ndarray]) -> list[dict[str, float]]:
     ]
 
 
-def _learn(known: Golden, numbers: dict[str, np.ndarray], step: int, optimizer):
-    """Takes one of Darknet's steps; returns the batch's output and its gradients."""
-    net, rules = known.network, LossConfig(rmse_fallback=True)
+def _train_step(known: Golden, numbers: dict[str, np.ndarray], step: int, optimizer):
+    """Runs one of Darknet's steps; returns the output and the gradients."""
+    net, loss_config = known.network, LossConfig(rmse_fallback=True)
     dropout = net.get_layer("dropout_07")
     head = keras.Model(net.input, dropout.input)
     tail = keras.Model(dropout.output, net.output)
@@ -212,9 +218,11 @@ def _learn(known: Golden, numbers: dict[str, np.ndarray], step: int, optimizer):
     kept = np.float32(mask > 0.5) / 0.5
     y_true = _truth(numbers["Y"], 3)
     with tf.GradientTape() as tape:
-        seen = head(np.moveaxis(numbers["X"], 1, -1), training=True) * kept
-        y_pred = tail(seen, training=True)
-        parts = loss.weighted(loss.terms(y_true, y_pred, known.config, rules), rules)
+        features = head(np.moveaxis(numbers["X"], 1, -1), training=True) * kept
+        y_pred = tail(features, training=True)
+        parts = loss.weighted(
+            loss.terms(y_true, y_pred, known.config, loss_config), loss_config
+        )
         total = tf.reduce_mean(sum(parts[1:], parts[0]))
     variables = net.trainable_variables
     gradients = tape.gradient(total, variables)
@@ -222,7 +230,7 @@ def _learn(known: Golden, numbers: dict[str, np.ndarray], step: int, optimizer):
     return y_pred, {v.path: g for v, g in zip(variables, gradients, strict=True)}
 
 
-# Darknet's number of a layer, and ours
+# Darknet's layer numbers, and layer names
 NUMBERED = {
     "00": "conv_01",
     "02": "conv_03",
@@ -249,12 +257,14 @@ def _compare_gradients(known, numbers, gradients, below: float, above: float) ->
             if layer.removesuffix("_norm") != name:
                 continue
             letter = {"kernel": "w", "gamma": "s"}.get(kind, "b")
-            theirs = -numbers[f"step0_grad{letter}{number}"] / 4  # summed, downhill
+            expected = (
+                -numbers[f"step0_grad{letter}{number}"] / 4
+            )  # Darknet sums over the batch, with the opposite sign
             back = np.argsort(by_path[path].axes)
-            ours = gradient.numpy().transpose(back).ravel()
+            found = gradient.numpy().transpose(back).ravel()
             is_below = number < last_norm or (number == last_norm and letter == "w")
             tolerance = below if is_below else above
-            assert np.abs(ours - theirs).max() <= tolerance * np.abs(theirs).max()
+            assert np.abs(found - expected).max() <= tolerance * np.abs(expected).max()
             compared += 1
     assert compared == len(gradients)
 
@@ -263,25 +273,25 @@ def test_six_training_steps_are_darknets(known, tmp_path):
     numbers = golden.darknet({"micro": "train", "micro_nobn": "train_nobn"}[known.name])
     optimizer = DarknetSGD(1e-3, momentum=0.9, decay=5e-4)
     has_norms = known.name == "micro"
-    for step, said in enumerate(_steps(numbers)):
-        optimizer.learning_rate = said["lr"]
-        y_pred, gradients = _learn(known, numbers, step, optimizer)
+    for step, row in enumerate(_steps(numbers)):
+        optimizer.learning_rate = row["lr"]
+        y_pred, gradients = _train_step(known, numbers, step, optimizer)
         if step == 0:
-            theirs = numbers["step0_out08_connected"].reshape(4, -1)
-            np.testing.assert_allclose(y_pred, theirs, rtol=0, atol=2e-5)
+            expected = numbers["step0_out08_connected"].reshape(4, -1)
+            np.testing.assert_allclose(y_pred, expected, rtol=0, atol=2e-5)
             below = 1e-2 if has_norms else 1e-5
             _compare_gradients(known, numbers, gradients, below, above=1e-5)
         if f"after_step{step}_weights" in numbers:
             path = tmp_path / "after.weights"
             darknet_weights.write(path, known.network)
-            ours = np.fromfile(path, "<f4")[5:]
-            theirs = numbers[f"after_step{step}_weights"]
-            # Darknet's own quirk in what it hands through a batch norm
+            found = np.fromfile(path, "<f4")[5:]
+            expected = numbers[f"after_step{step}_weights"]
+            # Darknet's gradient through batch normalization is not exact.
             tolerance = 1e-4 if has_norms else 1e-5
-            np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance)
+            np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
 
 
-def test_the_settings_of_the_docs_are_settings():
+def test_settings_in_the_docs_exist():
     text = (Path(__file__).parent.parent / "docs" / "fidelity.md").read_text()
     [code] = re.findall(r"```python\nas_darknet = (.*?)```", text, re.DOTALL)
     config = TrainConfig(**ast.literal_eval(code))
@@ -291,15 +301,15 @@ def test_the_settings_of_the_docs_are_settings():
         "darknet-yolov1",
     )
     tables = [line.split(" | ") for line in text.splitlines() if line.count(" | ") == 5]
-    said = [
+    names = [
         name for *_, last in tables for name in re.findall(r"`(\w+)(?:=[^`]*)?`", last)
     ]
-    assert len(said) > 20
-    for name in said:
+    assert len(names) > 20
+    for name in names:
         assert name in (*TrainConfig.names(), "weights")
 
 
-def test_first_weights_are_as_the_docs_say():
+def test_initial_weights_are_those_in_the_docs():
     net = build.detector(NetworkConfig(network="fast-yolov1", image_size=64, S=1, C=2))
     kernel = net.get_layer("conv_14").get_weights()[0]  # 3 x 3 x 1024 inputs
     deviation = (2 / (9 * 1024)) ** 0.5
@@ -316,7 +326,7 @@ def test_first_weights_are_as_the_docs_say():
     assert not bias.any()
 
 
-def test_transfer_networks_normalise_as_keras_and_others_as_darknet(monkeypatch):
+def test_transfer_networks_use_keras_batch_normalization(monkeypatch):
     settings = {"image_size": 32, "S": 1, "C": 2, "batch_norm": True, "head_filters": 8}
     transfer = NetworkConfig(
         network="yolov1-efficientnet-lite0", pretrained=False, **settings
@@ -339,7 +349,7 @@ def test_transfer_networks_normalise_as_keras_and_others_as_darknet(monkeypatch)
     }
 
 
-def test_twice_the_rate_and_half_the_decay_take_the_steps_of_equation_3():
+def test_halved_loss_equals_equation_3_with_half_the_rate_and_twice_the_decay():
     def steps(factor, rate, decay):
         variable = keras.Variable(np.ones(3, np.float32), name="kernel")
         optimizer = DarknetSGD(rate, momentum=0.9, decay=decay)
@@ -348,6 +358,6 @@ def test_twice_the_rate_and_half_the_decay_take_the_steps_of_equation_3():
             optimizer.apply([factor * tf.constant(gradient)], [variable])
         return variable.numpy()
 
-    ours, literal = steps(1, 0.2, 0.05), steps(2, 0.1, 0.1)
-    np.testing.assert_allclose(ours, literal, rtol=1e-5)
+    halved, literal = steps(1, 0.2, 0.05), steps(2, 0.1, 0.1)
+    np.testing.assert_allclose(halved, literal, rtol=1e-5)
     assert np.abs(steps(1, 0.2, 0.1) - literal).max() > 1e-3

@@ -1,10 +1,10 @@
-"""A share of the bad inputs of benchmarks/fuzz.py."""
+"""Some of the bad inputs of benchmarks/fuzz.py."""
 
 import pytest
 
 from benchmarks import attempts, fuzz, sandbox
 
-SHARE = 20
+COUNT = 20
 
 
 @pytest.fixture
@@ -13,32 +13,32 @@ def sandboxed(tmp_path, monkeypatch, zoo_dir, micro):
 
 
 @pytest.mark.parametrize("kind", fuzz.COUNTS)
-def test_bad_input_ends_in_success_or_one_clear_line(kind, sandboxed):
-    counted = fuzz.count(kind, list(range(SHARE)))
-    assert counted["inputs"] == SHARE
+def test_bad_input_ends_in_success_or_a_one_line_error(kind, sandboxed):
+    counted = fuzz.count(kind, list(range(COUNT)))
+    assert counted["inputs"] == COUNT
     assert counted["faults"] == []
 
 
-def raised(call):
+def outcome(call):
     return attempts.attempt(call).outcome
 
 
-def test_only_our_own_line_counts_as_a_refusal():
+def test_only_the_librarys_own_errors_are_refusals():
     import numpy as np
 
     from yolov1_fo.config import GridConfig
 
-    assert raised(lambda: GridConfig(S=7)) == attempts.TAKEN
-    assert raised(lambda: GridConfig(S=0)) == attempts.REFUSED
-    assert raised(lambda: np.zeros(2).reshape(3)) == attempts.FOREIGN
-    assert raised(lambda: {}["a"]) == attempts.CRASH
+    assert outcome(lambda: GridConfig(S=7)) == attempts.ACCEPTED
+    assert outcome(lambda: GridConfig(S=0)) == attempts.REFUSED
+    assert outcome(lambda: np.zeros(2).reshape(3)) == attempts.FOREIGN
+    assert outcome(lambda: {}["a"]) == attempts.CRASH
 
 
-def test_what_hangs_is_ended(monkeypatch):
-    monkeypatch.setattr(attempts, "SECONDS", 1)
+def test_hanging_calls_are_ended(monkeypatch):
+    monkeypatch.setattr(attempts, "MAX_SECONDS", 1)
 
     def hang():
         while True:
             continue
 
-    assert raised(hang) == attempts.SLOW
+    assert outcome(hang) == attempts.SLOW

@@ -122,8 +122,8 @@ def turned(picture, path, orientation, **options):
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_read_applies_the_orientation(picture, tmp_path, orientation, suffix):
     path = turned(picture, tmp_path / f"a.{suffix}", orientation)
-    apart = np.abs(images.read(path).astype(int) - picture)
-    assert apart.mean() < (4 if suffix == "avif" else 1e-9)  # AVIF is lossy
+    difference = np.abs(images.read(path).astype(int) - picture)
+    assert difference.mean() < (4 if suffix == "avif" else 1e-9)  # AVIF is lossy
 
 
 @pytest.mark.parametrize("suffix", ["png", "webp", "tiff", "gif", "avif", "jp2"])
@@ -134,8 +134,8 @@ def test_transparent_pixels_are_white(picture, tmp_path, suffix):
     path = saved(rgba, tmp_path / f"a.{suffix}")
     pixels = images.read(path)
     assert (pixels[:, 40:] > 250).all()
-    apart = np.abs(pixels[:, :20].astype(int) - picture[:, :20])
-    assert apart.mean() < 15  # GIF has 256 colours
+    difference = np.abs(pixels[:, :20].astype(int) - picture[:, :20])
+    assert difference.mean() < 15  # GIF has 256 colours
     assert images.find_fault(path) is None
 
 

@@ -1,4 +1,4 @@
-"""The ground, the networks and the step run on JAX too, in a process of their own."""
+"""Networks and training steps on JAX, in a process of its own."""
 
 import os
 import subprocess
@@ -48,15 +48,15 @@ assert learner.network.predict_on_batch(batch["images"] / 255.0).shape == (4, 48
 held = build_learner(config, 2)
 held.hold(batch)
 rows = {"rows": np.arange(4, dtype=np.int32)}
-ours, theirs = (
+held_losses, losses = (
     one.fit(batch, batch_size=4, epochs=2, shuffle=False, verbose=0).history["loss"]
     for one, batch in ((held, rows), (build_learner(config, 2), batch))
 )
-np.testing.assert_allclose(ours, theirs, rtol=1e-5)
-said = predictor.Forward(held.network, "bfloat16")(batch["images"][:3])
-assert said.shape == (3, 48) and said.dtype == np.float32
+np.testing.assert_allclose(held_losses, losses, rtol=1e-5)
+y_pred = predictor.Predictor(held.network, "bfloat16")(batch["images"][:3])
+assert y_pred.shape == (3, 48) and y_pred.dtype == np.float32
 
-NETWORKS["darknet"] = GOLDEN["micro"]  # every kind of layer of Darknet's
+NETWORKS["darknet"] = GOLDEN["micro"]  # with every type of Darknet's layers
 config = TrainConfig(
     network="darknet", image_size=32, S=2, C=2, hue=0.1, align_corners=True,
     softmax=True, rmse_fallback=True, schedule="darknet-tiny",

@@ -1,4 +1,4 @@
-"""What a newcomer meets first: imports, the command line, missing parts."""
+"""Imports, the command line, and missing dependencies."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ def python(code, *arguments, **environment):
     )
 
 
-def loaded_by(statement):
+def imported_by(statement):
     code = f"import sys; {statement}; print(*sys.modules)"
     result = python(code)
     assert result.returncode == 0, result.stderr
@@ -36,8 +36,8 @@ def loaded_by(statement):
 
 
 @pytest.mark.slow
-def test_import_loads_nothing_heavy():
-    assert not loaded_by("import yolov1_fo") & {
+def test_importing_the_package_imports_no_large_library():
+    assert not imported_by("import yolov1_fo") & {
         *("tensorflow", "keras", "fiftyone", "numpy")
     }
 
@@ -51,13 +51,13 @@ def test_import_loads_nothing_heavy():
         "yolov1_fo.{jobs.launch, jobs.status, publishing.local_zoo, visualize}",
     ],
 )
-def test_what_the_app_loads_knows_no_keras(modules):
+def test_modules_of_the_app_do_not_import_keras(modules):
     package, _, names = modules.removesuffix("}").partition("{")
     statement = "; ".join(f"import {package}{name}" for name in names.split(", "))
-    assert not loaded_by(statement) & {"tensorflow", "keras"}
+    assert not imported_by(statement) & {"tensorflow", "keras"}
 
 
-def test_public_names_are_there():
+def test_public_names_exist():
     for name in yolov1_fo.__all__:
         assert getattr(yolov1_fo, name) is not None
     assert "train" in dir(yolov1_fo)
@@ -65,12 +65,12 @@ def test_public_names_are_there():
         yolov1_fo.trian  # noqa: B018  # the access is the test
 
 
-def test_version_is_said_once():
+def test_version_is_that_of_the_distribution():
     assert version("yolov1-fo") == yolov1_fo.__version__
 
 
 @pytest.mark.slow
-def test_missing_tensorflow_is_one_clear_line(tmp_path):
+def test_missing_tensorflow_is_one_line(tmp_path):
     hide = (
         "import sys, importlib.abc\n"
         "class Hide(importlib.abc.MetaPathFinder):\n"
@@ -103,7 +103,7 @@ def test_missing_tensorflow_is_one_clear_line(tmp_path):
         ),
     ],
 )
-def test_missing_database_is_one_clear_line(capsys, monkeypatch, error, line):
+def test_missing_database_is_one_line(capsys, monkeypatch, error, line):
     def fail():
         raise error
 
@@ -113,21 +113,19 @@ def test_missing_database_is_one_clear_line(capsys, monkeypatch, error, line):
     assert capsys.readouterr().err == f"yolov1-fo: {line}\n"
 
 
-def test_command_line_says_mistakes_in_one_line(capsys, monkeypatch):
+def test_errors_of_the_command_line_are_one_line(capsys, monkeypatch):
     from yolov1_fo.cli import demo
 
-    def mistake(*_, **__):
-        raise ValueError("epochs must be a whole number of at least 1, got 0")
+    def fail(*_, **__):
+        raise ValueError("epochs must be at least 1, got 0")
 
-    monkeypatch.setattr(demo, "run", mistake)
+    monkeypatch.setattr(demo, "run", fail)
     assert main.main(["demo", "--epochs", "0"]) == 2
-    assert capsys.readouterr().err == (
-        "yolov1-fo: epochs must be a whole number of at least 1, got 0\n"
-    )
+    assert capsys.readouterr().err == ("yolov1-fo: epochs must be at least 1, got 0\n")
 
 
 @pytest.mark.slow
-def test_demo_does_the_whole_job(tmp_path, capsys, monkeypatch):
+def test_demo(tmp_path, capsys, monkeypatch):
     import PIL.Image
 
     from yolov1_fo.cli import demo
@@ -145,10 +143,10 @@ def test_demo_does_the_whole_job(tmp_path, capsys, monkeypatch):
     dataset = yolov1_fo.load_quickstart()
     dataset.evaluate_detections("ground_truth", eval_key=demo.EVAL_KEY, progress=False)
     assert main.main(["demo", "--epochs", "1", "--output", str(tmp_path)]) == 0
-    said = capsys.readouterr().out
-    assert "fiftyone app launch yolov1-quickstart" in said
+    output = capsys.readouterr().out
+    assert "fiftyone app launch yolov1-quickstart" in output
     assert (tmp_path / "mine").read_text() == ""
-    assert (tmp_path / "table.txt").read_text().strip() in said
+    assert (tmp_path / "table.txt").read_text().strip() in output
     with PIL.Image.open(tmp_path / "predictions.png") as picture:
         assert picture.size == (4 * 400, 2 * 400)
     assert dataset.get_evaluation_info(demo.EVAL_KEY).config.pred_field == "yolov1"

@@ -9,7 +9,10 @@ from yolov1_fo.config import NetworkConfig
 from yolov1_fo.networks import build, predictor
 
 CASES = {
-    "ours": (MICRO, {"network": "micro", "image_size": 32, "S": 2, "batch_norm": True}),
+    "batch_norm": (
+        MICRO,
+        {"network": "micro", "image_size": 32, "S": 2, "batch_norm": True},
+    ),
     "darknet": (GOLDEN["micro"], {"network": "micro", "image_size": 32, "S": 2}),
     "plain": (MICRO, {"network": "micro", "image_size": 32, "S": 2}),
 }
@@ -67,7 +70,7 @@ def test_networks_without_normalization_are_not_copied(monkeypatch):
 
 
 def test_normalization_is_folded(monkeypatch):
-    architecture, settings = CASES["ours"]
+    architecture, settings = CASES["batch_norm"]
     monkeypatch.setitem(NETWORKS, "micro", architecture)
     net = build.detector(NetworkConfig(**settings))
     kinds = {type(layer) for layer in predictor.optimized_for_inference(net).layers}

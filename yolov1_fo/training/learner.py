@@ -1,4 +1,4 @@
-"""What runs in the compiled step: augment, encode, predict, loss."""
+"""The compiled training step: augment, encode the targets, predict, loss."""
 
 import math
 from pathlib import Path
@@ -19,14 +19,14 @@ from yolov1_fo.training.tasks import CLASSIFY, DETECT, Task
 
 
 class Learner(keras.Model):
-    """A network with its training step; computes all but the network in float32.
+    """A network with its training step; everything but the network is float32.
 
-    It is fed batches `{"images": (N, H, W, 3) uint8, "boxes": (N, M, 4) float32 xyxy,
-    "class_ids": (N, M) int32, -1 = no object}`, or, if it holds all images, `{"rows":
-    (N,) int32}`. It can't be reloaded: `network` is what is saved.
+    Its input is `{"images": (N, H, W, 3) uint8, "boxes": (N, M, 4) float32 xyxy,
+    "class_ids": (N, M) int32, -1 = no object}`, or `{"rows": (N,) int32}` if it holds
+    all images on the device. It can't be reloaded: only `network` is saved.
 
-    A replica is fed a part of each batch, with `"places": (N,) int32`, where each image
-    stands in the whole one, so that its variation does not depend on who computes it.
+    A replica gets a part of each batch, with `"places": (N,) int32`, the positions of
+    its images in the batch, so that augmentation does not depend on the replica.
 
     Args:
         network: from `network.build`, under any precision policy
@@ -34,8 +34,8 @@ class Learner(keras.Model):
         replicas (1): copies of the step, each with a part of the batch
 
     Attributes:
-        step: how many steps it has learned from
-        held: what `hold` was given, on the device
+        step: number of finished steps
+        held: the images and objects on the device, from `hold`
     """
 
     TERMS: tuple[str, ...] = loss.Terms._fields
@@ -57,7 +57,7 @@ class Learner(keras.Model):
 
     @property
     def backbone(self) -> keras.Model | None:
-        """The pretrained part of a transfer network, None for any other."""
+        """The backbone of a transfer network, None for any other network."""
         return backbone_of(self.network)
 
     @property
@@ -77,9 +77,9 @@ class Learner(keras.Model):
         )
 
     def prepare(self, steps_per_epoch: int) -> None:
-        """Compiles the step, with the optimizer of the settings.
+        """Compiles the step with the optimizer of the settings.
 
-        The weights must be those that it begins with, if averages of them are kept.
+        Moving averages start from the weights at this moment.
 
         Args:
             steps_per_epoch: for the schedule
@@ -103,10 +103,10 @@ class Learner(keras.Model):
             )
 
     def hold(self, images: dict[str, Array]) -> None:
-        """Keeps images with their objects on the device, so that batches are rows.
+        """Copies all images and objects to the device; a batch is then row numbers.
 
         Args:
-            images: as a batch has them; all that there are
+            images: the training split as one batch
         """
         self.held = {
             name: keras.Variable(
@@ -118,7 +118,7 @@ class Learner(keras.Model):
     def call(self, batch: dict[str, Array], training: bool = False) -> dict[str, Array]:
         """Returns `{"y_true": (N, S, S, 5 + C), "y_pred": (N, outputs)}`."""
         if "rows" in batch:
-            rows = ops.cast(batch["rows"], "int32")  # Keras builds replicas in float32
+            rows = ops.cast(batch["rows"], "int32")  # float32 when replicas are built
             batch = batch | {
                 name: ops.take(values, rows, axis=0)
                 for name, values in self.held.items()
@@ -155,11 +155,11 @@ class Learner(keras.Model):
         )
 
     def encode(self, boxes: Array, class_ids: Array) -> Array:
-        """Returns what the network should say: (N, S, S, 5 + C)."""
+        """Returns the targets: (N, S, S, 5 + C)."""
         return grid.encode(boxes, class_ids, self.config)
 
     def terms(self, y_true: Array, y_pred: Array) -> dict[str, Array]:
-        """Returns what each term adds to the loss of each image: (N,) each."""
+        """Returns the weighted terms of the loss of each image: (N,) each."""
         parts = loss.terms(y_true, y_pred, self.config, self.config)
         return loss.weighted(parts, self.config)._asdict()
 
@@ -173,8 +173,8 @@ class Learner(keras.Model):
     ) -> Array:
         """Returns the mean loss of the batch; each term becomes a metric.
 
-        Of a replica it is its part of the sum over all: Keras adds up their gradients,
-        and multiplies what it reports.
+        In a replica, the loss is divided by the number of replicas: Keras sums their
+        gradients, and rescales the loss that it reports.
         """
         parts = self.terms(y_pred["y_true"], y_pred["y_pred"])
         for name, part in parts.items():
@@ -182,14 +182,15 @@ class Learner(keras.Model):
         first, *others = parts.values()
         total = ops.mean(sum(others, first))
         if training:
-            self._notice(total)
+            self._count_step(total)
         return total / self.replicas
 
-    def _notice(self, total: Array) -> None:
-        """Counts the steps, and those since the first whose loss was not finite.
+    def _count_step(self, total: Array) -> None:
+        """Counts the steps, and the steps since the first non-finite loss.
 
-        The second is -1 before; after that step it is 0, or, averaged over replicas
-        of which only some were bad, more than -1; then it grows by 1 a step.
+        The second counter is -1 until then; after that step it is 0, or, averaged over
+        replicas of which only some had a non-finite loss, between -1 and 0. From then
+        on it grows by 1 per step.
         """
         since = ops.convert_to_tensor(self.since_bad)
         now = ops.where(ops.isfinite(total), -1.0, 0.0)
@@ -198,7 +199,7 @@ class Learner(keras.Model):
 
 
 class Draws(keras.random.SeedGenerator):
-    """Seeds that are a function of a seed and the step: the same in each replica.
+    """Seeds that depend on the run's seed and the step only: the same in each replica.
 
     Args:
         seed: of the run
@@ -217,7 +218,7 @@ class Draws(keras.random.SeedGenerator):
 
 
 class Classifier(Learner):
-    """The same for a classifier, whose objects are as large as the image.
+    """The training step of a classifier, the paper's pretraining.
 
     Args:
         network: from `network.build_classifier`
@@ -228,7 +229,7 @@ class Classifier(Learner):
     TERMS = ("cross_entropy",)
 
     def encode(self, boxes: Array, class_ids: Array) -> Array:
-        """Returns the share of each class: (N, C)."""
+        """Returns the target probability of each class: (N, C)."""
         return class_shares(class_ids, self.config.C)
 
     def terms(self, y_true: Array, y_pred: Array) -> dict[str, Array]:
@@ -277,14 +278,14 @@ def uncompiled(config: TrainConfig, task: Task = DETECT, replicas: int = 1) -> L
 
 
 def class_shares(class_ids: Array, num_classes: int) -> Array:
-    """Returns what part of an image each class should get.
+    """Returns the target probability of each class of an image.
 
     Args:
         class_ids: (N, M) ints; -1 where there is none
         num_classes: C
 
     Returns:
-        (N, C); of several classes each gets the same
+        (N, C); several classes of an image share its probability equally
     """
     counts = ops.sum(ops.one_hot(class_ids, num_classes, dtype="float32"), axis=1)
     return counts / ops.maximum(ops.sum(counts, axis=-1, keepdims=True), 1)

@@ -1,8 +1,8 @@
 """The paper's optimizer and the learning-rate schedules.
 
-Keras' own SGD keeps the learning rate inside the velocity, and its `weight_decay` pulls
-the weights by rate times decay outside of it, so it takes other steps than Darknet as
-soon as the rate changes or there is momentum to carry the decay.
+Keras' SGD multiplies the velocity by the learning rate of each step, and applies weight
+decay outside of the velocity. Darknet does neither, so its steps differ as soon as the
+learning rate changes, or momentum accumulates the decay.
 """
 
 import math
@@ -21,7 +21,7 @@ from yolov1_fo.training.distribution import averaged
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     """The learning rate as a function of the step alone, so also after a resume.
 
-    Darknet counts a batch before it learns from it: its first is batch 1.
+    Darknet counts batches from 1.
 
     Args:
         config: schedule, learning_rate, epochs, warmup_epochs, rate_steps
@@ -35,7 +35,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         self.steps_per_epoch = steps_per_epoch
 
     def __call__(self, step: Array) -> Array:
-        """Returns the rate at `step`, counted from 0."""
+        """Returns the learning rate at `step`, counted from 0."""
         config = self.config
         step = ops.cast(step, "float32")
         if config.schedule in DARKNET_SCHEDULES:
@@ -56,7 +56,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         return rate * 0.5 * (1 + ops.cos(math.pi * done))
 
     def get_config(self) -> dict[str, Any]:
-        """Returns what the schedule was made of."""
+        """Returns the arguments of the schedule."""
         return {"config": self.config, "steps_per_epoch": self.steps_per_epoch}
 
 
@@ -68,10 +68,10 @@ def _staircase(time: Array, steps: tuple[tuple[float, float], ...]) -> Array:
 
 
 class _Trainer:
-    """What both optimizers add to Keras': a slow backbone, and averages on demand.
+    """Adds a learning rate for the backbone, and access to the moving averages.
 
     Args:
-        slow: paths of variables that take smaller steps
+        slow: paths of variables with another learning rate
         slow_rate: factor on their learning rate
         shares (False): gradients are averaged over replicas before they are clipped
         alone (False): there is one replica
@@ -91,47 +91,47 @@ class _Trainer:
         self.shares, self.alone = shares, alone
 
     def build(self, variables: list[Any]) -> None:
-        """Notes which variables are slow: in a step only their index is known."""
+        """Stores which variables are slow, by index: a step has only the index."""
         if self.built:  # type: ignore[attr-defined]  # a mixin
             return
         super().build(variables)  # type: ignore[misc]  # a mixin
         self.is_slow = [variable.path in self.slow for variable in variables]
 
     def apply(self, grads: list[Any], trainable_variables: Any = None) -> None:
-        """Moves all variables."""
+        """Updates all variables."""
         if self.shares:
             grads = averaged(grads)
         super().apply(grads, trainable_variables)  # type: ignore[misc]  # a mixin
 
     def _all_reduce_sum_gradients(self, grads_and_vars: list[Any]) -> list[Any]:
-        """Returns gradients summed over replicas; of one replica they are that already.
+        """Returns gradients summed over replicas; those of one replica unchanged.
 
-        Keras on TensorFlow sums them even so, and each sum keeps the graph of its step
-        for as long as the process lives.
+        Keras on TensorFlow would sum them anyway, and each sum keeps the graph of its
+        step in memory until the process ends.
         """
         if self.alone:
             return grads_and_vars
         return super()._all_reduce_sum_gradients(grads_and_vars)  # type: ignore[misc]  # a mixin
 
     def update_step(self, gradient: Array, variable: Any, learning_rate: Array) -> None:
-        """Moves one variable."""
+        """Updates one variable."""
         if self.is_slow[keras_private.variable_index(self, variable)]:
             learning_rate = learning_rate * self.slow_rate
         super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]  # a mixin
 
     def averages(self) -> dict[str, Array]:
-        """Returns the running average of each variable, by its path."""
+        """Returns the moving average of each variable, by its path."""
         return {v.path: a.numpy() for v, a in keras_private.moving_averages(self)}
 
     def swap_averages(self) -> None:
-        """Puts the running averages in the variables' place; again, puts them back."""
+        """Exchanges the variables and their moving averages; twice is nothing."""
         for variable, average in keras_private.moving_averages(self):
             value = variable.numpy()
             variable.assign(average)
             average.assign(value)
 
     def finalize_variable_values(self, variables: list[Any]) -> None:
-        """Leaves the variables alone: a checkpoint holds the averages already."""
+        """Does nothing: checkpoints have the averages already."""
 
 
 class DarknetSGD(keras.optimizers.Optimizer):
@@ -142,8 +142,8 @@ class DarknetSGD(keras.optimizers.Optimizer):
 
     Args:
         learning_rate: a number or a schedule
-        momentum: how much of the last step stays
-        decay: pull of the kernels towards zero
+        momentum: factor on the previous velocity
+        decay: weight decay of kernels
         **kwargs: of `keras.optimizers.Optimizer`
 
     Source: paper section 2.2; Darknet convolutional_layer.c
@@ -159,7 +159,7 @@ class DarknetSGD(keras.optimizers.Optimizer):
         self.momentum, self.decay = momentum, decay
 
     def build(self, variables: list[Any]) -> None:
-        """Makes the velocities."""
+        """Creates the velocities."""
         if self.built:
             return
         super().build(variables)
@@ -167,7 +167,7 @@ class DarknetSGD(keras.optimizers.Optimizer):
         self.decays = [is_kernel(variable) for variable in variables]
 
     def update_step(self, gradient: Array, variable: Any, learning_rate: Array) -> None:
-        """Moves one variable."""
+        """Updates one variable."""
         index = keras_private.variable_index(self, variable)
         velocity = self.velocities[index]
         gradient = ops.cast(gradient, variable.dtype)
@@ -196,7 +196,7 @@ class _AdamW(keras.optimizers.AdamW):
     """Whether TensorFlow reads and writes a variable only once a step."""
 
     def update_step(self, gradient: Array, variable: Any, learning_rate: Array) -> None:
-        """Moves one variable."""
+        """Updates one variable."""
         if not self.fuses:
             super().update_step(gradient, variable, learning_rate)
             return
@@ -221,21 +221,21 @@ class _AdamW(keras.optimizers.AdamW):
 
 
 class SGD(_Trainer, DarknetSGD):
-    """Darknet's update, with a slow backbone."""
+    """Darknet's update, with another learning rate for the backbone."""
 
 
 class Adam(_Trainer, _AdamW):
-    """Keras' AdamW, with a slow backbone; decay on kernels only."""
+    """Keras' AdamW, with another learning rate for the backbone."""
 
 
 def _handle(variable: Any) -> Any:
-    """Returns what TensorFlow's fused updates take of a variable."""
+    """Returns the handle of a variable, for TensorFlow's fused updates."""
     inner = variable.value if isinstance(variable, keras.Variable) else variable
     return inner.handle
 
 
 def is_kernel(variable: Any) -> bool:
-    """Returns whether a variable decays: kernels do, biases and scales do not."""
+    """Returns whether a variable is a kernel, to which weight decay applies."""
     return variable.path.rsplit("/", 1)[-1] == "kernel"
 
 
@@ -246,14 +246,14 @@ def build(
     slow: Collection[str] = (),
     replicas: int = 1,
 ) -> keras.optimizers.Optimizer:
-    """Returns the optimizer that the settings ask for, built on all its variables.
+    """Returns the optimizer of the settings, built on all its variables.
 
     Args:
         config: optimizer, its rates, decay and clipping, precision
         steps_per_epoch: steps in an epoch
-        variables: all that may ever be trained, frozen ones included
-        slow (none): paths of the variables that move by `backbone_lr_multiplier`
-        replicas (1): whose gradients Keras adds up after it has clipped them
+        variables: all that may be trained at some time, frozen ones included
+        slow (none): paths of the variables that `backbone_lr_multiplier` applies to
+        replicas (1): Keras clips the gradients of each, then sums them
     """
     half = config.precision == "mixed_float16"
     common: dict[str, Any] = {
@@ -271,7 +271,7 @@ def build(
     else:
         optimizer = Adam(weight_decay=config.weight_decay, **common)
         optimizer.exclude_from_weight_decay([v for v in variables if not is_kernel(v)])
-    # Replicas' variables are no TensorFlow resources of their own.
+    # The variables of replicas are not TensorFlow resources.
     optimizer.fuses = replicas == 1 and keras.backend.backend() == "tensorflow"
     if half:
         scale = SharedLossScale if replicas > 1 else keras.optimizers.LossScaleOptimizer
@@ -281,11 +281,11 @@ def build(
 
 
 class SharedLossScale(keras.optimizers.LossScaleOptimizer):
-    """Keras' scaling of the loss, which all replicas agree on.
+    """Keras' loss scaling, with the same decision in all replicas.
 
-    Keras looks for what is not finite in the gradients of the first replica alone.
+    Keras checks the gradients of the first replica only.
     """
 
     def apply(self, grads: list[Any], trainable_variables: Any = None) -> None:
-        """Moves all variables, unless a gradient is not finite in any replica."""
+        """Updates all variables, unless a gradient is not finite in any replica."""
         super().apply(averaged(grads), trainable_variables)
