@@ -57,7 +57,7 @@ test: checks tools
 	@echo "== tests"
 	$(PYTEST) $(TWICE) --ignore=tests/app
 	@echo "== tests of the App, in a browser"
-	$(PYTEST) tests/app
+	$(PYTEST) $(TWICE) tests/app
 
 test-fast: checks
 	@echo "== tests that do not train"

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import measuring, peers
-from benchmarks.measuring import Figure, MeasuredProcess
+from benchmarks import measuring, peers, processes
+from benchmarks.measuring import Figure
 from benchmarks.peers import WRITE
+from benchmarks.processes import MeasuredProcess
 
 CASES = (("fast-yolov1", 1), ("fast-yolov1", 8), ("fast-yolov1", 32), ("yolov1", 1))
 DECISIVE = "yolov1", 8
@@ -55,19 +56,19 @@ def _group(
     folder: Path, name: str, batch: int, rounds: int, group: list[str]
 ) -> Iterator[Figure]:
     what, threads = f"forward of {name}, batch {batch}", os.cpu_count() or 1
-    with contextlib.ExitStack() as running:
-        processes = {
-            one: running.enter_context(
+    with contextlib.ExitStack() as stack:
+        started = {
+            one: stack.enter_context(
                 MeasuredProcess("benchmarks.peers", one, folder, name, threads)
             )
             for one in group
         }
-        times = measuring.alternate_processes(processes, rounds)
+        times = processes.alternate_processes(started, rounds)
     expected = np.load(folder / "yolov1_fo float32.npy")
     for one, seconds in times.items():
         output = np.load(folder / f"{one}.npy")
         difference = np.abs(output - expected).max() / np.abs(expected).max()
-        note = f"{difference:.0e} from yolov1_fo, {processes[one].peak_gb:.1f} GB"
+        note = f"{difference:.0e} from yolov1_fo, {started[one].peak_gb:.1f} GB"
         yield measuring.figure(f"{what}, {one}", batch / seconds, "images/s", note=note)
     if (name, batch) == DECISIVE:
         for one, other, target in RATIOS:

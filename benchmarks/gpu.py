@@ -16,38 +16,26 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from benchmarks import measuring
-from benchmarks.coco import Photographs, read_coco
+from benchmarks import gpu_training, measuring
+from benchmarks.coco import read_coco
 from yolov1_fo import architectures, grid
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.datasets import error_lines
 from yolov1_fo.networks import costs
 from yolov1_fo.networks.predictor import Predictor
-from yolov1_fo.pipeline import batches, image_cache, shuffling
-from yolov1_fo.training import averaging, learner, validation
+from yolov1_fo.training.learner import uncompiled
 
 NETWORKS = ("fast-yolov1", "yolov1")
 BATCHES = (1, 4, 16, 64, 256)
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 CLASSES = 20
-TRAINING: dict[str, Any] = {
-    "network": "fast-yolov1",
-    "batch_norm": True,
-    "batch_size": 32,
-    "optimizer": "adam",
-    "learning_rate": 5e-4,
-    "schedule": "cosine",
-    "dropout": 0.2,
-    "ema_momentum": 0.999,
-    "precision": "mixed_bfloat16",
-}
 
 
 def seconds(call: Callable[[], Any], repeats: int) -> float:
@@ -131,7 +119,7 @@ def speeds(
 
 
 def _inference(config: TrainConfig, repeats: int) -> float:
-    network = learner.uncompiled(replace(config, precision="float32")).network
+    network = uncompiled(replace(config, precision="float32")).network
     predict = Predictor(network, config.precision.removeprefix("mixed_"))
     images = synthetic(config.batch_size, config.image_size)["images"]
     return seconds(lambda: predict(images), repeats)
@@ -139,98 +127,18 @@ def _inference(config: TrainConfig, repeats: int) -> float:
 
 def _training(config: TrainConfig, repeats: int) -> float:
     """Returns seconds per step, with images on the device."""
-    learns = learner.uncompiled(config)
-    learns.prepare(1000)
-    learns.hold(synthetic(config.batch_size, config.image_size))
+    learner = uncompiled(config)
+    learner.prepare(1000)
+    learner.hold(synthetic(config.batch_size, config.image_size))
     rows = {"rows": np.arange(config.batch_size, dtype=np.int32)}
     steps = 5
 
     def several() -> Any:
         for _ in range(steps):
-            logs = learns.train_on_batch(rows)
+            logs = learner.train_on_batch(rows)
         return logs
 
     return seconds(several, max(repeats // steps, 2)) / steps
-
-
-class Resident(NamedTuple):
-    """A learner that holds the images of a split, and the arguments of its batches."""
-
-    learner: learner.Learner
-    pixels: Array
-    options: dict[str, Any]
-
-
-def resident(split: Photographs, config: TrainConfig) -> Resident:
-    """Returns a learner for a split, with its images on the device."""
-    kept, _ = image_cache.load(split.listing.filepaths, config.image_size)
-    objects, width = split.listing.objects, split.listing.objects.max_per_image()
-    learns = learner.uncompiled(config)
-    learns.prepare(shuffling.steps_per_epoch(len(kept), config.batch_size))
-    boxes, class_ids = objects.padded(np.arange(len(kept)), width)
-    learns.hold({"images": kept, "boxes": boxes, "class_ids": class_ids})
-    options = {"batch_size": config.batch_size, "seed": 0, "width": width}
-    return Resident(learns, kept, {"objects": objects, **options})
-
-
-def feeding(
-    split: Photographs, batch: int, image_size: int, steps: int
-) -> Iterator[dict[str, Any]]:
-    """Yields images per second in training, with images on the device or the host."""
-    settings = {**TRAINING, "batch_size": batch, "image_size": image_size}
-    config = TrainConfig(**settings, C=len(split.classes))
-    learns, kept, options = resident(split, config)
-    for kind in (batches.DeviceBatches, batches.HostBatches) * 2:
-        endless = kind(kept, **options).endless()
-        times = []
-        for turn in range(3):
-            start = time.perf_counter()
-            learns.fit(endless, steps_per_epoch=steps, shuffle=False, verbose=0)
-            if turn:  # the first includes compiling
-                times.append(time.perf_counter() - start)
-        yield {
-            "what": f"fed from the {'device' if 'Device' in kind.__name__ else 'host'}",
-            "network": config.network,
-            "precision": config.precision,
-            "batch": batch,
-            "images_per_s": batch * steps / float(np.median(times)),
-        }
-
-
-def train(
-    split: Photographs, val: Photographs, image_size: int, epochs: int
-) -> dict[str, Any]:
-    """Trains on the device; returns the curves."""
-    config = TrainConfig(
-        **TRAINING, image_size=image_size, C=len(split.classes), epochs=epochs
-    )
-    learns, kept, options = resident(split, config)
-    seen, _ = image_cache.load(val.listing.filepaths, image_size)
-    measure = validation.Validator(val.listing, config, seen)
-    measured = []
-
-    def after(epoch: int, logs: dict[str, float]) -> None:
-        if (epoch + 1) % max(epochs // 10, 1) == 0:
-            with averaging.averaged_weights(learns):
-                measured.append({"epoch": epoch + 1, **measure(learns.network)})
-            print(f"epoch {epoch + 1}: loss {logs['loss']:.2f}, {measured[-1]}")
-
-    start = time.perf_counter()
-    history = learns.fit(
-        batches.DeviceBatches(kept, **options).endless(),
-        steps_per_epoch=shuffling.steps_per_epoch(len(kept), config.batch_size),
-        epochs=epochs,
-        shuffle=False,
-        verbose=0,
-        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=after)],
-    ).history
-    return {
-        "settings": {**TRAINING, "epochs": epochs, "image_size": image_size},
-        "images": len(kept),
-        "minutes": (time.perf_counter() - start) / 60,
-        "loss": history["loss"],
-        "measured": measured,
-    }
 
 
 def line(row: dict[str, Any]) -> str:
@@ -300,14 +208,18 @@ def main() -> None:
         steps = max(arguments.repeats, 2)
         rows = itertools.chain(
             rows,
-            feeding(splits[0], max(arguments.batches), arguments.image_size, steps),
+            gpu_training.feeding(
+                splits[0], max(arguments.batches), arguments.image_size, steps
+            ),
         )
     for row in rows:
         figures["rows"].append(row)
         print(line(row), flush=True)
         save()
     if arguments.photographs:
-        figures["training"] = train(*splits, arguments.image_size, arguments.epochs)
+        figures["training"] = gpu_training.train(
+            *splits, arguments.image_size, arguments.epochs
+        )
         save()
 
 

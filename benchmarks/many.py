@@ -20,8 +20,7 @@ from benchmarks.measuring import Figure
 from tests.micro import MICRO
 from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.boxes import Array
-from yolov1_fo.datasets import labels
-from yolov1_fo.inference import prediction
+from yolov1_fo.datasets import labels, output_fields
 
 CLASSES = list("abcde")
 SETTINGS: dict[str, Any] = {
@@ -131,9 +130,9 @@ def _writing(dataset: fo.Dataset) -> Iterator[Figure]:
     ids = dataset.values("id")
     found = [_found(rng) for _ in ids]
     start = time.perf_counter()
-    with prediction._Writer(dataset, "apply") as writer:
+    with output_fields.predictions_field(dataset, "apply") as output:
         for sample_id, one in zip(ids, found, strict=True):
-            writer.add(sample_id, labels.to_document(*one, CLASSES))
+            output.add(sample_id, labels.to_document(*one, CLASSES))
     writer_seconds = time.perf_counter() - start
     start = time.perf_counter()
     dataset.set_values(

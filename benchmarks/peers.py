@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import measuring
+from benchmarks import processes
 from yolov1_fo.architectures import NETWORKS, Connected, Conv, Pool
 from yolov1_fo.boxes import Array
 
@@ -173,7 +173,7 @@ def main() -> None:
         return
     forward = load(library, Path(folder), name, int(threads))
     np.save(Path(folder) / f"{library}.npy", forward())
-    measuring.serve(forward)
+    processes.serve(forward)
 
 
 if __name__ == "__main__":

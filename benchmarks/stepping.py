@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import measuring
+from benchmarks import measuring, processes
 from benchmarks.coco import read_coco
 from benchmarks.measuring import Figure
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.pipeline import batches, image_cache, shuffling, streaming
-from yolov1_fo.training import learner
+from yolov1_fo.training.learner import uncompiled
 
 TARGETS = {"host": 1.05, "device": 1.05, "stream": 1.15}
 
@@ -40,18 +40,18 @@ def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
         batch_size=batch_size,
         C=len(split.classes),
     )
-    kept, _ = image_cache.load(listing.filepaths, image_size)
+    pixels, _ = image_cache.load(listing.filepaths, image_size)
     width = listing.objects.max_per_image()
-    boxes, class_ids = listing.objects.padded(np.arange(len(kept)), width)
+    boxes, class_ids = listing.objects.padded(np.arange(len(pixels)), width)
     options = {"batch_size": batch_size, "seed": 0, "width": width}
-    learns = {name: learner.uncompiled(config) for name in ("fed", "held")}
-    for one in learns.values():
+    learners = {name: uncompiled(config) for name in ("fed", "held")}
+    for one in learners.values():
         one.prepare(100)
-    learns["held"].hold({"images": kept, "boxes": boxes, "class_ids": class_ids})
-    n = len(kept)
+    learners["held"].hold({"images": pixels, "boxes": boxes, "class_ids": class_ids})
+    n = len(pixels)
 
     def in_memory(kind: type[batches.HostBatches]) -> Any:
-        return kind(kept, listing.objects, **options).endless()
+        return kind(pixels, listing.objects, **options).endless()
 
     feeds = {
         "synthetic": ("fed", in_memory(Repeated)),
@@ -70,7 +70,7 @@ def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
     }
 
     def fit(which: str, batches: Any) -> None:
-        learns[which].fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
+        learners[which].fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
 
     times = measuring.alternate(
         {name: lambda feed=feed: fit(*feed) for name, feed in feeds.items()},
@@ -87,4 +87,4 @@ def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
         yield measuring.figure(
             f"{what}, time of {name} / synthetic", ratio, target=target, at_most=True
         )
-    yield Figure("peak memory of that process", measuring.peak_gb(), "GB")
+    yield Figure("peak memory of that process", processes.peak_gb(), "GB")

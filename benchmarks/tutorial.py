@@ -17,15 +17,16 @@ import keras
 import numpy as np
 from PIL import Image
 
-from benchmarks import measuring
+from benchmarks import measuring, processes
 from benchmarks.coco import Photographs, read_coco
-from benchmarks.measuring import Figure, MeasuredProcess
+from benchmarks.measuring import Figure
+from benchmarks.processes import MeasuredProcess
 from yolov1_fo import grid, hardware, loss
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.networks import build
 from yolov1_fo.pipeline import batches, image_cache, shuffling
-from yolov1_fo.training import learner
+from yolov1_fo.training.learner import uncompiled
 
 TUTORIAL, FLOAT32, BFLOAT16 = (
     "tutorial",
@@ -53,7 +54,7 @@ def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
             ) as second,
         ):
             pair = dict(zip(names, (first, second), strict=True))
-            measured = measuring.alternate_processes(pair, 2 if quick else 5)
+            measured = processes.alternate_processes(pair, 2 if quick else 5)
             peaks |= {one: process.peak_gb for one, process in pair.items()}
         times |= {f"{one} with {way}": taken for one, taken in measured.items()}
     for way in ways[1:]:
@@ -109,15 +110,15 @@ def train_with_library(
         schedule="constant",
         precision=precision,
     )
-    learns = learner.uncompiled(config)
-    learns.prepare(shuffling.steps_per_epoch(IMAGES, BATCH_SIZE))
-    kept, _ = image_cache.load(split.listing.filepaths, image_size)
+    learner = uncompiled(config)
+    learner.prepare(shuffling.steps_per_epoch(IMAGES, BATCH_SIZE))
+    pixels, _ = image_cache.load(split.listing.filepaths, image_size)
     objects = split.listing.objects
     made = batches.HostBatches(
-        kept, objects, batch_size=BATCH_SIZE, seed=0, width=objects.max_per_image()
+        pixels, objects, batch_size=BATCH_SIZE, seed=0, width=objects.max_per_image()
     )
     fed = made.endless()
-    return lambda: steps(learns, fed, steps_per_epoch=STEPS[FLOAT32], shuffle=False)
+    return lambda: steps(learner, fed, steps_per_epoch=STEPS[FLOAT32], shuffle=False)
 
 
 def steps(model: keras.Model, fed: Any, **options: Any) -> float:
@@ -141,9 +142,9 @@ def main() -> None:
     split = read_coco(Path(photographs) / "highway" / "train")
     split = split._replace(listing=split.listing.take(range(IMAGES)))
     if way == TUTORIAL:
-        measuring.serve(train_as_tutorial(split, name, int(image_size)))
+        processes.serve(train_as_tutorial(split, name, int(image_size)))
     else:
-        measuring.serve(
+        processes.serve(
             train_with_library(
                 split, name, int(image_size), way.removeprefix("yolov1_fo ")
             )

@@ -68,13 +68,11 @@ class NetworkConfig(GridConfig):
     )
     batch_norm: bool = setting(
         False,
-        "batch normalization after each convolution; not in the paper, but training "
-        "from random weights needs it; Darknet's networks always have it",
+        "batch normalization after each convolution; not in the paper, but needed with "
+        "random weights; always on in Darknet's networks",
     )
     dropout: float = setting(
-        0.5,
-        "dropout rate after the first large connected or local layer, and before the "
-        "head of a transfer network",
+        0.5, "dropout rate before the output layer, or the head of a transfer network"
     )
     head_filters: int = setting(256, "filters in the head of a transfer network")
     pretrained: bool = setting(

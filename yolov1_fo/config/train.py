@@ -45,8 +45,8 @@ class AugmentConfig(Settings):
 
     jitter: float = setting(
         0.2,
-        "shift each edge of the crop by up to this fraction of the image: Darknet's "
-        "version of the paper's scaling and translation",
+        "shift each edge of the crop by up to this fraction of the image (scaling and "
+        "translation)",
     )
     flip: float = setting(
         0.5, "probability of a horizontal flip; in Darknet, not in the paper"
@@ -63,9 +63,7 @@ class AugmentConfig(Settings):
         "in later Darknet files",
     )
     align_corners: bool = setting(
-        False,
-        "resize crops from corner pixel to corner pixel, as Darknet does, else from "
-        "edge to edge, as OpenCV and TensorFlow do",
+        False, "resize crops with aligned corner pixels, as Darknet does"
     )
 
     def __post_init__(self) -> None:
@@ -92,8 +90,8 @@ class LossConfig(Settings):
     )
     rmse_fallback: bool = setting(
         False,
-        "if no box overlaps the object, the nearest one is responsible, as in Darknet; "
-        "else the first",
+        "if no box overlaps an object, the nearest one is responsible, as in Darknet, "
+        "not the first",
     )
 
     def __post_init__(self) -> None:
@@ -125,7 +123,7 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
         (), "pairs (first epoch, learning rate) for the schedule steps"
     )
     warmup_epochs: float = setting(
-        3.0, "epochs of warm-up; 'the first epochs' in the paper, 2.3 in Darknet"
+        3.0, "epochs of warm-up; 2.3 in Darknet, not stated in the paper"
     )
     momentum: float = setting(0.9, "momentum of sgd")
     weight_decay: float = setting(5e-4, "weight decay of kernels")
@@ -149,26 +147,24 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
     patience: int = setting(
         0, "stop after this many epochs without a better mAP; 0 disables it"
     )
-    validation_freq: int = setting(1, "validate every this many epochs")
+    validation_freq: int = setting(1, "epochs between validations")
     confidence_thresh: float = setting(0.01, "lowest score of detections in the mAP")
     iou_thresh: float = setting(0.5, "NMS IoU threshold")
     precision: str = setting(
-        "float32", "dtype policy of the network; loss and boxes stay float32"
+        "float32", "dtype policy: float32, mixed_bfloat16 or mixed_float16"
     )
     data: str = setting(
         "auto",
-        "stream (decode files in each epoch), host (decode once, into a memory-mapped "
-        "file), device (decode once, into the accelerator's memory) or auto",
+        "stream (decode in each epoch), host (decode once, to disk), device (decode "
+        "once, to the accelerator) or auto",
     )
     cache_gb: float = setting(
         20.0,
-        "disk space for decoded images of all runs, in GB; runs on the same images "
-        "share them; 0 disables the cache",
+        "disk space for the decoded images of all runs, in GB; 0 disables the cache",
     )
     num_workers: int = setting(0, "threads that decode images; 0 uses one per CPU core")
     max_image_pixels: int = setting(
-        MAX_IMAGE_PIXELS,
-        "skip images with more pixels (width times height), before decoding them",
+        MAX_IMAGE_PIXELS, "skip images with more pixels (width times height)"
     )
     steps_per_execution: int = setting(1, "steps per compiled call")
     tensorboard: bool = setting(False, "also write TensorBoard logs")
