@@ -18,7 +18,7 @@ from benchmarks import attempts, sandbox
 from benchmarks.bad_files import Bad, Call, folder, mutate_file, net_config
 from benchmarks.mutating import ODD, mutate_json, pick
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.jobs import status
+from yolov1_fo.jobs import runs_table
 from yolov1_fo.networks import build
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import checkpoint
@@ -49,7 +49,7 @@ def run_folders() -> Iterator[Bad]:
 
     calls: list[Call] = [
         functools.partial(_predict, root),
-        *(publish, resume_training, resume_training, lambda: status.rows(dataset)),
+        *(publish, resume_training, resume_training, lambda: runs_table.rows(dataset)),
     ]
 
     def bad(rng: np.random.Generator) -> Call:

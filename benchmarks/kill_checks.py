@@ -25,7 +25,7 @@ from benchmarks.kill_calls import (
     train,
 )
 from yolov1_fo import files
-from yolov1_fo.jobs import status
+from yolov1_fo.jobs import runs_table
 from yolov1_fo.networks import keras_file
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import checkpoint, deletion, folders, records, registry
@@ -137,7 +137,7 @@ def after_training(mode: str) -> Iterator[str]:
     """The run is resumed; its result is bit-identical to an undisturbed run."""
     samples = dataset()
     if registry.exists(samples, KEY) and records.info(samples, KEY).status == "running":
-        rows = {row.run_key: row.status for row in status.rows(samples)}
+        rows = {row.run_key: row.status for row in runs_table.rows(samples)}
         if rows[KEY] == "running":
             yield "its run has the status running"
     resume(mode)

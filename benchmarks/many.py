@@ -20,7 +20,7 @@ from benchmarks.measuring import Figure
 from tests.micro import MICRO
 from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.boxes import Array
-from yolov1_fo.datasets import labels, output_fields
+from yolov1_fo.datasets import fiftyone_boxes, output_fields
 
 CLASSES = list("abcde")
 SETTINGS: dict[str, Any] = {
@@ -132,11 +132,11 @@ def _writing(dataset: fo.Dataset) -> Iterator[Figure]:
     start = time.perf_counter()
     with output_fields.predictions_field(dataset, "apply") as output:
         for sample_id, one in zip(ids, found, strict=True):
-            output.add(sample_id, labels.to_document(*one, CLASSES))
+            output.add(sample_id, fiftyone_boxes.to_document(*one, CLASSES))
     writer_seconds = time.perf_counter() - start
     start = time.perf_counter()
     dataset.set_values(
-        "set_values", [labels.to_detections(*one, CLASSES) for one in found]
+        "set_values", [fiftyone_boxes.to_detections(*one, CLASSES) for one in found]
     )
     set_values_seconds = time.perf_counter() - start
     what = f"writing {len(ids)} predictions of 3 boxes"

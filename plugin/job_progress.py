@@ -8,7 +8,7 @@ from fiftyone.operators.delegated import DelegatedOperationService
 from fiftyone.operators.executor import ExecutionRunState
 
 from yolov1_fo.datasets import fiftyone_private
-from yolov1_fo.jobs import control
+from yolov1_fo.jobs import monitor
 from yolov1_fo.jobs.job import Job
 
 RUNS_PANEL, EVALUATION_PANEL = "yolov1_runs", "model_evaluation_panel_builtin"
@@ -70,13 +70,13 @@ def job_result(job: Job) -> dict[str, Any]:
 
 def _wait(ctx: Any, job: Job) -> dict[str, Any]:
     checked = time.monotonic()
-    for now in control.updates(job):
+    for now in monitor.updates(job):
         job = now
         ctx.set_progress(progress=now.progress.done, label=now.progress.label)
         if time.monotonic() - checked >= CHECK_INTERVAL:
             checked = time.monotonic()
             if now.progress.is_active and _is_marked_failed(ctx):
-                control.stop(now)
+                monitor.stop(now)
     if job.progress.state == "failed":
         raise RuntimeError(f"'{job.target}': {job.progress.label}")
     return job_result(job)

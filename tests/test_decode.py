@@ -140,8 +140,7 @@ def test_an_image_gives_the_same_detections_alone_and_in_a_batch(rng):
 
 def test_empty_batch():
     assert (
-        decode.decode(np.zeros((0, grid.output_size(CONFIG))), CONFIG, **OPTIONS)
-        == []
+        decode.decode(np.zeros((0, grid.output_size(CONFIG))), CONFIG, **OPTIONS) == []
     )
 
 

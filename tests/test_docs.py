@@ -63,7 +63,7 @@ def resolves(name: str) -> bool:
     [
         (".train", True),
         (".grid.encode", True),
-        (".datasets.labels.to_xyxy", True),
+        (".datasets.fiftyone_boxes.to_xyxy", True),
         (".evaluation", True),
         (".gird.encode", False),
         (".grid.decode", False),

@@ -10,7 +10,7 @@ import pytest
 
 from yolov1_fo.cli import fiftyone_checks, main
 from yolov1_fo.datasets import connection, database_uri
-from yolov1_fo.jobs import control, worker
+from yolov1_fo.jobs import monitor, worker
 from yolov1_fo.jobs.job import LOG_FILE, Job, JobProgress
 from yolov1_fo.runs import records, registry
 
@@ -177,9 +177,9 @@ def test_log_of_a_job_shows_no_secret(
     output = "".join(capsys.readouterr())
     assert "Could not connect to " + HOSTS in output
     assert not secrets_in(output)
-    assert not secrets_in(control.find(tmp_path).progress.label)
+    assert not secrets_in(monitor.find(tmp_path).progress.label)
     (tmp_path / LOG_FILE).write_text(f"a library wrote {URI}\n")
-    assert control.find(tmp_path).log() == f"a library wrote {HOSTS}"
+    assert monitor.find(tmp_path).log() == f"a library wrote {HOSTS}"
 
 
 def test_records_of_failed_runs_contain_no_secret(secret, monkeypatch, tmp_path):

@@ -14,7 +14,7 @@ from tests import stored
 from tests.same import assert_same
 from tests.stored.make import SETTINGS
 from yolov1_fo import architectures
-from yolov1_fo.jobs import control
+from yolov1_fo.jobs import monitor
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import checkpoint, deletion, folders, registry
 
@@ -98,7 +98,7 @@ def test_an_evaluation_is_repeated_under_its_name(dataset):
 
 
 def test_jobs_are_found(dataset):
-    [job] = control.list_jobs(dataset)
+    [job] = monitor.list_jobs(dataset)
     assert (job.task, job.target) == ("evaluate", "by_job")
     assert job.progress.state == "finished"
 

@@ -24,7 +24,7 @@ _MODULES = {
     "EvaluationReport": "evaluation.report",
     "compare": "evaluation.comparison",
     "Comparison": "evaluation.comparison",
-    "VOCEvaluationConfig": "evaluation.voc",
+    "VOCEvaluationConfig": "evaluation.voc_method",
     "inspect": "datasets.inspection",
     "InspectionReport": "datasets.inspection_report",
     "to_tf_dataset": "training.tf_dataset",

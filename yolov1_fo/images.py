@@ -11,8 +11,8 @@ import cv2
 from yolov1_fo import files
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import MAX_IMAGE_PIXELS
-from yolov1_fo.image_files import completeness, decoding, headers, jpeg
-from yolov1_fo.image_files.header import IMAGE_FORMATS, ImageHeader
+from yolov1_fo.image_files import completeness, decoding, header_parsers, jpeg
+from yolov1_fo.image_files.image_header import IMAGE_FORMATS, ImageHeader
 from yolov1_fo.image_files.resizing import resize, resize_align_corners
 
 MISSING = "does not exist"
@@ -186,7 +186,7 @@ def _load(path: str | os.PathLike[str], max_pixels: int) -> _File:
             size = os.fstat(file.fileno()).st_size
             data = file.readall() if size <= MAX_OVERHEAD else b""
             source = io.BytesIO(data) if data else io.BufferedReader(file)
-            header = headers.read(source)
+            header = header_parsers.read(source)
             fault = _header_fault(header, max_pixels)
             if header is None or fault:
                 return _File(None, b"", fault)
@@ -234,7 +234,7 @@ def corrected(path: str | os.PathLike[str], image: Array) -> Array:
         return image
     try:
         with Path(path).open("rb") as file:
-            header = headers.read(file)
+            header = header_parsers.read(file)
     except (OSError, ValueError):
         return image
     if header is None:

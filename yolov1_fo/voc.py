@@ -1,6 +1,6 @@
 """VOC's evaluation under the names that are stored in databases."""
 
-from yolov1_fo.evaluation.voc import (
+from yolov1_fo.evaluation.voc_method import (
     VOCEvaluation,
     VOCEvaluationConfig,
     VOCResults,

@@ -11,7 +11,7 @@ from yolov1_fo.jobs import launch
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import records, registry
 
-from .. import dataset_values, forms, job_progress
+from .. import dataset_values, form_inputs, job_progress
 
 LABEL_FIELD, BATCH_SIZE = "predictions", 16
 SETTINGS = ("confidence_thresh", "iou_thresh", "filter_classes", "precision")
@@ -37,7 +37,7 @@ class ApplyModel(foo.Operator):
     def resolve_input(self, ctx: Any) -> types.Property:
         """Returns the form: model, field, and prediction settings."""
         form = types.Object()
-        samples = forms.add_target(ctx, form, "Apply to", _check_samples)
+        samples = form_inputs.add_target(ctx, form, "Apply to", _check_samples)
         if samples:
             self._add_inputs(ctx, form, samples)
         return types.Property(form, view=types.View(label="Apply YOLOv1"))
@@ -58,13 +58,15 @@ class ApplyModel(foo.Operator):
         form.str("label_field", label="Predictions field", default=LABEL_FIELD)
         model = ctx.params.get("model") or next(iter(models), "")
         if not model:
-            forms.show_error(form, "No trained model yet; run 'Train YOLOv1' first")
+            form_inputs.show_error(
+                form, "No trained model yet; run 'Train YOLOv1' first"
+            )
             return
 
         # 2. Settings; the classes are those of the model, if it is valid.
         _add_thresholds(form)
         metadata: dict[str, Any] = {}
-        is_valid = forms.check(
+        is_valid = form_inputs.check(
             form, lambda: metadata.update(_check(samples, model, ctx.params))
         )
         _add_settings(form, metadata.get("classes", []))
@@ -73,7 +75,7 @@ class ApplyModel(foo.Operator):
 
         # 3. Summary.
         if is_valid:
-            forms.add_notice(form, "what", _summary(samples, ctx.params))
+            form_inputs.add_notice(form, "what", _summary(samples, ctx.params))
 
     def execute(self, ctx: Any) -> Any:
         """Starts the job and reports its progress."""
@@ -156,10 +158,10 @@ def _add_thresholds(form: types.Object) -> None:
 
 
 def _add_settings(form: types.Object, classes: list[str]) -> None:
-    forms.add_classes(
+    form_inputs.add_classes(
         form, "filter_classes", classes, "Classes to detect; all by default"
     )
-    forms.add_dropdown(
+    form_inputs.add_dropdown(
         form,
         "precision",
         {"": "as in training"} | {name: name for name in PREDICTION_PRECISIONS},

@@ -8,7 +8,7 @@ import fiftyone.operators.types as types
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import records, registry
 
-from .. import forms
+from .. import form_inputs
 
 
 class PublishModel(foo.Operator):
@@ -36,14 +36,16 @@ class PublishModel(foo.Operator):
         def is_trained(key: str) -> bool:
             return bool(records.info(ctx.dataset, key).epoch)
 
-        if forms.add_run(form, ctx.dataset, is_trained, "No run has a checkpoint yet"):
+        if form_inputs.add_run(
+            form, ctx.dataset, is_trained, "No run has a checkpoint yet"
+        ):
             form.str(
                 "name",
                 label="Model name",
                 description="Letters, digits, dots, hyphens and underscores",
                 required=True,
             )
-            forms.check(form, lambda: _check(ctx.dataset, ctx.params))
+            form_inputs.check(form, lambda: _check(ctx.dataset, ctx.params))
         return types.Property(form, view=types.View(label="Publish YOLOv1 model"))
 
     def execute(self, ctx: Any) -> dict[str, Any]:

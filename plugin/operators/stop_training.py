@@ -5,10 +5,10 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from yolov1_fo.jobs import control
+from yolov1_fo.jobs import monitor
 from yolov1_fo.jobs.job import Job
 
-from .. import forms, job_progress
+from .. import form_inputs, job_progress
 
 
 class StopTraining(foo.Operator):
@@ -32,7 +32,7 @@ class StopTraining(foo.Operator):
         form = types.Object()
         targets = [job.target for job in _active(ctx.dataset)]
         if targets:
-            forms.add_dropdown(
+            form_inputs.add_dropdown(
                 form,
                 "target",
                 targets,
@@ -40,7 +40,7 @@ class StopTraining(foo.Operator):
                 description="A run, a predictions field, or an evaluation key",
             )
         else:
-            forms.show_error(form, "No running job")
+            form_inputs.show_error(form, "No running job")
         return types.Property(form, view=types.View(label="Stop YOLOv1 training"))
 
     def execute(self, ctx: Any) -> dict[str, Any]:
@@ -48,7 +48,7 @@ class StopTraining(foo.Operator):
         target = ctx.params.get("target", "")
         for job in _active(ctx.dataset):
             if job.target == target:
-                control.stop(job)
+                monitor.stop(job)
                 return job_progress.job_result(job)
         raise ValueError(f"no running job '{target}'")
 
@@ -65,4 +65,4 @@ class StopTraining(foo.Operator):
 
 
 def _active(dataset: Any) -> list[Job]:
-    return [job for job in control.list_jobs(dataset) if job.progress.is_active]
+    return [job for job in monitor.list_jobs(dataset) if job.progress.is_active]

@@ -4,7 +4,7 @@ from typing import Any
 
 import fiftyone.operators.types as types
 
-from yolov1_fo.jobs.status import Row
+from yolov1_fo.jobs.runs_table import Row
 
 from . import plots
 

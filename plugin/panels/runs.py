@@ -7,9 +7,9 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 import humanize
 
-from yolov1_fo.jobs import control, status
+from yolov1_fo.jobs import monitor, runs_table
 from yolov1_fo.jobs.job import OTHER_TASKS
-from yolov1_fo.jobs.status import Row
+from yolov1_fo.jobs.runs_table import Row
 from yolov1_fo.publishing.model_card import plain
 
 from .. import job_progress
@@ -61,7 +61,7 @@ class RunsPanel(foo.Panel):
 
     def refresh(self, ctx: Any) -> None:
         """Reads the runs again; also called by the timer while a job is running."""
-        rows = status.rows(ctx.dataset)
+        rows = runs_table.rows(ctx.dataset)
         ctx.panel.set_data("table", [_cells(row) for row in rows])
         active = _active_jobs(ctx.dataset, rows)
         for job in active:
@@ -103,7 +103,7 @@ class RunsPanel(foo.Panel):
     def render(self, ctx: Any) -> types.Property:
         """Returns the panel's layout."""
         panel = types.Object()
-        rows = status.rows(ctx.dataset)
+        rows = runs_table.rows(ctx.dataset)
         if not rows:
             panel.md(EMPTY, name="empty")
         self._add_buttons(panel, rows)
@@ -183,7 +183,7 @@ def _active_jobs(dataset: Any, rows: list[Row]) -> list[_ActiveJob]:
     ]
     others = [
         _ActiveJob(job.task, job.target, job.progress.label, job.progress.done)
-        for job in control.list_jobs(dataset)
+        for job in monitor.list_jobs(dataset)
         if job.task in OTHER_TASKS and job.progress.is_active
     ]
     return trainings + others
@@ -191,7 +191,7 @@ def _active_jobs(dataset: Any, rows: list[Row]) -> list[_ActiveJob]:
 
 def _notify_end(ctx: Any, task: str, target: str) -> None:
     """Shows how a job has ended, and the results of an evaluation."""
-    job = control.find(control.job_folder(ctx.dataset, task, target))
+    job = monitor.find(monitor.job_folder(ctx.dataset, task, target))
     if job is None:
         return  # started outside the App
     variants = {"finished": "success", "failed": "error"}

@@ -13,10 +13,10 @@ def wait_for(condition, timeout=120.0):
 
 
 def job_of(dataset, target):
-    from yolov1_fo.jobs import control
+    from yolov1_fo.jobs import monitor
 
     return next(
-        (job for job in control.list_jobs(dataset) if job.target == target), None
+        (job for job in monitor.list_jobs(dataset) if job.target == target), None
     )
 
 

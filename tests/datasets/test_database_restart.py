@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import mongod
-from yolov1_fo.jobs import control
+from yolov1_fo.jobs import monitor
 
 pytestmark = pytest.mark.slow
 
@@ -44,18 +44,18 @@ print(job.folder)
 
 RESUME = """
 import fiftyone as fo
-from yolov1_fo.jobs import control, launch
+from yolov1_fo.jobs import launch, monitor
 from yolov1_fo.runs import records
 
 dataset = fo.load_dataset("lasting")
 began = records.info(dataset, "one").epoch
-for job in control.updates(launch.resume(dataset, "one"), 0.1):
+for job in monitor.updates(launch.resume(dataset, "one"), 0.1):
     if job.progress.label.startswith(f"epoch {began + 2} "):
         break
 if not job.progress.is_active:
     raise SystemExit(job.log(50))
-control.stop(job)
-*_, job = control.updates(job, 0.1)
+monitor.stop(job)
+*_, job = monitor.updates(job, 0.1)
 print(began, job.progress.state)
 """
 
@@ -104,7 +104,7 @@ def run(variables, script, *arguments):
 def reached(folder, label, within=120):
     """Waits until a job's label starts with a text; returns the job."""
     deadline = time.monotonic() + within
-    while not (now := control.find(folder)).progress.label.startswith(label):
+    while not (now := monitor.find(folder)).progress.label.startswith(label):
         assert time.monotonic() < deadline, now
         assert now.progress.is_active, now.log(50)
         time.sleep(0.1)
@@ -122,14 +122,14 @@ def test_a_job_survives_a_restart_of_the_database(server, painted_files):
     server.stop()
     time.sleep(3)
     server.start()
-    now = control.find(folder)
+    now = monitor.find(folder)
     epoch = int(now.progress.label.split()[1])
     reached(folder, f"epoch {epoch + 2} ")
 
     # 2. If it is not restarted, the training fails with one line and a checkpoint.
     server.stop()
     deadline = time.monotonic() + 240
-    while (now := control.find(folder)).progress.is_active:
+    while (now := monitor.find(folder)).progress.is_active:
         assert time.monotonic() < deadline, now
         time.sleep(0.5)
     assert now.progress.state == "failed"
@@ -163,7 +163,7 @@ def test_the_embedded_database_runs_as_long_as_the_job(painted_files, tmp_path):
     files = [str(one["path"]) for one in painted_files]
     settings = json.dumps([files, {**SETTINGS, "epochs": 20}])
     folder = Path(run(own, BEGIN, settings))
-    assert control.find(folder).progress.state == "running"
+    assert monitor.find(folder).progress.state == "running"
     reached(folder, "finished", within=180)
     ask = "import fiftyone as fo; d = fo.load_dataset('lasting'); "
     asked = (

@@ -11,7 +11,7 @@ import pytest
 import yolov1_fo
 from yolov1_fo import grid
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.datasets import invalid_boxes, labels
+from yolov1_fo.datasets import fiftyone_boxes, invalid_boxes
 from yolov1_fo.datasets.invalid_boxes import (
     NO_AREA,
     NOT_FINITE,
@@ -55,16 +55,16 @@ KNOWN = [
 
 
 def test_each_fault_is_recognized():
-    read = labels.read_boxes([[box for box, _ in KNOWN]])
+    read = fiftyone_boxes.read_boxes([[box for box, _ in KNOWN]])
     assert read.faults.tolist() == [fault for _, fault in KNOWN]
     assert np.isfinite(read.xyxy).all()
-    assert labels.read_boxes([]).xyxy.shape == (0, 4)
-    assert labels.read_boxes([[], [SQUARE]]).image.tolist() == [1]
+    assert fiftyone_boxes.read_boxes([]).xyxy.shape == (0, 4)
+    assert fiftyone_boxes.read_boxes([[], [SQUARE]]).image.tolist() == [1]
 
 
 def test_counts_add_up_with_the_first_example():
     def of(boxes, path):
-        read = labels.read_boxes([boxes])
+        read = fiftyone_boxes.read_boxes([boxes])
         return invalid_boxes.InvalidBoxes.count(
             read.faults, read.image, [boxes], [path]
         )
@@ -144,7 +144,7 @@ def test_no_box_value_causes_a_crash(odd_boxes, caplog, inclusive):
         for field in ("ground_truth", "found")
     }
     bad = {
-        field: int((~labels.read_boxes(rows).usable).sum())
+        field: int((~fiftyone_boxes.read_boxes(rows).usable).sum())
         for field, rows in boxes.items()
     }
     assert min(bad.values()) > 50
@@ -287,7 +287,7 @@ def test_validation_and_evaluate_return_the_same_map(painted, others, mark):
         max_detections=100,
     )
     predictions = {
-        sample_id: labels.to_detections(*one, ["cat"])
+        sample_id: fiftyone_boxes.to_detections(*one, ["cat"])
         for sample_id, one in zip(listing.ids, found, strict=True)
     }
     painted.set_values("found", predictions, key_field="id")

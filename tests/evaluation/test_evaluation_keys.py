@@ -8,7 +8,7 @@ import pytest
 from pymongo.errors import PyMongoError
 
 import yolov1_fo
-from tests.evaluation.test_voc import add, detection
+from tests.evaluation.test_voc_method import add, detection
 from yolov1_fo.evaluation import (
     error_fields,
     evaluation_keys,
@@ -16,7 +16,7 @@ from yolov1_fo.evaluation import (
     matching,
     registration,
 )
-from yolov1_fo.evaluation.voc import VOCEvaluationConfig
+from yolov1_fo.evaluation.voc_method import VOCEvaluationConfig
 from yolov1_fo.jobs import launch
 
 SQUARE = [0.1, 0.1, 0.4, 0.4]

@@ -17,7 +17,7 @@ from yolov1_fo import decode, images
 from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.cli import main
 from yolov1_fo.config import GridConfig, NetworkConfig
-from yolov1_fo.datasets import labels
+from yolov1_fo.datasets import fiftyone_boxes
 from yolov1_fo.inference import exporting, formats
 from yolov1_fo.model.yolov1_model import YOLOv1Model, YOLOv1ModelConfig
 from yolov1_fo.networks import build
@@ -225,7 +225,9 @@ def test_every_runtime_finds_the_same_in_photographs(photographs, tmp_path):
             max_detections=model.config.max_detections,
         )
         for one, other in zip(found, expected, strict=True):
-            assert_same(labels.to_detections(*one, metadata["classes"]), other, thresh)
+            assert_same(
+                fiftyone_boxes.to_detections(*one, metadata["classes"]), other, thresh
+            )
 
 
 @pytest.mark.parametrize(

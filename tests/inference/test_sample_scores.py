@@ -4,7 +4,7 @@ import pytest
 
 import yolov1_fo
 from yolov1_fo import grid
-from yolov1_fo.datasets import labels
+from yolov1_fo.datasets import fiftyone_boxes
 
 TERMS = ("coord_xy", "coord_wh", "confidence_obj", "confidence_noobj", "class_probs")
 
@@ -20,7 +20,7 @@ def perfect(model, painted, monkeypatch):
     truth = {}
     for sample in painted.iter_samples():
         objects = sample.ground_truth.detections
-        boxes = labels.to_xyxy([one.bounding_box for one in objects])
+        boxes = fiftyone_boxes.to_xyxy([one.bounding_box for one in objects])
         ids = np.array([model.classes.index(one.label) for one in objects], int)
         padded = np.zeros((8, 4), np.float32), np.full(8, -1)
         padded[0][: len(ids)], padded[1][: len(ids)] = boxes, ids

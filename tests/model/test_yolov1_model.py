@@ -12,7 +12,7 @@ import yolov1_fo
 from tests.same import assert_same
 from tests.test_images import turned
 from yolov1_fo import boxes, grid
-from yolov1_fo.datasets import labels
+from yolov1_fo.datasets import fiftyone_boxes
 from yolov1_fo.model.model_config import YOLOv1ModelConfig
 
 
@@ -227,7 +227,7 @@ def test_every_orientation_gives_the_same_detections(model, tmp_path, rng, suffi
                 assert_same(upright, other)
             else:
                 a, b = (
-                    labels.to_xyxy([d.bounding_box for d in found.detections])
+                    fiftyone_boxes.to_xyxy([d.bounding_box for d in found.detections])
                     for found in (upright, other)
                 )
                 assert boxes.iou(a, b).max(axis=1).mean() >= 0.99

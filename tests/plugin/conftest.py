@@ -43,9 +43,9 @@ def dataset(painted):
 
 def kill_jobs(dataset):
     """Kills the running jobs of a dataset."""
-    from yolov1_fo.jobs import control
+    from yolov1_fo.jobs import monitor
 
-    for job in control.list_jobs(dataset):
+    for job in monitor.list_jobs(dataset):
         if job.progress.is_active:
             os.killpg(job.pid, signal.SIGKILL)
 
@@ -80,11 +80,11 @@ def call(name, dataset, /, **params):
 
 def ended(dataset, target, within=120):
     """Waits until the job of a run or field has ended; returns it."""
-    from yolov1_fo.jobs import control
+    from yolov1_fo.jobs import monitor
 
     deadline = time.monotonic() + within
-    [job] = [job for job in control.list_jobs(dataset) if job.target == target]
-    for now in control.updates(job, 0.1):
+    [job] = [job for job in monitor.list_jobs(dataset) if job.target == target]
+    for now in monitor.updates(job, 0.1):
         assert time.monotonic() < deadline, now
     dataset.reload()
     return now

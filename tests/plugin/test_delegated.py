@@ -14,7 +14,7 @@ from bson import ObjectId
 from fiftyone.operators.delegated import DelegatedOperationService
 
 from tests.plugin.conftest import NAME, SETTINGS
-from yolov1_fo.jobs import control
+from yolov1_fo.jobs import monitor
 from yolov1_fo.runs import records, registry
 
 pytestmark = pytest.mark.slow
@@ -113,15 +113,15 @@ def test_marking_as_failed_stops_the_job_and_keeps_the_last_epoch(
     given = {"gt_field": "ground_truth", "split": "none", "run_key": "one"}
     training = schedule("train_model", **given, **SETTINGS, epochs=2000)
     wait_for(
-        lambda: [j for j in control.list_jobs(dataset) if "epoch 3" in j.progress.label]
+        lambda: [j for j in monitor.list_jobs(dataset) if "epoch 3" in j.progress.label]
     )
-    [job] = control.list_jobs(dataset)
+    [job] = monitor.list_jobs(dataset)
     fiftyone = Path(sys.executable).with_name("fiftyone")
     subprocess.run(
         [fiftyone, "delegated", "fail", str(training)], check=True, capture_output=True
     )
-    wait_for(lambda: not control.find(job.folder).progress.is_active, timeout=30)
-    assert control.find(job.folder).progress.state == "stopped"
+    wait_for(lambda: not monitor.find(job.folder).progress.is_active, timeout=30)
+    assert monitor.find(job.folder).progress.state == "stopped"
     wait_for(lambda: not psutil.pid_exists(job.pid))
     dataset.reload()
     run = records.info(dataset, "one")

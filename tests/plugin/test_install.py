@@ -26,10 +26,10 @@ started = foo.execute_operator(
     params={params},
 )
 import yolov1_fo
-from yolov1_fo.jobs import control
+from yolov1_fo.jobs import monitor
 
-[job] = control.list_jobs(dataset)
-for job in control.updates(job, 0.1):
+[job] = monitor.list_jobs(dataset)
+for job in monitor.updates(job, 0.1):
     pass
 print(json.dumps([job.progress.state, job.progress.label, yolov1_fo.__file__]))
 """.format(

@@ -11,7 +11,7 @@ import yaml
 
 from tests.plugin.conftest import NAME, ROOT, SETTINGS, call, ended, error
 from yolov1_fo import __version__
-from yolov1_fo.jobs import control, status
+from yolov1_fo.jobs import monitor, runs_table
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import folders, records
 
@@ -133,7 +133,7 @@ def test_forms_report_what_is_missing(dataset, form):
 def test_operators_check_again(dataset, name, params, line):
     with pytest.raises(Exception, match=line):
         call(name, dataset, **params)
-    assert control.list_jobs(dataset) == []
+    assert monitor.list_jobs(dataset) == []
     assert dataset.list_runs() == []
 
 
@@ -150,8 +150,8 @@ def test_train_stop_resume_apply_delete(dataset, form):
         **SETTINGS,
     ).result
     assert (started["target"], started["state"]) == ("one", "running"), started
-    [job] = control.list_jobs(dataset)
-    for now in control.updates(job, 0.05):
+    [job] = monitor.list_jobs(dataset)
+    for now in monitor.updates(job, 0.05):
         if now.progress.label.startswith("epoch 2"):
             break
     assert form("stop_training", dataset)["target"]["type"]["values"] == ["one"]
@@ -162,11 +162,11 @@ def test_train_stop_resume_apply_delete(dataset, form):
 
     assert form("resume_training", dataset)["run_key"]["type"]["values"] == ["one"]
     call("resume_training", dataset, run_key="one")
-    [job] = control.list_jobs(dataset)
-    for now in control.updates(job, 0.05):
+    [job] = monitor.list_jobs(dataset)
+    for now in monitor.updates(job, 0.05):
         if now.progress.label.startswith(f"epoch {run.epoch + 2}"):
             break
-    control.stop(now)
+    monitor.stop(now)
     assert ended(dataset, "one").progress.state == "stopped"
     assert records.info(dataset, "one").epoch > run.epoch
 
@@ -185,11 +185,11 @@ def test_train_stop_resume_apply_delete(dataset, form):
     assert line.startswith("'from-the-app' is published already")
     local_zoo.unpublish("from-the-app")
 
-    [row] = status.rows(dataset)
+    [row] = runs_table.rows(dataset)
     assert (row.run_key, row.status, row.epoch > run.epoch) == ("one", "stopped", True)
     assert row.history == dataset.load_run_results("one").history
     call("delete_run", dataset, run_key="one")
-    assert status.rows(dataset) == []
+    assert runs_table.rows(dataset) == []
     assert dataset.list_runs() == []
     assert not folders.run_folder(dataset, "one").exists()
 

@@ -14,7 +14,7 @@ from tests.plugin.conftest import SETTINGS, call, ended, error
 from tests.plugin.watching import watching
 from yolov1_fo import files
 from yolov1_fo.cli import plugin_links
-from yolov1_fo.jobs import control, launch
+from yolov1_fo.jobs import launch, monitor
 from yolov1_fo.jobs.job import OTHER_TASKS
 from yolov1_fo.pipeline import image_cache
 from yolov1_fo.publishing import local_zoo
@@ -60,7 +60,7 @@ def test_names_cannot_lead_to_other_folders(dataset, form, name):
     with pytest.raises(ValueError, match="name must be letters, digits, dots"):
         local_zoo.check_name(name)
     with pytest.raises(ValueError, match="must be letters, digits"):
-        control.job_folder(dataset, "apply", name)
+        monitor.job_folder(dataset, "apply", name)
     with pytest.raises(ValueError, match="must be letters, digits"):
         folders.run_folder(dataset, name)
     for operator, params in (
@@ -73,7 +73,7 @@ def test_names_cannot_lead_to_other_folders(dataset, form, name):
         with pytest.raises(Exception, match=r".+"):
             call(operator, dataset, **params)
     assert tree() == before
-    assert control.list_jobs(dataset) == []
+    assert monitor.list_jobs(dataset) == []
 
 
 @pytest.mark.slow
@@ -126,13 +126,13 @@ def test_it_writes_only_where_documented_and_runs_no_code_of_a_dataset(
 def train_and_predict(dataset):
     """Trains, stops, predicts and evaluates, each in a child process."""
     call("train_model", dataset, **GIVEN, **SETTINGS, run_key="one", epochs=200)
-    [job] = control.list_jobs(dataset)
+    [job] = monitor.list_jobs(dataset)
     process = psutil.Process(job.pid)
     assert process.cmdline()[1:] == ["-P", "-m", "yolov1_fo", "--job", str(job.folder)]
     assert Path(process.cmdline()[0]).name.startswith("python")
     assert process.cwd() == str(job.folder)
     assert os.getpgid(job.pid) == job.pid != os.getpgid(0)
-    for now in control.updates(job, 0.05):
+    for now in monitor.updates(job, 0.05):
         if now.progress.label.startswith("epoch 2"):
             break
     call("stop_training", dataset, target="one")

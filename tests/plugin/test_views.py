@@ -9,7 +9,7 @@ from bson import ObjectId
 from plugin import dataset_values
 from tests.plugin.conftest import SETTINGS, call, ended, error
 from yolov1_fo.datasets import output_fields
-from yolov1_fo.jobs import control
+from yolov1_fo.jobs import monitor
 from yolov1_fo.runs import folders
 
 FORMS = ("train_model", "apply_model", "evaluate_model", "inspect_dataset")
@@ -113,14 +113,14 @@ def test_the_active_slice_of_a_grouped_dataset_is_used(grouped, form):
 def test_a_dataset_that_is_deleted_while_it_is_trained_on(dataset):
     given = {"gt_field": "ground_truth", "split": "none", "run_key": "one"}
     call("train_model", dataset, **given, **SETTINGS, epochs=500)
-    [job] = control.list_jobs(dataset)
+    [job] = monitor.list_jobs(dataset)
     name = dataset.name
-    for now in control.updates(job, 0.05):
+    for now in monitor.updates(job, 0.05):
         if now.progress.label.startswith("epoch 2"):
             break
     dataset.delete()
     deadline = time.monotonic() + 60
-    for now in control.updates(job, 0.1):
+    for now in monitor.updates(job, 0.1):
         assert time.monotonic() < deadline, now
     assert now.progress.state == "failed"
     assert now.progress.label == f"dataset '{name}' was deleted"
@@ -130,7 +130,7 @@ def test_a_dataset_that_is_deleted_while_it_is_trained_on(dataset):
 def test_a_run_whose_folder_was_deleted(dataset, form):
     import shutil
 
-    from yolov1_fo.jobs import status
+    from yolov1_fo.jobs import runs_table
 
     given = {"gt_field": "ground_truth", "split": "none", "run_key": "one"}
     call("train_model", dataset, **given, **SETTINGS, epochs=1)
@@ -144,7 +144,7 @@ def test_a_run_whose_folder_was_deleted(dataset, form):
     assert error(asked) == lost
     with pytest.raises(Exception, match="of run 'one' does not exist"):
         call("apply_model", dataset, model="one", label_field="found")
-    [row] = status.rows(dataset)
+    [row] = runs_table.rows(dataset)
     assert (row.status, row.message) == ("failed", "its folder was deleted")
     assert row.history == {}
     call("delete_run", dataset, run_key="one")

@@ -31,7 +31,7 @@ def _fill(home: Path) -> None:
     import yolov1_fo
     from yolov1_fo import architectures
     from yolov1_fo.config import NetworkConfig
-    from yolov1_fo.jobs import control, launch
+    from yolov1_fo.jobs import launch, monitor
     from yolov1_fo.networks import build
 
     architectures.NETWORKS.update(NETWORKS)
@@ -97,7 +97,7 @@ def _fill(home: Path) -> None:
         progress=False,
     )
     job = launch.evaluate(val, "predictions", "ground_truth", "by_job")
-    *_, job = control.updates(job, 0.1)
+    *_, job = monitor.updates(job, 0.1)
     if job.progress.state != "finished":
         raise RuntimeError(job.log())
 

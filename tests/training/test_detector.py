@@ -15,7 +15,7 @@ import yolov1_fo
 from tests.same import assert_same
 from yolov1_fo import decode, images
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.datasets import labels
+from yolov1_fo.datasets import fiftyone_boxes
 from yolov1_fo.networks import build, keras_file
 from yolov1_fo.pipeline import batches, image_loading
 from yolov1_fo.runs import checkpoint, folders
@@ -391,6 +391,6 @@ def test_the_papers_network_trains_on_photographs(photographs, tmp_path):
     model = yolov1_fo.load_model(folder, **options)
     # the paper's 271.7 M, less the weights of 17 classes in each of 49 cells
     assert model.network.count_params() == 271_703_550 - 49 * 17 * 4097
-    expected = labels.to_detections(*found, model.classes)
+    expected = fiftyone_boxes.to_detections(*found, model.classes)
     assert_same(model.predict(images.read(listing.filepaths[0])), expected, 0.001)
     dataset.delete()

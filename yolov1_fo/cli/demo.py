@@ -15,7 +15,7 @@ from tabulate import tabulate
 
 from yolov1_fo import files, images
 from yolov1_fo.boxes import Array
-from yolov1_fo.datasets import class_lists, labels, quickstart
+from yolov1_fo.datasets import class_lists, fiftyone_boxes, quickstart
 from yolov1_fo.evaluation import evaluator, registration
 from yolov1_fo.inference import prediction
 from yolov1_fo.model import load
@@ -122,7 +122,7 @@ def _drawn(pixels: Array, detections: fo.Detections, classes: list[str]) -> Imag
         for one in detections.detections
         if one.confidence is None or one.confidence >= SHOWN_ABOVE
     ]
-    boxes = labels.to_xyxy([one.bounding_box for one in shown])
+    boxes = fiftyone_boxes.to_xyxy([one.bounding_box for one in shown])
     colours = [drawing.colour_of(classes.index(one.label)) for one in shown]
     names = [
         one.label if one.confidence is None else f"{one.label} {one.confidence:.2f}"

@@ -11,7 +11,7 @@ import numpy as np
 from yolov1_fo import grid, images
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import GridConfig
-from yolov1_fo.datasets import annotations, invalid_boxes, labels
+from yolov1_fo.datasets import annotations, fiftyone_boxes, invalid_boxes
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.invalid_boxes import InvalidBoxes
 from yolov1_fo.pipeline import image_loading
@@ -55,7 +55,9 @@ class ObjectFindings:
         classes: list[str],
     ) -> None:
         self.records = records
-        self.read: labels.Boxes = labels.read_boxes(records.bounding_boxes)
+        self.read: fiftyone_boxes.Boxes = fiftyone_boxes.read_boxes(
+            records.bounding_boxes
+        )
         self.boxes = self.read.clipped().astype(np.float32)
         self.image, self.is_valid = self.read.image, self.read.usable
         self.ids = [one for row in label_ids for one in row or []]

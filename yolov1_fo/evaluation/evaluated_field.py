@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from yolov1_fo.boxes import Array
-from yolov1_fo.datasets import annotations, labels
+from yolov1_fo.datasets import annotations, fiftyone_boxes
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.invalid_boxes import InvalidBoxes
 
@@ -53,7 +53,7 @@ class EvaluatedField(NamedTuple):
             records: of the field
             class_ids: by label; labels that are missing are added
         """
-        boxes = labels.read_boxes(records.bounding_boxes)
+        boxes = fiftyone_boxes.read_boxes(records.bounding_boxes)
         where = fo_samples.name(samples)
         InvalidBoxes.count(
             boxes.faults, boxes.image, records.bounding_boxes, records.filepaths

@@ -10,8 +10,8 @@ import zlib
 
 from PIL import GifImagePlugin
 
-from yolov1_fo.image_files import headers, isobmff, jpeg, tiff
-from yolov1_fo.image_files.header import ImageHeader
+from yolov1_fo.image_files import header_parsers, isobmff, jpeg, tiff
+from yolov1_fo.image_files.image_header import ImageHeader
 
 MAX_INFLATION, MAX_GIF_EXPANSION = 1032, 4096
 """Most bytes that zlib makes of one byte; most pixels that GIF makes of one byte."""
@@ -96,10 +96,10 @@ def _check_gif(header: ImageHeader, data: bytes, thorough: bool) -> bytes | None
 
 def _first_frame(data: bytes) -> tuple[int, int] | None:
     """Returns start and end of a GIF's first frame; None if it is incomplete."""
-    position = 13 + headers.palette_size(data[10])
+    position = 13 + header_parsers.palette_size(data[10])
     while position < len(data):
         if data[position] == 0x2C and position + 10 < len(data):
-            body = position + 11 + headers.palette_size(data[position + 9])
+            body = position + 11 + header_parsers.palette_size(data[position + 9])
             end = _end_of_blocks(data, body)
             return None if end is None else (position, end)
         if data[position] != 0x21:
@@ -127,7 +127,7 @@ def _gif_ends(data: bytes, position: int) -> bool:
         if data[position] == 0x2C:
             if position + 10 >= len(data):
                 return False
-            body = position + 11 + headers.palette_size(data[position + 9])
+            body = position + 11 + header_parsers.palette_size(data[position + 9])
         end = _end_of_blocks(data, body)
         if end is None:
             return False
@@ -154,7 +154,7 @@ def _check_bmp(header: ImageHeader, data: bytes, thorough: bool) -> bytes | None
 
 def _check_webp(header: ImageHeader, data: bytes, thorough: bool) -> bytes | None:
     end, has_image = 12, False
-    for name, _, stop in headers.iter_riff_chunks(io.BytesIO(data), 12):
+    for name, _, stop in header_parsers.iter_riff_chunks(io.BytesIO(data), 12):
         if stop > len(data):
             break
         has_image |= name in (b"VP8 ", b"VP8L", b"ANMF")

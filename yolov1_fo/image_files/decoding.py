@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from PIL import PngImagePlugin
 
-from yolov1_fo.image_files.header import ImageHeader
+from yolov1_fo.image_files.image_header import ImageHeader
 
 BACKGROUND = 255
 """Colour behind transparent pixels: white."""

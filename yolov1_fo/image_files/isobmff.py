@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from yolov1_fo.image_files.header import MAX_PARTS, NO_IMAGE, unpack
+from yolov1_fo.image_files.image_header import MAX_PARTS, NO_IMAGE, unpack
 
 
 def iter_boxes(

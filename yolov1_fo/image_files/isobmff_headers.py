@@ -2,7 +2,7 @@
 
 from typing import BinaryIO
 
-from yolov1_fo.image_files.header import NO_IMAGE, ImageHeader, unpack
+from yolov1_fo.image_files.image_header import NO_IMAGE, ImageHeader, unpack
 from yolov1_fo.image_files.isobmff import find_nested, iter_boxes
 
 _ROTATIONS = {0: 1, 1: 8, 2: 3, 3: 6}

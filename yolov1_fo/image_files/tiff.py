@@ -3,7 +3,7 @@
 import struct
 from typing import BinaryIO, NamedTuple
 
-from yolov1_fo.image_files.header import MAX_PARTS, NO_SIZE, unpack
+from yolov1_fo.image_files.image_header import MAX_PARTS, NO_SIZE, unpack
 
 WIDTH, HEIGHT, ORIENTATION = 256, 257, 274
 STRIP_OFFSETS, STRIP_SIZES = 273, 279

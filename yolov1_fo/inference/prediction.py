@@ -6,7 +6,7 @@ from typing import Any
 import fiftyone.core.media as fomm
 
 from yolov1_fo.config import arguments
-from yolov1_fo.datasets import checks, connection, labels, output_fields
+from yolov1_fo.datasets import checks, connection, fiftyone_boxes, output_fields
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.inference import prediction_pass, video_prediction
 from yolov1_fo.model.yolov1_model import YOLOv1Model
@@ -74,7 +74,7 @@ def apply(
     with batches, output:
         for ids, y_pred in batches:
             for sample_id, found in zip(ids, model.detected(y_pred), strict=True):
-                output.add(sample_id, labels.to_document(*found, model.classes))
+                output.add(sample_id, fiftyone_boxes.to_document(*found, model.classes))
     return batches.faults
 
 

@@ -8,7 +8,13 @@ import numpy as np
 
 from yolov1_fo import grid, loss
 from yolov1_fo.config import LossConfig
-from yolov1_fo.datasets import annotations, checks, connection, labels, output_fields
+from yolov1_fo.datasets import (
+    annotations,
+    checks,
+    connection,
+    fiftyone_boxes,
+    output_fields,
+)
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.invalid_boxes import InvalidBoxes
 from yolov1_fo.inference.prediction import check_model
@@ -103,11 +109,11 @@ def write_losses(
         samples, field, fo.DynamicEmbeddedDocument, "field", attributes=PARTS
     )
     records = annotations.read(samples, gt_field)
-    boxes = labels.read_boxes(records.bounding_boxes)
+    boxes = fiftyone_boxes.read_boxes(records.bounding_boxes)
     InvalidBoxes.count(
         boxes.faults, boxes.image, records.bounding_boxes, records.filepaths
     ).warn(gt_field, fo_samples.name(samples))
-    objects, _, _ = labels.from_detections(
+    objects, _, _ = fiftyone_boxes.from_detections(
         records.labels, boxes, records.ignored, model.classes
     )
     rows = {sample_id: row for row, sample_id in enumerate(records.ids)}

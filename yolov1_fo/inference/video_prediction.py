@@ -11,7 +11,7 @@ import fiftyone.core.utils as fou
 from yolov1_fo import decode, images
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import arguments
-from yolov1_fo.datasets import checks, labels, output_fields
+from yolov1_fo.datasets import checks, fiftyone_boxes, output_fields
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.model.yolov1_model import YOLOv1Model
 
@@ -59,7 +59,10 @@ def apply_to_videos(
             else:
                 output.replace_frames(
                     sample_id,
-                    (labels.to_document(*found, model.classes) for found in frames),
+                    (
+                        fiftyone_boxes.to_document(*found, model.classes)
+                        for found in frames
+                    ),
                 )
             progress_bar.update()
     return faults

@@ -11,7 +11,7 @@ from yolov1_fo.config import TrainConfig, class_names
 from yolov1_fo.datasets import checks, class_lists, fiftyone_private, output_fields
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.evaluation import evaluation_keys
-from yolov1_fo.jobs import control, spawn
+from yolov1_fo.jobs import monitor, spawn
 from yolov1_fo.jobs.job import Job, read_arguments
 from yolov1_fo.publishing import model_sources
 from yolov1_fo.runs import checkpoint, estimate, folders, records, registry
@@ -125,7 +125,7 @@ def resume(dataset: fo.Dataset, run_key: str) -> Job:
     run_key = registry.find(dataset, run_key)
     registry.check_resumable(dataset, run_key)
     folder = registry.existing_folder(dataset, run_key)
-    before = control.find(Path(folder) / folders.JOB)
+    before = monitor.find(Path(folder) / folders.JOB)
     if before is None:
         raise ValueError(
             f"run '{run_key}' was not started in the App; resume it with "

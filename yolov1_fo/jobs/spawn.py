@@ -15,7 +15,7 @@ from typing import Any
 import fiftyone as fo
 
 from yolov1_fo import files
-from yolov1_fo.jobs import child_process, control
+from yolov1_fo.jobs import child_process, monitor
 from yolov1_fo.jobs.job import (
     JOB_FILE,
     LOCK_FILE,
@@ -57,7 +57,7 @@ def start(
         OSError: if its files can't be written, or it did not start
     """
     check_persistent(dataset)
-    folder = control.job_folder(dataset, task, target, runs_dir)
+    folder = monitor.job_folder(dataset, task, target, runs_dir)
     content = {"format": 1, "task": task, "dataset": dataset.name, "target": target}
     try:
         text = json.dumps({**content, "arguments": arguments}, indent=2)
@@ -65,7 +65,7 @@ def start(
         raise TypeError(f"arguments of job '{target}' must be JSON: {error}") from None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with files.locked(control.start_lock(folder), START_TIMEOUT):
+        with files.locked(monitor.start_lock(folder), START_TIMEOUT):
             process = _create(folder, text)
     except TimeoutError:
         raise OSError(
@@ -75,7 +75,7 @@ def start(
         raise OSError(f"job '{folder}' can't be started: {error}") from error
     threading.Thread(target=process.wait, daemon=True).start()  # leaves no zombie
     _wait_for_database(folder)
-    job = control.find(folder)
+    job = monitor.find(folder)
     if job is None:
         raise OSError(f"folder of job '{folder}' was deleted")
     if job.progress.state == "failed" and not (folder / PROGRESS_FILE).exists():
@@ -99,7 +99,7 @@ def _create(folder: Path, text: str) -> subprocess.Popen[bytes]:
         folder: of the job, for which `control.start_lock` is held
         text: of `job.json`
     """
-    before = control.find(folder, starts=True)
+    before = monitor.find(folder, starts=True)
     if before and before.progress.is_active:
         raise ValueError(
             f"a job of '{before.target}' is running: {before.progress.label}; stop it "
@@ -156,7 +156,7 @@ def working(folder: Path) -> Iterator[None]:
 def _wait_for_database(folder: Path) -> None:
     deadline = time.monotonic() + CONNECT_TIMEOUT
     while time.monotonic() < deadline:
-        job = control.find(folder)
+        job = monitor.find(folder)
         if job is None or job.progress.state != "starting":
             return
         time.sleep(0.1)

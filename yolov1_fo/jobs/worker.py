@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from yolov1_fo.datasets import connection, database_uri, error_lines, fiftyone_private
-from yolov1_fo.jobs import child_process, control, spawn
+from yolov1_fo.jobs import child_process, monitor, spawn
 from yolov1_fo.jobs.job import (
     STOP_FILE,
     Job,
@@ -43,7 +43,7 @@ def main(folder: Path) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not child_process.HAS_GROUPS:
         child_process.interrupt_when_exists(folder / STOP_FILE)
-    job = control.find(folder)
+    job = monitor.find(folder)
     if job is None:
         print(f"'{folder}' is not a job", file=sys.stderr)
         return 2

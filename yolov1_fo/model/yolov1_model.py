@@ -18,7 +18,7 @@ from yolov1_fo import decode, files, images
 from yolov1_fo import grid as _grid
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import GridConfig, NetworkConfig, spelling
-from yolov1_fo.datasets import labels, schema
+from yolov1_fo.datasets import fiftyone_boxes, schema
 from yolov1_fo.evaluation import average_precision
 from yolov1_fo.image_files import resizing
 from yolov1_fo.model.keras_image_model import KerasImageModel
@@ -161,7 +161,7 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
         found = super().predict_all(args)
         for detections, sample in zip(found, samples or (), strict=False):
             if isinstance(sample, fofr.Frame | fofr.FrameView):
-                labels.set_stable_ids(
+                fiftyone_boxes.set_stable_ids(
                     detections, f"{sample.sample_id} {sample.frame_number}"
                 )
         return found
@@ -173,7 +173,9 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
             outputs: (N, outputs) from `forward`
         """
         found = self.detected(outputs)
-        return [labels.to_detections(*detected, self.classes) for detected in found]
+        return [
+            fiftyone_boxes.to_detections(*detected, self.classes) for detected in found
+        ]
 
     def resized(self, image: Array) -> Array:
         """Returns an image resized for the network; Darknet aligns the corners.

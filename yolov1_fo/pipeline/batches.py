@@ -15,7 +15,7 @@ import numpy as np
 
 from yolov1_fo import hardware
 from yolov1_fo.boxes import Array
-from yolov1_fo.pipeline import tf_datasets
+from yolov1_fo.pipeline import tf_data_options
 from yolov1_fo.pipeline.objects import RaggedBoxes
 from yolov1_fo.pipeline.shuffling import ALL, rows_of_step
 
@@ -130,10 +130,10 @@ class HostBatches(keras.utils.PyDataset):
             return (self[step][0] for step in itertools.count())
 
         dataset = tf.data.Dataset.from_generator(
-            tf_datasets.weakly(batches), output_signature=signature
+            tf_data_options.weakly(batches), output_signature=signature
         )
-        dataset = tf_datasets.without_autotune(dataset.prefetch(PREFETCH))
-        return tf_datasets.keep_alive(dataset, batches)
+        dataset = tf_data_options.without_autotune(dataset.prefetch(PREFETCH))
+        return tf_data_options.keep_alive(dataset, batches)
 
 
 class DeviceBatches(HostBatches):

@@ -9,7 +9,7 @@ import numpy as np
 from yolov1_fo import images
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import MAX_IMAGE_PIXELS
-from yolov1_fo.pipeline import image_loading, tf_datasets
+from yolov1_fo.pipeline import image_loading, tf_data_options
 from yolov1_fo.pipeline.batches import PREFETCH
 from yolov1_fo.pipeline.listing import Listing
 
@@ -56,7 +56,9 @@ def stream_batches(
 
     def read(row: Any) -> tuple[Any, Any, Any]:
         types = (tf.int64, tf.uint8, tf.bool)
-        row, image, ok = tf.numpy_function(tf_datasets.weakly(read_row), [row], types)
+        row, image, ok = tf.numpy_function(
+            tf_data_options.weakly(read_row), [row], types
+        )
         image = tf.ensure_shape(image, (image_size, image_size, 3))
         return tf.ensure_shape(row, ()), image, tf.ensure_shape(ok, ())
 
@@ -65,7 +67,9 @@ def stream_batches(
 
     def with_objects(rows: Any, pixels: Any) -> dict[str, Any]:
         types = (tf.float32, tf.int32)
-        boxes, class_ids = tf.numpy_function(tf_datasets.weakly(padded), [rows], types)
+        boxes, class_ids = tf.numpy_function(
+            tf_data_options.weakly(padded), [rows], types
+        )
         shape = pixels.shape[0], width
         return {
             "images": pixels,
@@ -75,7 +79,7 @@ def stream_batches(
 
     batches = (
         tf.data.Dataset.from_generator(
-            tf_datasets.weakly(rows), output_signature=tf.TensorSpec((), tf.int64)
+            tf_data_options.weakly(rows), output_signature=tf.TensorSpec((), tf.int64)
         )
         .map(read, num_parallel_calls=image_loading.thread_count(num_workers))
         .filter(lambda row, pixels, ok: ok)
@@ -84,8 +88,8 @@ def stream_batches(
         .map(with_objects)
         .prefetch(PREFETCH)
     )
-    batches = tf_datasets.without_autotune(batches)
-    return tf_datasets.keep_alive(batches, rows, read_row, padded)
+    batches = tf_data_options.without_autotune(batches)
+    return tf_data_options.keep_alive(batches, rows, read_row, padded)
 
 
 def _reader(

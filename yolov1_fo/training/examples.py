@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import NoReturn
 
-from yolov1_fo.datasets import annotations, class_lists, labels
+from yolov1_fo.datasets import annotations, class_lists, fiftyone_boxes
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.invalid_boxes import InvalidBoxes
 from yolov1_fo.pipeline.listing import Listing
@@ -99,8 +99,10 @@ def load(samples: fo_samples.Samples, gt_field: str, classes: Sequence[str]) -> 
     parts = []
     faults = InvalidBoxes()
     for part in annotations.read_parts(samples, gt_field):
-        boxes = labels.read_boxes(part.bounding_boxes)
-        found = labels.from_detections(part.labels, boxes, part.ignored, classes)
+        boxes = fiftyone_boxes.read_boxes(part.bounding_boxes)
+        found = fiftyone_boxes.from_detections(
+            part.labels, boxes, part.ignored, classes
+        )
         faults += InvalidBoxes.count(
             boxes.faults, boxes.image, part.bounding_boxes, part.filepaths
         )

@@ -41,10 +41,10 @@ def add(commands: Any) -> None:
 def _list(arguments: argparse.Namespace) -> int:
     from tabulate import tabulate
 
-    from yolov1_fo.jobs import status
+    from yolov1_fo.jobs import runs_table
 
     dataset = collection(arguments)
-    rows = status.rows(dataset)
+    rows = runs_table.rows(dataset)
     if not rows:
         print(f"dataset '{dataset.name}' has no training runs")
         return 0
@@ -69,19 +69,21 @@ def _cells(row: Any) -> dict[str, str]:
 def _show(arguments: argparse.Namespace) -> int:
     from tabulate import tabulate
 
-    from yolov1_fo.jobs import status
+    from yolov1_fo.jobs import runs_table
     from yolov1_fo.runs import records, registry
 
     dataset = collection(arguments)
     run_key = registry.find(dataset, arguments.run_key)
-    [row] = [row for row in status.rows(dataset) if row.run_key == run_key]
-    size = status.folder_size(row.folder) if registry.is_own(dataset, run_key) else ""
+    [row] = [row for row in runs_table.rows(dataset) if row.run_key == run_key]
+    size = (
+        runs_table.folder_size(row.folder) if registry.is_own(dataset, run_key) else ""
+    )
     cells = {**_cells(row), "message": row.message, "size": size}
     print(tabulate([(name, value) for name, value in cells.items() if value]))
     settings = getattr(records.info(dataset, run_key), "settings", {})
     print("\nsettings")
     print(tabulate([(name, str(value)) for name, value in settings.items()]))
-    curves = status.summarize_curves(row)
+    curves = runs_table.summarize_curves(row)
     if curves:
         print("\ncurves")
         print(tabulate(curves, headers="keys", floatfmt=".4f"))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from yolov1_fo.datasets import labels
+from yolov1_fo.datasets import fiftyone_boxes
 from yolov1_fo.pipeline.objects import Dropped
 
 CLASSES = ["cat", "dog"]
@@ -12,7 +12,7 @@ def objects(*rows):
     parts = [
         [list(part) for part in zip(*row, strict=True)] or [[], [], []] for row in rows
     ]
-    kept, _, dropped = labels.from_detections(
+    kept, _, dropped = fiftyone_boxes.from_detections(
         [p[0] for p in parts], [p[1] for p in parts], [p[2] for p in parts], CLASSES
     )
     return kept, dropped
@@ -74,23 +74,23 @@ def test_no_images_have_no_objects():
 def test_detections_survive_the_round_trip(rng):
     corners = np.sort(rng.uniform(0, 1, (4, 2, 2)), axis=1).reshape(4, 4)
     scores, ids = rng.uniform(0, 1, 4), np.array([0, 1, 1, 0])
-    made = labels.to_detections(corners, scores, ids, CLASSES).detections
+    made = fiftyone_boxes.to_detections(corners, scores, ids, CLASSES).detections
     assert [d.label for d in made] == ["cat", "dog", "dog", "cat"]
     assert [d.confidence for d in made] == pytest.approx(scores.tolist())
-    back = labels.to_xyxy([d.bounding_box for d in made])
+    back = fiftyone_boxes.to_xyxy([d.bounding_box for d in made])
     np.testing.assert_allclose(back, corners, atol=1e-6)
     assert all(type(d.confidence) is float for d in made)
 
 
 def test_no_detections_are_an_empty_label():
-    made = labels.to_detections(
+    made = fiftyone_boxes.to_detections(
         np.zeros((0, 4)), np.zeros(0), np.zeros(0, int), CLASSES
     )
     assert made.detections == []
 
 
 def test_ignored_objects_are_returned_separately():
-    kept, ignored, _ = labels.from_detections(
+    kept, ignored, _ = fiftyone_boxes.from_detections(
         [["cat", "dog"], []],
         [[[0, 0, 0.5, 0.5], [0, 0, 0.2, 0.2]], []],
         [[True, False], []],
@@ -104,14 +104,14 @@ def test_ignored_objects_are_returned_separately():
 def test_documents_equal_those_that_fiftyone_stores(rng):
     corners = np.sort(rng.uniform(size=(5, 2, 2)), axis=1).reshape(5, 4)
     found = corners.astype(np.float32), rng.uniform(size=5), rng.integers(0, 2, 5)
-    stored = labels.to_detections(*found, ["cat", "dog"]).to_mongo().to_dict()
-    document = labels.to_document(*found, ["cat", "dog"])
+    stored = fiftyone_boxes.to_detections(*found, ["cat", "dog"]).to_mongo().to_dict()
+    document = fiftyone_boxes.to_document(*found, ["cat", "dog"])
     ids = {row.pop("_id") for row in document["detections"]}
     assert len(ids) == 5
     for row in stored["detections"]:
         row.pop("_id")
     assert document == stored
-    assert labels.to_document(*(x[:0] for x in found), ["cat"]) == {
+    assert fiftyone_boxes.to_document(*(x[:0] for x in found), ["cat"]) == {
         "_cls": "Detections",
         "detections": [],
     }

@@ -14,7 +14,7 @@ import pytest
 
 import yolov1_fo
 from yolov1_fo import files
-from yolov1_fo.jobs import child_process, control, spawn, worker
+from yolov1_fo.jobs import child_process, monitor, spawn, worker
 from yolov1_fo.jobs.job import (
     JOB_FILE,
     LOCK_FILE,
@@ -47,7 +47,7 @@ SETTINGS = {
 def dataset(painted):
     painted.persistent = True  # else FiftyOne may delete it when a job connects
     yield painted
-    for job in control.list_jobs(painted):
+    for job in monitor.list_jobs(painted):
         if job.progress.is_active:
             os.killpg(job.pid, signal.SIGKILL)
 
@@ -65,7 +65,7 @@ def training(dataset, **settings):
 def ended(job, within=120):
     """Waits until a job has ended; returns it."""
     deadline = time.monotonic() + within
-    for now in control.updates(job, 0.1):
+    for now in monitor.updates(job, 0.1):
         assert time.monotonic() < deadline, now
     return now
 
@@ -79,7 +79,7 @@ def wait_for_exit(job):
 def reached(job, label, within=120):
     """Waits until the label of a job begins so; returns the job."""
     deadline = time.monotonic() + within
-    for now in control.updates(job, 0.05):
+    for now in monitor.updates(job, 0.05):
         if now.progress.label.startswith(label):
             return now
         assert time.monotonic() < deadline, now
@@ -91,12 +91,12 @@ def test_a_model_is_trained_and_applied(dataset):
     assert job.progress.state == "running"
     assert job.folder == folders.run_folder(dataset, "one") / "job"
     seen = [
-        (now.progress.done, now.progress.label) for now in control.updates(job, 0.05)
+        (now.progress.done, now.progress.label) for now in monitor.updates(job, 0.05)
     ]
     assert seen[-1] == (1.0, "finished")
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert any(label.startswith("epoch 2 of 2, step") for _, label in seen)
-    assert control.find(job.folder).progress.result["checkpoint_dir"]
+    assert monitor.find(job.folder).progress.result["checkpoint_dir"]
     dataset.reload()
     assert dataset.get_run_info("one").config.status == "finished"
     arguments = {
@@ -111,7 +111,7 @@ def test_a_model_is_trained_and_applied(dataset):
     assert done.progress.result == {"samples": 8, "faults": {}}
     dataset.reload()
     assert len(dataset.exists("found")) == 8
-    for job in control.list_jobs(dataset):
+    for job in monitor.list_jobs(dataset):
         wait_for_exit(job)
 
 
@@ -121,7 +121,7 @@ def test_a_job_is_stopped_killed_and_resumed(dataset):
     reached(job, "epoch 2")
     with pytest.raises(ValueError, match="a job of 'one' is running: epoch"):
         spawn.start(dataset, "train", "one", training(dataset))
-    control.stop(control.find(job.folder))
+    monitor.stop(monitor.find(job.folder))
     now = ended(job)
     assert (now.progress.state, now.progress.label) == ("stopped", "stopped")
     dataset.reload()
@@ -130,7 +130,7 @@ def test_a_job_is_stopped_killed_and_resumed(dataset):
     assert config.epoch >= 1
     assert yolov1_fo.load_model("one", dataset=dataset).classes == ["blue", "red"]
     with pytest.raises(ValueError, match="the job of 'one' is not running"):
-        control.stop(now)
+        monitor.stop(now)
 
     # 2. Resumed and killed, it has failed, and shows its last progress.
     arguments = {**training(dataset), "resume": True}
@@ -143,7 +143,7 @@ def test_a_job_is_stopped_killed_and_resumed(dataset):
     assert now.progress.label.startswith("its process died at: epoch ")
     assert "; its log ends: " in now.progress.label
     assert not folders.is_locked(folders.run_folder(dataset, "one"))
-    assert control.list_jobs(dataset) == [now]
+    assert monitor.list_jobs(dataset) == [now]
 
 
 def test_a_failed_job_has_an_error_of_one_line(dataset):
@@ -162,9 +162,9 @@ def test_a_failed_job_has_an_error_of_one_line(dataset):
 def test_names_can_not_lead_to_other_folders(dataset):
     for name in ("../escape", "/tmp/x", "a b", "a\nb", "", "a/b"):
         with pytest.raises(ValueError, match="must be letters, digits and underscores"):
-            control.job_folder(dataset, "train", name)
+            monitor.job_folder(dataset, "train", name)
         with pytest.raises(ValueError, match="label_field must be letters"):
-            control.job_folder(dataset, "apply", name)
+            monitor.job_folder(dataset, "apply", name)
 
 
 def test_the_environment_is_that_of_an_own_client(monkeypatch):
@@ -189,7 +189,7 @@ def test_a_run_is_deleted_with_its_files(dataset):
 @pytest.fixture
 def sleeper(dataset, monkeypatch):
     """The folder of a job that sleeps for a minute."""
-    folder = control.job_folder(dataset, "apply", "found")
+    folder = monitor.job_folder(dataset, "apply", "found")
     folder.mkdir(parents=True)
     write_json(
         folder / JOB_FILE,
@@ -214,42 +214,42 @@ def sleeper(dataset, monkeypatch):
 
 
 def test_a_job_is_running_whatever_the_clock_is_set_to(sleeper, monkeypatch):
-    job = control.find(sleeper)
+    job = monitor.find(sleeper)
     assert job.progress.state == "running"
     create_time = psutil.Process.create_time
     for shift in (1, 3600, -3600):
         monkeypatch.setattr(
             psutil.Process, "create_time", lambda self, by=shift: create_time(self) + by
         )
-        assert control.find(sleeper).progress.state == "running"
+        assert monitor.find(sleeper).progress.state == "running"
     psutil.Process(job.pid).kill()
     wait_for_exit(job)
-    assert control.find(sleeper).progress.state == "failed"
+    assert monitor.find(sleeper).progress.state == "failed"
 
 
 def test_another_process_with_the_same_pid_is_not_stopped(sleeper):
     process = read_json(sleeper / PROCESS_FILE)
-    job = control.find(sleeper)
+    job = monitor.find(sleeper)
     write_json(sleeper / PROCESS_FILE, {**process, "started": "of another boot 1"})
-    assert control.find(sleeper).progress.state == "failed"
+    assert monitor.find(sleeper).progress.state == "failed"
     with pytest.raises(ValueError, match="the job of 'found' is not running"):
-        control.stop(job)
+        monitor.stop(job)
     with files.locked(sleeper / LOCK_FILE):  # by a process of another machine
-        assert control.find(sleeper).progress.state == "running"
+        assert monitor.find(sleeper).progress.state == "running"
         with pytest.raises(ValueError, match="runs on another machine"):
-            control.stop(job)
+            monitor.stop(job)
     assert psutil.pid_exists(process["pid"])
 
 
 def test_only_one_process_works_on_a_job(sleeper):
     with spawn.working(sleeper):
-        assert control.find(sleeper).pid == os.getpid()
+        assert monitor.find(sleeper).pid == os.getpid()
         with pytest.raises(TimeoutError), spawn.working(sleeper):
             raise AssertionError("both work on it")
 
 
 def test_a_process_that_was_never_started_does_not_block_its_name(dataset, monkeypatch):
-    folder, arguments = control.job_folder(dataset, "apply", "found"), {"view": []}
+    folder, arguments = monitor.job_folder(dataset, "apply", "found"), {"view": []}
 
     # 1. The system starts no process: nothing is left.
     def fail(*_, **__):
@@ -266,8 +266,8 @@ def test_a_process_that_was_never_started_does_not_block_its_name(dataset, monke
     content = {"task": "apply", "dataset": dataset.name, "target": "found"}
     write_json(folder / JOB_FILE, content)
     with files.locked(folder.with_name(folders.JOB_LOCK)):
-        assert control.find(folder).progress.state == "starting"
-    assert control.find(folder).progress.state == "failed"
+        assert monitor.find(folder).progress.state == "starting"
+    assert monitor.find(folder).progress.state == "failed"
 
     # 3. It dies at once: an error of one line, and the key can be used again.
     popen = subprocess.Popen
@@ -283,11 +283,11 @@ def test_a_process_that_was_never_started_does_not_block_its_name(dataset, monke
 def test_arguments_that_are_not_json_are_a_type_error_and_nothing_is_made(dataset):
     with pytest.raises(TypeError, match=r"'found' must be JSON: .*set"):
         spawn.start(dataset, "apply", "found", {"view": {1, 2}})
-    assert not control.job_folder(dataset, "apply", "found").exists()
+    assert not monitor.job_folder(dataset, "apply", "found").exists()
 
 
 def test_a_second_start_at_the_same_time_is_an_os_error(dataset, monkeypatch):
-    folder = control.job_folder(dataset, "apply", "found")
+    folder = monitor.job_folder(dataset, "apply", "found")
     folder.parent.mkdir(parents=True)
     monkeypatch.setattr(spawn, "START_TIMEOUT", 0.1)
     with (
@@ -300,7 +300,7 @@ def test_a_second_start_at_the_same_time_is_an_os_error(dataset, monkeypatch):
 @pytest.mark.parametrize("text", ["[]", "{}", '"job"', '{"task": 1}', "{"])
 def test_a_folder_that_is_not_a_job(tmp_path, text):
     (tmp_path / JOB_FILE).write_text(text)
-    assert control.find(tmp_path) is None
+    assert monitor.find(tmp_path) is None
 
 
 def test_without_process_groups_a_file_interrupts(tmp_path, monkeypatch):
@@ -329,7 +329,7 @@ def test_the_training_of_a_job_uses_its_runs_dir(dataset, tmp_path, monkeypatch)
         return SimpleNamespace(checkpoint_dir="there")
 
     monkeypatch.setattr(yolov1_fo, "train", train, raising=False)
-    folder = control.job_folder(dataset, "train", "one", tmp_path)
+    folder = monitor.job_folder(dataset, "train", "one", tmp_path)
     job = Job(folder, "train", dataset.name, "one", JobProgress(), None)
     worker._train(job, training(dataset), lambda *_, **__: None)
     assert options["runs_dir"] == tmp_path

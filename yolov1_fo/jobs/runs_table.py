@@ -7,7 +7,7 @@ from typing import NamedTuple
 import fiftyone as fo
 import humanize
 
-from yolov1_fo.jobs import control
+from yolov1_fo.jobs import monitor
 from yolov1_fo.jobs.job import TRAINING_TASKS, Job
 from yolov1_fo.runs import history, registry
 
@@ -51,7 +51,7 @@ def rows(dataset: fo.Dataset) -> list[Row]:
     """Returns the trainings of a dataset, the newest first."""
     jobs = {
         job.target: job
-        for job in control.list_jobs(dataset)
+        for job in monitor.list_jobs(dataset)
         if job.task in TRAINING_TASKS
     }
     runs = [_row(dataset, key, jobs.get(key)) for key in registry.newest_first(dataset)]

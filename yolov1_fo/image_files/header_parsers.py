@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from yolov1_fo.image_files import tiff
-from yolov1_fo.image_files.header import (
+from yolov1_fo.image_files.image_header import (
     MAX_PARTS,
     NO_IMAGE,
     NO_SIZE,

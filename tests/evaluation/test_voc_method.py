@@ -6,7 +6,7 @@ import pytest
 import yolov1_fo
 from tests import golden
 from yolov1_fo.evaluation import error_analysis, report
-from yolov1_fo.evaluation.voc import VOCEvaluationConfig
+from yolov1_fo.evaluation.voc_method import VOCEvaluationConfig
 
 SIDE = 200  # of the images, in pixels
 
