@@ -225,6 +225,7 @@ NAMES = (
 )
 
 
+@pytest.mark.slow
 def test_names_are_accepted_or_an_error_of_one_line(zoo_dir, painted):
     rng = random.Random(16)
     alphabet = "ab./\\:\0\n\t é\u202e\ud800-_0$%'\"*?<>|"
@@ -245,6 +246,7 @@ class Built(Exception):  # signals success
     """Raised in place of building a network."""
 
 
+@pytest.mark.slow
 def test_damaged_zoo_entries_are_an_error_of_one_line(zoo_dir, monkeypatch):
     def build(*_, **__):
         raise Built

@@ -100,6 +100,16 @@ def test_python_blocks_are_python(page):
         ast.parse(code)
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_imports_of_python_blocks_resolve(page):
+    for code in re.findall(r"^```python\n(.*?)^```", read(page), re.S | re.M):
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("yolov1_fo"):
+                package = node.module.removeprefix("yolov1_fo")
+                names = [f"{package}.{one.name}" for one in node.names]
+                assert not [name for name in names if not resolves(name)]
+
+
 def test_every_page_is_linked_from_the_readme():
     linked = set(re.findall(r"\((docs/[\w-]+\.md)\)", read("README.md")))
     pages = {page for page in PAGES if page.startswith("docs/")}

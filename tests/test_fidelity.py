@@ -266,6 +266,7 @@ def _compare_gradients(known, numbers, gradients, below: float, above: float) ->
     assert compared == len(gradients)
 
 
+@pytest.mark.slow
 def test_six_training_steps_are_darknets(known, tmp_path):
     numbers = golden.darknet({"micro": "train", "micro_nobn": "train_nobn"}[known.name])
     optimizer = DarknetSGD(1e-3, momentum=0.9, decay=5e-4)

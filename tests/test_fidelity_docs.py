@@ -34,6 +34,7 @@ def test_settings_in_the_docs_exist():
         assert name in (*TrainConfig.names(), "weights")
 
 
+@pytest.mark.slow
 def test_initial_weights_are_those_in_the_docs():
     net = build.detector(NetworkConfig(network="fast-yolov1", image_size=64, S=1, C=2))
     kernel = net.get_layer("conv_14").get_weights()[0]  # 3 x 3 x 1024 inputs
@@ -51,6 +52,7 @@ def test_initial_weights_are_those_in_the_docs():
     assert not bias.any()
 
 
+@pytest.mark.slow
 def test_transfer_networks_use_keras_batch_normalization(monkeypatch):
     settings = {"image_size": 32, "S": 1, "C": 2, "batch_norm": True, "head_filters": 8}
     transfer = NetworkConfig(

@@ -12,6 +12,7 @@ def sandboxed(tmp_path, monkeypatch, zoo_dir, micro):
     monkeypatch.setenv(sandbox.HOME, str(tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", fuzz.COUNTS)
 def test_bad_input_ends_in_success_or_a_one_line_error(kind, sandboxed):
     counted = fuzz.count(kind, list(range(COUNT)))
@@ -34,6 +35,7 @@ def test_only_the_librarys_own_errors_are_refusals():
     assert outcome(lambda: {}["a"]) == attempts.CRASH
 
 
+@pytest.mark.slow
 def test_hanging_calls_are_ended(monkeypatch):
     monkeypatch.setattr(attempts, "MAX_SECONDS", 1)
 

@@ -1,8 +1,11 @@
 """The complete workflow: train on a view, apply, evaluate."""
 
+import pytest
+
 import yolov1_fo
 
 
+@pytest.mark.slow
 def test_train_apply_evaluate(painted, micro):
     run = yolov1_fo.train(
         painted.match_tags("train"),

@@ -170,6 +170,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert re.search(line, errors[0])
 
 
+@pytest.mark.slow
 def test_apply_evaluate_inspect_publish(capsys, named, checkpoint_dir):
     code, text, _ = called(
         capsys, "apply", named, checkpoint_dir, "--label-field", "found", "--tag", "val"

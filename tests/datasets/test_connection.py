@@ -75,6 +75,7 @@ def test_a_process_does_not_wait_at_exit_for_an_unreachable_database(monkeypatch
     assert unregistered == [odm._delete_non_persistent_datasets_if_allowed]
 
 
+@pytest.mark.slow
 def test_a_run_reports_its_error_when_its_status_cannot_be_written(
     painted, micro, monkeypatch, caplog
 ):

@@ -131,6 +131,7 @@ def odd_boxes(rng):
     dataset.delete()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inclusive", [False, True])
 def test_no_box_value_causes_a_crash(odd_boxes, caplog, inclusive):
     with caplog.at_level(logging.WARNING, logger="yolov1_fo"):
@@ -189,6 +190,7 @@ def test_samples_that_fiftyone_cannot_load_are_reported_before_writing(odd_boxes
     assert set(odd_boxes.get_field_schema(flat=True)) == fields
 
 
+@pytest.mark.slow
 def test_fiftyones_call_ignores_invalid_boxes_that_it_can_load(odd_boxes):
     for field in ("ground_truth", "found"):
         path = f"{field}.detections.1.bounding_box"

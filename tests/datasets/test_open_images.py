@@ -101,6 +101,7 @@ def test_a_dataset_has_all_boxes_of_its_classes_and_no_others(
     )
 
 
+@pytest.mark.slow
 def test_a_seed_selects_the_same_images_whatever_is_downloaded(zoo):
     first = yolov1_fo.load_open_images("Car", max_samples=3, name="open-images-1")
     taken = photographs(first)

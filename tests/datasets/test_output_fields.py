@@ -94,6 +94,7 @@ def test_a_field_is_kept_when_it_is_added_during_the_first_batch(
     assert all(one["label"] == "dry" for one in stored(painted, "weather"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [None, 3])
 def test_apply_model_keeps_a_field_that_another_process_has_added(
     painted, model, batch_size
@@ -150,6 +151,7 @@ def test_a_read_only_field_raises_one_clear_line(painted, model, how):
     assert stored(painted, "made") == before
 
 
+@pytest.mark.slow
 def test_annotations_are_not_replaced_by_predictions(painted, model):
     before = stored(painted, "ground_truth")
     for view in (painted, painted.limit(2), painted.select_fields()):

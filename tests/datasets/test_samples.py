@@ -56,6 +56,7 @@ def count(grouped, name, field):
     return grouped.select_group_slices(name).count(field)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["active", "named", "view"])
 def test_results_are_written_to_the_slice(grouped, model, how, caplog):
     if how != "named":
@@ -88,6 +89,7 @@ def test_several_slices_are_one_collection(grouped, model):
     assert count(grouped, LEFT, "found") == count(grouped, RIGHT, "found") == 4
 
 
+@pytest.mark.slow
 def test_a_slice_is_trained_and_validated_on(grouped, micro):
     grouped.group_slice = RIGHT
     result = yolov1_fo.train(

@@ -38,6 +38,7 @@ needs_ffmpeg = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 @pytest.mark.parametrize("batch_size", [None, 2])
 def test_frames_applied_again_are_replaced(film, model, batch_size):
@@ -51,6 +52,7 @@ def test_frames_applied_again_are_replaced(film, model, batch_size):
     assert len(film.first().frames) == FRAMES
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 def test_apply_equals_apply_model_and_replaces_all(film, model, caplog):
     film.apply_model(model, label_field="found", progress=False)
@@ -65,6 +67,7 @@ def test_apply_equals_apply_model_and_replaces_all(film, model, caplog):
     assert np.min(left) >= few
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 def test_apply_model_keeps_old_detections_where_fewer_are_found(film, model):
     """FiftyOne merges; `apply` replaces."""
@@ -274,6 +277,7 @@ def stored(film):
     ]
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 def test_an_evaluation_of_frames_belongs_to_the_film(film, monkeypatch):
     from yolov1_fo.evaluation import error_fields

@@ -95,6 +95,7 @@ def arrays(images):
     return found, objects
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_each_number_equals_that_of_pycocotools(seed):
@@ -142,6 +143,7 @@ def _detection(label, box, **more):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_report_and_stored_results_have_the_same_map(seed):
     images = list(random_images(np.random.default_rng(seed), images=10))
@@ -163,6 +165,7 @@ def test_report_and_stored_results_have_the_same_map(seed):
             np.testing.assert_allclose(curve.y, expected, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_results_and_report_have_the_same_counts():
     images = list(random_images(np.random.default_rng(7), images=10))
     classes = ["a", "b", "c"]

@@ -49,6 +49,7 @@ def one_image(painted, truth, found):
     return view
 
 
+@pytest.mark.slow
 def test_perfect_predictions_score_one(predicted):
     report = yolov1_fo.evaluate(predicted, "found", eval_key="perfect")
     assert report.voc07 == report.voc10 == 1
@@ -247,6 +248,7 @@ def _relative(label, xyxy, size, **more):
     return fo.Detection(label=label, bounding_box=box, **more)
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_coco_map_equals_that_of_pycocotools(seed):

@@ -86,6 +86,7 @@ def padilla(dataset):
 
 
 # README of tests/golden/average_precision
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("iou", "inclusive", "points11", "area"),
     [
@@ -231,6 +232,7 @@ def in_pixels(left, top, width, height):
     return [left / SIDE, top / SIDE, width / SIDE, height / SIDE]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("inclusive", "kind", "voc10"),
     [(False, "localization", 0), (True, "correct", 1)],  # 10 / 14; 11 / 15

@@ -57,6 +57,7 @@ def test_bad_images_do_not_affect_others(painted, model, tmp_path, caplog):
         assert (fast is None) == (slow is None)
 
 
+@pytest.mark.slow
 def test_apply_reads_the_same_pixels_as_apply_model(model, tmp_path, rng):
     pixels = rng.integers(0, 256, (40, 60, 4), np.uint8)
     pixels[10:30, 20:40, 3] = 0  # transparent

@@ -198,6 +198,7 @@ def test_an_empty_patch_does_not_affect_others(model, painted, caplog, batch_siz
     ]
 
 
+@pytest.mark.slow
 def test_own_predictions_have_patch_embeddings(model, painted):
     model.config.confidence_thresh = 0.0
     painted.apply_model(model, label_field="found")

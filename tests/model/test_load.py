@@ -32,6 +32,7 @@ def one_picture():
     dataset.delete()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", GOLDEN)
 @pytest.mark.parametrize(
     ("setting", "confidence_thresh", "iou_thresh"),
@@ -93,6 +94,7 @@ def test_a_model_of_weights_is_loaded_from_its_config():
     assert again.config.darknet
 
 
+@pytest.mark.slow
 def test_imported_weights_are_a_checkpoint(tmp_path, capsys):
     folder, names = tmp_path / "imported", tmp_path / "classes.names"
     words = f"import-darknet {WEIGHTS} --network micro --image-size 56 --names {names}"

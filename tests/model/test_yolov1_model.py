@@ -124,6 +124,7 @@ def test_the_config_is_serialized(checkpoint_dir):
     }
 
 
+@pytest.mark.slow
 def test_a_run_is_found_by_its_key(painted, micro):
     run = yolov1_fo.train(painted, run_key="mine", epochs=1, **micro)
     by_key = yolov1_fo.load_model("mine", dataset=painted)

@@ -13,6 +13,7 @@ def test_missing_weights_package_is_one_line(monkeypatch):
         backbones.lite0_file()
 
 
+@pytest.mark.slow
 def test_lite0_has_the_published_weights():
     backbone = backbones.build("efficientnet-lite0", 64)
     tensors = torch_pickle.read_tensors(backbones.lite0_file(), backbones.LITE0_SHA256)

@@ -24,6 +24,7 @@ def test_same_seed_gives_the_same_network(micro):
     assert not np.array_equal(one.get_weights()[0], other.get_weights()[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["fast-yolov1", "micro"])
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_parameter_count_is_that_of_the_table(micro, name, batch_norm):
@@ -58,6 +59,7 @@ def test_connected_layers_see_channels_first(micro):
     pytest.fail("no connected layer")
 
 
+@pytest.mark.slow
 def test_leaky_slope_and_linear_output():
     net = build.detector(NetworkConfig(network="fast-yolov1", image_size=64, S=1, C=1))
     leaky = [layer for layer in net.layers if layer.name.endswith("_leaky")]
@@ -76,6 +78,7 @@ def test_dropout_follows_the_large_connected_layer(micro):
     assert net.layers[-2].rate == 0.25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("image_size", "S"), [(64, 2), (128, 2), (96, 2), (32, 1), (96, 6)]
 )

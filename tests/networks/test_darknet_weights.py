@@ -80,6 +80,7 @@ def _written(folder: Path, version: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_reading_in_pieces_gives_the_same_weights(monkeypatch):
     at_once, pieced = build_micro(), build_micro()
     darknet_weights.read(MICRO, at_once)
@@ -178,6 +179,7 @@ def test_missing_file(net):
         darknet_weights.read("nowhere.weights", net)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=60,
     deadline=None,

@@ -59,6 +59,7 @@ def describe(net):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -104,6 +105,7 @@ def train_steps(config, rng):
     return losses.history, outputs, dtypes
 
 
+@pytest.mark.slow
 def test_training_is_the_same_under_any_settings(micro, user):
     config = TrainConfig(
         **{key: micro[key] for key in ("network", "image_size", "S", "batch_size")},
@@ -137,6 +139,7 @@ def test_a_checkpoint_predicts_the_same_under_any_settings(checkpoint_dir, user,
     assert found == expected
 
 
+@pytest.mark.slow
 def test_a_transfer_network_is_saved_under_any_settings(user, tmp_path, rng):
     config = NetworkConfig(
         network="yolov1-efficientnet-lite0", image_size=64, S=2, C=2, pretrained=False

@@ -227,6 +227,7 @@ def found(dataset):
     return dataset
 
 
+@pytest.mark.slow
 def test_evaluate_opens_the_panel(found, form):
     asked = form("evaluate_model", found)
     assert asked["pred_field"]["type"]["values"] == ["found"]

@@ -40,6 +40,7 @@ def test_a_published_model_is_like_any_of_the_zoo(zoo_dir, checkpoint_dir, paint
     assert not list(zoo_dir.rglob("*"))
 
 
+@pytest.mark.slow
 def test_config_of_a_model_loads_it_again(zoo_dir, checkpoint_dir):
     yolov1_fo.publish(checkpoint_dir, "squares")
     for source in (
@@ -151,6 +152,7 @@ def other(checkpoint_dir, tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_the_zoo_returns_the_model_that_is_published_now(
     zoo_dir, checkpoint_dir, other
 ):
@@ -264,6 +266,7 @@ def test_a_process_that_publishes_for_long_is_an_error(
     assert local_zoo.names() == ["squares"]
 
 
+@pytest.mark.slow
 def test_what_a_killed_publisher_left_is_ignored_and_removed(zoo_dir, checkpoint_dir):
     kill = (
         "import os, shutil, sys, yolov1_fo; "

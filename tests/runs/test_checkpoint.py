@@ -41,6 +41,7 @@ def test_only_the_last_and_the_best_checkpoint_are_kept(tmp_path, net):
     assert checkpoint.resolve(tmp_path / "epoch_0004") == tmp_path / "epoch_0004"
 
 
+@pytest.mark.slow
 def test_the_last_checkpoint_is_used_without_a_best_one(tmp_path, net):
     save(tmp_path, 3, net, best=False)
     assert checkpoint.resolve(tmp_path).name == "epoch_0003"

@@ -3,6 +3,8 @@
 import os
 import signal
 
+import pytest
+
 from tests.runs.made_runs import make_run
 from yolov1_fo.cli import fiftyone_checks, main
 from yolov1_fo.runs import folders, ownership, registry
@@ -51,6 +53,7 @@ def test_runs_are_listed_shown_and_deleted(painted, clone, capsys):
     assert "dataset 'nowhere' does not exist" in output("list", "nowhere", code=2)
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_prints_how_to_resume(
     painted, micro, capsys, monkeypatch
 ):

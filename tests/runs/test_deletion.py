@@ -137,6 +137,7 @@ def test_a_failed_deletion_leaves_the_run_unchanged(painted, monkeypatch):
     assert paths_in(folder) == before
 
 
+@pytest.mark.slow
 def test_a_run_that_is_being_trained_is_not_deleted(painted):
     folder = make_run(painted)
     with (

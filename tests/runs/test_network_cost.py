@@ -10,6 +10,7 @@ from yolov1_fo.networks import backbones, build, costs
 from yolov1_fo.runs import network_cost
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "image_size", "S"),
     [

@@ -14,6 +14,7 @@ from yolov1_fo.training import plan as planning
 from yolov1_fo.training.tasks import DETECT
 
 
+@pytest.mark.slow
 def test_a_clones_run_is_loaded_but_not_resumed(painted, clone, micro):
     def stop(epoch, _):
         raise KeyboardInterrupt
@@ -61,6 +62,7 @@ def planned(samples, *, resume=None, run_key=None, settings=None):
     )
 
 
+@pytest.mark.slow
 def test_a_second_training_with_the_same_key_does_not_change_the_first(painted, micro):
     settings = {k: v for k, v in micro.items() if k != "progress"}
     late = planned(painted, run_key="same", settings={**settings, "epochs": 1})
@@ -72,6 +74,7 @@ def test_a_second_training_with_the_same_key_does_not_change_the_first(painted, 
     assert registry.status(painted, "same") == "finished"
 
 
+@pytest.mark.slow
 def test_a_second_resume_does_not_change_the_finished_run(painted, micro):
     def stop(epoch, _):
         raise KeyboardInterrupt
@@ -85,6 +88,7 @@ def test_a_second_resume_does_not_change_the_finished_run(painted, micro):
     assert registry.status(painted, "one") == "finished"
 
 
+@pytest.mark.slow
 def test_only_one_of_two_threads_trains(painted, micro):
     folders_of, started, finish = [], threading.Event(), threading.Event()
 
@@ -178,6 +182,7 @@ def test_a_run_that_was_copied_during_training_has_failed(painted, clone):
         assert registry.status(painted, "one") == "running"
 
 
+@pytest.mark.slow
 def test_a_relative_runs_dir_is_stored_as_absolute(
     painted, micro, tmp_path, monkeypatch
 ):

@@ -64,6 +64,7 @@ def test_draws_count_the_steps(config, rng, steps_per_execution):
     assert int(learner.step) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
 def test_boxes_and_targets_stay_float32(config, rng, precision):
     learner = build_learner(changed(config, precision=precision), 2)
@@ -113,6 +114,7 @@ def test_same_seed_takes_the_same_steps(config, rng):
     assert not np.array_equal(weights(3)[0], weights(4)[0])
 
 
+@pytest.mark.slow
 def test_first_bad_step_is_kept(config, rng):
     learner = build_learner(config, 2)
     fed = batch(rng, config, n=6)

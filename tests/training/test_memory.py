@@ -55,6 +55,7 @@ def of_files(listing):
     return made, weakref.ref(listing.objects.boxes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [of_memory, of_files])
 def test_batches_keep_their_images_and_nothing_else_does(painted, make):
     batches, kept = make(examples.load(painted, "ground_truth", ["blue", "red"]))
@@ -68,6 +69,7 @@ def test_batches_keep_their_images_and_nothing_else_does(painted, make):
     assert kept() is None
 
 
+@pytest.mark.slow
 def test_what_did_not_fit_is_deleted_before_the_next_try(painted, micro, monkeypatch):
     """The old learner, its network and its images are free when the new ones are made.
 

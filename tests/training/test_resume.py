@@ -264,6 +264,7 @@ def test_progress_comes_back_from_json():
     assert Progress.from_json(progress.to_json()) == progress
 
 
+@pytest.mark.slow
 def test_a_run_of_an_older_version_goes_on(painted, micro):
     """It knows nothing of settings that came later."""
 
@@ -283,6 +284,7 @@ def test_a_run_of_an_older_version_goes_on(painted, micro):
     assert len(run.history["loss"]) == 2
 
 
+@pytest.mark.slow
 def test_a_run_of_other_layers_can_not_go_on(painted, micro, monkeypatch):
     """As one begun when normalisation was Keras' own."""
     import keras

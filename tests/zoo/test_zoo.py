@@ -93,6 +93,7 @@ def kept(folder):
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
+@pytest.mark.slow
 def test_our_networks_are_in_the_zoo_on_request(zoo_dir):
     assert not {"yolov1-untrained"} & set(foz.list_zoo_models())
     zoo.register()
@@ -320,6 +321,7 @@ MANIFESTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", MANIFESTS)
 def test_a_broken_manifest_is_an_error_of_one_line(zoo_dir, site, what):
     folder, address = site
@@ -369,6 +371,7 @@ def test_code_in_a_checkpoint_does_not_run(zoo_dir, checkpoint_dir, site, tmp_pa
     assert not witness.exists()
 
 
+@pytest.mark.slow
 def test_a_source_without_the_package_is_an_error_of_one_line(tmp_path):
     code = (
         "import importlib.util, sys; sys.modules['yolov1_fo'] = None; "

@@ -1,4 +1,4 @@
-"""Names of evaluations: whether a name is free, and which fields it stands for.
+"""Names of evaluations: whether a name is available, and the fields that it writes.
 
 An evaluation writes the attributes `<eval_key>`, `_id`, `_iou` and `_error` of objects,
 and the fields `<eval_key>_tp`, `_fp` and `_fn` of samples.
