@@ -69,10 +69,17 @@ def _case(
         },
         rounds,
     )
+    yield from _compare(name, mean, len(paths), times)
+    dataset.delete()
+
+
+def _compare(
+    name: str, mean: float, n: int, times: dict[str, np.ndarray]
+) -> Iterator[Figure]:
+    """Yields images per second of each function, and ratios."""
     what = f"{name}, batch {BATCH_SIZE}, {mean:.1f} detections per image"
     for function, seconds in times.items():
-        rate = len(paths) / seconds
-        yield measuring.figure(f"{what}: {function}", rate, "images/s")
+        yield measuring.figure(f"{what}: {function}", n / seconds, "images/s")
     bare, apply_model, apply = times.values()
     is_micro = name == "micro"
     for function, seconds, target in (
@@ -90,7 +97,6 @@ def _case(
         apply_model / apply,
         target=1.5 if is_micro else None,
     )
-    dataset.delete()
 
 
 def _make_detections(model: YOLOv1Model, pixels: np.ndarray) -> float:

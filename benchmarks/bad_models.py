@@ -23,7 +23,7 @@ from yolov1_fo.networks import build
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import checkpoint
 from yolov1_fo.training import resume
-from yolov1_fo.training.learner import build_learner
+from yolov1_fo.training.learner_builder import build_learner
 
 NAME = "fuzzed"
 """Name of a published model."""

@@ -14,7 +14,6 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +27,9 @@ from yolov1_fo import architectures, grid
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.datasets import error_lines
-from yolov1_fo.networks import costs
+from yolov1_fo.networks import build, costs
 from yolov1_fo.networks.predictor import Predictor
-from yolov1_fo.training.learner import uncompiled
+from yolov1_fo.training.learner import Learner
 
 NETWORKS = ("fast-yolov1", "yolov1")
 BATCHES = (1, 4, 16, 64, 256)
@@ -119,7 +118,7 @@ def speeds(
 
 
 def _inference(config: TrainConfig, repeats: int) -> float:
-    network = uncompiled(replace(config, precision="float32")).network
+    network = build.detector(config)
     predict = Predictor(network, config.precision.removeprefix("mixed_"))
     images = synthetic(config.batch_size, config.image_size)["images"]
     return seconds(lambda: predict(images), repeats)
@@ -127,7 +126,8 @@ def _inference(config: TrainConfig, repeats: int) -> float:
 
 def _training(config: TrainConfig, repeats: int) -> float:
     """Returns seconds per step, with images on the device."""
-    learner = uncompiled(config)
+    network = build.detector(config, precision=config.precision)
+    learner = Learner(network, config)
     learner.prepare(1000)
     learner.hold(synthetic(config.batch_size, config.image_size))
     rows = {"rows": np.arange(config.batch_size, dtype=np.int32)}
@@ -172,7 +172,7 @@ def _kind() -> str:
     return measuring.processor()
 
 
-def main() -> None:
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photographs", type=Path, help="a folder with train and val")
     parser.add_argument("--networks", nargs="+", default=NETWORKS)
@@ -185,7 +185,11 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=100, help="of the full training")
     parser.add_argument("--images", type=int, help="most images of the full training")
     parser.add_argument("--json", type=Path, help="file for the figures")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = _parse_arguments()
     figures: dict[str, Any] = {**about(), "rows": []}
 
     def save() -> None:

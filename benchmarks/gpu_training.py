@@ -10,9 +10,10 @@ import numpy as np
 from benchmarks.coco import Photographs
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.networks import build
 from yolov1_fo.pipeline import batches, image_cache, shuffling
 from yolov1_fo.training import averaging, validation
-from yolov1_fo.training.learner import Learner, uncompiled
+from yolov1_fo.training.learner import Learner
 
 TRAINING: dict[str, Any] = {
     "network": "fast-yolov1",
@@ -39,7 +40,8 @@ def resident(split: Photographs, config: TrainConfig) -> Resident:
     """Returns a learner for a split, with its images on the device."""
     pixels, _ = image_cache.load(split.listing.filepaths, config.image_size)
     objects, width = split.listing.objects, split.listing.objects.max_per_image()
-    learner = uncompiled(config)
+    network = build.detector(config, precision=config.precision)
+    learner = Learner(network, config)
     learner.prepare(shuffling.steps_per_epoch(len(pixels), config.batch_size))
     boxes, class_ids = objects.padded(np.arange(len(pixels)), width)
     learner.hold({"images": pixels, "boxes": boxes, "class_ids": class_ids})

@@ -12,7 +12,7 @@ from benchmarks.coco import read_coco
 from benchmarks.measuring import Figure
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.pipeline import batches, image_cache, shuffling, streaming
-from yolov1_fo.training.learner import uncompiled
+from yolov1_fo.training.learner_builder import uncompiled
 
 TARGETS = {"host": 1.05, "device": 1.05, "stream": 1.15}
 
@@ -78,13 +78,16 @@ def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
         warm_up=2,
     )
     what = f"training step of fast-yolov1, {image_size} px, batch {batch_size}"
+    yield from _compare(what, steps * batch_size, times)
+    yield Figure("peak memory of that process", processes.peak_gb(), "GB")
+
+
+def _compare(what: str, n: int, times: dict[str, np.ndarray]) -> Iterator[Figure]:
+    """Yields images per second of each data mode, and ratios."""
     for name, seconds in times.items():
-        yield measuring.figure(
-            f"{what}, {name}", steps * batch_size / seconds, "images/s"
-        )
+        yield measuring.figure(f"{what}, {name}", n / seconds, "images/s")
     for name, target in TARGETS.items():
         ratio = times[name] / times["synthetic"]
         yield measuring.figure(
             f"{what}, time of {name} / synthetic", ratio, target=target, at_most=True
         )
-    yield Figure("peak memory of that process", processes.peak_gb(), "GB")

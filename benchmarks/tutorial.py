@@ -26,7 +26,7 @@ from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.networks import build
 from yolov1_fo.pipeline import batches, image_cache, shuffling
-from yolov1_fo.training.learner import uncompiled
+from yolov1_fo.training.learner_builder import uncompiled
 
 TUTORIAL, FLOAT32, BFLOAT16 = (
     "tutorial",

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 
-from yolov1_fo.training.learner import build_learner
+from yolov1_fo.training.learner_builder import build_learner
 
 
 def main(arguments: dict) -> None:

@@ -17,7 +17,7 @@ from yolov1_fo.networks import build, darknet_weights, predictor
 from yolov1_fo.training import loop
 from yolov1_fo.architectures import NETWORKS, Architecture, Connected, Conv, Pool
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.training.learner import build_learner
+from yolov1_fo.training.learner_builder import build_learner
 
 layers = (Conv(8, 3, 2), Pool(), Conv(16, 3), Pool(), Connected(32))
 NETWORKS["micro"] = Architecture(layers)

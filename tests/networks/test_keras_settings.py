@@ -20,7 +20,7 @@ from yolov1_fo.config import NetworkConfig, TrainConfig
 from yolov1_fo.networks import build, keras_file, predictor
 from yolov1_fo.networks.keras_settings import fixed_settings
 from yolov1_fo.runs import checkpoint
-from yolov1_fo.training import learner
+from yolov1_fo.training import learner_builder
 
 NAMES = ("floatx", "image_data_format", "dtype_policy")
 HALF = ("float16", "channels_first", "mixed_float16")
@@ -96,7 +96,7 @@ def train_steps(config, rng):
         "boxes": np.tile(np.float32([0.1, 0.2, 0.6, 0.7]), (4, 3, 1)),
         "class_ids": rng.integers(-1, 2, (4, 3)).astype(np.int32),
     }
-    built = learner.uncompiled(config)
+    built = learner_builder.uncompiled(config)
     built.prepare(2)
     batches = tf.data.Dataset.from_tensor_slices(batch).batch(2)
     dtypes = {metric.dtype for metric in built.metrics}

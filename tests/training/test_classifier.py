@@ -13,7 +13,7 @@ from yolov1_fo.networks import build, keras_file
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import checkpoint
 from yolov1_fo.training import examples, validation
-from yolov1_fo.training.learner import build_learner
+from yolov1_fo.training.learner_builder import build_learner
 
 
 @pytest.fixture

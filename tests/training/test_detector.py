@@ -25,7 +25,7 @@ from yolov1_fo.training import (
     progress,
     validation,
 )
-from yolov1_fo.training.learner import build_learner
+from yolov1_fo.training.learner_builder import build_learner
 from yolov1_fo.training.progress import finite
 
 pytestmark = pytest.mark.slow

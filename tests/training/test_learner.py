@@ -7,7 +7,7 @@ from tests.micro import GOLDEN
 from yolov1_fo import loss
 from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.training.learner import build_learner
+from yolov1_fo.training.learner_builder import build_learner
 
 
 @pytest.fixture

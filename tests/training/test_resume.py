@@ -234,7 +234,7 @@ def test_what_does_not_fit_a_resume_is_one_clear_line(painted, micro, caplog):
     sample.ground_truth.detections[0].bounding_box[0] += 0.01
     sample.save()
     assert len(resumed(painted.match_tags("train").shuffle()).history["loss"]) == 2
-    assert "labels changed since run 'cut' began" in caplog.text
+    assert "labels changed since run 'cut' started" in caplog.text
     with pytest.raises(ValueError, match="run 'cut' has finished"):
         resumed()
     shutil.rmtree(folder)

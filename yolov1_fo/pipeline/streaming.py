@@ -46,46 +46,24 @@ def stream_batches(
     """
     import tensorflow as tf
 
-    read_row = _reader(
-        listing.filepaths,
-        image_size,
-        replace,
-        {} if failed is None else failed,
-        max_pixels,
-    )
-
-    def read(row: Any) -> tuple[Any, Any, Any]:
-        types = (tf.int64, tf.uint8, tf.bool)
-        row, image, ok = tf.numpy_function(
-            tf_data_options.weakly(read_row), [row], types
-        )
-        image = tf.ensure_shape(image, (image_size, image_size, 3))
-        return tf.ensure_shape(row, ()), image, tf.ensure_shape(ok, ())
+    failed = {} if failed is None else failed
+    read_row = _reader(listing.filepaths, image_size, replace, failed, max_pixels)
 
     def padded(rows: Array) -> tuple[Array, Array]:
         return listing.objects.padded(rows, width)
-
-    def with_objects(rows: Any, pixels: Any) -> dict[str, Any]:
-        types = (tf.float32, tf.int32)
-        boxes, class_ids = tf.numpy_function(
-            tf_data_options.weakly(padded), [rows], types
-        )
-        shape = pixels.shape[0], width
-        return {
-            "images": pixels,
-            "boxes": tf.ensure_shape(boxes, (*shape, 4)),
-            "class_ids": tf.ensure_shape(class_ids, shape),
-        }
 
     batches = (
         tf.data.Dataset.from_generator(
             tf_data_options.weakly(rows), output_signature=tf.TensorSpec((), tf.int64)
         )
-        .map(read, num_parallel_calls=image_loading.thread_count(num_workers))
+        .map(
+            _read_op(read_row, image_size),
+            num_parallel_calls=image_loading.thread_count(num_workers),
+        )
         .filter(lambda row, pixels, ok: ok)
         .map(lambda row, pixels, ok: (row, pixels))
         .batch(batch_size, drop_remainder=drop_remainder)
-        .map(with_objects)
+        .map(_objects_op(padded, width))
         .prefetch(PREFETCH)
     )
     batches = tf_data_options.without_autotune(batches)
@@ -120,3 +98,39 @@ def _reader(
         return row, np.zeros((image_size, image_size, 3), np.uint8), False
 
     return read_row
+
+
+def _read_op(read_row: Callable[..., Any], image_size: int) -> Callable[..., Any]:
+    """Returns a TensorFlow function from a row to the results of `read_row`."""
+    import tensorflow as tf
+
+    types = (tf.int64, tf.uint8, tf.bool)
+
+    def read(row: Any) -> tuple[Any, Any, Any]:
+        row, image, ok = tf.numpy_function(
+            tf_data_options.weakly(read_row), [row], types
+        )
+        image = tf.ensure_shape(image, (image_size, image_size, 3))
+        return tf.ensure_shape(row, ()), image, tf.ensure_shape(ok, ())
+
+    return read
+
+
+def _objects_op(padded: Callable[..., Any], width: int) -> Callable[..., Any]:
+    """Returns a TensorFlow function from rows (N,) and images to a batch."""
+    import tensorflow as tf
+
+    types = (tf.float32, tf.int32)
+
+    def with_objects(rows: Any, pixels: Any) -> dict[str, Any]:
+        boxes, class_ids = tf.numpy_function(
+            tf_data_options.weakly(padded), [rows], types
+        )
+        shape = pixels.shape[0], width
+        return {
+            "images": pixels,
+            "boxes": tf.ensure_shape(boxes, (*shape, 4)),
+            "class_ids": tf.ensure_shape(class_ids, shape),
+        }
+
+    return with_objects

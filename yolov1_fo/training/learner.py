@@ -1,7 +1,6 @@
 """The compiled training step: augment, encode the targets, predict, loss."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,12 +9,9 @@ from keras import ops
 from yolov1_fo import augment, grid, loss
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.networks import build
 from yolov1_fo.networks.keras_settings import fixed_settings
 from yolov1_fo.networks.parts import backbone_of, freeze_backbone
-from yolov1_fo.training import optimizers, starting_weights
-from yolov1_fo.training.distribution import ONE, Devices
-from yolov1_fo.training.tasks import CLASSIFY, DETECT, Task
+from yolov1_fo.training import optimizers
 
 
 class Learner(keras.Model):
@@ -236,45 +232,6 @@ class Classifier(Learner):
         """Returns the cross-entropy of each image: (N,)."""
         errors = y_true * ops.log_softmax(y_pred, axis=-1)
         return {"cross_entropy": -ops.sum(errors, axis=-1)}
-
-
-def build_learner(
-    config: TrainConfig,
-    steps_per_epoch: int,
-    task: Task = DETECT,
-    weights: Path | None = None,
-    devices: Devices = ONE,
-) -> Learner:
-    """Returns a compiled learner around a new network.
-
-    Args:
-        config: of the training
-        steps_per_epoch: for the schedule
-        task (detection): or classification
-        weights (None): a classifier to start from, of `starting_weights.find`
-        devices (one): that share each batch
-
-    Raises:
-        ValueError: if the weights do not fit
-    """
-    if 0 < config.freeze_epochs < config.epochs and keras.backend.backend() == "jax":
-        raise ValueError("freeze_epochs needs the TensorFlow backend, got jax")
-    with devices.scope():
-        learner = uncompiled(config, task, devices.replicas)
-        if weights is not None:
-            starting_weights.load_into(learner.network, weights, config)
-        learner.prepare(steps_per_epoch)
-    return learner
-
-
-def uncompiled(config: TrainConfig, task: Task = DETECT, replicas: int = 1) -> Learner:
-    """Returns a learner around a new network, at the precision of the settings."""
-    if task is CLASSIFY:
-        build_network, kind = build.classifier, Classifier
-    else:
-        build_network, kind = build.detector, Learner
-    network = build_network(config, seed=config.seed, precision=config.precision)
-    return kind(network, config, replicas)
 
 
 def class_shares(class_ids: Array, num_classes: int) -> Array:

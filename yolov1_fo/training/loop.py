@@ -25,7 +25,7 @@ from yolov1_fo.training import (
 )
 from yolov1_fo.training.distribution import Devices, share
 from yolov1_fo.training.input_pipeline import InputPipeline
-from yolov1_fo.training.learner import build_learner
+from yolov1_fo.training.learner_builder import build_learner
 from yolov1_fo.training.plan import Plan
 from yolov1_fo.training.progress import Progress, finite, is_validated
 from yolov1_fo.training.result import TrainResult
