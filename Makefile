@@ -1,25 +1,25 @@
-# Needs Python 3.11 to 3.13 and make; `make` alone says what there is.
+# Needs Python 3.11 to 3.13; `make` lists the targets.
 PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS := cpu,pretrained,jax,export,dev
 PHOTOGRAPHS ?=
 PYTEST := $(BIN)/python -m pytest $(if $(PHOTOGRAPHS),--photographs="$(PHOTOGRAPHS)")
-# Half of the time passes in waiting for other processes.
-TWICE := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+# More processes than cores: tests often wait for jobs, servers and browsers.
+PARALLEL := --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 
 FIFTYONE_FOLDER := $(BIN)/python -c "from importlib.util import find_spec; \
 	print(find_spec('fiftyone').submodule_search_locations[0])"
 
 help:
-	@echo "make demo       train, apply, evaluate on the embedded data, in minutes"
-	@echo "make test       every check and test"
-	@echo "make test-fast  the checks, and the tests that do not train"
-	@echo "make pictures   the App's pictures in docs/app (PHOTOGRAPHS=folder)"
-	@echo "make tutorial   the pictures and numbers of docs/tutorial.md, in minutes"
-	@echo "make bench      speed and memory beside others (PHOTOGRAPHS=folder)"
-	@echo "make trainings  real trainings, an hour and more (PHOTOGRAPHS=folder)"
-	@echo "make trust      bad inputs, killed processes and a soak, an hour and more"
-	@echo "make setup      the virtual environment .venv, which the others make too"
+	@echo "make demo       trains, applies and evaluates on embedded data, in minutes"
+	@echo "make test       all checks and tests"
+	@echo "make test-fast  all checks, and the tests that are not marked slow"
+	@echo "make pictures   redraws the screenshots in docs/app (PHOTOGRAPHS=folder)"
+	@echo "make tutorial   updates figures and numbers of docs/tutorial.md, in minutes"
+	@echo "make bench      speed and memory, compared with others (PHOTOGRAPHS=folder)"
+	@echo "make trainings  trains on photographs, more than an hour (PHOTOGRAPHS=folder)"
+	@echo "make trust      bad inputs, killed processes, a long run; more than an hour"
+	@echo "make setup      creates .venv, as the other targets do"
 
 setup: .venv/.done
 
@@ -55,13 +55,13 @@ tools:
 
 test: checks tools
 	@echo "== tests"
-	$(PYTEST) $(TWICE) --ignore=tests/app
+	$(PYTEST) $(PARALLEL) --ignore=tests/app
 	@echo "== tests of the App, in a browser"
-	$(PYTEST) $(TWICE) tests/app
+	$(PYTEST) $(PARALLEL) tests/app
 
 test-fast: checks
 	@echo "== tests that do not train"
-	$(PYTEST) $(TWICE) -m "not slow" --ignore=tests/app
+	$(PYTEST) $(PARALLEL) -m "not slow" --ignore=tests/app
 
 bench: setup
 	$(BIN)/python -m pip install --quiet --editable ".[bench]"
