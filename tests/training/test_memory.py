@@ -70,6 +70,24 @@ def test_batches_keep_their_images_and_nothing_else_does(painted, make):
 
 
 @pytest.mark.slow
+def test_a_training_leaves_no_learner_and_no_images(painted, micro, monkeypatch):
+    kept = []
+    fit = Learner.fit
+
+    def noting_fit(learner, *arguments, **options):
+        kept.extend([weakref.ref(learner), weakref.ref(learner.network)])
+        return fit(learner, *arguments, **options)
+
+    monkeypatch.setattr(Learner, "fit", noting_fit)
+    gc.disable()
+    try:
+        detector.train(painted, epochs=1, **{**micro, "data": "device"})
+        assert len(kept) == 2
+        assert [one() for one in kept] == [None, None]
+    finally:
+        gc.enable()
+
+
 def test_what_did_not_fit_is_deleted_before_the_next_try(painted, micro, monkeypatch):
     """The old learner, its network and its images are free when the new ones are made.
 

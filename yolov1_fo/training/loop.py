@@ -62,10 +62,13 @@ def run(
     """
     try:
         with share(devices) as shared, hide_retracing_warnings():
-            session = Session(plan, shared, on_epoch, on_step, show_progress=progress)
-            return session.run()
+            return Session(
+                plan, shared, on_epoch, on_step, show_progress=progress
+            ).run()
     finally:
-        gc.collect()  # Keras' models are in reference cycles, which hold their memory
+        # Keras' models are in reference cycles. No name here refers to the session,
+        # so that this frees its learner and its images.
+        gc.collect()
 
 
 class Session:

@@ -207,6 +207,7 @@ def _resumed(
     checks.check_images(samples)
     dataset = fiftyone_private.root_dataset(samples)
     run_key = registry.find(dataset, resume)
+    registry.status(dataset, run_key)  # of a killed run it becomes failed
     run = records.info(dataset, run_key)
     of_run = TASKS[getattr(run, "task", DETECT.name)]
     if of_run is not task:
