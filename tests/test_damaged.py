@@ -126,6 +126,7 @@ def use_metadata(folder):
     json.dumps(manifest._manifest("name", metadata, 1)).encode()
 
 
+@pytest.mark.slow
 def test_damaged_metadata_is_an_error_of_one_line(folder):
     rng = random.Random(16)
     refusals = 0

@@ -92,6 +92,7 @@ def test_encode_and_cell_boxes_to_xyxy_are_inverse(seed, S):
     assert (distance.min(axis=1) < 1e-5).all()
 
 
+@pytest.mark.slow
 def test_encode_is_the_same_for_arrays_tensors_and_tf_data(rng):
     corners = np.sort(rng.uniform(0, 1, (2, 5, 2, 2)), axis=2)
     boxes = corners.reshape(2, 5, 4).astype(np.float32)

@@ -98,6 +98,7 @@ def test_a_name_outside_the_schema_is_refused(predicted):
             through_python(predicted, key)
 
 
+@pytest.mark.slow
 def test_another_process_loads_results_and_adds_a_field(predicted):
     """This field is not overwritten."""
     report = through_python(predicted, "kept")
@@ -196,6 +197,7 @@ def test_a_failed_call_of_fiftyone_leaves_nothing(predicted, monkeypatch):
     through_fiftyone(predicted, "k")
 
 
+@pytest.mark.slow
 def test_an_interrupted_evaluation_is_replaced(predicted, monkeypatch, caplog):
     """A killed process can't delete what it has written."""
     with monkeypatch.context() as patch:
@@ -224,6 +226,7 @@ def test_a_field_compared_with_itself_can_be_deleted_completely(predicted):
     assert set(predicted.get_field_schema(flat=True)) == fields
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [through_python, through_fiftyone])
 def test_views_are_marked_like_datasets(predicted, way):
     for number, view in enumerate(

@@ -12,6 +12,7 @@ from yolov1_fo.networks.parts import (
 )
 
 
+@pytest.mark.slow
 def test_freeze_backbone_up_to_a_stride():
     config = NetworkConfig(
         network="yolov1-efficientnet-lite0", pretrained=False, image_size=64, S=2

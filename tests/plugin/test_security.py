@@ -49,6 +49,7 @@ def tree():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_cannot_lead_to_other_folders(dataset, form, name):
     before = tree()

@@ -19,6 +19,7 @@ from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import registry
 
 
+@pytest.mark.slow
 def test_a_published_model_is_like_any_of_the_zoo(zoo_dir, checkpoint_dir, painted):
     folder = yolov1_fo.publish(checkpoint_dir, "squares")
     assert "squares" in foz.list_zoo_models(tags="yolov1")

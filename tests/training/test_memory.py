@@ -70,6 +70,7 @@ def test_batches_keep_their_images_and_nothing_else_does(painted, make):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_training_leaves_no_learner_and_no_images(painted, micro, monkeypatch):
     kept = []
     fit = Learner.fit
@@ -88,6 +89,7 @@ def test_a_training_leaves_no_learner_and_no_images(painted, micro, monkeypatch)
         gc.enable()
 
 
+@pytest.mark.slow
 def test_what_did_not_fit_is_deleted_before_the_next_try(painted, micro, monkeypatch):
     """The old learner, its network and its images are free when the new ones are made.
 
