@@ -55,9 +55,7 @@ tools:
 
 test: checks tools
 	@echo "== tests"
-	$(PYTEST) $(PARALLEL) --ignore=tests/app
-	@echo "== tests of the App, in a browser"
-	$(PYTEST) $(PARALLEL) tests/app
+	$(PYTEST) $(PARALLEL)
 
 test-fast: checks
 	@echo "== tests that do not train"

@@ -6,7 +6,7 @@ import fiftyone.operators.types as types
 
 from yolov1_fo.datasets import fiftyone_private
 
-from . import dataset_values, form_inputs
+from . import dataset_values, form_widgets
 
 METHODS = {
     "tags": "By tag",
@@ -39,13 +39,13 @@ def add_inputs(
         for method, label in METHODS.items()
         if (method != "tags" or len(tags) > 1) and (method != "views" or len(views) > 1)
     }
-    default = form_inputs.add_dropdown(form, "split", methods, label="Split")
+    default = form_widgets.add_dropdown(form, "split", methods, label="Split")
     defaults: dict[str, Any] = {"split": default}
     method = params.get("split", default)
     if method in UNITS:
         unit, choices = UNITS[method], tags if method == "tags" else views
         for part, name in (("train", "Training"), ("val", "Validation")):
-            defaults[f"{part}_{unit}"] = form_inputs.add_dropdown(
+            defaults[f"{part}_{unit}"] = form_widgets.add_dropdown(
                 form, f"{part}_{unit}", choices, label=f"{name} {unit}", default=part
             )
     elif method == "percent":

@@ -38,6 +38,8 @@ os.environ |= {
 
 
 LONGEST = (
+    "tests/app/test_app.py",
+    "tests/app/test_survival.py",
     "tests/test_benchmarks.py",
     "tests/test_tutorial.py",
     "tests/training/test_distribution.py",

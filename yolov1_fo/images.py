@@ -54,7 +54,7 @@ def read(
     transparent pixels are blended with white. Only the first frame or page is read.
 
     Args:
-        path: a file in one of `header.IMAGE_FORMATS`, whatever its suffix
+        path: a file in one of `image_header.IMAGE_FORMATS`, whatever its suffix
         image_size (as stored): resizes to (image_size, image_size), in pixels
         align_corners (False): resizes as Darknet does, to float32 in [0, 1]
         max_pixels (200 million): larger images are refused before they are decoded

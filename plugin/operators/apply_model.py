@@ -11,7 +11,7 @@ from yolov1_fo.jobs import launch
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import records, registry
 
-from .. import dataset_values, form_inputs, job_progress
+from .. import dataset_values, form_widgets, job_progress
 
 LABEL_FIELD, BATCH_SIZE = "predictions", 16
 SETTINGS = ("confidence_thresh", "iou_thresh", "filter_classes", "precision")
@@ -37,7 +37,7 @@ class ApplyModel(foo.Operator):
     def resolve_input(self, ctx: Any) -> types.Property:
         """Returns the form: model, field, and prediction settings."""
         form = types.Object()
-        samples = form_inputs.add_target(ctx, form, "Apply to", _check_samples)
+        samples = form_widgets.add_target(ctx, form, "Apply to", _check_samples)
         if samples:
             self._add_inputs(ctx, form, samples)
         return types.Property(form, view=types.View(label="Apply YOLOv1"))
@@ -58,7 +58,7 @@ class ApplyModel(foo.Operator):
         form.str("label_field", label="Predictions field", default=LABEL_FIELD)
         model = ctx.params.get("model") or next(iter(models), "")
         if not model:
-            form_inputs.show_error(
+            form_widgets.show_error(
                 form, "No trained model yet; run 'Train YOLOv1' first"
             )
             return
@@ -66,7 +66,7 @@ class ApplyModel(foo.Operator):
         # 2. Settings; the classes are those of the model, if it is valid.
         _add_thresholds(form)
         metadata: dict[str, Any] = {}
-        is_valid = form_inputs.check(
+        is_valid = form_widgets.check(
             form, lambda: metadata.update(_check(samples, model, ctx.params))
         )
         _add_settings(form, metadata.get("classes", []))
@@ -75,7 +75,7 @@ class ApplyModel(foo.Operator):
 
         # 3. Summary.
         if is_valid:
-            form_inputs.add_notice(form, "what", _summary(samples, ctx.params))
+            form_widgets.add_notice(form, "what", _summary(samples, ctx.params))
 
     def execute(self, ctx: Any) -> Any:
         """Starts the job and reports its progress."""
@@ -158,10 +158,10 @@ def _add_thresholds(form: types.Object) -> None:
 
 
 def _add_settings(form: types.Object, classes: list[str]) -> None:
-    form_inputs.add_classes(
+    form_widgets.add_classes(
         form, "filter_classes", classes, "Classes to detect; all by default"
     )
-    form_inputs.add_dropdown(
+    form_widgets.add_dropdown(
         form,
         "precision",
         {"": "as in training"} | {name: name for name in PREDICTION_PRECISIONS},

@@ -7,7 +7,7 @@ import fiftyone.operators.types as types
 
 from yolov1_fo.runs import deletion, registry
 
-from .. import form_inputs
+from .. import form_widgets
 
 
 class DeleteRun(foo.Operator):
@@ -33,7 +33,7 @@ class DeleteRun(foo.Operator):
         def is_idle(key: str) -> bool:
             return registry.status(ctx.dataset, key) != "running"
 
-        form_inputs.add_run(form, ctx.dataset, is_idle, "No run that can be deleted")
+        form_widgets.add_run(form, ctx.dataset, is_idle, "No run that can be deleted")
         return types.Property(form, view=types.View(label="Delete YOLOv1 run"))
 
     def execute(self, ctx: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import fiftyone.operators.types as types
 from yolov1_fo.evaluation import evaluation_keys, evaluator
 from yolov1_fo.jobs import launch
 
-from .. import dataset_values, form_inputs, job_progress
+from .. import dataset_values, form_widgets, job_progress
 
 GT_FIELD, IOU_THRESH = "ground_truth", 0.5
 
@@ -33,8 +33,8 @@ class EvaluateModel(foo.Operator):
     def resolve_input(self, ctx: Any) -> types.Property:
         """Returns the form: fields, evaluation key, IoU threshold, and classes."""
         form = types.Object()
-        samples = form_inputs.add_target(ctx, form, "Evaluate")
-        fields = samples and form_inputs.detection_fields(samples, form, least=2)
+        samples = form_widgets.add_target(ctx, form, "Evaluate")
+        fields = samples and form_widgets.detection_fields(samples, form, least=2)
         if fields:
             self._add_inputs(ctx, form, samples, fields)
         return types.Property(form, view=types.View(label="Evaluate YOLOv1"))
@@ -45,8 +45,8 @@ class EvaluateModel(foo.Operator):
         gt_default = GT_FIELD if GT_FIELD in fields else fields[0]
         gt_field = ctx.params.get("gt_field") or gt_default
         others = [field for field in fields if field != gt_field]
-        form_inputs.add_dropdown(form, "pred_field", others, label="Predictions field")
-        form_inputs.add_dropdown(
+        form_widgets.add_dropdown(form, "pred_field", others, label="Predictions field")
+        form_widgets.add_dropdown(
             form, "gt_field", fields, label="Ground truth field", default=gt_default
         )
         key = _free_key(ctx.dataset, ctx.params.get("pred_field", others[0]))
@@ -59,7 +59,7 @@ class EvaluateModel(foo.Operator):
             min=0.05,
             max=1.0,
         )
-        form_inputs.check(
+        form_widgets.check(
             form, lambda: _add_classes(ctx.params, form, samples, gt_field)
         )
 
@@ -126,7 +126,7 @@ def _add_classes(
         ValueError: if there are no classes, or the key is invalid or taken
     """
     classes = dataset_values.classes(samples, gt_field)
-    form_inputs.add_classes(
+    form_widgets.add_classes(
         form, "classes", classes, "Classes to evaluate; all by default"
     )
     pred_field, key = params.get("pred_field"), params.get("eval_key")

@@ -9,7 +9,7 @@ from yolov1_fo.config import RECOMMENDED
 from yolov1_fo.datasets import inspection
 from yolov1_fo.datasets.inspection_report import FINDING_KINDS
 
-from .. import form_inputs
+from .. import form_widgets
 
 NOTHING = "nothing"
 
@@ -34,14 +34,14 @@ class InspectDataset(foo.Operator):
     def resolve_input(self, ctx: Any) -> types.Property:
         """Returns the form: field, grid, and what to do with the findings."""
         form = types.Object()
-        samples = form_inputs.add_target(ctx, form, "Inspect")
-        fields = samples and form_inputs.detection_fields(samples, form)
+        samples = form_widgets.add_target(ctx, form, "Inspect")
+        fields = samples and form_widgets.detection_fields(samples, form)
         if fields:
             self._add_inputs(form, fields)
         return types.Property(form, view=types.View(label="Inspect for YOLOv1"))
 
     def _add_inputs(self, form: types.Object, fields: list[str]) -> None:
-        form_inputs.add_dropdown(
+        form_widgets.add_dropdown(
             form, "gt_field", fields, label="Ground truth field", default="ground_truth"
         )
         form.int(
@@ -59,7 +59,7 @@ class InspectDataset(foo.Operator):
             min=32,
         )
         choices = {NOTHING: "none", **{kind: kind for kind in FINDING_KINDS}}
-        form_inputs.add_dropdown(
+        form_widgets.add_dropdown(
             form,
             "show",
             choices,
@@ -88,7 +88,7 @@ class InspectDataset(foo.Operator):
         if show != NOTHING and report.findings[show]:
             ctx.ops.set_view(report.view(show))
         counts = {kind: len(found) for kind, found in report.findings.items()}
-        return {"report": form_inputs.code_block(str(report)), "findings": counts}
+        return {"report": form_widgets.code_block(str(report)), "findings": counts}
 
     def resolve_output(self, ctx: Any) -> types.Property:
         """Returns the output: the report."""

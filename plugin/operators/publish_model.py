@@ -8,7 +8,7 @@ import fiftyone.operators.types as types
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import records, registry
 
-from .. import form_inputs
+from .. import form_widgets
 
 
 class PublishModel(foo.Operator):
@@ -36,7 +36,7 @@ class PublishModel(foo.Operator):
         def is_trained(key: str) -> bool:
             return bool(records.info(ctx.dataset, key).epoch)
 
-        if form_inputs.add_run(
+        if form_widgets.add_run(
             form, ctx.dataset, is_trained, "No run has a checkpoint yet"
         ):
             form.str(
@@ -45,7 +45,7 @@ class PublishModel(foo.Operator):
                 description="Letters, digits, dots, hyphens and underscores",
                 required=True,
             )
-            form_inputs.check(form, lambda: _check(ctx.dataset, ctx.params))
+            form_widgets.check(form, lambda: _check(ctx.dataset, ctx.params))
         return types.Property(form, view=types.View(label="Publish YOLOv1 model"))
 
     def execute(self, ctx: Any) -> dict[str, Any]:

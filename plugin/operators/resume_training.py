@@ -8,7 +8,7 @@ import fiftyone.operators.types as types
 from yolov1_fo.jobs import launch
 from yolov1_fo.runs import registry
 
-from .. import form_inputs, job_progress
+from .. import form_widgets, job_progress
 
 
 class ResumeTraining(foo.Operator):
@@ -36,7 +36,9 @@ class ResumeTraining(foo.Operator):
         def is_resumable(key: str) -> bool:
             return registry.status(ctx.dataset, key) in ("stopped", "failed")
 
-        form_inputs.add_run(form, ctx.dataset, is_resumable, "No stopped or failed run")
+        form_widgets.add_run(
+            form, ctx.dataset, is_resumable, "No stopped or failed run"
+        )
         return types.Property(form, view=types.View(label="Resume YOLOv1 training"))
 
     def execute(self, ctx: Any) -> Any:

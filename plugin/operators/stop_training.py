@@ -8,7 +8,7 @@ import fiftyone.operators.types as types
 from yolov1_fo.jobs import monitor
 from yolov1_fo.jobs.job import Job
 
-from .. import form_inputs, job_progress
+from .. import form_widgets, job_progress
 
 
 class StopTraining(foo.Operator):
@@ -32,7 +32,7 @@ class StopTraining(foo.Operator):
         form = types.Object()
         targets = [job.target for job in _active(ctx.dataset)]
         if targets:
-            form_inputs.add_dropdown(
+            form_widgets.add_dropdown(
                 form,
                 "target",
                 targets,
@@ -40,7 +40,7 @@ class StopTraining(foo.Operator):
                 description="A run, a predictions field, or an evaluation key",
             )
         else:
-            form_inputs.show_error(form, "No running job")
+            form_widgets.show_error(form, "No running job")
         return types.Property(form, view=types.View(label="Stop YOLOv1 training"))
 
     def execute(self, ctx: Any) -> dict[str, Any]:

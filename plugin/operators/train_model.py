@@ -15,7 +15,7 @@ from yolov1_fo.datasets import checks, fiftyone_private
 from yolov1_fo.jobs import launch, monitor
 from yolov1_fo.runs import folders, registry
 
-from .. import dataset_values, form_inputs, job_progress, splits
+from .. import dataset_values, form_widgets, job_progress, splits
 
 GT_FIELD = "ground_truth"
 BASIC = ("epochs", "image_size", "batch_size")
@@ -61,8 +61,8 @@ class TrainModel(foo.Operator):
     def resolve_input(self, ctx: Any) -> types.Property:
         """Returns the form: field, split, run name, and settings."""
         form = types.Object()
-        samples = form_inputs.add_target(ctx, form, "Train on")
-        fields = samples and form_inputs.detection_fields(samples, form)
+        samples = form_widgets.add_target(ctx, form, "Train on")
+        fields = samples and form_widgets.detection_fields(samples, form)
         if fields:
             self._add_inputs(ctx, form, samples, fields)
         return types.Property(form, view=types.View(label="Train YOLOv1"))
@@ -71,7 +71,7 @@ class TrainModel(foo.Operator):
         self, ctx: Any, form: types.Object, samples: Any, fields: list[str]
     ) -> None:
         # 1. Data.
-        field = form_inputs.add_dropdown(
+        field = form_widgets.add_dropdown(
             form, "gt_field", fields, label="Ground truth field", default=GT_FIELD
         )
         params = {"gt_field": field, **splits.add_inputs(form, samples, ctx.params)}
@@ -79,7 +79,7 @@ class TrainModel(foo.Operator):
         # 2. Run and settings.
         key = registry.new_key(ctx.dataset, "yolov1")
         form.str("run_key", label="Run name", default=key)
-        form_inputs.add_dropdown(
+        form_widgets.add_dropdown(
             form,
             "network",
             {name: f"{name}: {one.description}" for name, one in _networks().items()},
@@ -95,7 +95,7 @@ class TrainModel(foo.Operator):
                 _add_setting(form, name, settings)
 
         # 3. Checks and summary.
-        form_inputs.check(form, lambda: _add_summary(form, samples, params))
+        form_widgets.check(form, lambda: _add_summary(form, samples, params))
 
     def execute(self, ctx: Any) -> Any:
         """Starts the training and reports its progress."""
@@ -177,7 +177,7 @@ def _add_setting(form: types.Object, name: str, settings: dict[str, Any]) -> Non
         "default": default,
     }
     if name in CHOICES:
-        form_inputs.add_dropdown(form, name, list(CHOICES[name]), **options)
+        form_widgets.add_dropdown(form, name, list(CHOICES[name]), **options)
     elif isinstance(default, bool):
         form.bool(name, **options)
     elif isinstance(default, int):
@@ -201,7 +201,7 @@ def _add_summary(form: types.Object, samples: Any, params: dict[str, Any]) -> No
     if key := params.get("run_key"):
         registry.check_key(dataset, key, folders.run_folder(dataset, key))
     estimate = launch.estimate_training(dataset, config, images, val_images)
-    form_inputs.add_notice(
+    form_widgets.add_notice(
         form,
         "what",
         f"{images} training images, {val_images or 'no'} validation images, "
@@ -212,7 +212,7 @@ def _add_summary(form: types.Object, samples: Any, params: dict[str, Any]) -> No
     if estimate.memory > free:
         needed, there = map(humanize.naturalsize, (estimate.memory, free))
         text = f"Training may need {needed} of memory, but only {there} is free"
-        form_inputs.add_notice(form, "memory", text, is_warning=True)
+        form_widgets.add_notice(form, "memory", text, is_warning=True)
     if jobs := ", ".join(f"'{job.target}'" for job in monitor.active_jobs()):
         text = f"Other jobs are running, which slows down both: {jobs}"
-        form_inputs.add_notice(form, "jobs", text, is_warning=True)
+        form_widgets.add_notice(form, "jobs", text, is_warning=True)

@@ -10,7 +10,7 @@ MODAL = "[data-cy=operators-prompt-modal]"
 SEARCH = (
     "[data-cy=operators-browser-search] input, input[data-cy=operators-browser-search]"
 )
-TIMEOUT = 120.0
+TIMEOUT = 240.0
 """Seconds to wait for an element."""
 
 

@@ -3,7 +3,7 @@
 import time
 
 
-def wait_for(condition, timeout=120.0):
+def wait_for(condition, timeout=240.0):
     """Waits until a condition is true; returns its value."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):

@@ -96,7 +96,7 @@ def _create(folder: Path, text: str) -> subprocess.Popen[bytes]:
     """Makes a job's folder and starts its process; leaves nothing if that fails.
 
     Args:
-        folder: of the job, for which `control.start_lock` is held
+        folder: of the job, for which `monitor.start_lock` is held
         text: of `job.json`
     """
     before = monitor.find(folder, starts=True)

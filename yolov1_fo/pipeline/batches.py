@@ -115,7 +115,7 @@ class HostBatches(keras.utils.PyDataset):
         """Returns an iterable for `fit`: on TensorFlow a `tf.data.Dataset`, else self.
 
         On TensorFlow, Keras would wrap a PyDataset in an autotuned dataset, which ends
-        late: see `tf_datasets.without_autotune`.
+        late: see `tf_data_options.without_autotune`.
         """
         if keras.backend.backend() != "tensorflow":
             return self

@@ -25,7 +25,7 @@ class Learner(keras.Model):
     its images in the batch, so that augmentation does not depend on the replica.
 
     Args:
-        network: from `network.build`, under any precision policy
+        network: from `build.detector`, under any precision policy
         config: grid, augmentation, loss weights and seed
         replicas (1): copies of the step, each with a part of the batch
 
@@ -217,7 +217,7 @@ class Classifier(Learner):
     """The training step of a classifier, the paper's pretraining.
 
     Args:
-        network: from `network.build_classifier`
+        network: from `build.classifier`
         config: augmentation and seed
         replicas (1): copies of the step, each with a part of the batch
     """

@@ -47,7 +47,7 @@ def run(
     """Trains as planned; see `Session`.
 
     Args:
-        plan: from `plan.new` or `plan.resumed`
+        plan: from `plan.make`
         on_epoch (None): called with the epoch, counted from 1, and its metrics
         on_step (None): called with epoch, epochs, step and steps, counted from 1
         progress (True): shows a progress bar
