@@ -66,7 +66,8 @@ def _cached(samples: Any, name: tuple[Any, ...], compute: Callable[[], Any]) -> 
     """Returns a value of a dataset or view; computes it if the dataset has changed."""
     dataset = fiftyone_private.root_dataset(samples)
     stages = json.dumps(fo_samples.stages(samples), sort_keys=True)
-    version = (len(dataset), dataset.max("last_modified_at") if len(dataset) else None)
+    count = len(dataset)
+    version = (count, dataset.max("last_modified_at") if count else None)
     key = (
         dataset.name,
         fiftyone_private.own_dataset(samples).name,

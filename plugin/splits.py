@@ -109,7 +109,8 @@ def preview(samples: Any, params: dict[str, Any]) -> tuple[Any, Any, int, int]:
         ValueError: as `split` does
     """
     if params.get("split") == "percent":
-        total, count = len(samples), _val_count(len(samples), params)
+        total = len(samples)
+        count = _val_count(total, params)
         return samples, None, total - count, count
     train, val = split(samples, params)
     return train, val, len(train), 0 if val is None else len(val)

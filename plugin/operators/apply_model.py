@@ -37,7 +37,9 @@ class ApplyModel(foo.Operator):
     def resolve_input(self, ctx: Any) -> types.Property:
         """Returns the form: model, field, and prediction settings."""
         form = types.Object()
-        samples = form_widgets.add_target(ctx, form, "Apply to", _check_samples)
+        samples = form_widgets.add_target(
+            ctx, form, "Apply to", checks.check_images_or_videos
+        )
         if samples:
             self._add_inputs(ctx, form, samples)
         return types.Property(form, view=types.View(label="Apply YOLOv1"))
@@ -119,13 +121,6 @@ class ApplyModel(foo.Operator):
             params={"model": model, "label_field": label_field, **settings},
             request_delegation=delegate,
         )
-
-
-def _check_samples(samples: Any) -> None:
-    if samples.media_type == "video":
-        checks.check_videos(samples)
-    else:
-        checks.check_images(samples)
 
 
 def _models(dataset: Any) -> dict[str, str]:

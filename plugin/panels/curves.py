@@ -5,10 +5,10 @@ from typing import Any
 import fiftyone.operators.types as types
 
 from yolov1_fo.jobs.runs_table import Row
+from yolov1_fo.training.progress import SCORES
 
 from . import plots
 
-SCORES = ("val_voc07", "val_top1")
 TERMS = ("coord_xy", "coord_wh", "confidence_obj", "confidence_noobj", "class_probs")
 
 

@@ -8,7 +8,7 @@ import fiftyone.operators.types as types
 import humanize
 
 from yolov1_fo.jobs import monitor, runs_table
-from yolov1_fo.jobs.job import OTHER_TASKS
+from yolov1_fo.jobs.job import OTHER_TASKS, Job
 from yolov1_fo.jobs.runs_table import Row
 from yolov1_fo.publishing.model_card import plain
 
@@ -61,9 +61,10 @@ class RunsPanel(foo.Panel):
 
     def refresh(self, ctx: Any) -> None:
         """Reads the runs again; also called by the timer while a job is running."""
-        rows = runs_table.rows(ctx.dataset)
+        jobs = monitor.list_jobs(ctx.dataset)
+        rows = runs_table.rows(ctx.dataset, jobs)
         ctx.panel.set_data("table", [_cells(row) for row in rows])
-        active = _active_jobs(ctx.dataset, rows)
+        active = _active_jobs(jobs, rows)
         for job in active:
             ctx.panel.set_data(job.name, job.done)
         before = ctx.panel.get_state("active") or {}
@@ -103,11 +104,12 @@ class RunsPanel(foo.Panel):
     def render(self, ctx: Any) -> types.Property:
         """Returns the panel's layout."""
         panel = types.Object()
-        rows = runs_table.rows(ctx.dataset)
+        jobs = monitor.list_jobs(ctx.dataset)
+        rows = runs_table.rows(ctx.dataset, jobs)
         if not rows:
             panel.md(EMPTY, name="empty")
         self._add_buttons(panel, rows)
-        active = _active_jobs(ctx.dataset, rows)
+        active = _active_jobs(jobs, rows)
         for job in active:
             label = f"{job.target}: {job.label}"
             panel.float(job.name, view=types.ProgressView(label=label))
@@ -148,8 +150,8 @@ def _cells(row: Row) -> dict[str, str]:
     return {
         "run": row.run_key,
         "status": row.status,
-        "epochs": f"{row.epoch} of {row.epochs}" if row.epochs else "",
-        "best": "" if row.best is None else f"{row.best:.3f}",
+        "epochs": row.epochs_text,
+        "best": row.best_text,
         "started": _age(row.started),
     }
 
@@ -175,7 +177,7 @@ class _ActiveJob(NamedTuple):
         return f"bar_{self.task}_{self.target}"
 
 
-def _active_jobs(dataset: Any, rows: list[Row]) -> list[_ActiveJob]:
+def _active_jobs(jobs: list[Job], rows: list[Row]) -> list[_ActiveJob]:
     trainings = [
         _ActiveJob("train", row.run_key, row.message, row.done)
         for row in rows
@@ -183,7 +185,7 @@ def _active_jobs(dataset: Any, rows: list[Row]) -> list[_ActiveJob]:
     ]
     others = [
         _ActiveJob(job.task, job.target, job.progress.label, job.progress.done)
-        for job in monitor.list_jobs(dataset)
+        for job in jobs
         if job.task in OTHER_TASKS and job.progress.is_active
     ]
     return trainings + others

@@ -80,6 +80,19 @@ def check_videos(samples: fo_samples.Samples) -> None:
         raise OSError(f"videos need {' and '.join(missing)}, not installed here")
 
 
+def check_images_or_videos(samples: fo_samples.Samples) -> None:
+    """Raises an error unless the collection holds images, or videos that can be read.
+
+    Raises:
+        ValueError: as `check_images` or `check_videos`
+        OSError: as `check_videos`
+    """
+    if samples.media_type == fomm.VIDEO:
+        check_videos(samples)
+    else:
+        check_images(samples)
+
+
 def check_detections(samples: fo_samples.Samples, field: str, argument: str) -> None:
     """Raises a ValueError unless `field` holds Detections.
 

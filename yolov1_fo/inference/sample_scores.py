@@ -132,7 +132,7 @@ def _terms(
     y_pred: Any, objects: RaggedBoxes, rows: list[int], model: YOLOv1Model
 ) -> dict[str, Any]:
     """Returns the weighted terms of each image: (N,) each."""
-    padded = objects.padded(rows, max(objects.max_per_image(), 1))
+    padded = objects.padded(rows)
     y_true = grid.encode(*padded, model.grid)
     rules = LossConfig.pick(model.metadata["settings"])
     parts = loss.weighted(loss.terms(y_true, y_pred, model.grid, rules), rules)

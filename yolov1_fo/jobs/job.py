@@ -7,7 +7,6 @@ happened to the browser, the App or the process.
 
 import contextlib
 import json
-import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,14 +38,12 @@ class JobProgress(NamedTuple):
         state: starting, running, finished, stopped or failed
         done: fraction of the work, in [0, 1]
         label: the current step, or why the job failed
-        updated: when this was written, in seconds since 1970
         result: of a finished job
     """
 
     state: str = "starting"
     done: float = 0.0
     label: str = "starting"
-    updated: float = 0.0
     result: dict[str, Any] | None = None
 
     @property
@@ -98,7 +95,7 @@ def read_arguments(folder: Path) -> dict[str, Any]:
 
 def write_progress(folder: Path, progress: JobProgress) -> None:
     """Writes the progress of a job; a reader sees the old one or the new one."""
-    write_json(folder / PROGRESS_FILE, {**progress._asdict(), "updated": time.time()})
+    write_json(folder / PROGRESS_FILE, progress._asdict())
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

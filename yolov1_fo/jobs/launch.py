@@ -200,12 +200,9 @@ def check_apply(
         FileNotFoundError: if there is no such model
     """
     spawn.check_persistent(fiftyone_private.root_dataset(samples))
-    if samples.media_type == fomm.VIDEO:
-        checks.check_videos(samples)
-        if skip_existing:
-            raise ValueError("skip_existing is for images, not for videos")
-    else:
-        checks.check_images(samples)
+    checks.check_images_or_videos(samples)
+    if skip_existing and samples.media_type == fomm.VIDEO:
+        raise ValueError("skip_existing is for images, not for videos")
     replaces = documents and not skip_existing
     output_fields.predictions_field(samples, label_field, replaces=replaces)
     if batch_size < 1:

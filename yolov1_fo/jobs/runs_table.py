@@ -10,6 +10,7 @@ import humanize
 from yolov1_fo.jobs import monitor
 from yolov1_fo.jobs.job import TRAINING_TASKS, Job
 from yolov1_fo.runs import history, registry
+from yolov1_fo.training.progress import SCORES
 
 
 class Row(NamedTuple):
@@ -46,17 +47,30 @@ class Row(NamedTuple):
         """Whether a process works on it."""
         return self.status == "running"
 
+    @property
+    def epochs_text(self) -> str:
+        """The finished epochs of all; empty without a run."""
+        return f"{self.epoch} of {self.epochs}" if self.epochs else ""
 
-def rows(dataset: fo.Dataset) -> list[Row]:
-    """Returns the trainings of a dataset, the newest first."""
-    jobs = {
-        job.target: job
-        for job in monitor.list_jobs(dataset)
-        if job.task in TRAINING_TASKS
-    }
-    runs = [_row(dataset, key, jobs.get(key)) for key in registry.newest_first(dataset)]
-    keys = {row.run_key for row in runs}
-    return [_row_of_job(job) for key, job in jobs.items() if key not in keys] + runs
+    @property
+    def best_text(self) -> str:
+        """The best score with three digits; empty without one."""
+        return "" if self.best is None else f"{self.best:.3f}"
+
+
+def rows(dataset: fo.Dataset, jobs: list[Job] | None = None) -> list[Row]:
+    """Returns the trainings of a dataset, the newest first.
+
+    Args:
+        dataset: the dataset
+        jobs (None): its jobs, of `monitor.list_jobs`; read if None
+    """
+    found = monitor.list_jobs(dataset) if jobs is None else jobs
+    trainings = {job.target: job for job in found if job.task in TRAINING_TASKS}
+    keys = registry.newest_first(dataset)
+    runs = [_row(dataset, key, trainings.get(key)) for key in keys]
+    without_run = [job for key, job in trainings.items() if key not in keys]
+    return [_row_of_job(job) for job in without_run] + runs
 
 
 def _row_of_job(job: Job) -> Row:
@@ -77,7 +91,7 @@ def _row(dataset: fo.Dataset, run_key: str, job: Job | None) -> Row:
 
 def _row_of_run(dataset: fo.Dataset, run_key: str, job: Job | None) -> Row:
     info = dataset.get_run_info(run_key)
-    run, scores = info.config, ("val_voc07", "val_top1")
+    run = info.config
     status = getattr(run, "status", "failed")
     message = getattr(run, "error", None) or ""
     epochs = run.settings["epochs"]
@@ -97,7 +111,7 @@ def _row_of_run(dataset: fo.Dataset, run_key: str, job: Job | None) -> Row:
         run.settings["network"],
         run.epoch,
         epochs,
-        next((best[name] for name in scores if best.get(name) is not None), None),
+        next((best[one] for one in SCORES if best.get(one) is not None), None),
         info.timestamp,
         history.read(Path(run.folder)),
         run.folder,

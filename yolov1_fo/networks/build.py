@@ -15,6 +15,7 @@ from yolov1_fo.architectures import (
     LocalConv,
     Pool,
     classifier_layers,
+    with_batch_norm,
 )
 from yolov1_fo.config import NetworkConfig
 from yolov1_fo.networks import backbones, layers
@@ -95,7 +96,8 @@ def _apply_table(
     x, (black, white) = image, architecture.input_range
     if (black, white) != (0.0, 1.0):
         x = keras.layers.Rescaling(white - black, black, name="preprocess")(x)
-    for index, layer in enumerate(architecture.layers, start=1):
+    table = with_batch_norm(architecture.layers, batch_norm=config.batch_norm)
+    for index, layer in enumerate(table, start=1):
         x = _apply_layer(x, layer, f"{index:02d}", config, seed, zero_init)
     return image, x
 
@@ -104,8 +106,7 @@ def _apply_layer(
     x: Any, layer: Layer, index: str, config: NetworkConfig, seed: int, zero_init: bool
 ) -> Any:
     if isinstance(layer, Conv):
-        has_norm = config.batch_norm if layer.batch_norm is None else layer.batch_norm
-        norm = layers.BatchNormalization if has_norm else None
+        norm = layers.BatchNormalization if layer.batch_norm else None
         return _conv(x, layer, f"conv_{index}", norm, zero_init)
     if isinstance(layer, Pool):
         pool = keras.layers.MaxPooling2D(

@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from yolov1_fo.architectures import Connected, Conv, Layer, LocalConv, Pool
+from yolov1_fo.architectures import (
+    Connected,
+    Conv,
+    Layer,
+    LocalConv,
+    Pool,
+    with_batch_norm,
+)
 
 
 class Shape(NamedTuple):
@@ -39,14 +46,13 @@ def shapes(
     """
     height = width = image_size
     channels = 3
-    for layer in layers:
+    for layer in with_batch_norm(layers, batch_norm=batch_norm):
         parameters = flops = 0
         if isinstance(layer, Conv):
             weights = layer.size**2 * channels * layer.filters
             height, width = -(-height // layer.stride), -(-width // layer.stride)
             channels = layer.filters
-            has_norm = batch_norm if layer.batch_norm is None else layer.batch_norm
-            parameters = weights + channels * (2 if has_norm else 1)
+            parameters = weights + channels * (2 if layer.batch_norm else 1)
             flops = 2 * weights * height * width
         elif isinstance(layer, LocalConv):
             weights = layer.size**2 * channels * layer.filters * height * width

@@ -55,8 +55,20 @@ class RaggedBoxes(NamedTuple):
         """Returns a SHA-256 hash of all values."""
         return hashlib.sha256(b"".join(part.tobytes() for part in self)).hexdigest()
 
-    def padded(self, images: Sequence[int] | Array, width: int) -> tuple[Array, Array]:
-        """Returns boxes (N, width, 4) and class ids (N, width), -1 = no object."""
+    def padding_width(self) -> int:
+        """Returns the width that `padded` needs for all images: 1 at least."""
+        return max(self.max_per_image(), 1)
+
+    def padded(
+        self, images: Sequence[int] | Array, width: int | None = None
+    ) -> tuple[Array, Array]:
+        """Returns boxes (N, width, 4) and class ids (N, width), -1 = no object.
+
+        Args:
+            images: their rows
+            width (`padding_width`): of the result; further objects are left out
+        """
+        width = self.padding_width() if width is None else width
         boxes = np.zeros((len(images), width, 4), np.float32)
         class_ids = np.full((len(images), width), -1, np.int32)
         for row, image in enumerate(images):

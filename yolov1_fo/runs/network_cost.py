@@ -34,8 +34,7 @@ def total_cost(config: TrainConfig) -> NetworkCost:
         sum(row.parameters for row in rows),
         sum(row.flops for row in rows),
         sum(
-            row.height * row.width * row.channels * _tensors(row.layer, config)
-            for row in rows
+            row.height * row.width * row.channels * _tensors(row.layer) for row in rows
         ),
     )
 
@@ -50,11 +49,11 @@ def trained_cost(config: TrainConfig) -> NetworkCost:
     return NetworkCost(*(a - b for a, b in zip(total, frozen, strict=True)))
 
 
-def _tensors(layer: architectures.Layer, config: TrainConfig) -> int:
+def _tensors(layer: architectures.Layer) -> int:
     """Returns how many tensors a layer outputs: raw, normalised, activated."""
     if not isinstance(layer, Conv):
         return 1
-    return 2 + bool(config.batch_norm if layer.batch_norm is None else layer.batch_norm)
+    return 2 + bool(layer.batch_norm)
 
 
 def _backbone(config: TrainConfig, stride: int) -> costs.BackboneCost:

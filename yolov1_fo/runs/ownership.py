@@ -18,12 +18,14 @@ import fiftyone.core.odm as foo
 
 from yolov1_fo import files
 from yolov1_fo.datasets import fiftyone_private
-from yolov1_fo.runs import checkpoint, run_json
+from yolov1_fo.runs import checkpoint, folders, history, run_json
 
 OWNER = checkpoint.METADATA
+START_FILES = (OWNER, ".lock", folders.JOB_LOCK, folders.JOB)
+"""What is in a run's folder before its first epoch."""
 RUN_FILES = (
-    *(OWNER, ".lock", ".job.lock", "job", "log.csv", "last", "best", "epoch_*"),
-    *("tensorboard", f".*{files.UNFINISHED}"),
+    *(*START_FILES, history.LOG, "last", "best", "epoch_*", "tensorboard"),
+    f".*{files.UNFINISHED}",
 )
 """What a training leaves in its run's folder."""
 
@@ -123,7 +125,7 @@ def is_unused(folder: Path, dataset: fo.Dataset, run_key: str) -> bool:
         folder, OWNER
     )  # of a run that was killed at its start
     names = {path.name for path in _listed(folder) if path not in partial}
-    if names - {OWNER, ".lock", ".job.lock", "job"}:
+    if names - set(START_FILES):
         return False
     return OWNER not in names or ownership_error(dataset, run_key, folder) is None
 

@@ -110,7 +110,6 @@ def check(path: Path, metadata: dict[str, Any], task: str | None = None) -> None
         metadata: in format 2
         task (any): required task of the network, detect or classify
     """
-    check_format(path, metadata)
     missing = [key for key in ("classes", "settings") if key not in metadata]
     if missing:
         raise ValueError(f"'{path}' lacks {', '.join(missing)}")

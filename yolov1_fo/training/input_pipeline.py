@@ -54,7 +54,7 @@ class InputPipeline:
     @property
     def width(self) -> int:
         """Largest number of boxes in an image: M of the batches."""
-        return max(self.listing.objects.max_per_image(), 1)
+        return self.listing.objects.padding_width()
 
     def move_to_device(self, learner: Learner) -> None:
         """Copies all images to the device, in mode `device`."""

@@ -78,7 +78,7 @@ def to_tf_dataset(
         rows,
         image_size=image_size,
         batch_size=batch_size,
-        width=max(listing.objects.max_per_image(), 1),
+        width=listing.objects.padding_width(),
         drop_remainder=drop_remainder,
         num_workers=num_workers,
         max_pixels=max_image_pixels,

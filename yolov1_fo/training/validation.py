@@ -46,7 +46,7 @@ class Validator:
         found: list[decode.Detections] = []
         truth: list[average_precision.GroundTruth] = []
         losses = []
-        width = max(objects.max_per_image(), 1)
+        width = objects.padding_width()
         for rows, pixels in self._batches():
             boxes, class_ids = objects.padded(rows, width)
             y_pred = network.predict_on_batch(pixels.astype(np.float32) / 255)
@@ -115,7 +115,7 @@ class ClassifierValidator(Validator):
     def __call__(self, network: keras.Model) -> dict[str, float]:
         """Returns loss and accuracies, as `val_loss`, `val_top1`, `val_top5`."""
         losses, hits = [], []
-        width = max(self.listing.objects.max_per_image(), 1)
+        width = self.listing.objects.padding_width()
         for rows, pixels in self._batches():
             _, class_ids = self.listing.objects.padded(rows, width)
             logits = network.predict_on_batch(pixels.astype(np.float32) / 255)

@@ -39,21 +39,10 @@ def collection(arguments: argparse.Namespace, tag: str | None = None) -> Any:
     Raises:
         ValueError: if the dataset or view does not exist, or no sample has the tag
     """
-    import fiftyone as fo
-
     from yolov1_fo.config import spelling
-    from yolov1_fo.datasets import connection
     from yolov1_fo.datasets import samples as fo_samples
 
-    connection.check()
-    if not fo.dataset_exists(arguments.dataset):
-        names = fo.list_datasets()
-        raise ValueError(
-            f"dataset '{arguments.dataset}' does not exist"
-            f"{spelling.suggestion(arguments.dataset, names)}; existing datasets: "
-            f"{_join(names)}"
-        )
-    samples = dataset = fo.load_dataset(arguments.dataset)
+    samples = dataset = load_dataset(arguments.dataset)
     if arguments.view is not None:
         if not dataset.has_saved_view(arguments.view):
             names = dataset.list_saved_views()
@@ -74,6 +63,27 @@ def collection(arguments: argparse.Namespace, tag: str | None = None) -> Any:
             "other ways to choose samples"
         )
     return tagged
+
+
+def load_dataset(name: str) -> Any:
+    """Returns a FiftyOne dataset.
+
+    Raises:
+        ValueError: if it does not exist
+    """
+    import fiftyone as fo
+
+    from yolov1_fo.config import spelling
+    from yolov1_fo.datasets import connection
+
+    connection.check()
+    if not fo.dataset_exists(name):
+        names = fo.list_datasets()
+        raise ValueError(
+            f"dataset '{name}' does not exist{spelling.suggestion(name, names)}; "
+            f"existing datasets: {_join(names)}"
+        )
+    return fo.load_dataset(name)
 
 
 def _join(names: list[str]) -> str:

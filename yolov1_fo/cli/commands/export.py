@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from yolov1_fo.cli.commands import add_command
-from yolov1_fo.cli.commands.dataset_options import collection
+from yolov1_fo.cli.commands.dataset_options import load_dataset
 from yolov1_fo.networks.tensorflow_startup import load_tensorflow
 
 
@@ -36,10 +36,8 @@ def add(commands: Any) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     import yolov1_fo
 
-    dataset = None
-    if arguments.dataset is not None:
-        arguments.view = None
-        dataset = collection(arguments)
+    name = arguments.dataset
+    dataset = None if name is None else load_dataset(name)
     load_tensorflow()
     path = yolov1_fo.export(
         arguments.source, arguments.to, arguments.format, dataset=dataset

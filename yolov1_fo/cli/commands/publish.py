@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from yolov1_fo.cli.commands import add_command
-from yolov1_fo.cli.commands.dataset_options import collection
+from yolov1_fo.cli.commands.dataset_options import load_dataset
 
 
 def add(commands: Any) -> None:
@@ -32,10 +32,8 @@ def _add_publish(commands: Any) -> None:
 def _publish(arguments: argparse.Namespace) -> int:
     import yolov1_fo
 
-    dataset = None
-    if arguments.dataset is not None:
-        arguments.view = None
-        dataset = collection(arguments)
+    name = arguments.dataset
+    dataset = None if name is None else load_dataset(name)
     folder = yolov1_fo.publish(arguments.source, arguments.name, dataset)
     print(f"published '{arguments.name}'; model card: {folder / 'README.md'}")
     return 0

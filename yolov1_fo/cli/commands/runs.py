@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from yolov1_fo.cli.commands import add_command
-from yolov1_fo.cli.commands.dataset_options import collection
+from yolov1_fo.cli.commands.dataset_options import load_dataset
 
 
 def add(commands: Any) -> None:
@@ -33,7 +33,6 @@ def add(commands: Any) -> None:
         one.add_argument(
             "dataset", metavar="DATASET", help="name of a FiftyOne dataset"
         )
-        one.set_defaults(view=None)
         if name != "list":
             one.add_argument("run_key", metavar="KEY", help="name of the run")
 
@@ -43,7 +42,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
     from yolov1_fo.jobs import runs_table
 
-    dataset = collection(arguments)
+    dataset = load_dataset(arguments.dataset)
     rows = runs_table.rows(dataset)
     if not rows:
         print(f"dataset '{dataset.name}' has no training runs")
@@ -59,8 +58,8 @@ def _cells(row: Any) -> dict[str, str]:
         "run": row.run_key,
         "status": row.status,
         "network": row.network,
-        "epochs": f"{row.epoch} of {row.epochs}" if row.epochs else "",
-        "best": "" if row.best is None else f"{row.best:.3f}",
+        "epochs": row.epochs_text,
+        "best": row.best_text,
         "started": f"{row.started:%Y-%m-%d %H:%M}" if row.started else "",
         "folder": row.folder,
     }
@@ -72,7 +71,7 @@ def _show(arguments: argparse.Namespace) -> int:
     from yolov1_fo.jobs import runs_table
     from yolov1_fo.runs import records, registry
 
-    dataset = collection(arguments)
+    dataset = load_dataset(arguments.dataset)
     run_key = registry.find(dataset, arguments.run_key)
     [row] = [row for row in runs_table.rows(dataset) if row.run_key == run_key]
     size = (
@@ -93,5 +92,5 @@ def _show(arguments: argparse.Namespace) -> int:
 def _delete(arguments: argparse.Namespace) -> int:
     from yolov1_fo.runs import deletion
 
-    print(deletion.delete_run(collection(arguments), arguments.run_key))
+    print(deletion.delete_run(load_dataset(arguments.dataset), arguments.run_key))
     return 0
