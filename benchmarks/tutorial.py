@@ -77,7 +77,9 @@ def train_as_tutorial(split: Photographs, name: str, image_size: int) -> Any:
     network = build.detector(config)
 
     def summed(y_true: Array, y_pred: Array) -> Array:
-        terms = loss.weighted(loss.terms(y_true, y_pred, config, config), config)
+        terms = loss.weighted(
+            loss.terms(y_true, y_pred, config, config), config, config.S
+        )
         return sum(terms)
 
     network.compile(keras.optimizers.Adam(1e-5), loss=summed)

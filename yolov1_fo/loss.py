@@ -122,16 +122,19 @@ def _sum(errors: Array) -> Array:
     return ops.sum(errors, axis=tuple(range(1, len(errors.shape))))
 
 
-def weighted(parts: Terms, config: LossConfig) -> Terms:
+def weighted(parts: Terms, config: LossConfig, S: int = GridConfig.S) -> Terms:
     """Returns the weighted terms of each image; their sum is its loss.
 
     Args:
         parts: (N,) each, from `terms`
         config: lambda_coord and lambda_noobj
+        S (7): cells per side, for `scale_noobj`
 
     Source: paper equation 3, halved as in Darknet detection_layer.c
     """
     coord, noobj = config.lambda_coord, config.lambda_noobj
+    if config.scale_noobj:
+        noobj *= GridConfig.S**2 / S**2
     weights = Terms(coord, coord, 1.0, noobj, 1.0)
     return Terms(
         *(0.5 * weight * part for weight, part in zip(weights, parts, strict=True))

@@ -5,11 +5,13 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from yolov1_fo.config import RECOMMENDED
+from yolov1_fo.config import TrainConfig
 from yolov1_fo.datasets import inspection
 from yolov1_fo.datasets.inspection_report import FINDING_KINDS
 
 from .. import form_widgets
+
+RECIPE = TrainConfig.for_network()
 
 NOTHING = "nothing"
 
@@ -48,14 +50,14 @@ class InspectDataset(foo.Operator):
             "S",
             label="Grid size (S)",
             description="Grid cells per side",
-            default=RECOMMENDED["S"],
+            default=RECIPE.S,
             min=1,
         )
         form.int(
             "image_size",
             label="Image size",
             description="Side of the square input, in pixels",
-            default=RECOMMENDED["image_size"],
+            default=RECIPE.image_size,
             min=32,
         )
         choices = {NOTHING: "none", **{kind: kind for kind in FINDING_KINDS}}
@@ -75,8 +77,8 @@ class InspectDataset(foo.Operator):
         report = inspection.inspect(
             ctx.target_view(require_flat=True),
             params.get("gt_field", "ground_truth"),
-            S=params.get("S", RECOMMENDED["S"]),
-            image_size=params.get("image_size", RECOMMENDED["image_size"]),
+            S=params.get("S", RECIPE.S),
+            image_size=params.get("image_size", RECIPE.image_size),
         )
         if params.get("tag"):
             report.tag()

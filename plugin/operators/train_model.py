@@ -8,7 +8,7 @@ import humanize
 import psutil
 
 from yolov1_fo import architectures
-from yolov1_fo.config import RECOMMENDED, TrainConfig
+from yolov1_fo.config import TrainConfig, recipes
 from yolov1_fo.config.network import grid_sizes
 from yolov1_fo.config.train import DATA_MODES, OPTIMIZERS, PRECISIONS, SCHEDULES
 from yolov1_fo.datasets import checks, fiftyone_private
@@ -84,7 +84,7 @@ class TrainModel(foo.Operator):
             "network",
             {name: f"{name}: {one.description}" for name, one in _networks().items()},
             label="Network",
-            default=RECOMMENDED["network"],
+            default=recipes.DEFAULT_NETWORK,
         )
         settings = _settings(ctx.params)
         for name in BASIC:
@@ -150,7 +150,7 @@ class TrainModel(foo.Operator):
 
 def _networks() -> dict[str, architectures.Architecture]:
     """Returns the networks, the recommended one first."""
-    first = RECOMMENDED["network"]
+    first = recipes.DEFAULT_NETWORK
     return {first: architectures.NETWORKS[first], **architectures.NETWORKS}
 
 
@@ -158,12 +158,13 @@ def _settings(params: dict[str, Any]) -> dict[str, Any]:
     """Returns the chosen settings, on top of the recommended ones for the network."""
     names = ("network", *BASIC, *ADVANCED)
     chosen = {name: params[name] for name in names if params.get(name) is not None}
-    network = chosen.get("network", RECOMMENDED["network"])
-    image_size = chosen.get("image_size", RECOMMENDED["image_size"])
+    network = chosen.get("network", recipes.DEFAULT_NETWORK)
+    image_size = chosen.get("image_size", TrainConfig.for_network().image_size)
     sizes = network in architectures.NETWORKS and grid_sizes(network, image_size)
     if not sizes:
         return {"network": network, **chosen}
-    return {**RECOMMENDED, "S": max(sizes[-1], 1), **chosen}
+    values = {k: v.value for k, v in recipes.choices("transfer", network).items()}
+    return {"network": network, **values, "S": max(sizes[-1], 1), **chosen}
 
 
 def _add_setting(form: types.Object, name: str, settings: dict[str, Any]) -> None:

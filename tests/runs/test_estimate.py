@@ -4,22 +4,30 @@ import csv
 
 import pytest
 
-from yolov1_fo.config import RECOMMENDED, TrainConfig
+from yolov1_fo.config import TrainConfig
 from yolov1_fo.runs import estimate
+
+TRANSFER = {
+    "network": "yolov1-efficientnet-lite0",
+    "image_size": 320,
+    "S": 20,
+    "epochs": 30,
+    "batch_size": 8,
+}
 
 
 def test_larger_trainings_take_longer():
-    config = TrainConfig(**RECOMMENDED, C=5)
+    config = TrainConfig(**TRANSFER, C=5)
     base = estimate.estimate_training(config, 1000, 100)
     assert base.seconds > 60
     assert base.memory > 1e9
     for change in ({"epochs": 90}, {"image_size": 640, "S": 40}):
-        other = TrainConfig(**{**RECOMMENDED, "C": 5, **change})
+        other = TrainConfig(**{**TRANSFER, "C": 5, **change})
         changed = estimate.estimate_training(other, 1000, 100)
         assert changed.seconds > base.seconds * 1.5
     more_images = estimate.estimate_training(config, 4000, 100)
     assert more_images.seconds > base.seconds * 1.5
-    larger = TrainConfig(**{**RECOMMENDED, "C": 5, "batch_size": 64})
+    larger = TrainConfig(**{**TRANSFER, "C": 5, "batch_size": 64})
     assert estimate.estimate_training(larger, 1000, 100).memory > base.memory
 
 
@@ -29,7 +37,7 @@ def past_run(tmp_path, seconds, **settings):
         writer = csv.writer(file)
         writer.writerow(["epoch", "loss", "seconds"])
         writer.writerows((n, 1.0, s) for n, s in enumerate(seconds, start=1))
-    config = TrainConfig(**{**RECOMMENDED, "C": 5, **settings})
+    config = TrainConfig(**{**TRANSFER, "C": 5, **settings})
     device = estimate.device_name(accelerated=False)
     return estimate.PastRun("before", config, device, 800, 100, str(tmp_path))
 
@@ -81,7 +89,7 @@ def test_runs_of_other_networks_and_devices_are_not_even_read(
 def test_a_hidden_gpu_is_ignored(monkeypatch, visible):
     monkeypatch.setattr(estimate.shutil, "which", lambda name: "/bin/nvidia-smi")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    config = TrainConfig(**RECOMMENDED, C=5)
+    config = TrainConfig(**TRANSFER, C=5)
     found = estimate.estimate_training(config, 800, 100)
     assert found.source == "on this CPU, based on the network's size"
 

@@ -78,6 +78,11 @@ class NetworkConfig(GridConfig):
     pretrained: bool = setting(
         True, "initialize a transfer network with ImageNet weights"
     )
+    letterbox: bool = setting(
+        False,
+        "keep the aspect ratio of images and fill the rest of the square with grey, "
+        "instead of stretching them",
+    )
 
     def __post_init__(self) -> None:
         self._check_choice("network", tuple(architectures.NETWORKS))
@@ -87,7 +92,7 @@ class NetworkConfig(GridConfig):
         super().__post_init__()
         self._check_integers(32, "image_size")
         self._check_integers(1, "head_filters")
-        self._check_bools("batch_norm", "pretrained")
+        self._check_bools("batch_norm", "pretrained", "letterbox")
         self._check_range(0, 0.95, "dropout")
         self._check_image_size()
         self._check_grid()

@@ -57,6 +57,9 @@ class Settings:
     def _check_bools(self, *names: str) -> None:
         self._check(arguments.check_bool, names, bool)
 
+    def _check_strings(self, *names: str) -> None:
+        self._check(arguments.check_string, names, str)
+
     def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
         spelling.check_choice(name, getattr(self, name), choices)
 

@@ -2,8 +2,9 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
+from yolov1_fo import architectures
+from yolov1_fo.config import recipes, spelling
 from yolov1_fo.config.network import NetworkConfig
 from yolov1_fo.config.settings import Settings, setting
 
@@ -29,6 +30,8 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 PREDICTION_PRECISIONS = ("float32", "bfloat16", "float16", "auto")
 """Precisions of a model; auto is bfloat16 if the device supports it in hardware."""
 DATA_MODES = ("auto", "stream", "host", "device")
+MONITORS = ("val_voc07", "val_ap50", "val_coco_map", "val_f1", "val_loss", "loss")
+"""Metrics that can decide which checkpoint is the best."""
 MAX_IMAGE_PIXELS = 200_000_000
 """Largest width times height of an image: 0.6 GB per thread when decoded.
 
@@ -85,6 +88,11 @@ class LossConfig(Settings):
     lambda_noobj: float = setting(
         0.5, "weight of the confidence errors of boxes without an object"
     )
+    scale_noobj: bool = setting(
+        False,
+        "multiply lambda_noobj by 49 / S^2: the paper's weight is for 7 x 7 cells, and "
+        "more cells without an object suppress all confidences",
+    )
     rescore: bool = setting(
         True, "the confidence target of a responsible box is its IoU, else 1"
     )
@@ -96,7 +104,7 @@ class LossConfig(Settings):
 
     def __post_init__(self) -> None:
         self._check_numbers(0, "lambda_coord", "lambda_noobj")
-        self._check_bools("rescore", "rmse_fallback")
+        self._check_bools("scale_noobj", "rescore", "rmse_fallback")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,8 +114,17 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
     Source: paper section 2.2
     """
 
+    recipe: str = setting("paper", "the recipe that settings not given are taken from")
     epochs: int = setting(135, "passes over the training split")
+    max_minutes: float = setting(
+        0.0,
+        "fit the training to this time, from its start to its last checkpoint; epochs "
+        "is then the largest number, if given; 0 trains all epochs",
+    )
     batch_size: int = setting(64, "images per step")
+    gradient_accumulation_steps: int = setting(
+        1, "steps whose mean gradient makes one update, as of a larger batch"
+    )
     optimizer: str = setting(
         "sgd", "sgd (the paper's, updated as in Darknet) or adam (Keras' AdamW)"
     )
@@ -144,8 +161,18 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
         "momentum of the moving average of the weights that is validated and saved; 0 "
         "disables it; not in the paper",
     )
+    monitor: str = setting(
+        "val_voc07",
+        "metric of the best checkpoint and of early stopping: val_voc07, val_ap50, "
+        "val_coco_map, val_f1, val_loss or loss",
+    )
     patience: int = setting(
-        0, "stop after this many epochs without a better mAP; 0 disables it"
+        0, "stop after this many epochs without a better metric; 0 disables it"
+    )
+    val_fraction: float = setting(
+        0.1,
+        "share of the images that is put aside for validation if there are no "
+        "validation samples; 0 trains on all images",
     )
     validation_freq: int = setting(1, "epochs between validations")
     confidence_thresh: float = setting(0.01, "lowest score of detections in the mAP")
@@ -157,6 +184,16 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
         "auto",
         "stream (decode in each epoch), host (decode once, to disk), device (decode "
         "once, to the accelerator) or auto",
+    )
+    sample_weights: str = setting(
+        "",
+        "draw images in proportion to these weights: balanced (inverse frequency of "
+        "their classes) or a sample field of numbers; without, each image is used once "
+        "per epoch",
+    )
+    negative_fraction: float = setting(
+        0.0,
+        "share of images without objects among those drawn; 0 draws them like others",
     )
     cache_gb: float = setting(
         20.0,
@@ -175,20 +212,57 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
         AugmentConfig.__post_init__(self)
         LossConfig.__post_init__(self)
         self._check_integers(1, "epochs", "batch_size", "validation_freq")
+        self._check_integers(1, "gradient_accumulation_steps")
         self._check_integers(1, "max_image_pixels", "steps_per_execution")
         self._check_integers(0, "freeze_epochs", "freeze_to_stride", "patience", "seed")
         self._check_integers(0, "num_workers")
         self._check_numbers(0, "learning_rate", "weight_decay", "global_clipnorm")
         self._check_numbers(0, "warmup_epochs", "backbone_lr_multiplier", "cache_gb")
+        self._check_numbers(0, "max_minutes")
         self._check_range(0, 0.9999, "momentum", "ema_momentum")
         self._check_range(0, 1, "confidence_thresh", "iou_thresh")
+        self._check_range(0, 0.9, "val_fraction", "negative_fraction")
         self._check_bools("tensorboard")
+        self._check_strings("sample_weights")
+        self._check_choice("recipe", tuple(recipes.RECIPES))
+        self._check_choice("monitor", MONITORS)
         self._check_optimizer()
         self._check_choice("schedule", SCHEDULES)
         self._check_choice("precision", PRECISIONS)
         self._check_choice("data", DATA_MODES)
         self._check_backbone()
         self._check_rate_steps()
+
+    @classmethod
+    def for_network(cls, network: str = "", recipe: str | None = None) -> "TrainConfig":
+        """Returns the recipe of a network; `print` shows it as a table with reasons.
+
+        Settings that are chosen for the training split or the machine have the value
+        that is used without them.
+
+        Args:
+            network ("yolov1-efficientnet-lite0"): a name in `architectures.NETWORKS`
+            recipe (None): another recipe than the network's own
+
+        Raises:
+            ValueError: if there is no such network or recipe
+
+        Example:
+            >>> TrainConfig.for_network("yolov1").epochs
+            135
+        """
+        network = network or recipes.DEFAULT_NETWORK
+        spelling.check_choice("network", network, tuple(architectures.NETWORKS))
+        name = recipes.choose(network) if recipe is None else recipe
+        spelling.check_choice("recipe", name, tuple(recipes.RECIPES))
+        choices = recipes.choices(name, network)
+        settings = {key: one.value for key, one in choices.items()}
+        return cls(**{"network": network, "recipe": name, **settings})
+
+    def __str__(self) -> str:
+        return recipes.table(
+            self.recipe, {name: getattr(self, name) for name in self.names()}
+        )
 
     def _check_optimizer(self) -> None:
         """Ignores upper and lower case, as Keras does."""
@@ -204,7 +278,7 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
     def _check_backbone(self) -> None:
         if self.has_backbone:
             return
-        for name in ("backbone_lr_multiplier", "freeze_epochs", "freeze_to_stride"):
+        for name in recipes.BACKBONE_ONLY:
             if getattr(self, name) != getattr(TrainConfig, name):
                 raise ValueError(
                     f"{name} is for networks with a pretrained backbone, not for "
@@ -235,17 +309,3 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
                 f"got {self.rate_steps!r}"
             )
         return steps
-
-
-RECOMMENDED: dict[str, Any] = {
-    "network": "yolov1-efficientnet-lite0",
-    "image_size": 320,
-    "S": 20,
-    "epochs": 30,
-    "batch_size": 8,
-    "batch_norm": True,
-    "optimizer": "adam",
-    "learning_rate": 1e-3,
-    "schedule": "cosine",
-}
-"""Settings for a first training on photographs, without a GPU."""

@@ -135,5 +135,6 @@ def _terms(
     padded = objects.padded(rows)
     y_true = grid.encode(*padded, model.grid)
     rules = LossConfig.pick(model.metadata["settings"])
-    parts = loss.weighted(loss.terms(y_true, y_pred, model.grid, rules), rules)
+    parts = loss.terms(y_true, y_pred, model.grid, rules)
+    parts = loss.weighted(parts, rules, model.grid.S)
     return {name: np.asarray(part) for name, part in parts._asdict().items()}

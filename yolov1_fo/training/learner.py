@@ -157,7 +157,7 @@ class Learner(keras.Model):
     def terms(self, y_true: Array, y_pred: Array) -> dict[str, Array]:
         """Returns the weighted terms of the loss of each image: (N,) each."""
         parts = loss.terms(y_true, y_pred, self.config, self.config)
-        return loss.weighted(parts, self.config)._asdict()
+        return loss.weighted(parts, self.config, self.config.S)._asdict()
 
     def compute_loss(
         self,

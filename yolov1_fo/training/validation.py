@@ -51,7 +51,9 @@ class Validator:
             boxes, class_ids = objects.padded(rows, width)
             y_pred = network.predict_on_batch(pixels.astype(np.float32) / 255)
             y_true = grid.encode(boxes, class_ids, config).astype(np.float32)
-            parts = loss.weighted(loss.terms(y_true, y_pred, config, config), config)
+            parts = loss.weighted(
+                loss.terms(y_true, y_pred, config, config), config, config.S
+            )
             losses.append(keras.ops.convert_to_numpy(sum(parts[1:], parts[0])))
             found += decode.decode(
                 y_pred,
