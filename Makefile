@@ -1,7 +1,7 @@
 # Needs Python 3.11 to 3.13; `make` lists the targets.
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS := cpu,pretrained,jax,export,dev
+EXTRAS := cpu,jax,export,dev
 PHOTOGRAPHS ?=
 PYTEST := $(BIN)/python -m pytest $(if $(PHOTOGRAPHS),--photographs="$(PHOTOGRAPHS)")
 # More processes than cores: tests often wait for jobs, servers and browsers.

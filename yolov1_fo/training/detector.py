@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from yolov1_fo.config import TrainConfig
+from yolov1_fo import hardware
 from yolov1_fo.datasets import connection
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.training import loop
@@ -19,20 +19,27 @@ def train(
     samples: fo_samples.Samples,
     gt_field: str = planning.FIELD,
     val_samples: fo_samples.Samples | None = None,
-    network: str = TrainConfig.network,
+    network: str | None = None,
     run_key: str | None = None,
     *,
     resume: str | os.PathLike[str] | None = None,
     weights: str | os.PathLike[str] | None = None,
+    recipe: str | None = None,
+    max_minutes: float | None = None,
     classes: Sequence[str] | None = None,
     runs_dir: str | os.PathLike[str] | None = None,
     on_epoch: OnEpoch | None = None,
     on_step: OnStep | None = None,
     progress: bool = True,
+    device: int | str | None = None,
     devices: int | None = None,
     **settings: Any,
 ) -> TrainResult:
     """Trains a YOLOv1 on a FiftyOne dataset or view; nothing is exported.
+
+    Settings that are not given come from the network's recipe, which
+    `print(TrainConfig.for_network(network))` shows; some of these are chosen for the
+    images and the machine, and logged.
 
     The training is a run of the dataset: `dataset.list_runs(method="yolov1/train")`.
     Files that are missing, truncated or not images are skipped and reported.
@@ -45,18 +52,24 @@ def train(
         samples: the training split
         gt_field ("ground_truth"): its field of Detections
         val_samples (None): the validation split, for the mAP after each epoch; without
-            it the best checkpoint is that with the lowest training loss
-        network ("yolov1"): a name in `architectures.NETWORKS`
+            it, `yolov1_fo.split` puts a tenth of the samples aside, or `val_fraction`
+        network ("yolov1-efficientnet-lite0"): a name in `architectures.NETWORKS`
         run_key (None): name of the run on the dataset; generated if None
         resume (None): key or folder of a run to resume, with the settings of that run
         weights (None): a classifier to start from: key or folder of a run of
             `pretrain`, or a `.weights` file of Darknet
+        recipe (None): `paper` for the settings of the paper to the letter; another name
+            in `config.recipes.RECIPES`; by default the network's own
+        max_minutes (None): fits the training to this time, from this call to the last
+            checkpoint
         classes (None): names in the order of their ids; by default the dataset's
             classes for the field, its default classes, or the labels found
         runs_dir (None): folder for runs instead of FiftyOne's folder for datasets
         on_epoch (None): called with the epoch, counted from 1, and its metrics
         on_step (None): called with epoch, epochs, step and steps, counted from 1
         progress (True): shows a progress bar
+        device (None): number of the GPU to train on, or a name such as `cpu`; by
+            default the backend's first
         devices (None): number of accelerators that share each batch; 0 and None use
             one; the losses do not depend on it
         **settings: fields of `TrainConfig`
@@ -69,13 +82,16 @@ def train(
 
     Source: paper section 2.2
     """
-    plan = planning.make(
-        *(DETECT, samples, gt_field, val_samples, network),
-        resume=resume,
-        run_key=run_key,
-        classes=classes,
-        runs_dir=runs_dir,
-        weights=weights,
-        settings=settings,
-    )
-    return loop.run(plan, on_epoch, on_step, progress=progress, devices=devices)
+    named = {"recipe": recipe, "max_minutes": max_minutes}
+    settings |= {name: value for name, value in named.items() if value is not None}
+    with hardware.on_device(device):
+        plan = planning.make(
+            *(DETECT, samples, gt_field, val_samples, network),
+            resume=resume,
+            run_key=run_key,
+            classes=classes,
+            runs_dir=runs_dir,
+            weights=weights,
+            settings=settings,
+        )
+        return loop.run(plan, on_epoch, on_step, progress=progress, devices=devices)

@@ -67,6 +67,9 @@ class Devices:
     def check(self, config: TrainConfig) -> None:
         """Raises a ValueError if the devices can't share the batches of a training."""
         batch_size = config.batch_size
+        if config.max_minutes and keras.backend.backend() == "jax":
+            # The compiled step would not see another pace.
+            raise ValueError("max_minutes needs the TensorFlow backend, got jax")
         if batch_size % self.count:
             raise ValueError(
                 f"batch_size must be a multiple of {self.count}, the devices that "

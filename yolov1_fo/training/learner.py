@@ -91,6 +91,7 @@ class Learner(keras.Model):
             slow,
             self.replicas,
         )
+        self.schedule = getattr(optimizer, "inner_optimizer", optimizer).schedule
         if self.backbone and config.freeze_epochs:
             self.backbone.trainable = False
         with fixed_settings():

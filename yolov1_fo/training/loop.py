@@ -7,6 +7,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, replace
 from typing import Any
 
 import keras
@@ -29,6 +30,7 @@ from yolov1_fo.training.learner_builder import build_learner
 from yolov1_fo.training.plan import Plan
 from yolov1_fo.training.progress import Progress, finite, is_validated
 from yolov1_fo.training.result import TrainResult
+from yolov1_fo.training.time_limit import Pace, TimeLimit
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +90,7 @@ class Session:
         input: the batches and the validation split
         learner: the network with its compiled training step
         progress: the epochs so far
+        seconds_before: that earlier processes have trained the run
     """
 
     def __init__(
@@ -103,6 +106,7 @@ class Session:
         self.plan, self.devices = plan.shared_by(devices), devices
         self.on_epoch, self.on_step = on_epoch, on_step
         self.show_progress = show_progress
+        self.seconds_before = 0.0
 
     def run(self) -> TrainResult:
         """Runs the phases of a training."""
@@ -124,6 +128,7 @@ class Session:
         )
         self.averaged = averaging.AveragedNetwork(self.learner, devices)
         self.progress = Progress()
+        self.time_limit: TimeLimit | None = None
 
     def check(self) -> None:
         """Raises an error if the run can't start or resume; nothing is written yet."""
@@ -148,7 +153,7 @@ class Session:
             try:
                 yield
             except KeyboardInterrupt as error:
-                self._mark(status="stopped")
+                self._mark(status="stopped", seconds=round(self._elapsed(), 1))
                 error.add_note(_how_to_resume(plan))
                 raise
             except BaseException as error:
@@ -193,7 +198,7 @@ class Session:
             batches,
             steps_per_epoch=self.input.steps,
             initial_epoch=done,
-            epochs=config.epochs,
+            epochs=self.plan.max_epochs or config.epochs,
             shuffle=False,  # the batches have their own order
             verbose=self._verbosity(),
             callbacks=self._callbacks(),
@@ -207,7 +212,7 @@ class Session:
             logs: of Keras; the validation's metrics are added
         """
         metrics = self._validated(epoch, logs)
-        self.progress.seconds = time.monotonic() - self.started
+        self.progress.seconds = self._elapsed()
         metrics["seconds"] = round(self.progress.seconds, 1)
         is_best = self.progress.add(epoch, metrics)
         self._save(epoch, metrics, is_best)
@@ -241,7 +246,18 @@ class Session:
             if self.devices.is_first:
                 checkpoint.point_to_best(plan.folder, self.progress.best["epoch"])
                 self._update_run()  # it may have been killed before it could
-        self.started = time.monotonic() - self.progress.seconds
+        self.seconds_before = self._seconds_before()
+
+    def _seconds_before(self) -> float:
+        """Returns the seconds that earlier processes have trained this run."""
+        if not self.plan.resumes:
+            return 0.0
+        run = records.info(self.plan.dataset, self.plan.run_key)
+        return max(self.progress.seconds, getattr(run, "seconds", 0.0))
+
+    def _elapsed(self) -> float:
+        """Returns the seconds that all processes have trained this run."""
+        return self.seconds_before + time.monotonic() - self.plan.started
 
     def _callbacks(self) -> list[keras.callbacks.Callback]:
         plan, progress = self.plan, self.progress
@@ -249,13 +265,43 @@ class Session:
         made = [
             callbacks.RaiseOnNaN(plan.config, self.input.listing.filepaths),
             callbacks.UnfreezeBackbone(plan.config),
-            callbacks.EndOfEpoch(plan.config, progress, end),
+            callbacks.EndOfEpoch(lambda: self.plan.config, progress, end),
         ]
+        if plan.config.max_minutes:
+            made.insert(0, self._limited())
         if self.devices.is_first and self.on_step:
             made.append(callbacks.ReportSteps(self.on_step))
         if self.devices.is_first and plan.config.tensorboard:
             made.append(keras.callbacks.TensorBoard(plan.folder / "tensorboard"))
         return made
+
+    def _limited(self) -> TimeLimit:
+        """Returns the callback that ends the training in time."""
+        config, steps = self.plan.config, self.input.steps
+        validator = self.input.validator
+        val_images = len(validator.listing.ids) if validator else 0
+        pace = self.progress.pace or (0, 0.0, config.epochs * steps)
+        self.time_limit = TimeLimit(
+            60 * config.max_minutes,
+            self._elapsed,
+            steps,
+            self.plan.max_epochs * steps,
+            Pace(*pace),
+            self._set_pace,
+            val_images / config.batch_size,
+        )
+        self._set_pace(self.time_limit.pace)
+        return self.time_limit
+
+    def _set_pace(self, pace: Pace) -> None:
+        """Fits schedule and number of epochs; the run keeps both with the epoch."""
+        self.learner.schedule.set_pace(pace)
+        self.progress.pace = list(pace)
+        epochs = max(math.ceil(pace.total_steps / self.input.steps), 1)
+        config = replace(self.plan.config, epochs=epochs)
+        self.plan = self.plan._replace(config=config)
+        if self.devices.is_first:
+            self.record["settings"] = asdict(config)
 
     def _validated(self, epoch: int, logs: dict[str, Any]) -> dict[str, float]:
         """Returns the metrics of an epoch; NaN for those not measured after it."""
@@ -290,7 +336,10 @@ class Session:
         history.write(self.plan.folder, progress.history)
         records.save_curves(dataset, run_key, progress.history)
         best = finite(progress.best)
-        records.update(dataset, run_key, epoch=progress.epoch, best=best)
+        changed = {"epoch": progress.epoch, "best": best}
+        if self.plan.config.max_minutes:
+            changed["settings"] = self.record["settings"]
+        records.update(dataset, run_key, **changed)
 
     def _mark(self, **known: Any) -> None:
         """Records how the run ended, if the database still answers."""

@@ -16,6 +16,10 @@ from yolov1_fo.boxes import Array
 from yolov1_fo.config import DARKNET_SCHEDULES, TrainConfig
 from yolov1_fo.networks import keras_private
 from yolov1_fo.training.distribution import averaged
+from yolov1_fo.training.time_limit import Pace
+
+MAX_WARMUP = 0.1
+"""Largest share of the warm-up in a training with `max_minutes`."""
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
@@ -23,8 +27,10 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
     Darknet counts batches from 1.
 
+    With `max_minutes` it is a function of the step and the pace, which changes.
+
     Args:
-        config: schedule, learning_rate, epochs, warmup_epochs, rate_steps
+        config: schedule, learning_rate, epochs, warmup_epochs, rate_steps, max_minutes
         steps_per_epoch: steps in an epoch
 
     Source: paper section 2.2; Darknet network.c
@@ -33,6 +39,19 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, config: TrainConfig, steps_per_epoch: int) -> None:
         self.config = config
         self.steps_per_epoch = steps_per_epoch
+        self._pace: Any = None
+        if config.max_minutes:
+            self._pace = keras.Variable(
+                [0.0, 0.0, 1 / (config.epochs * steps_per_epoch)],
+                trainable=False,
+                dtype="float32",
+                name="pace",
+                aggregation="only_first_replica",
+            )
+
+    def set_pace(self, pace: Pace) -> None:
+        """Sets the pace of a training with `max_minutes`."""
+        self._pace.assign([pace.step, pace.progress, pace.per_step])
 
     def __call__(self, step: Array) -> Array:
         """Returns the learning rate at `step`, counted from 0."""
@@ -41,6 +60,8 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         if config.schedule in DARKNET_SCHEDULES:
             return _staircase(step + 1, DARKNET_SCHEDULES[config.schedule])
         epoch = step / self.steps_per_epoch
+        if self._pace is not None:
+            return config.learning_rate * self._paced(step, epoch)
         if config.schedule == "steps":
             return _staircase(epoch, config.rate_steps)
         rate = ops.ones_like(epoch) * config.learning_rate
@@ -54,6 +75,25 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         length = max(config.epochs - config.warmup_epochs, 1e-6)
         done = ops.clip((epoch - config.warmup_epochs) / length, 0.0, 1.0)
         return rate * 0.5 * (1 + ops.cos(math.pi * done))
+
+    def _paced(self, step: Array, epoch: Array) -> Array:
+        """Returns the learning rate relative to the highest, by the pace.
+
+        The warm-up takes `warmup_epochs`, but at most `MAX_WARMUP` of the training.
+        """
+        config = self.config
+        start, before, per_step = ops.unstack(ops.convert_to_tensor(self._pace), 3)
+        progress = ops.clip(before + (step - start) * per_step, 0.0, 1.0)
+        rate = ops.ones_like(epoch)
+        if config.schedule == "constant":
+            return rate
+        if config.warmup_epochs > 0:
+            warmed = ops.maximum(epoch / config.warmup_epochs, progress / MAX_WARMUP)
+            rate = ops.minimum(0.1 + 0.9 * warmed, 1.0)
+        if config.schedule == "paper":
+            steps = ((0, 1.0), (75 / 135, 0.1), (105 / 135, 0.01))
+            return rate * _staircase(progress, steps)
+        return rate * 0.5 * (1 + ops.cos(math.pi * progress))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the schedule."""
@@ -256,8 +296,9 @@ def build(
         replicas (1): Keras clips the gradients of each, then sums them
     """
     half = config.precision == "mixed_float16"
+    schedule = Schedule(config, steps_per_epoch)
     common: dict[str, Any] = {
-        "learning_rate": Schedule(config, steps_per_epoch),
+        "learning_rate": schedule,
         "global_clipnorm": config.global_clipnorm / replicas or None,
         "shares": replicas > 1 and config.global_clipnorm > 0 and not half,
         "alone": replicas == 1,
@@ -273,6 +314,7 @@ def build(
         optimizer.exclude_from_weight_decay([v for v in variables if not is_kernel(v)])
     # The variables of replicas are not TensorFlow resources.
     optimizer.fuses = replicas == 1 and keras.backend.backend() == "tensorflow"
+    optimizer.schedule = schedule
     if half:
         scale = SharedLossScale if replicas > 1 else keras.optimizers.LossScaleOptimizer
         optimizer = scale(optimizer)

@@ -2,20 +2,20 @@
 
 import logging
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import fiftyone as fo
 
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.datasets import checks, class_lists, fiftyone_private
+from yolov1_fo.datasets import checks, class_lists, fiftyone_private, splitting
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.pipeline.listing import Listing
 from yolov1_fo.runs import checkpoint, folders, records, registry
-from yolov1_fo.training import examples, starting_weights
+from yolov1_fo.training import examples, recipe_settings, starting_weights
 from yolov1_fo.training.distribution import Devices
 from yolov1_fo.training.tasks import DETECT, TASKS, Task
 
@@ -38,6 +38,9 @@ class Plan(NamedTuple):
         validation: the same of the validation split; None without
         resumes: whether the run exists already
         task: detection or classification
+        put_aside: whether the validation split was put aside by `splitting.split`
+        max_epochs: largest number of epochs of a training with `max_minutes`
+        started: when, as `time.monotonic` counts
         weights: a classifier to start from: the folder of a checkpoint, or a `.weights`
             file of Darknet; None without
     """
@@ -53,6 +56,9 @@ class Plan(NamedTuple):
     resumes: bool
     task: Task = DETECT
     weights: Path | None = None
+    put_aside: bool = False
+    max_epochs: int = 0
+    started: float = 0.0
 
     def shared_by(self, devices: Devices) -> Self:
         """Returns the plan of the first of the processes that share the training.
@@ -114,7 +120,7 @@ def make(
     samples: fo_samples.Samples,
     field: str,
     val_samples: fo_samples.Samples | None,
-    network: str,
+    network: str | None,
     *,
     resume: str | os.PathLike[str] | None,
     run_key: str | None,
@@ -131,18 +137,21 @@ def make(
         ValueError: if the samples, the field, a class or a setting does not fit
         FileNotFoundError: if the weights, or the folder of a run to resume, are missing
     """
+    started = time.monotonic()
     if val_samples is not None:
         val_samples = fo_samples.ungrouped(val_samples, "val_samples")
     samples = fo_samples.ungrouped(samples)
     if resume is None:
-        settings = {"network": network, **task.defaults, **settings}
-        return _new(
+        if network is not None:
+            settings = {"network": network, **settings}
+        plan = _new(
             *(task, samples, field, val_samples, run_key, classes, runs_dir, weights),
             settings,
         )
+        return plan._replace(started=started)
     given: dict[str, Any] = {
         task.argument: None if field == FIELD else field,
-        "network": None if network == TrainConfig.network else network,
+        "network": network,
         "run_key": run_key,
         "classes": classes,
         "runs_dir": runs_dir,
@@ -154,7 +163,8 @@ def make(
         raise ValueError(
             f"resume takes its settings from the run; got {', '.join(names)} too"
         )
-    return _resumed(task, samples, val_samples, resume)
+    plan = _resumed(task, samples, val_samples, resume)
+    return plan._replace(started=started)
 
 
 def _new(
@@ -170,32 +180,53 @@ def _new(
 ) -> Plan:
     examples.check(task, samples, val_samples, field)
     names = class_lists.classes_of(samples, field, classes)
-    if weights is not None or task is not DETECT:
-        starting_weights.check_network(settings["network"])
-    config = _config(names, settings)
     dataset = fiftyone_private.root_dataset(samples)
+    if weights is not None or task is not DETECT:
+        network = {**task.defaults, **settings}.get("network", "")
+        starting_weights.check_network(network)
+    draft = recipe_settings.Draft.make(
+        settings,
+        len(names),
+        start="" if weights is None else "classifier",
+        defaults=task.defaults,
+    )
     source = None
     if weights is not None:
-        source = starting_weights.find(dataset, weights, config)
-    run_key = run_key or registry.new_key(dataset, config.network, runs_dir)
+        source = starting_weights.find(dataset, weights, draft.config)
+    run_key = run_key or registry.new_key(dataset, draft.config.network, runs_dir)
     folder = folders.run_folder(dataset, run_key, runs_dir)
     registry.check_key(dataset, run_key, folder)
+    put_aside = val_samples is None
+    if put_aside:
+        samples, val_samples = _put_aside(samples, draft.config.val_fraction)
     splits = examples.splits(task, samples, val_samples, field, names)
+    config = draft.completed(splits[0].objects, names)
     check_batch_size(config, len(splits[0].filepaths))
     return Plan(
         *(dataset, run_key, folder, config, names, field, *splits),
         resumes=False,
         task=task,
         weights=source,
+        put_aside=put_aside and val_samples is not None,
+        max_epochs=draft.max_epochs,
     )
 
 
-def _config(classes: list[str], settings: dict[str, Any]) -> TrainConfig:
-    TrainConfig.check_names(settings, "C")
-    config = TrainConfig(C=len(classes), **settings)
-    if config.tensorboard and find_spec("tensorboard") is None:
-        raise ImportError("tensorboard=True needs a package: pip install tensorboard")
-    return config
+def _put_aside(
+    samples: fo_samples.Samples, val_fraction: float
+) -> tuple[fo_samples.Samples, fo_samples.Samples | None]:
+    """Returns the training split, and the validation split if there is one."""
+    count = len(samples)
+    if not val_fraction or count < splitting.MIN_SAMPLES:
+        logger.info("no validation split; the best checkpoint has the lowest loss")
+        return samples, None
+    train, val = splitting.split(samples, val_fraction)
+    logger.info(
+        "%d of %d images are put aside for validation: %s; pass val_samples to choose "
+        "others, or val_fraction=0",
+        *(len(val), count, splitting.RULE),
+    )
+    return train, val
 
 
 def _resumed(
@@ -214,6 +245,9 @@ def _resumed(
         raise ValueError(f"run '{run_key}' must be resumed with {of_run.function}")
     registry.check_resumable(dataset, run_key)
     folder = Path(registry.existing_folder(dataset, run_key))
+    config = _config_of(run)
+    if val_samples is None and getattr(run, "put_aside", False):
+        samples, val_samples = _put_aside(samples, config.val_fraction)
     if bool(run.val_images) != (val_samples is not None):
         raise ValueError(
             f"run '{run_key}' was validated on {run.val_images} images; val_samples "
@@ -222,10 +256,12 @@ def _resumed(
     examples.check(task, samples, val_samples, run.gt_field)
     splits = examples.splits(task, samples, val_samples, run.gt_field, run.classes)
     return Plan(
-        *(dataset, run_key, folder, _config_of(run), run.classes, run.gt_field),
+        *(dataset, run_key, folder, config, run.classes, run.gt_field),
         *splits,
         resumes=True,
         task=task,
+        put_aside=getattr(run, "put_aside", False),
+        max_epochs=getattr(run, "max_epochs", 0),
         weights=starting_weights.of_run(run, run_key, folder),
     )
 

@@ -22,12 +22,14 @@ class Progress:
         history: a list of numbers, one per epoch, for each metric; None where an epoch
             has no value
         best: epoch and metrics of the best checkpoint
+        pace: of a training with `max_minutes`, a `time_limit.Pace`
     """
 
     epoch: int = 0
     seconds: float = 0.0
     history: History = field(default_factory=dict)
     best: dict[str, float] = field(default_factory=dict)
+    pace: list[float] | None = None
 
     def add(self, epoch: int, metrics: dict[str, float]) -> bool:
         """Adds a finished epoch; returns whether it is the best so far.

@@ -34,6 +34,8 @@ def record(plan: Plan, source: InputPipeline) -> dict[str, Any]:
         "task": plan.task.name,
         "weights": plan.weights and str(plan.weights),
         "settings": asdict(plan.config),
+        "max_epochs": plan.max_epochs,
+        "put_aside": plan.put_aside,
         "data": source.mode,
         "device": estimate.device_name(accelerated=hardware.has_accelerator()),
         "devices": source.devices.count,

@@ -15,7 +15,7 @@ class Task(NamedTuple):
         function: the function that trains for it
         argument: how this function calls the field of labels
         check: raises a ValueError unless (samples, field, argument) have such labels
-        defaults: settings that differ from those of `TrainConfig`
+        defaults: settings that differ from those of the recipe
     """
 
     name: str
@@ -28,6 +28,6 @@ class Task(NamedTuple):
 DETECT = Task("detect", "train", "gt_field", checks.check_labelled)
 CLASSIFY = Task(
     *("classify", "pretrain", "label_field", checks.check_classified),
-    defaults={"image_size": PRETRAIN_IMAGE_SIZE},
+    defaults={"network": "yolov1", "image_size": PRETRAIN_IMAGE_SIZE},
 )
 TASKS = {task.name: task for task in (DETECT, CLASSIFY)}

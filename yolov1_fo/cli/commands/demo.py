@@ -27,12 +27,16 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--epochs", type=int, metavar="N", help="passes over the training images"
     )
+    parser.add_argument(
+        "--max-minutes", type=float, metavar="X", help="time limit of the training"
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:
     load_tensorflow()
     from yolov1_fo.cli import demo
 
-    settings = {} if arguments.epochs is None else {"epochs": arguments.epochs}
+    given = {"epochs": arguments.epochs, "max_minutes": arguments.max_minutes}
+    settings = {name: value for name, value in given.items() if value is not None}
     demo.run(arguments.output, lambda line: print(line, flush=True), **settings)
     return 0

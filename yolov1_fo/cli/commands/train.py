@@ -15,9 +15,7 @@ def add(commands: Any) -> None:
         "train",
         _run,
         "Train a detector on a FiftyOne dataset. The run is stored on the dataset.",
-        example="yolov1-fo train my-dataset --network yolov1-efficientnet-lite0 "
-        "--image-size 320 --S 20 \\\n      --epochs 30 --batch-size 8 --batch-norm "
-        "--optimizer adam --learning-rate 1e-3 --schedule cosine",
+        example="yolov1-fo train my-dataset --max-minutes 20",
     )
     parser.usage = "yolov1-fo train DATASET [options] [settings]"
     add_training_options(parser, add_gt_field)

@@ -7,11 +7,21 @@ from typing import Any
 from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.cli.commands.dataset_options import add_collection, collection
 from yolov1_fo.cli.commands.setting_options import add_setting
-from yolov1_fo.config import TrainConfig
+from yolov1_fo.config import TrainConfig, recipes
 from yolov1_fo.networks.tensorflow_startup import load_tensorflow
 
 FIRST = (
-    *("network", "image_size", "S", "B", "epochs", "batch_size", "optimizer"),
+    *(
+        "network",
+        "recipe",
+        "max_minutes",
+        "image_size",
+        "S",
+        "B",
+        "epochs",
+        "batch_size",
+        "optimizer",
+    ),
     *("learning_rate", "schedule", "rate_steps", "warmup_epochs", "batch_norm"),
 )
 """Settings listed first."""
@@ -43,31 +53,40 @@ def add_training_options(
         help="class names, in the order of their ids",
     )
     parser.add_argument(
+        "--device", metavar="DEVICE", help="number of a GPU, or cpu (the first GPU)"
+    )
+    parser.add_argument(
         "--devices",
         type=int,
         metavar="INT",
         help="number of accelerators that share each batch (1)",
     )
-    settings = parser.add_argument_group("settings", "the defaults are the paper's")
+    settings = parser.add_argument_group(
+        "settings",
+        "those without a default come from the network's recipe: yolov1-fo recipe",
+    )
+    in_recipes = {name for one in recipes.RECIPES.values() for name in one}
     descriptions = TrainConfig.describe()
     descriptions["network"] = f"one of {', '.join(NETWORKS)}"
     others = (name for name in descriptions if name not in (*FIRST, "C"))
     for name in (*FIRST, *others):
-        add_setting(settings, name, descriptions[name], defaults.get(name))
+        add_setting(
+            *(settings, name, descriptions[name], defaults.get(name)),
+            in_recipes=name in {*in_recipes, "network", "recipe"} - {*defaults},
+        )
 
 
 def _add_split_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--train-tag",
         metavar="TAG",
-        default="train",
-        help="tag of the training split (%(default)s)",
+        help="tag of the training split (train, if samples have it, else all samples)",
     )
     parser.add_argument(
         "--val-tag",
         metavar="TAG",
-        default="val",
-        help="tag of the validation split (%(default)s)",
+        help="tag of the validation split (val, if samples have it, else a tenth of "
+        "the training split is put aside)",
     )
     parser.add_argument(
         "--all", action="store_true", help="train on all samples, regardless of tags"
@@ -75,6 +94,19 @@ def _add_split_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-val", action="store_true", help="train without validation"
     )
+
+
+def _splits(arguments: argparse.Namespace) -> tuple[Any, Any]:
+    """Returns the training split, and the validation split if one is tagged."""
+    tags = set(collection(arguments).distinct("tags"))
+    train_tag, val_tag = arguments.train_tag, arguments.val_tag
+    if train_tag is None and "train" in tags:
+        train_tag = "train"
+    if val_tag is None and train_tag is not None and "val" in tags:
+        val_tag = "val"
+    train = collection(arguments, None if arguments.all else train_tag)
+    is_tagged = val_tag is not None and not arguments.no_val
+    return train, collection(arguments, val_tag) if is_tagged else None
 
 
 def run_training(arguments: argparse.Namespace, function: str, **more: Any) -> int:
@@ -89,8 +121,9 @@ def run_training(arguments: argparse.Namespace, function: str, **more: Any) -> i
 
     given = vars(arguments)
     settings = {name: given[name] for name in TrainConfig.names() if name in given}
-    train = collection(arguments, None if arguments.all else arguments.train_tag)
-    val = None if arguments.no_val else collection(arguments, arguments.val_tag)
+    train, val = _splits(arguments)
+    if arguments.no_val and not arguments.resume:
+        settings["val_fraction"] = 0.0
     load_tensorflow()
     result = getattr(yolov1_fo, function)(
         train,
@@ -98,6 +131,7 @@ def run_training(arguments: argparse.Namespace, function: str, **more: Any) -> i
         run_key=arguments.run_key,
         resume=arguments.resume,
         classes=arguments.classes,
+        device=arguments.device,
         devices=arguments.devices,
         **more,
         **settings,

@@ -1,0 +1,57 @@
+"""split(samples) -> (train, val): a validation split put aside by a fixed rule."""
+
+import hashlib
+
+import fiftyone as fo
+
+from yolov1_fo.config import arguments
+from yolov1_fo.datasets import connection
+from yolov1_fo.datasets import samples as fo_samples
+
+MIN_SAMPLES = 10
+"""With fewer samples, none are put aside."""
+RULE = "those whose file paths have the smallest SHA-256 hashes"
+
+
+@connection.one_line_errors()
+def split(
+    samples: fo_samples.Samples, val_fraction: float = 0.1
+) -> tuple[fo.DatasetView, fo.DatasetView]:
+    """Splits samples into a training and a validation split; changes nothing.
+
+    The validation split has the samples whose file paths have the smallest SHA-256
+    hashes. It is therefore the same in each process and in clones, and new samples do
+    not move old ones from one split to the other by more than the fraction demands.
+    Frames of a video stay together.
+
+    Args:
+        samples: a FiftyOne dataset or view of images
+        val_fraction (0.1): share of the validation split, more than 0, less than 1
+
+    Returns:
+        the training split and the validation split, as views
+
+    Raises:
+        ValueError: if there are fewer than two images or videos to split
+    """
+    arguments.check_number("val_fraction", val_fraction, 0, 1)
+    samples = fo_samples.ungrouped(samples)
+    if fo_samples.is_frames_view(samples):
+        ids, keys = samples.values(["id", "sample_id"])
+    else:
+        ids, keys = samples.values(["id", "filepath"])
+    groups = sorted(set(keys), key=_hash)
+    if len(groups) < 2 or not 0 < val_fraction < 1:
+        raise ValueError(
+            f"{fo_samples.name(samples)} can't be split: it needs at least 2 images or "
+            f"videos and a val_fraction between 0 and 1, got {len(groups)} and "
+            f"{val_fraction}"
+        )
+    count = min(max(round(val_fraction * len(groups)), 1), len(groups) - 1)
+    chosen = set(groups[:count])
+    val = [one for one, key in zip(ids, keys, strict=True) if key in chosen]
+    return samples.exclude(val), samples.select(val)
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()

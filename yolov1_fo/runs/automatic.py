@@ -1,0 +1,152 @@
+"""Automatic settings: what a recipe leaves to the images and the machine.
+
+The grid, for example, depends on the sizes of the objects. Never imports Keras.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from yolov1_fo import grid
+from yolov1_fo.boxes import Array
+from yolov1_fo.config import GridConfig, NetworkConfig, recipes
+from yolov1_fo.pipeline.objects import RaggedBoxes
+
+MAX_LOST = 0.02
+"""Share of the objects that a grid may lose: their cell belongs to another object."""
+CELLS_PER_OBJECT = 2.0
+"""Least size of half of the objects, in cells per side."""
+STEPS_PER_EPOCH = 50
+"""A batch is small enough for this many steps per epoch, if it may be."""
+CPU_BATCHES, GPU_BATCHES = (4, 8), (8, 64)
+"""Smallest and largest batch size."""
+MIN_UPDATES = {"transfer": 1500, "fine-tune": 500}
+"""Least number of steps of a training, by recipe."""
+MAX_EPOCHS_FACTOR = 4
+"""Largest factor on a recipe's epochs to reach `MIN_UPDATES`."""
+AVERAGED_SHARE = 0.1
+"""Share of the training that the moving average of the weights spans."""
+
+
+class Facts(NamedTuple):
+    """What automatic settings are chosen for.
+
+    Attributes:
+        objects: of the training split
+        classes: their names
+        has_gpu: whether the training runs on an accelerator
+        has_bfloat16: whether it computes in bfloat16
+    """
+
+    objects: RaggedBoxes
+    classes: Sequence[str]
+    has_gpu: bool = False
+    has_bfloat16: bool = False
+
+    @property
+    def images(self) -> int:
+        """Number of images."""
+        return len(self.objects.offsets) - 1
+
+
+def settings(
+    known: dict[str, Any], facts: Facts
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Returns the automatic settings of a recipe, and why each was chosen.
+
+    Args:
+        known: `network`, `recipe`, and the settings that were given
+        facts: of the images and the machine
+    """
+    choices = recipes.choices(known["recipe"], known["network"])
+    found = {name: choice.value for name, choice in choices.items()} | known
+    reasons: dict[str, str] = {}
+    for name, choose in _CHOOSE.items():
+        choice = choices.get(name)
+        if choice and choice.is_automatic and name not in known:
+            found[name], reasons[name] = choose(found, facts)
+    return {name: found[name] for name in reasons}, reasons
+
+
+def _grid_size(found: dict[str, Any], facts: Facts) -> tuple[int, str]:
+    """Returns the coarsest possible S that keeps the objects apart."""
+    config = NetworkConfig(
+        network=found["network"], image_size=found["image_size"], S=_any_size(found)
+    )
+    sizes = config.grid_sizes or (found["S"],)
+    for S in sizes:
+        lost, cells = lost_share(facts.objects, S), S * median_size(facts.objects)
+        reason = f"{lost:.1%} of the objects share a cell, half are {cells:.1f} cells"
+        if lost <= MAX_LOST and cells >= CELLS_PER_OBJECT:
+            break
+    return S, f"{reason} or larger"
+
+
+def _any_size(found: dict[str, Any]) -> int:
+    return max(found["image_size"] // 32, 1)
+
+
+def lost_share(objects: RaggedBoxes, S: int) -> float:
+    """Returns the share of objects whose cell belongs to an earlier object."""
+    if not len(objects.class_ids):
+        return 0.0
+    image = np.repeat(np.arange(len(objects.offsets) - 1), np.diff(objects.offsets))
+    cells = grid.cell_index(objects.boxes, GridConfig(S=S)).astype(int)
+    kept = len(np.unique(image * S**2 + cells))
+    return 1 - kept / len(cells)
+
+
+def median_size(objects: RaggedBoxes) -> float:
+    """Returns the median side of the objects: the root of their area, relative."""
+    if not len(objects.class_ids):
+        return 1.0
+    sides: Array = objects.boxes[:, 2:] - objects.boxes[:, :2]
+    return float(np.median(np.sqrt(np.prod(sides, axis=-1))))
+
+
+def _batch_size(found: dict[str, Any], facts: Facts) -> tuple[int, str]:
+    """Returns a power of two."""
+    low, high = GPU_BATCHES if facts.has_gpu else CPU_BATCHES
+    size = high
+    while size > low and facts.images < size * STEPS_PER_EPOCH:
+        size //= 2
+    device = "an accelerator" if facts.has_gpu else "the CPU"
+    return min(size, max(facts.images, 1)), f"{facts.images} images on {device}"
+
+
+def _epochs(found: dict[str, Any], facts: Facts) -> tuple[int, str]:
+    """Returns more epochs for few images."""
+    epochs, steps = found["epochs"], max(facts.images // found["batch_size"], 1)
+    needed = -(-MIN_UPDATES[found["recipe"]] // steps)
+    chosen = min(max(epochs, needed), MAX_EPOCHS_FACTOR * epochs)
+    return chosen, f"{steps} steps per epoch"
+
+
+def _ema_momentum(found: dict[str, Any], facts: Facts) -> tuple[float, str]:
+    steps = max(facts.images // found["batch_size"], 1)
+    span = max(AVERAGED_SHARE * found["epochs"] * steps, 1.0)
+    return round(1 - 1 / span, 4), f"averages {span:.0f} steps"
+
+
+def _flip(found: dict[str, Any], facts: Facts) -> tuple[float, str]:
+    if all(len(name.strip()) == 1 for name in facts.classes):
+        return 0.0, "the classes are single characters, which differ when mirrored"
+    return found["flip"], "mirrored objects keep their class"
+
+
+def _precision(found: dict[str, Any], facts: Facts) -> tuple[str, str]:
+    if facts.has_gpu and facts.has_bfloat16:
+        return "mixed_bfloat16", "the accelerator computes in bfloat16"
+    return found["precision"], "the fastest that trains on this device"
+
+
+_CHOOSE = {
+    "S": _grid_size,
+    "batch_size": _batch_size,
+    "epochs": _epochs,
+    "ema_momentum": _ema_momentum,
+    "flip": _flip,
+    "precision": _precision,
+}
+"""How each automatic setting is chosen; later ones depend on earlier ones."""

@@ -1,0 +1,96 @@
+"""The settings of a new training: those given, the recipe's, and automatic ones."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from typing import Any, Self
+
+from yolov1_fo import architectures, hardware
+from yolov1_fo.config import TrainConfig, recipes, spelling
+from yolov1_fo.pipeline.objects import RaggedBoxes
+from yolov1_fo.runs import automatic
+
+logger = logging.getLogger(__name__)
+
+MAX_EPOCHS = 100_000
+"""Largest number of epochs with `max_minutes`, if `epochs` is not given."""
+NOTHING: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The settings of a new training, before its images are read.
+
+    Attributes:
+        known: the network, the recipe, and all settings that are not the recipe's
+        config: all settings; automatic ones have the recipe's value
+    """
+
+    known: dict[str, Any]
+    config: TrainConfig
+
+    @property
+    def max_epochs(self) -> int:
+        """Largest number of epochs of a training with `max_minutes`, else 0."""
+        if not self.config.max_minutes:
+            return 0
+        return self.known.get("epochs", MAX_EPOCHS)
+
+    @classmethod
+    def make(
+        cls,
+        given: Mapping[str, Any],
+        classes: int,
+        *,
+        start: str = "",
+        defaults: Mapping[str, Any] = NOTHING,
+    ) -> Self:
+        """Returns the draft of a training.
+
+        Args:
+            given: settings from the caller
+            classes: number of classes
+            start (random weights): what the training starts from: a `classifier` or a
+                `detector`
+            defaults (none): settings that replace the recipe's, such as the layers of
+                that detector
+
+        Raises:
+            ValueError: if a setting is unknown or invalid
+            ImportError: if a setting needs a package that is not installed
+        """
+        TrainConfig.check_names(given, "C")
+        known = {"network": recipes.DEFAULT_NETWORK, **defaults, **given}
+        network = known["network"]
+        spelling.check_choice("network", network, tuple(architectures.NETWORKS))
+        known.setdefault("recipe", recipes.choose(network, start))
+        spelling.check_choice("recipe", known["recipe"], tuple(recipes.RECIPES))
+        config = TrainConfig(C=classes, **recipes.values(**known), **known)
+        if config.tensorboard and find_spec("tensorboard") is None:
+            raise ImportError(
+                "tensorboard=True needs a package: pip install tensorboard"
+            )
+        return cls(known, config)
+
+    def completed(self, objects: RaggedBoxes, classes: Sequence[str]) -> TrainConfig:
+        """Returns the settings, with the automatic ones; logs these and the recipe.
+
+        Args:
+            objects: of the training split
+            classes: their names
+        """
+        has_gpu = hardware.has_accelerator()
+        is_fast = has_gpu and hardware.fastest_precision() == "bfloat16"
+        facts = automatic.Facts(objects, classes, has_gpu, is_fast)
+        chosen, reasons = automatic.settings(self.known, facts)
+        config = replace(self.config, **chosen)
+        logger.info(
+            "%s with recipe '%s' at %d px",
+            config.network,
+            config.recipe,
+            config.image_size,
+        )
+        for name, reason in reasons.items():
+            logger.info("%s = %s: %s", name, chosen[name], reason)
+        return config
