@@ -1,7 +1,7 @@
 """Form inputs and messages shared by the operators."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import fiftyone.core.fields as fof
@@ -172,6 +172,35 @@ def add_dropdown(
         view=view,
     )
     return selected
+
+
+def add_optional_dropdown(
+    form: types.Object,
+    name: str,
+    values: Sequence[str],
+    empty: str,
+    *,
+    label: str,
+    description: str = "",
+) -> None:
+    """Adds a dropdown that may stay empty.
+
+    Args:
+        form: the operator's form
+        name: the input's name
+        values: to choose from
+        empty: what an empty input means
+        label: the input's label
+        description: help text
+    """
+    form.str(
+        name,
+        label=label,
+        description=description,
+        view=types.AutocompleteView(
+            choices=[types.Choice(one) for one in values], placeholder=empty
+        ),
+    )
 
 
 def add_run(

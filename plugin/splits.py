@@ -4,13 +4,15 @@ from typing import Any
 
 import fiftyone.operators.types as types
 
-from yolov1_fo.datasets import fiftyone_private
+from yolov1_fo.config import TrainConfig
+from yolov1_fo.datasets import fiftyone_private, splitting
 
 from . import dataset_values, form_widgets
 
 METHODS = {
     "tags": "By tag",
     "views": "By saved view",
+    "auto": "A tenth is put aside for validation",
     "percent": "Random",
     "none": "Train on all samples, without validation",
 }
@@ -62,7 +64,10 @@ def add_inputs(
 
 
 def split(samples: Any, params: dict[str, Any]) -> tuple[Any, Any]:
-    """Returns the training and validation samples; None without validation.
+    """Returns the training and validation samples.
+
+    The validation samples are None for `none`, and for `auto`, where the training puts
+    them aside.
 
     Args:
         samples: the target
@@ -71,8 +76,8 @@ def split(samples: Any, params: dict[str, Any]) -> tuple[Any, Any]:
     Raises:
         ValueError: if the method is not one of `METHODS`, or a part is missing or empty
     """
-    method = params.get("split", "none")
-    if method == "none":
+    method = params.get("split", "auto")
+    if method in ("auto", "none"):
         return samples, None
     if method == "percent":
         shuffled = samples.shuffle(seed=int(params.get("split_seed", 0)))
@@ -99,7 +104,8 @@ def split(samples: Any, params: dict[str, Any]) -> tuple[Any, Any]:
 def preview(samples: Any, params: dict[str, Any]) -> tuple[Any, Any, int, int]:
     """Returns both parts and their sizes, without the cost of shuffling.
 
-    For a random split the parts are all samples and None; the sizes are correct.
+    For an automatic or random split the parts are all samples and None; the sizes are
+    correct.
 
     Args:
         samples: the target
@@ -111,6 +117,10 @@ def preview(samples: Any, params: dict[str, Any]) -> tuple[Any, Any, int, int]:
     if params.get("split") == "percent":
         total = len(samples)
         count = _val_count(total, params)
+        return samples, None, total - count, count
+    if params.get("split") == "auto":
+        total = len(samples)
+        count = splitting.val_count(total, TrainConfig.val_fraction)
         return samples, None, total - count, count
     train, val = split(samples, params)
     return train, val, len(train), 0 if val is None else len(val)

@@ -9,36 +9,53 @@ import psutil
 
 from yolov1_fo import architectures
 from yolov1_fo.config import TrainConfig, recipes
-from yolov1_fo.config.network import grid_sizes
-from yolov1_fo.config.train import DATA_MODES, OPTIMIZERS, PRECISIONS, SCHEDULES
+from yolov1_fo.config.train import (
+    DATA_MODES,
+    MONITORS,
+    OPTIMIZERS,
+    PRECISIONS,
+    SCHEDULES,
+)
 from yolov1_fo.datasets import checks, fiftyone_private
 from yolov1_fo.jobs import launch, monitor
-from yolov1_fo.runs import folders, registry
+from yolov1_fo.runs import folders, gpus, registry
 
 from .. import dataset_values, form_widgets, job_progress, splits
 
 GT_FIELD = "ground_truth"
-BASIC = ("epochs", "image_size", "batch_size")
+BASIC = ("max_minutes", "epochs", "image_size", "batch_size")
 ADVANCED = (
-    *("S", "batch_norm", "optimizer", "learning_rate", "schedule", "head_filters"),
-    *("dropout", "jitter", "flip", "patience", "precision", "data", "seed"),
+    *("recipe", "S", "batch_norm", "optimizer", "learning_rate", "schedule"),
+    *("scale_noobj", "head_filters", "dropout", "jitter", "flip", "letterbox"),
+    *("monitor", "patience", "sample_weights", "negative_fraction"),
+    *("gradient_accumulation_steps", "precision", "data", "seed"),
 )
 LABELS = {
+    "max_minutes": "Time limit (minutes)",
     "S": "Grid size (S)",
     "batch_norm": "Batch normalization",
     "flip": "Horizontal flip",
     "schedule": "Learning rate schedule",
     "patience": "Early stopping patience",
     "data": "Data mode",
+    "scale_noobj": "Scale lambda_noobj to the grid",
+    "monitor": "Metric of the best checkpoint",
+    "negative_fraction": "Share of images without objects",
     "seed": "Random seed",
 }
 """Labels of settings that are not simply their names."""
-CHOICES = {
+CHOICES: dict[str, tuple[str, ...]] = {
+    "recipe": tuple(recipes.RECIPES),
+    "monitor": MONITORS,
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
     "precision": PRECISIONS,
     "data": DATA_MODES,
 }
+BOOLS = {"yes": True, "no": False}
+NEW = "new"
+"""The choice of no weights to start from."""
+AUTO_DEVICE = "auto"
 
 
 class TrainModel(foo.Operator):
@@ -86,13 +103,14 @@ class TrainModel(foo.Operator):
             label="Network",
             default=recipes.DEFAULT_NETWORK,
         )
-        settings = _settings(ctx.params)
+        config = _recipe(ctx.params)
         for name in BASIC:
-            _add_setting(form, name, settings)
+            _add_setting(form, name, config)
         form.bool("advanced", label="Advanced settings", default=False)
         if ctx.params.get("advanced"):
             for name in ADVANCED:
-                _add_setting(form, name, settings)
+                _add_setting(form, name, config)
+        _add_devices(form)
 
         # 3. Checks and summary.
         form_widgets.check(form, lambda: _add_summary(form, samples, params))
@@ -110,6 +128,7 @@ class TrainModel(foo.Operator):
                 val,
                 params.get("run_key"),
                 _settings(params),
+                device=_device(params),
             )
 
         return job_progress.run_job(ctx, start)
@@ -120,7 +139,7 @@ class TrainModel(foo.Operator):
         gt_field: str = GT_FIELD,
         *,
         run_key: str | None = None,
-        split: str = "none",
+        split: str = "auto",
         delegate: bool = False,
         **settings: Any,
     ) -> Any:
@@ -130,8 +149,8 @@ class TrainModel(foo.Operator):
             samples: a FiftyOne dataset or view
             gt_field ("ground_truth"): field of Detections
             run_key (None): name of the run; generated if None
-            split ("none"): tags, views, percent or none; its other inputs have the
-                same names as in the form
+            split ("auto"): tags, views, auto, percent or none; its other inputs have
+                the same names as in the form
             delegate (False): whether to queue a delegated operation
             **settings: other inputs of the form
         """
@@ -148,6 +167,12 @@ class TrainModel(foo.Operator):
         )
 
 
+def _device(params: dict[str, Any]) -> str | None:
+    """Returns the chosen device; None is the backend's choice."""
+    device = params.get("device", AUTO_DEVICE)
+    return None if device in (None, AUTO_DEVICE) else str(device)
+
+
 def _networks() -> dict[str, architectures.Architecture]:
     """Returns the networks, the recommended one first."""
     first = recipes.DEFAULT_NETWORK
@@ -155,36 +180,68 @@ def _networks() -> dict[str, architectures.Architecture]:
 
 
 def _settings(params: dict[str, Any]) -> dict[str, Any]:
-    """Returns the chosen settings, on top of the recommended ones for the network."""
+    """Returns the settings that were edited; the recipe has the others."""
     names = ("network", *BASIC, *ADVANCED)
-    chosen = {name: params[name] for name in names if params.get(name) is not None}
-    network = chosen.get("network", recipes.DEFAULT_NETWORK)
-    image_size = chosen.get("image_size", TrainConfig.for_network().image_size)
-    sizes = network in architectures.NETWORKS and grid_sizes(network, image_size)
-    if not sizes:
-        return {"network": network, **chosen}
-    values = {k: v.value for k, v in recipes.choices("transfer", network).items()}
-    return {"network": network, **values, "S": max(sizes[-1], 1), **chosen}
+    chosen = {
+        name: BOOLS.get(params[name], params[name])
+        for name in names
+        if params.get(name) not in (None, "")
+    }
+    if params.get("split") == "none":
+        chosen["val_fraction"] = 0.0
+    return chosen
 
 
-def _add_setting(form: types.Object, name: str, settings: dict[str, Any]) -> None:
-    """Adds the input of a field of `TrainConfig`."""
-    default = settings.get(name, getattr(TrainConfig, name))
+def _recipe(params: dict[str, Any]) -> TrainConfig:
+    """Returns the recipe that the form shows."""
+    network, recipe = params.get("network"), params.get("recipe") or None
+    if network not in architectures.NETWORKS:
+        network = recipes.DEFAULT_NETWORK
+    return TrainConfig.for_network(
+        network, recipe if recipe in recipes.RECIPES else None
+    )
+
+
+def _add_setting(form: types.Object, name: str, config: TrainConfig) -> None:
+    """Adds the input of a field of `TrainConfig`; empty, the recipe's value applies."""
+    value = getattr(config, name)
+    choice = recipes.choices(config.recipe, config.network).get(name)
+    is_automatic = name == "recipe" or (choice is not None and choice.is_automatic)
     text = TrainConfig.describe()[name]
+    shown = "automatic" if is_automatic else _text(value)
+    # The help text of a choice begins with a value.
+    text = text if name in CHOICES else f"{text[0].upper()}{text[1:]}"
     options = {
         "label": LABELS.get(name, name.replace("_", " ").capitalize()),
-        # The help text of a choice begins with a value.
-        "description": text if name in CHOICES else f"{text[0].upper()}{text[1:]}",
-        "default": default,
+        "description": f"{text}. Empty: {shown}" if shown else text,
     }
     if name in CHOICES:
-        form_widgets.add_dropdown(form, name, list(CHOICES[name]), **options)
-    elif isinstance(default, bool):
-        form.bool(name, **options)
-    elif isinstance(default, int):
+        form_widgets.add_optional_dropdown(form, name, CHOICES[name], shown, **options)
+    elif isinstance(value, bool):
+        form_widgets.add_optional_dropdown(form, name, tuple(BOOLS), shown, **options)
+    elif isinstance(value, int):
         form.int(name, **options)
-    else:
+    elif isinstance(value, float):
         form.float(name, **options)
+    else:
+        form.str(name, **options)
+
+
+def _text(value: Any) -> str:
+    """Returns a setting's value as the form shows it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value in ("", 0.0) else str(value)
+
+
+def _add_devices(form: types.Object) -> None:
+    """Adds the choice of a GPU, if there is one."""
+    names = gpus.names()
+    if not names:
+        return
+    numbered = {str(n): f"GPU {n} {name}".strip() for n, name in enumerate(names)}
+    choices = {AUTO_DEVICE: "automatic", **numbered, "cpu": "CPU"}
+    form_widgets.add_dropdown(form, "device", choices, label="Device")
 
 
 def _add_summary(form: types.Object, samples: Any, params: dict[str, Any]) -> None:
@@ -198,7 +255,8 @@ def _add_summary(form: types.Object, samples: Any, params: dict[str, Any]) -> No
     train, val, images, val_images = splits.preview(samples, params)
     classes = dataset_values.classes(train, field)
     config = launch.check_train(train, field, val, _settings(params), classes)
-    launch.check_batch_size(config, images)
+    if "batch_size" in params:
+        launch.check_batch_size(config, images)
     if key := params.get("run_key"):
         registry.check_key(dataset, key, folders.run_folder(dataset, key))
     estimate = launch.estimate_training(dataset, config, images, val_images)

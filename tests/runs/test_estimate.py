@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.runs import estimate
+from yolov1_fo.runs import estimate, gpus
 
 TRANSFER = {
     "network": "yolov1-efficientnet-lite0",
@@ -44,7 +44,7 @@ def past_run(tmp_path, seconds, **settings):
 
 @pytest.fixture
 def no_gpu(monkeypatch):
-    monkeypatch.setattr(estimate.shutil, "which", lambda name: None)
+    monkeypatch.setattr(gpus, "names", list)
 
 
 def test_a_past_run_corrects_the_estimate(tmp_path, no_gpu):
@@ -85,18 +85,8 @@ def test_runs_of_other_networks_and_devices_are_not_even_read(
     assert folders == [tmp_path]
 
 
-@pytest.mark.parametrize("visible", ["", "-1", "-1,0"])
-def test_a_hidden_gpu_is_ignored(monkeypatch, visible):
-    monkeypatch.setattr(estimate.shutil, "which", lambda name: "/bin/nvidia-smi")
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    config = TrainConfig(**TRANSFER, C=5)
-    found = estimate.estimate_training(config, 800, 100)
-    assert found.source == "on this CPU, based on the network's size"
-
-
 def test_there_is_no_estimate_for_a_gpu_before_its_first_run(tmp_path, monkeypatch):
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(estimate.shutil, "which", lambda name: "/bin/nvidia-smi")
+    monkeypatch.setattr(gpus, "names", lambda: ["NVIDIA H100"])
     run = past_run(tmp_path, [1000.0, 1010.0])
     found = estimate.estimate_training(run.config, 800, 100)
     assert found.seconds is None
@@ -104,3 +94,8 @@ def test_there_is_no_estimate_for_a_gpu_before_its_first_run(tmp_path, monkeypat
     run = run._replace(device="GPU")
     found = estimate.estimate_training(run.config, 800, 100, [run])
     assert found.source == "on this GPU, based on run 'before'"
+
+
+def test_a_time_limit_is_the_estimate(no_gpu):
+    config = TrainConfig(**TRANSFER, C=5, schedule="cosine", max_minutes=20)
+    assert estimate.estimate_training(config, 800, 100).seconds == 1200

@@ -47,10 +47,15 @@ def split(
             f"videos and a val_fraction between 0 and 1, got {len(groups)} and "
             f"{val_fraction}"
         )
-    count = min(max(round(val_fraction * len(groups)), 1), len(groups) - 1)
-    chosen = set(groups[:count])
+    count = max(round(val_fraction * len(groups)), 1)
+    chosen = set(groups[: min(count, len(groups) - 1)])
     val = [one for one, key in zip(ids, keys, strict=True) if key in chosen]
     return samples.exclude(val), samples.select(val)
+
+
+def val_count(count: int, val_fraction: float) -> int:
+    """Returns how many of `count` images a training puts aside, about, for frames."""
+    return max(round(val_fraction * count), 1) if count >= MIN_SAMPLES else 0
 
 
 def _hash(key: str) -> str:

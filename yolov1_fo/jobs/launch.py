@@ -15,6 +15,7 @@ from yolov1_fo.jobs import monitor, spawn
 from yolov1_fo.jobs.job import Job, read_arguments
 from yolov1_fo.publishing import model_sources
 from yolov1_fo.runs import checkpoint, estimate, folders, records, registry
+from yolov1_fo.runs.recipe_settings import Draft
 
 
 def train(
@@ -24,6 +25,8 @@ def train(
     run_key: str | None = None,
     settings: dict[str, Any] | None = None,
     *,
+    weights: str | None = None,
+    device: str | None = None,
     runs_dir: str | os.PathLike[str] | None = None,
 ) -> Job:
     """Starts a training.
@@ -31,9 +34,11 @@ def train(
     Args:
         samples: the training split
         gt_field: its field of Detections
-        val_samples: the validation split; None trains without validation
+        val_samples: the validation split; None puts a part aside, as `train` does
         run_key (None): the run's name on the dataset; None chooses an unused one
-        settings (None): fields of `TrainConfig`
+        settings (None): fields of `TrainConfig`; others come from the recipe
+        weights (None): what to start from, as in `train`
+        device (None): number of a GPU, or `cpu`
         runs_dir (None): replaces FiftyOne's folder for datasets
 
     Raises:
@@ -43,7 +48,7 @@ def train(
     samples = fo_samples.ungrouped(samples)
     if val_samples is not None:
         val_samples = fo_samples.ungrouped(val_samples, "val_samples")
-    config = check_train(samples, gt_field, val_samples, settings)
+    config = check_train(samples, gt_field, val_samples, settings, weights=weights)
     dataset = fiftyone_private.root_dataset(samples)
     run_key = run_key or registry.new_key(dataset, config.network, runs_dir)
     folder = folders.run_folder(dataset, run_key, runs_dir)
@@ -53,6 +58,8 @@ def train(
         "val_view": None if val_samples is None else fo_samples.stages(val_samples),
         "field": gt_field,
         "settings": settings or {},
+        "weights": weights,
+        "device": device,
     }
     return spawn.start(dataset, "train", run_key, arguments, runs_dir=runs_dir)
 
@@ -63,15 +70,20 @@ def check_train(
     val_samples: fo_samples.Samples | None,
     settings: dict[str, Any] | None = None,
     classes: list[str] | None = None,
+    *,
+    weights: str | None = None,
 ) -> TrainConfig:
     """Returns the settings of a training, checked without reading a file.
+
+    Automatic settings, such as the grid, have the recipe's value.
 
     Args:
         samples: the training split
         gt_field: its field of Detections
-        val_samples: the validation split; None trains without validation
+        val_samples: the validation split; None puts a part aside
         settings (None): fields of `TrainConfig`
         classes (None): of the field, if the caller has read them already
+        weights (None): what to start from, as in `train`
 
     Raises:
         ValueError: if the samples, the field or a setting is invalid
@@ -81,11 +93,10 @@ def check_train(
     if val_samples is not None:
         checks.check_labelled(val_samples, gt_field, "gt_field of val_samples")
     classes = classes or class_lists.classes_of(samples, gt_field)
-    settings = settings or {}
-    TrainConfig.check_names(settings, "C")
-    config = TrainConfig(C=len(classes), **settings)
-    check_batch_size(config, len(samples))
-    return config
+    draft = Draft.make(settings or {}, len(classes))
+    if "batch_size" in draft.known:
+        check_batch_size(draft.config, len(samples))
+    return draft.config
 
 
 def check_batch_size(config: TrainConfig, images: int) -> None:

@@ -107,10 +107,16 @@ def _train(job: Job, arguments: dict[str, Any], report: _Reporter) -> dict[str, 
             field: arguments["field"],
             "run_key": job.target,
             **arguments["settings"],
+            "weights": arguments.get("weights"),
             "runs_dir": job.folder.parents[2],
         }
     result = getattr(yolov1_fo, job.task)(
-        samples, val_samples=val_samples, progress=False, on_step=on_step, **options
+        samples,
+        val_samples=val_samples,
+        progress=False,
+        on_step=on_step,
+        device=arguments.get("device"),
+        **options,
     )
     return {"checkpoint_dir": result.checkpoint_dir, "summary": str(result)}
 

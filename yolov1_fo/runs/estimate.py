@@ -7,8 +7,6 @@ by the last training of the same network on the same device. Never imports Keras
 import contextlib
 import functools
 import math
-import os
-import shutil
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,7 +18,7 @@ import psutil
 import threadpoolctl
 
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.runs import history
+from yolov1_fo.runs import gpus, history
 from yolov1_fo.runs.network_cost import NetworkCost, total_cost, trained_cost
 
 # Fitted to `python -m benchmarks.estimate`: costs other than the layers' arithmetic, as
@@ -115,7 +113,7 @@ def estimate_training(
         val_images: number of validation images
         past_runs: earlier trainings, the newest first
     """
-    speed, has_gpu = processor_speed(), _has_gpu()
+    speed, has_gpu = processor_speed(), bool(gpus.names())
     memory = _memory(config, images + val_images)
     devices = {device_name(accelerated=kind) for kind in {False, has_gpu}}
     for run in past_runs:
@@ -130,21 +128,17 @@ def estimate_training(
         return Estimate(
             seconds, memory, f"on this {kind}, based on run '{run.run_key}'"
         )
-    if has_gpu:
+    if has_gpu and not config.max_minutes:
         return Estimate(None, memory, "no estimate before a first run on this GPU")
     seconds = _total_seconds(config, images, val_images, speed, 1.0)
     return Estimate(seconds, memory, "on this CPU, based on the network's size")
 
 
-def _has_gpu() -> bool:
-    """Returns whether there is an NVIDIA GPU that is not hidden."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "all").partition(",")[0].strip()
-    return visible not in ("", "-1") and shutil.which("nvidia-smi") is not None
-
-
 def _total_seconds(
     config: TrainConfig, images: int, val_images: int, speed: float, factor: float
 ) -> float:
+    if config.max_minutes:
+        return 60 * config.max_minutes
     reading = (images + val_images) * FILE_SECONDS / (psutil.cpu_count() or 1)
     epoch = epoch_seconds(config, images, val_images, speed) * factor
     return START_SECONDS + reading + config.epochs * epoch

@@ -10,12 +10,20 @@ from typing import Any, NamedTuple, Self
 
 import fiftyone as fo
 
+from yolov1_fo import hardware
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.datasets import checks, class_lists, fiftyone_private, splitting
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.pipeline.listing import Listing
-from yolov1_fo.runs import checkpoint, folders, records, registry
-from yolov1_fo.training import examples, recipe_settings, starting_weights
+from yolov1_fo.runs import (
+    automatic,
+    checkpoint,
+    folders,
+    recipe_settings,
+    records,
+    registry,
+)
+from yolov1_fo.training import examples, starting_weights
 from yolov1_fo.training.distribution import Devices
 from yolov1_fo.training.tasks import DETECT, TASKS, Task
 
@@ -200,7 +208,10 @@ def _new(
     if put_aside:
         samples, val_samples = _put_aside(samples, draft.config.val_fraction)
     splits = examples.splits(task, samples, val_samples, field, names)
-    config = draft.completed(splits[0].objects, names)
+    has_gpu = hardware.has_accelerator()
+    is_fast = has_gpu and hardware.fastest_precision() == "bfloat16"
+    facts = automatic.Facts(splits[0].objects, names, has_gpu, is_fast)
+    config = draft.completed(facts)
     check_batch_size(config, len(splits[0].filepaths))
     return Plan(
         *(dataset, run_key, folder, config, names, field, *splits),

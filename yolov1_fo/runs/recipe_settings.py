@@ -1,14 +1,16 @@
-"""The settings of a new training: those given, the recipe's, and automatic ones."""
+"""The settings of a new training: those given, the recipe's, and automatic ones.
+
+Never imports Keras.
+"""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any, Self
 
-from yolov1_fo import architectures, hardware
+from yolov1_fo import architectures
 from yolov1_fo.config import TrainConfig, recipes, spelling
-from yolov1_fo.pipeline.objects import RaggedBoxes
 from yolov1_fo.runs import automatic
 
 logger = logging.getLogger(__name__)
@@ -73,16 +75,8 @@ class Draft:
             )
         return cls(known, config)
 
-    def completed(self, objects: RaggedBoxes, classes: Sequence[str]) -> TrainConfig:
-        """Returns the settings, with the automatic ones; logs these and the recipe.
-
-        Args:
-            objects: of the training split
-            classes: their names
-        """
-        has_gpu = hardware.has_accelerator()
-        is_fast = has_gpu and hardware.fastest_precision() == "bfloat16"
-        facts = automatic.Facts(objects, classes, has_gpu, is_fast)
+    def completed(self, facts: automatic.Facts) -> TrainConfig:
+        """Returns the settings, with the automatic ones; logs these and the recipe."""
         chosen, reasons = automatic.settings(self.known, facts)
         config = replace(self.config, **chosen)
         logger.info(
