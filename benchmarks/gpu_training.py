@@ -38,7 +38,7 @@ class Resident(NamedTuple):
 
 def resident(split: Photographs, config: TrainConfig) -> Resident:
     """Returns a learner for a split, with its images on the device."""
-    pixels, _ = image_cache.load(split.listing.filepaths, config.image_size)
+    pixels = image_cache.load(split.listing.filepaths, config.image_size).pixels
     objects, width = split.listing.objects, split.listing.objects.max_per_image()
     network = build.detector(config, precision=config.precision)
     learner = Learner(network, config)
@@ -81,7 +81,7 @@ def train(
         **TRAINING, image_size=image_size, C=len(split.classes), epochs=epochs
     )
     learner, pixels, options = resident(split, config)
-    val_pixels, _ = image_cache.load(val.listing.filepaths, image_size)
+    val_pixels = image_cache.load(val.listing.filepaths, image_size).pixels
     validate = validation.Validator(val.listing, config, val_pixels)
     measured = []
 

@@ -40,7 +40,7 @@ def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
         batch_size=batch_size,
         C=len(split.classes),
     )
-    pixels, _ = image_cache.load(listing.filepaths, image_size)
+    pixels = image_cache.load(listing.filepaths, image_size).pixels
     width = listing.objects.max_per_image()
     boxes, class_ids = listing.objects.padded(np.arange(len(pixels)), width)
     options = {"batch_size": batch_size, "seed": 0, "width": width}

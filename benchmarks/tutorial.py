@@ -114,7 +114,7 @@ def train_with_library(
     )
     learner = uncompiled(config)
     learner.prepare(shuffling.steps_per_epoch(IMAGES, BATCH_SIZE))
-    pixels, _ = image_cache.load(split.listing.filepaths, image_size)
+    pixels = image_cache.load(split.listing.filepaths, image_size).pixels
     objects = split.listing.objects
     made = batches.HostBatches(
         pixels, objects, batch_size=BATCH_SIZE, seed=0, width=objects.max_per_image()

@@ -193,3 +193,42 @@ def test_values_that_are_not_finite_are_not_detections(where, bad, darknet):
     assert np.isfinite(found.boxes).all()
     if not np.isfinite(bad) or where == "boxes":  # 1e30 squared overflows
         assert len(found.scores) == 6
+
+
+def test_letterboxed_boxes_are_relative_to_the_image():
+    """The image fills the middle half of the square's height."""
+    windows = np.array([[0, 0.25, 1, 0.75]])
+    inside = (1.0, 1.0, 0.5**0.5, 0.25**0.5)  # in the middle of the square
+    over_the_edge = (0.5, 0.5, 0.5**0.5, 0.5**0.5)  # 0 to 0.5 in the square
+    beside = (0.5, 0.2, 0.5**0.5, 0.2**0.5)  # 0 to 0.2 of the height
+    for box, expected in (
+        (inside, [0.25, 0.25, 0.75, 0.75]),
+        (over_the_edge, [0, 0, 0.5, 0.5]),
+        (beside, None),
+    ):
+        y = output([(1, 0), *[(0, 0)] * 3], [1, 0, 0, 0], [box] * 4)
+        (found,) = decode.decode(y, CONFIG, **OPTIONS, windows=windows)
+        assert len(found.scores) == (expected is not None)
+        if expected is not None:
+            np.testing.assert_allclose(found.boxes, [expected], atol=1e-6)
+            assert found.boxes.dtype == np.float32
+
+
+def test_boxes_beside_the_image_take_no_place_of_others():
+    windows = np.array([[0, 0.5, 1, 1]])  # the lower half
+    y = output([(1, 0)] * 4, [0.9, 0.8, 0.2, 0.1], [(0.5, 0.5, 0.5, 0.5)] * 4)
+    options = {**OPTIONS, "max_detections": 1}
+    (found,) = decode.decode(y, CONFIG, **options, windows=windows)
+    np.testing.assert_allclose(found.scores, [0.2])
+
+
+def test_an_image_that_fills_the_square_is_decoded_as_without_a_window(rng):
+    y = rng.uniform(-0.2, 1.2, (3, grid.output_size(CONFIG))).astype(np.float32)
+    whole = np.tile([0.0, 0.0, 1.0, 1.0], (3, 1))
+    for plain, windowed in zip(
+        decode.decode(y, CONFIG, **OPTIONS),
+        decode.decode(y, CONFIG, **OPTIONS, windows=whole),
+        strict=True,
+    ):
+        for a, b in zip(plain, windowed, strict=True):
+            np.testing.assert_array_equal(a, b)

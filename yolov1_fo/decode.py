@@ -11,6 +11,7 @@ from yolov1_fo import boxes as _boxes
 from yolov1_fo import grid
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import GridConfig
+from yolov1_fo.image_files import letterboxing
 
 MIN_SCORE = 1e-12
 """A threshold of 0 keeps scores of at least this."""
@@ -32,7 +33,11 @@ class Detections(NamedTuple):
 
 
 def boxes_and_scores(
-    y_pred: Array, config: GridConfig, *, darknet: bool = False
+    y_pred: Array,
+    config: GridConfig,
+    *,
+    darknet: bool = False,
+    windows: Array | None = None,
 ) -> tuple[Array, Array]:
     """Returns all predicted boxes with their class-specific confidence scores.
 
@@ -44,6 +49,7 @@ def boxes_and_scores(
         y_pred: (N, S * S * (C + 5 B)) raw output of the network
         config: S, B and C
         darknet (False): clips neither boxes nor scores, as Darknet does
+        windows (None): as in `decode`
 
     Returns:
         boxes (N, S * S * B, 4) xyxy, clipped to the image; scores (N, S * S * B, C)
@@ -52,14 +58,16 @@ def boxes_and_scores(
     """
     with np.errstate(over="ignore", invalid="ignore"):  # these boxes score 0
         cells = grid.split(np.asarray(y_pred, np.float32), config)
-        xyxy = grid.predicted_xyxy(cells, config)
+        xyxy = grid.predicted_xyxy(cells, config)  # (N, S, S, B, 4)
+        if windows is not None:
+            xyxy = letterboxing.square_to_image(xyxy, windows[:, None, None, None])
         confidence = cells.confidence[..., None]  # (N, S, S, B, 1)
         class_probs = grid.predicted_class_probs(cells, config)[..., None, :]
         is_finite = np.isfinite(xyxy).all(axis=-1, keepdims=True)
         xyxy = np.where(is_finite, xyxy, 0)
         is_valid = is_finite & np.isfinite(confidence) & np.isfinite(class_probs)
         if not darknet:
-            xyxy = _boxes.clip(xyxy)
+            xyxy = _boxes.clip(xyxy).astype(np.float32)
             is_valid &= (xyxy[..., 2:] > xyxy[..., :2]).all(axis=-1, keepdims=True)
             confidence = np.clip(confidence, 0, 1)
             class_probs = np.clip(class_probs, 0, 1)
@@ -120,6 +128,7 @@ def decode(
     class_agnostic: bool = False,
     class_ids: list[int] | None = None,
     darknet: bool = False,
+    windows: Array | None = None,
 ) -> list[Detections]:
     """Returns the detections in each image.
 
@@ -134,10 +143,13 @@ def decode(
         darknet (False): decodes as Darknet does: a score must be higher than
             `confidence_thresh`, can exceed 1, and can come from two negative factors;
             boxes are clipped to the image after NMS, and empty ones are kept
+        windows (None): (N, 4) of letterboxed images, see `letterboxing.windows`. Boxes
+            then are relative to the image in the square and clipped to it; those beside
+            it are dropped. Without, boxes are relative to the network's input
 
     Source: paper section 2.3; Darknet detection_layer.c, box.c
     """
-    boxes, scores = boxes_and_scores(y_pred, config, darknet=darknet)
+    boxes, scores = boxes_and_scores(y_pred, config, darknet=darknet, windows=windows)
     if darknet:
         scores = np.where(scores > confidence_thresh, scores, 0)
     else:

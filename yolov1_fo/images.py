@@ -11,9 +11,14 @@ import cv2
 from yolov1_fo import files
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import MAX_IMAGE_PIXELS
-from yolov1_fo.image_files import completeness, decoding, header_parsers, jpeg
+from yolov1_fo.image_files import (
+    completeness,
+    decoding,
+    header_parsers,
+    jpeg,
+    resizing,
+)
 from yolov1_fo.image_files.image_header import IMAGE_FORMATS, ImageHeader
-from yolov1_fo.image_files.resizing import resize, resize_align_corners
 
 MISSING = "does not exist"
 TRUNCATED = "is truncated or damaged"
@@ -35,10 +40,12 @@ class ReadResult(NamedTuple):
         image: (H, W, 3) RGB; None if the file can't be decoded; the missing part of a
             truncated JPEG is grey
         fault: what is wrong, see `error_message`; None for a complete image
+        size: height and width before it was resized, in pixels; 0 without an image
     """
 
     image: Array | None
     fault: str | None
+    size: tuple[int, int] = (0, 0)
 
 
 def read(
@@ -46,6 +53,7 @@ def read(
     image_size: int | None = None,
     *,
     align_corners: bool = False,
+    letterbox: bool = False,
     max_pixels: int = MAX_IMAGE_PIXELS,
 ) -> Array:
     """Returns the pixels of an image file.
@@ -57,6 +65,8 @@ def read(
         path: a file in one of `image_header.IMAGE_FORMATS`, whatever its suffix
         image_size (as stored): resizes to (image_size, image_size), in pixels
         align_corners (False): resizes as Darknet does, to float32 in [0, 1]
+        letterbox (False): keeps the aspect ratio and fills the rest with grey, as
+            `resizing.resize_letterboxed` does
         max_pixels (200 million): larger images are refused before they are decoded
 
     Returns:
@@ -64,10 +74,14 @@ def read(
 
     Raises:
         FileNotFoundError: if the file does not exist
-        ValueError: if it is not an image
+        ValueError: if it is not an image, or is to be resized in two ways
     """
-    image, fault = decode(
-        path, image_size, align_corners=align_corners, max_pixels=max_pixels
+    image, fault, _ = decode(
+        path,
+        image_size,
+        align_corners=align_corners,
+        letterbox=letterbox,
+        max_pixels=max_pixels,
     )
     if image is None:
         kind = FileNotFoundError if fault == MISSING else ValueError
@@ -92,6 +106,7 @@ def decode(
     image_size: int | None = None,
     *,
     align_corners: bool = False,
+    letterbox: bool = False,
     max_pixels: int = MAX_IMAGE_PIXELS,
 ) -> ReadResult:
     """Returns the pixels of an image file, and what is wrong with it.
@@ -100,6 +115,7 @@ def decode(
         path: an image file
         image_size (as stored): as in `read`
         align_corners (False): as in `read`
+        letterbox (False): as in `read`
         max_pixels (200 million): as in `read`
     """
     file = _load(path, max_pixels)
@@ -113,11 +129,13 @@ def decode(
     if bgr is None:
         return ReadResult(None, "can't be decoded")
     is_ok = complete is not None and _has_all_pixels(header, data, bgr)
+    height, width = bgr.shape[:2]
     if image_size is not None:
-        resized = resize_align_corners if align_corners else resize
-        bgr = resized(bgr, image_size)
+        bgr = resizing.to_square(
+            bgr, image_size, align_corners=align_corners, letterbox=letterbox
+        )
     rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-    return ReadResult(rgb, None if is_ok else TRUNCATED)
+    return ReadResult(rgb, None if is_ok else TRUNCATED, (height, width))
 
 
 def find_fault(

@@ -84,7 +84,7 @@ def test_complete_files(picture, tmp_path, name):
     path, expected = written(picture, tmp_path / "a", *COMPLETE[name])
     assert images.find_fault(path) is None
     assert images.is_whole(path)
-    image, fault = images.decode(path)
+    image, fault, _ = images.decode(path)
     assert fault is None
     np.testing.assert_array_equal(image, expected)
 
@@ -144,7 +144,7 @@ def test_truncated_files(picture, tmp_path, name):
 
 def test_first_pixels_of_a_truncated_jpeg_are_read(picture, tmp_path):
     path, expected = written(picture, tmp_path / "a", JPEG, lambda d: d[: len(d) // 2])
-    image, fault = images.decode(path)
+    image, fault, _ = images.decode(path)
     assert fault == images.TRUNCATED
     np.testing.assert_array_equal(image[:20], expected[:20])
     np.testing.assert_array_equal(images.read(path), image)

@@ -2,6 +2,7 @@ import ast
 import json
 import logging
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -155,28 +156,44 @@ def test_the_metadata_are_complete(checkpoint_dir, tmp_path):
         "input": "image: (N, 32, 32, 3) float32 RGB in [0, 1]",
         "output": "(N, 108) float32, for decode.decode",  # 9 (2 + 5 2)
         "image_size": 32,
+        "letterbox": False,
         "grid": {"S": 3, "B": 2, "C": 2, "sqrt": True, "softmax": False},
         "classes": ["blue", "red"],
     }
     assert path == tmp_path / "yolov1.onnx"
 
 
+def with_letterbox(checkpoint_dir, folder):
+    """Copies a checkpoint, as of a training with letterboxed images."""
+    shutil.copytree(checkpoint_dir, folder)
+    metadata = json.loads((folder / "run.json").read_text())
+    metadata["settings"]["letterbox"] = True
+    (folder / "run.json").write_text(json.dumps(metadata))
+    return folder
+
+
 @pytest.mark.slow
 def test_the_examples_of_the_docs_run(checkpoint_dir, painted_files, tmp_path):
     text = (ROOT / "docs" / "export.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    examples = [block for block in blocks if "images.read(" in block]
-    assert ["onnxruntime" in code for code in examples] == [True, False]
+    examples = [block for block in blocks if "decode.decode(" in block]
+    assert ["onnxruntime" in code for code in examples] == [True, False, True]
+    letterboxed_dir = with_letterbox(checkpoint_dir, tmp_path / "letterboxed")
     yolov1_fo.export(checkpoint_dir, tmp_path / "yolov1.onnx", "onnx")
     yolov1_fo.export(checkpoint_dir, tmp_path / "yolov1.tflite", "litert")
+    yolov1_fo.export(letterboxed_dir, tmp_path / "letterboxed.onnx", "onnx")
+    metadata = json.loads((tmp_path / "letterboxed.onnx.json").read_text())
+    assert metadata["letterbox"] is True
     picture = tmp_path / "photograph.jpg"
     picture.write_bytes(painted_files[0]["path"].read_bytes())
-    model = yolov1_fo.load_model(checkpoint_dir, confidence_thresh=0.2)
-    (found,) = model.detected(
-        model.forward(images.read(picture, model.image_size)[None])
-    )
+    pixels = images.read(picture)
+    assert pixels.shape[0] != pixels.shape[1]
     for code in examples:
-        assert len(ast.parse(code).body) <= 11
+        folder = letterboxed_dir if "letterbox" in code else checkpoint_dir
+        model = yolov1_fo.load_model(folder, confidence_thresh=0.2)
+        y_pred = model.forward(model.prepared([pixels]))
+        (found,) = model.detected(y_pred, model.windows([pixels.shape[:2]]))
+        assert len(ast.parse(code).body) <= 13
         result = subprocess.run(
             [sys.executable, "-W", "ignore", "-c", WITHOUT + code],
             capture_output=True,

@@ -10,6 +10,7 @@ from tests.micro import GOLDEN
 from tests.same import assert_same
 from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.cli import main
+from yolov1_fo.image_files import resizing
 from yolov1_fo.networks import darknet_weights
 from yolov1_fo.runs import checkpoint
 
@@ -92,6 +93,19 @@ def test_a_model_of_weights_is_loaded_from_its_config():
         np.testing.assert_array_equal(a, b)
     assert again.classes == CLASSES
     assert again.config.darknet
+
+
+def test_a_model_of_weights_can_be_letterboxed(rng):
+    image = rng.integers(0, 256, (30, 90, 3)).astype(np.uint8)
+    stretched, letterboxed = (
+        yolov1_fo.load_model(WEIGHTS, **CFG, letterbox=letterbox)
+        for letterbox in (False, True)
+    )
+    square = resizing.resize_letterboxed(image, letterboxed.image_size)
+    np.testing.assert_array_equal(letterboxed.resized(image), square)
+    assert letterboxed.windows([(30, 90)]) is not None
+    assert stretched.windows([(30, 90)]) is None
+    assert letterboxed.metadata["settings"]["letterbox"] is True
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from yolov1_fo.pipeline import batches, image_loading, shuffling
 
 
 def host_batches(listing, **changes):
-    pixels, _ = image_loading.read_into_memory(listing.filepaths, 32)
+    pixels = image_loading.read_into_memory(listing.filepaths, 32).pixels
     options = {"batch_size": 3, "seed": 1, "width": 4, **changes}
     return batches.HostBatches(pixels, listing.objects, **options)
 

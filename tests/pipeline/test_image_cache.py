@@ -45,11 +45,11 @@ def decoded(monkeypatch):
 
 
 def load(paths, folder, limit=LIMIT):
-    return image_cache.load(paths, SIDE, folder, limit=limit)
+    return image_cache.load(paths, SIDE, folder, limit=limit)[:2]
 
 
 def test_cached_pixels_are_those_of_the_files(files, folder):
-    expected, _ = image_loading.read_into_memory(files, SIDE)
+    expected = image_loading.read_into_memory(files, SIDE).pixels
     for _ in range(2):
         kept, bad = load(files, folder)
         assert isinstance(kept, np.memmap)
@@ -256,7 +256,26 @@ def test_a_killed_writer_leaves_a_usable_cache(files, folder):
     assert not list(folder.glob("*/metadata.json"))
     writer.send_signal(signal.SIGKILL)
     writer.communicate()
-    expected, _ = image_loading.read_into_memory(files, SIDE)
+    expected = image_loading.read_into_memory(files, SIDE).pixels
     kept, _ = load(files, folder)
     np.testing.assert_array_equal(kept, expected)
     assert len(list(folder.glob("*/"))) == 1
+
+
+def test_letterboxed_images_are_other_entries(files, folder):
+    Path(files[3]).write_bytes(b"no image, but long enough")
+    settings = {"limit": LIMIT}
+    stretched = image_cache.load(files, SIDE, folder, **settings)
+    expected = image_loading.read_into_memory(files, SIDE, letterbox=True)
+    for place in (folder, folder, None):  # written, found, in memory
+        kept = image_cache.load(files, SIDE, place, letterbox=True, **settings)
+        np.testing.assert_array_equal(kept.pixels, expected.pixels[[0, 1, 2, 4]])
+        np.testing.assert_array_equal(kept.windows, expected.windows[[0, 1, 2, 4]])
+        assert list(kept.faults) == [files[3]]
+        assert kept.windows.tolist() == [[0, 0, 7 / 8, 1]] * 4  # 10 x 12: 6.67 px
+    assert stretched.windows is None
+    assert not np.array_equal(stretched.pixels, kept.pixels)
+    again = image_cache.load(files, SIDE, folder, **settings)
+    np.testing.assert_array_equal(again.pixels, stretched.pixels)
+    assert again.windows is None
+    assert len(list(folder.glob("*/metadata.json"))) == 2

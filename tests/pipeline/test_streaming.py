@@ -69,7 +69,7 @@ def test_orientation_is_applied_in_training(tmp_path, rng, mode):
     picture = rng.integers(0, 256, (40, 56, 3)).astype(np.uint8)
     paths = [str(turned(picture, tmp_path / f"{n}.png", n)) for n in range(1, 9)]
     if mode == "host":
-        pixels, _ = image_loading.read_into_memory(paths, 32)
+        pixels = image_loading.read_into_memory(paths, 32).pixels
     else:
         none = objects.RaggedBoxes(np.zeros((0, 4)), np.zeros(0, int), np.zeros(9, int))
         listing = Listing(paths, paths, none, none, objects.Dropped())
@@ -77,3 +77,23 @@ def test_orientation_is_applied_in_training(tmp_path, rng, mode):
         pixels = batch["images"].numpy()
     for upright in pixels:
         np.testing.assert_array_equal(upright, resizing.resize(picture, 32))
+
+
+def test_letterboxed_stream_and_host_have_the_same_batches(listing):
+    rows = functools.partial(shuffling.rows_from_step, 0, 8, 3, seed=1)
+    options = {"image_size": 32, "batch_size": 3, "width": 4, "letterbox": True}
+    pixels, _, windows = image_loading.read_into_memory(
+        listing.filepaths, 32, letterbox=True
+    )
+    host, plain = host_batches(listing, windows=windows), host_batches(listing)
+    host.pixels = pixels
+    for step, streamed in zip(
+        range(5), stream_batches(listing, rows, **options), strict=False
+    ):
+        (batch,) = host[step]
+        for key, values in batch.items():
+            np.testing.assert_array_equal(values, streamed[key])
+        stretched = plain[step][0]
+        assert not np.array_equal(batch["boxes"], stretched["boxes"])
+        is_none = batch["class_ids"] < 0
+        assert (batch["boxes"][is_none] == 0).all()

@@ -50,6 +50,15 @@ def test_a_card_describes_the_run():
     assert len(settings) == 2 + 2 + 2 + 2  # heads, rules, settings, metrics
 
 
+def test_a_card_says_how_images_are_resized():
+    card = model_card.text("streets", metadata())
+    assert "- images of any shape are resized to 96 x 96 px\n" in card
+    settings = {**metadata()["settings"], "letterbox": True}
+    card = model_card.text("streets", metadata(settings=settings))
+    line = "letterboxed (aspect ratio kept, grey beside them) to 96 x 96 px"
+    assert f"- images of any shape are {line}\n" in card
+
+
 def test_the_card_of_an_imported_network_names_its_origin():
     config = NetworkConfig(network="darknet-yolov1", C=2)
     imported = {

@@ -366,7 +366,7 @@ def test_the_papers_network_trains_on_photographs(photographs, tmp_path):
         C=3, batch_size=2, schedule="constant", learning_rate=1e-3, global_clipnorm=10.0
     )
     learner = build_learner(config, 2)
-    pixels, _ = image_loading.read_into_memory(listing.filepaths, config.image_size)
+    pixels = image_loading.read_into_memory(listing.filepaths, config.image_size).pixels
     fed = batches.HostBatches(
         pixels,
         listing.objects,

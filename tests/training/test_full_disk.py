@@ -80,11 +80,11 @@ def test_decoded_images_stay_in_memory_when_the_disk_is_full(
 ):
     paths = [str(one["path"]) for one in painted_files]
     with full(10_000), caplog.at_level(logging.WARNING):
-        kept, bad = image_cache.load(paths, 32, tmp_path, limit=1e9)
+        kept, bad, _ = image_cache.load(paths, 32, tmp_path, limit=1e9)
     assert (kept.shape, bad) == ((8, 32, 32, 3), {})
     assert "images stay in memory" in caplog.text
     assert image_cache.disk_usage(tmp_path) == 0
-    again, _ = image_cache.load(paths, 32, tmp_path, limit=1e9)
+    again = image_cache.load(paths, 32, tmp_path, limit=1e9).pixels
     np.testing.assert_array_equal(kept, again)
 
 

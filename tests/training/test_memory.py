@@ -101,9 +101,9 @@ def test_what_did_not_fit_is_deleted_before_the_next_try(painted, micro, monkeyp
 
     def noting_read(pipeline, listing):
         alive.append(sum(one() is not None for one in old))
-        listing, pixels = read(pipeline, listing)
+        listing, pixels, windows = read(pipeline, listing)
         old.append(weakref.ref(pixels))
-        return listing, pixels
+        return listing, pixels, windows
 
     def noting_build(*arguments, **options):
         learner = build(*arguments, **options)

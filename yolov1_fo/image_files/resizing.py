@@ -1,7 +1,47 @@
-"""Resizes images to the square input of a network, without keeping the aspect ratio."""
+"""Resizes images to the square input of a network, stretched or letterboxed."""
 
 import cv2
 import numpy as np
+
+from yolov1_fo.image_files import letterboxing
+
+GREY = 128
+"""Beside a letterboxed image, as in a missing part of a JPEG.
+
+Darknet's letterboxes are 0.5, which 127 and 128 are equally near to.
+"""
+
+
+def to_square(
+    image: np.ndarray,
+    image_size: int,
+    *,
+    align_corners: bool = False,
+    letterbox: bool = False,
+) -> np.ndarray:
+    """Returns a square image, resized by one of the functions of this module.
+
+    Args:
+        image: (H, W, 3) uint8
+        image_size: in pixels
+        align_corners (False): by `resize_align_corners`
+        letterbox (False): by `resize_letterboxed`
+
+    Returns:
+        (image_size, image_size, 3) uint8; float32 in [0, 1] with `align_corners`
+
+    Raises:
+        ValueError: if both are chosen
+    """
+    if align_corners and letterbox:
+        raise ValueError(
+            "letterbox can't be combined with align_corners: Darknet's YOLOv1 "
+            "stretches images"
+        )
+    if align_corners:
+        return resize_align_corners(image, image_size)
+    resized = resize_letterboxed if letterbox else resize
+    return resized(image, image_size)
 
 
 def resize(image: np.ndarray, image_size: int) -> np.ndarray:
@@ -33,6 +73,37 @@ def resize(image: np.ndarray, image_size: int) -> np.ndarray:
         size = (2 * image_size, image_size) if is_wide else (image_size, 2 * image_size)
         image = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
     return cv2.resize(image, square, interpolation=cv2.INTER_LINEAR)
+
+
+def resize_letterboxed(image: np.ndarray, image_size: int) -> np.ndarray:
+    """Returns a square image with the given one in its middle, its aspect ratio kept.
+
+    An image that shrinks to less than half is averaged over areas; else interpolation
+    is bilinear. A square image is resized as by `resize`.
+
+    Args:
+        image: (H, W, 3) uint8
+        image_size: in pixels
+
+    Returns:
+        (image_size, image_size, 3) uint8; `GREY` beside the image, which fills
+        `letterboxing.windows_in_pixels`
+    """
+    height, width = image.shape[:2]
+    if height == width:
+        return resize(image, image_size)
+    ((left, top, right, bottom),) = letterboxing.windows_in_pixels(
+        [(height, width)], image_size
+    ).tolist()
+    is_much_smaller = max(height, width) >= 2 * image_size
+    resized = cv2.resize(
+        np.ascontiguousarray(image),
+        (right - left, bottom - top),
+        interpolation=cv2.INTER_AREA if is_much_smaller else cv2.INTER_LINEAR,
+    )
+    square = np.full((image_size, image_size, 3), GREY, np.uint8)
+    square[top:bottom, left:right] = resized
+    return square
 
 
 def resize_align_corners(image: np.ndarray, image_size: int) -> np.ndarray:

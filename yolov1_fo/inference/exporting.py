@@ -42,8 +42,8 @@ def export(
 
     The input is `image`, (N, H, W, 3) float32 RGB in [0, 1], for any N; the output is
     the raw output, (N, outputs) float32, for any training precision. The metadata
-    include grid, classes and image size. If the runtime of the format is installed, the
-    output of the export is compared with that of Keras.
+    include grid, classes, image size and letterbox. If the runtime of the format is
+    installed, the output of the export is compared with that of Keras.
 
     Args:
         model: a model from `load_model`, or a source that `load_model` accepts
@@ -165,6 +165,7 @@ def _metadata(model: YOLOv1Model, format: str) -> dict[str, Any]:
         "in [0, 1]",
         "output": f"(N, {grid.output_size(model.grid)}) float32, for decode.decode",
         "image_size": image_size,
+        "letterbox": model.letterbox,
         "grid": asdict(model.grid),
         "classes": model.classes,
     }

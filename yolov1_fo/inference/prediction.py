@@ -72,8 +72,9 @@ def apply(
         samples, model, batch_size, num_workers, progress, skip=existing
     )
     with batches, output:
-        for ids, y_pred in batches:
-            for sample_id, found in zip(ids, model.detected(y_pred), strict=True):
+        for ids, y_pred, windows in batches:
+            detected = model.detected(y_pred, windows)
+            for sample_id, found in zip(ids, detected, strict=True):
                 output.add(sample_id, fiftyone_boxes.to_document(*found, model.classes))
     return batches.faults
 

@@ -20,6 +20,9 @@ from yolov1_fo.pipeline import image_loading
 
 logger = logging.getLogger(__name__)
 
+Batch = tuple[list[str], Array, Array | None]
+"""Sample ids, pixels or the network's output, and the windows of letterboxed images."""
+
 BATCHES_AHEAD = 2
 """Number of batches on the device while an earlier one is processed."""
 
@@ -27,8 +30,9 @@ BATCHES_AHEAD = 2
 class PredictionPass:
     """A pass over all images of a collection.
 
-    Within `with` it yields sample ids and the network's raw output, (N, outputs), while
-    the next batches are computed. At the end it logs the files with faults.
+    Within `with` it yields sample ids, the network's raw output, (N, outputs), and the
+    windows of the images, see `YOLOv1Model.windows`, while the next batches are
+    computed. At the end it logs the files with faults.
 
     Args:
         samples: a checked collection of images
@@ -61,13 +65,14 @@ class PredictionPass:
         self.faults: dict[str, str] = {}
         self.progress_bar = fou.ProgressBar(total=len(self.ids), progress=progress)
 
-    def __iter__(self) -> Iterator[tuple[list[str], Array]]:
+    def __iter__(self) -> Iterator[Batch]:
         results = image_loading.read_all(
             self.filepaths,
             self.model.image_size,
             num_workers=self.num_workers,
             ahead=4 * self.batch_size,
             align_corners=self.model.config.darknet,
+            letterbox=self.model.letterbox,
             max_pixels=self.model.config.max_image_pixels,
         )
         rows = zip(self.ids, self.filepaths, results, strict=True)
@@ -82,28 +87,28 @@ class PredictionPass:
         for path, fault in self.faults.items():
             logger.warning("%s", images.error_message(path, fault))
 
-    def _batches(
-        self, rows: Iterator[tuple[str, str, ReadResult]]
-    ) -> Iterator[tuple[list[str], Array]]:
-        """Yields sample ids and their pixels, (N, H, W, 3); collects faults."""
+    def _batches(self, rows: Iterator[tuple[str, str, ReadResult]]) -> Iterator[Batch]:
+        """Yields ids, pixels (N, H, W, 3) and windows; collects faults."""
         while batch := list(itertools.islice(rows, self.batch_size)):
             self.faults |= {path: str(one.fault) for _, path, one in batch if one.fault}
             pixels = {key: one.image for key, _, one in batch if one.image is not None}
+            sizes = [one.size for _, _, one in batch if one.image is not None]
             if pixels:
-                yield list(pixels), np.stack(list(pixels.values()))
+                stacked = np.stack(list(pixels.values()))
+                yield list(pixels), stacked, self.model.windows(sizes)
             self.progress_bar.update(len(batch))
 
 
-def _predictions(
-    batches: Iterator[tuple[list[str], Array]], model: YOLOv1Model
-) -> Iterator[tuple[list[str], Array]]:
-    """Yields sample ids and the raw output, while the next batches are computed."""
-    pending: collections.deque[tuple[list[str], Future[Array]]] = collections.deque()
+def _predictions(batches: Iterator[Batch], model: YOLOv1Model) -> Iterator[Batch]:
+    """Yields ids, raw output and windows, while the next batches are computed."""
+    pending: collections.deque[tuple[list[str], Future[Array], Array | None]] = (
+        collections.deque()
+    )
     with ThreadPoolExecutor(1) as device:
-        for ids, pixels in batches:
-            pending.append((ids, device.submit(model.forward, pixels)))
+        for ids, pixels, windows in batches:
+            pending.append((ids, device.submit(model.forward, pixels), windows))
             if len(pending) > BATCHES_AHEAD:
-                ids, y_pred = pending.popleft()
-                yield ids, y_pred.result()
-        for ids, y_pred in pending:
-            yield ids, y_pred.result()
+                ids, y_pred, windows = pending.popleft()
+                yield ids, y_pred.result(), windows
+        for ids, y_pred, windows in pending:
+            yield ids, y_pred.result(), windows

@@ -7,6 +7,7 @@ import fiftyone as fo
 import numpy as np
 
 from yolov1_fo import grid, loss
+from yolov1_fo.boxes import Array
 from yolov1_fo.config import LossConfig
 from yolov1_fo.datasets import (
     annotations,
@@ -20,7 +21,6 @@ from yolov1_fo.datasets.invalid_boxes import InvalidBoxes
 from yolov1_fo.inference.prediction import check_model
 from yolov1_fo.inference.prediction_pass import PredictionPass
 from yolov1_fo.model.yolov1_model import YOLOv1Model
-from yolov1_fo.pipeline.objects import RaggedBoxes
 
 PARTS = ("total", *loss.Terms._fields)
 """Attributes of the loss of a sample."""
@@ -37,7 +37,9 @@ def write_objectness(
 ) -> dict[str, str]:
     """Writes the objectness of each grid cell, as a FiftyOne `Heatmap`.
 
-    The map has S x S values in [0, 1]: the highest confidence of each cell's boxes.
+    The map has S x S values in [0, 1]: the highest confidence of each cell's boxes. For
+    a letterboxed model it has one value per pixel that the image fills in the network's
+    input, since the image ends within cells.
 
     Args:
         samples: a FiftyOne dataset or view of images
@@ -59,13 +61,32 @@ def write_objectness(
     output = output_fields.OutputField(samples, field, fo.Heatmap, "field")
     batches = PredictionPass(samples, model, batch_size, progress=progress)
     with batches, output:
-        for ids, y_pred in batches:
+        for ids, y_pred, windows in batches:
             confidence = grid.split(y_pred, model.grid).confidence  # (N, S, S, B)
             confidence = np.where(np.isfinite(confidence), confidence, 0)
             maps = np.clip(confidence.max(axis=-1), 0, 1)
+            if windows is not None:
+                maps = [
+                    _inside(cells, window, model.image_size)
+                    for cells, window in zip(maps, windows, strict=True)
+                ]
             for sample_id, values in zip(ids, maps, strict=True):
                 output.add(sample_id, fo.Heatmap(map=values, range=[0, 1]))
     return batches.faults
+
+
+def _inside(cells: Array, window: Array, image_size: int) -> Array:
+    """Returns the part of a map inside a window, one value per pixel of the input.
+
+    Args:
+        cells: (S, S)
+        window: (4,) xyxy, relative to the input
+        image_size: side of the input, in pixels
+    """
+    centres = (np.arange(image_size) + 0.5) / image_size
+    cell = (centres * len(cells)).astype(int)
+    left, top, right, bottom = np.rint(window * image_size).astype(int)
+    return cells[np.ix_(cell[top:bottom], cell[left:right])]
 
 
 @connection.one_line_errors()
@@ -119,8 +140,9 @@ def write_losses(
     rows = {sample_id: row for row, sample_id in enumerate(records.ids)}
     batches = PredictionPass(samples, model, batch_size, progress=progress)
     with batches, output:
-        for ids, y_pred in batches:
-            terms = _terms(y_pred, objects, [rows[key] for key in ids], model)
+        for ids, y_pred, windows in batches:
+            targets = objects.padded([rows[key] for key in ids], windows=windows)
+            terms = _terms(y_pred, targets, model)
             for row, sample_id in enumerate(ids):
                 parts = {name: float(part[row]) for name, part in terms.items()}
                 total = sum(parts.values())
@@ -129,11 +151,10 @@ def write_losses(
 
 
 def _terms(
-    y_pred: Any, objects: RaggedBoxes, rows: list[int], model: YOLOv1Model
+    y_pred: Array, targets: tuple[Array, Array], model: YOLOv1Model
 ) -> dict[str, Any]:
-    """Returns the weighted terms of each image: (N,) each."""
-    padded = objects.padded(rows)
-    y_true = grid.encode(*padded, model.grid)
+    """Returns the weighted terms of each image, given its padded objects: (N,) each."""
+    y_true = grid.encode(*targets, model.grid)
     rules = LossConfig.pick(model.metadata["settings"])
     parts = loss.terms(y_true, y_pred, model.grid, rules)
     parts = loss.weighted(parts, rules, model.grid.S)

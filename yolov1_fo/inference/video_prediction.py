@@ -78,7 +78,9 @@ def _detections(
     """
     found: list[decode.Detections] = []
     for frames in _frames(path, batch_size):
-        found += model.detected(model.forward(model.prepared(frames)))
+        y_pred = model.forward(model.prepared(frames))
+        windows = model.windows([frame.shape[:2] for frame in frames])
+        found += model.detected(y_pred, windows)
     return found
 
 

@@ -13,6 +13,7 @@ import fiftyone.core.media as fomm
 import fiftyone.core.models as fom
 import fiftyone.core.sample as fos
 import keras
+import numpy as np
 
 from yolov1_fo import decode, files, images
 from yolov1_fo import grid as _grid
@@ -20,7 +21,7 @@ from yolov1_fo.boxes import Array
 from yolov1_fo.config import GridConfig, NetworkConfig, spelling
 from yolov1_fo.datasets import fiftyone_boxes, schema
 from yolov1_fo.evaluation import average_precision
-from yolov1_fo.image_files import resizing
+from yolov1_fo.image_files import letterboxing, resizing
 from yolov1_fo.model.keras_image_model import KerasImageModel
 from yolov1_fo.model.model_config import YOLOv1ModelConfig
 from yolov1_fo.networks import build, darknet_header, darknet_weights, keras_file, parts
@@ -40,6 +41,10 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
         classes: names in the order of their ids
         grid: S, B and C, for `yolov1_fo.grid.split`
         image_size: of the input, in pixels
+        letterbox: whether images keep their aspect ratio, beside grey
+
+    Raises:
+        ValueError: if it is letterboxed and `config.darknet` is on
     """
 
     __module__ = "yolov1_fo.model"  # as databases and files name it
@@ -52,6 +57,12 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
             network = self._load(checkpoint.resolve(config.checkpoint_folder()))
         else:
             network = self._build(config.settings, config.classes)
+        self.letterbox: bool = self.metadata["settings"].get("letterbox", False)
+        if self.letterbox and config.darknet:
+            raise ValueError(
+                "darknet=True is for networks whose images are stretched, as Darknet's "
+                "YOLOv1 does; this network has letterbox=True"
+            )
         self.config.set_classes(self.classes)
         KerasImageModel.__init__(self, network, parts.features_of(network))
 
@@ -158,7 +169,11 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
                 images.corrected(sample.filepath, image) if _is_image(sample) else image
                 for image, sample in zip(args, samples, strict=True)
             ]
-        found = super().predict_all(args)
+        found = []
+        if len(args):
+            pixels = self.prepared(args)
+            windows = self.windows([np.shape(image)[:2] for image in args])
+            found = self.predict_pixels(pixels, windows)
         for detections, sample in zip(found, samples or (), strict=False):
             if isinstance(sample, fofr.Frame | fofr.FrameView):
                 fiftyone_boxes.set_stable_ids(
@@ -166,33 +181,67 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
                 )
         return found
 
-    def labels_of(self, outputs: Array) -> list[fol.Detections]:
+    def predict_pixels(
+        self, pixels: Array, windows: Array | None = None
+    ) -> list[fol.Detections]:
+        """Returns the detections in images that have the network's image size.
+
+        Args:
+            pixels: (N, H, W, 3) RGB; uint8, or float32 in [0, 1]
+            windows (None): as in `detected`
+        """
+        self._last_pixels = pixels
+        return self.labels_of(self.forward(pixels), windows)
+
+    def labels_of(
+        self, outputs: Array, windows: Array | None = None
+    ) -> list[fol.Detections]:
         """Returns the detections of each image as labels.
 
         Args:
             outputs: (N, outputs) from `forward`
+            windows (None): as in `detected`
         """
-        found = self.detected(outputs)
+        found = self.detected(outputs, windows)
         return [
             fiftyone_boxes.to_detections(*detected, self.classes) for detected in found
         ]
 
     def resized(self, image: Array) -> Array:
-        """Returns an image resized for the network; Darknet aligns the corners.
+        """Returns an image resized for the network: stretched, or letterboxed.
 
         Args:
             image: (H, W, 3) uint8 RGB
         """
-        resize = (
-            resizing.resize_align_corners if self.config.darknet else resizing.resize
+        return resizing.to_square(
+            image,
+            self.image_size,
+            align_corners=self.config.darknet,
+            letterbox=self.letterbox,
         )
-        return resize(image, self.image_size)
 
-    def detected(self, y_pred: Array) -> list[decode.Detections]:
+    def windows(self, sizes: Sequence[tuple[int, int]]) -> Array | None:
+        """Returns where images lie in the network's input, for `detected`.
+
+        Args:
+            sizes: height and width of each image before it is resized, in pixels
+
+        Returns:
+            (N, 4) xyxy, relative to the input; None if images are stretched
+        """
+        if not self.letterbox:
+            return None
+        return letterboxing.windows(sizes, self.image_size)
+
+    def detected(
+        self, y_pred: Array, windows: Array | None = None
+    ) -> list[decode.Detections]:
         """Returns the detections of each image: boxes, scores and class ids.
 
         Args:
             y_pred: (N, outputs) from `forward`
+            windows (None): of the images, from `windows`; without, boxes are relative
+                to the network's input
         """
         return decode.decode(
             y_pred,
@@ -203,6 +252,7 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
             class_agnostic=self.config.class_agnostic,
             class_ids=self._class_ids(),
             darknet=self.config.darknet,
+            windows=windows,
         )
 
     def _class_ids(self) -> list[int] | None:

@@ -74,6 +74,7 @@ class HostBatches(keras.utils.PyDataset):
         part (all): slice of each batch to return
         places (False): adds "places" (N,) int32, the images' positions in the full
             batch
+        windows (None): of letterboxed images, see `RaggedBoxes.padded`
     """
 
     def __init__(
@@ -87,9 +88,10 @@ class HostBatches(keras.utils.PyDataset):
         first_step: int = 0,
         part: slice = ALL,
         places: bool = False,
+        windows: Array | None = None,
     ) -> None:
         super().__init__()
-        self.pixels, self.objects = pixels, objects
+        self.pixels, self.objects, self.windows = pixels, objects, windows
         self.batch_size, self.seed, self.width = batch_size, seed, width
         self.first_step, self.part, self.places = first_step, part, places
 
@@ -108,7 +110,8 @@ class HostBatches(keras.utils.PyDataset):
 
     def batch(self, rows: Array) -> dict[str, Array]:
         """Returns the images of some rows with their objects."""
-        boxes, class_ids = self.objects.padded(rows, self.width)
+        windows = None if self.windows is None else self.windows[rows]
+        boxes, class_ids = self.objects.padded(rows, self.width, windows)
         return {"images": self.pixels[rows], "boxes": boxes, "class_ids": class_ids}
 
     def endless(self) -> Any:

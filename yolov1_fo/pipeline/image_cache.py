@@ -20,9 +20,10 @@ import humanize
 import numpy as np
 
 from yolov1_fo import files, images
-from yolov1_fo.boxes import Array
 from yolov1_fo.config import MAX_IMAGE_PIXELS
+from yolov1_fo.image_files import letterboxing
 from yolov1_fo.pipeline import image_loading
+from yolov1_fo.pipeline.image_loading import DecodedImages
 
 logger = logging.getLogger(__name__)
 
@@ -42,9 +43,10 @@ def load(
     *,
     limit: float = 0.0,
     num_workers: int = 0,
+    letterbox: bool = False,
     max_pixels: int = MAX_IMAGE_PIXELS,
-) -> tuple[Array, dict[str, str]]:
-    """Returns the pixels of the readable files, and the faults of the others.
+) -> DecodedImages:
+    """Returns the readable images, in the order of the files; and the others' faults.
 
     Args:
         filepaths: image files
@@ -54,45 +56,59 @@ def load(
             are deleted first, then the least recently used entries. Images beyond the
             limit, or that do not fit on the disk, stay in memory
         num_workers (0): threads that decode; 0 uses one per CPU core
+        letterbox (False): keeps the aspect ratio and fills the rest with grey
         max_pixels (200 million): larger images are skipped before they are decoded
-
-    Returns:
-        (N, image_size, image_size, 3) uint8, in the order of the files, without the
-        unreadable ones
     """
     needed = len(filepaths) * image_size**2 * 3
+    settings = image_size, num_workers, max_pixels, letterbox
     if folder is None or needed > limit:
-        return _load_into_memory(filepaths, image_size, num_workers, max_pixels)
+        return _load_into_memory(filepaths, *settings)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        name = _entry_name(filepaths, image_size, num_workers, max_pixels)
+        name = _entry_name(filepaths, *settings)
         with files.locked(folder / f"{name}{LOCK}", timeout=FOREVER):
             entry = folder / name
             if not _is_complete(entry):
                 _make_room(folder, name, needed, limit)
-                _write(entry, filepaths, image_size, num_workers, max_pixels)
+                _write(entry, filepaths, *settings)
             return _open(entry, filepaths, image_size)
     except OSError as error:
         logger.warning("images stay in memory, can't cache in '%s': %s", folder, error)
-        return _load_into_memory(filepaths, image_size, num_workers, max_pixels)
+        return _load_into_memory(filepaths, *settings)
 
 
 def _load_into_memory(
-    filepaths: Sequence[str], image_size: int, num_workers: int, max_pixels: int
-) -> tuple[Array, dict[str, str]]:
-    pixels, bad = image_loading.read_into_memory(
-        filepaths, image_size, num_workers=num_workers, max_pixels=max_pixels
+    filepaths: Sequence[str],
+    image_size: int,
+    num_workers: int,
+    max_pixels: int,
+    letterbox: bool,
+) -> DecodedImages:
+    pixels, bad, windows = image_loading.read_into_memory(
+        filepaths,
+        image_size,
+        num_workers=num_workers,
+        letterbox=letterbox,
+        max_pixels=max_pixels,
     )
     if bad:
-        pixels = pixels[[path not in bad for path in filepaths]]
-    return pixels, bad
+        is_good = [path not in bad for path in filepaths]
+        pixels = pixels[is_good]
+        windows = None if windows is None else windows[is_good]
+    return DecodedImages(pixels, bad, windows)
 
 
 def _entry_name(
-    filepaths: Sequence[str], image_size: int, num_workers: int, max_pixels: int
+    filepaths: Sequence[str],
+    image_size: int,
+    num_workers: int,
+    max_pixels: int,
+    letterbox: bool,
 ) -> str:
     """Returns a hash of the files' contents and of everything that affects decoding."""
     reader = f"{FORMAT} {image_size} {max_pixels} {cv2.__version__}"
+    if letterbox:
+        reader += " letterbox"
     digest = hashlib.sha256(reader.encode())
     with ThreadPoolExecutor(image_loading.thread_count(num_workers)) as pool:
         for file_digest in pool.map(_file_digest, filepaths):
@@ -117,31 +133,40 @@ def _write(
     image_size: int,
     num_workers: int,
     max_pixels: int,
+    letterbox: bool,
 ) -> None:
-    bad = {}
+    bad: dict[int, str | None] = {}
+    sizes = []
     with files.atomic_folder(entry) as unfinished:
         with (unfinished / PIXELS).open("wb") as file:
             results = image_loading.read_all(
-                filepaths, image_size, num_workers=num_workers, max_pixels=max_pixels
+                filepaths,
+                image_size,
+                num_workers=num_workers,
+                letterbox=letterbox,
+                max_pixels=max_pixels,
             )
-            for row, (image, fault) in enumerate(results):
+            for row, (image, fault, size) in enumerate(results):
                 if image is None or fault is not None:
                     bad[row] = fault
                 else:
                     file.write(image.tobytes())
-        (unfinished / METADATA).write_text(json.dumps({"bad": bad}), encoding="utf-8")
+                    sizes.append(size)
+        metadata = {"bad": bad, **({"sizes": sizes} if letterbox else {})}
+        (unfinished / METADATA).write_text(json.dumps(metadata), encoding="utf-8")
 
 
-def _open(
-    entry: Path, filepaths: Sequence[str], image_size: int
-) -> tuple[Array, dict[str, str]]:
+def _open(entry: Path, filepaths: Sequence[str], image_size: int) -> DecodedImages:
     os.utime(entry / METADATA)  # marks it as used
-    bad_rows = json.loads((entry / METADATA).read_text(encoding="utf-8"))["bad"]
+    metadata = json.loads((entry / METADATA).read_text(encoding="utf-8"))
+    bad_rows, sizes = metadata["bad"], metadata.get("sizes")
     bad = {filepaths[int(row)]: fault for row, fault in bad_rows.items()}
+    windows = None if sizes is None else letterboxing.windows(sizes, image_size)
     shape = (len(filepaths) - len(bad_rows), image_size, image_size, 3)
     if not shape[0]:
-        return np.zeros(shape, np.uint8), bad
-    return np.memmap(entry / PIXELS, np.uint8, mode="r", shape=shape), bad
+        return DecodedImages(np.zeros(shape, np.uint8), bad, windows)
+    pixels = np.memmap(entry / PIXELS, np.uint8, mode="r", shape=shape)
+    return DecodedImages(pixels, bad, windows)
 
 
 def _make_room(folder: Path, name: str, needed: int, limit: float) -> None:

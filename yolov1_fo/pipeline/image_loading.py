@@ -6,12 +6,14 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 
 from yolov1_fo import images
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import MAX_IMAGE_PIXELS, arguments
+from yolov1_fo.image_files import letterboxing
 from yolov1_fo.images import ReadResult
 
 CHUNK_SIZE = 256
@@ -59,6 +61,7 @@ def read_all(
     num_workers: int = 0,
     ahead: int = 64,
     align_corners: bool = False,
+    letterbox: bool = False,
     max_pixels: int = MAX_IMAGE_PIXELS,
 ) -> Iterator[ReadResult]:
     """Yields the pixels and the fault of each file, in order; threads read ahead.
@@ -69,21 +72,23 @@ def read_all(
         num_workers (0): threads; 0 uses one per CPU core
         ahead (64): largest number of images that wait in memory
         align_corners (False): resizes as Darknet does, to float32 in [0, 1]
+        letterbox (False): keeps the aspect ratio and fills the rest with grey
         max_pixels (200 million): larger images are refused before they are decoded
     """
     _keep_freed_memory()
-    paths = iter(filepaths)
+    paths, settings = (
+        iter(filepaths),
+        (image_size, align_corners, max_pixels, letterbox),
+    )
     with ThreadPoolExecutor(thread_count(num_workers)) as pool:
         pending = collections.deque(
-            pool.submit(read, path, image_size, align_corners, max_pixels)
+            pool.submit(read, path, *settings)
             for path in itertools.islice(paths, ahead)
         )
         while pending:
             yield pending.popleft().result()
             for path in itertools.islice(paths, 1):
-                pending.append(
-                    pool.submit(read, path, image_size, align_corners, max_pixels)
-                )
+                pending.append(pool.submit(read, path, *settings))
 
 
 @functools.cache
@@ -101,11 +106,30 @@ def read(
     image_size: int,
     align_corners: bool = False,
     max_pixels: int = MAX_IMAGE_PIXELS,
+    letterbox: bool = False,
 ) -> ReadResult:
     """Returns the pixels of a file, and what is wrong with it; see `images.decode`."""
     return images.decode(
-        path, image_size, align_corners=align_corners, max_pixels=max_pixels
+        path,
+        image_size,
+        align_corners=align_corners,
+        letterbox=letterbox,
+        max_pixels=max_pixels,
     )
+
+
+class DecodedImages(NamedTuple):
+    """The pixels of many image files.
+
+    Attributes:
+        pixels: (N, image_size, image_size, 3) uint8
+        faults: of the files that can't be used
+        windows: (N, 4) of letterboxed images, see `letterboxing.windows`; else None
+    """
+
+    pixels: Array
+    faults: dict[str, str]
+    windows: Array | None
 
 
 def read_into_memory(
@@ -113,20 +137,24 @@ def read_into_memory(
     image_size: int,
     *,
     num_workers: int = 0,
+    letterbox: bool = False,
     max_pixels: int = MAX_IMAGE_PIXELS,
-) -> tuple[Array, dict[str, str]]:
-    """Returns pixels (N, image_size, image_size, 3) uint8, and faults by file.
-
-    The pixels of files with a fault are zeros.
-    """
+) -> DecodedImages:
+    """Returns the images of files; the pixels of those with a fault are zeros."""
     pixels = np.zeros((len(filepaths), image_size, image_size, 3), np.uint8)
+    sizes = np.ones((len(filepaths), 2), np.int64)
     bad = {}
     results = read_all(
-        filepaths, image_size, num_workers=num_workers, max_pixels=max_pixels
+        filepaths,
+        image_size,
+        num_workers=num_workers,
+        letterbox=letterbox,
+        max_pixels=max_pixels,
     )
-    for row, (image, fault) in enumerate(results):
+    for row, (image, fault, size) in enumerate(results):
         if image is None or fault is not None:
             bad[filepaths[row]] = str(fault)
         else:
-            pixels[row] = image
-    return pixels, bad
+            pixels[row], sizes[row] = image, size
+    windows = letterboxing.windows(sizes, image_size) if letterbox else None
+    return DecodedImages(pixels, bad, windows)

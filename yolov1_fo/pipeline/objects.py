@@ -7,6 +7,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from yolov1_fo.boxes import Array
+from yolov1_fo.image_files import letterboxing
 
 
 class RaggedBoxes(NamedTuple):
@@ -60,19 +61,26 @@ class RaggedBoxes(NamedTuple):
         return max(self.max_per_image(), 1)
 
     def padded(
-        self, images: Sequence[int] | Array, width: int | None = None
+        self,
+        images: Sequence[int] | Array,
+        width: int | None = None,
+        windows: Array | None = None,
     ) -> tuple[Array, Array]:
         """Returns boxes (N, width, 4) and class ids (N, width), -1 = no object.
 
         Args:
             images: their rows
             width (`padding_width`): of the result; further objects are left out
+            windows (None): (N, 4) of letterboxed images, whose boxes become relative to
+                their squares; see `letterboxing`
         """
         width = self.padding_width() if width is None else width
         boxes = np.zeros((len(images), width, 4), np.float32)
         class_ids = np.full((len(images), width), -1, np.int32)
         for row, image in enumerate(images):
             image_boxes, image_ids = self.of_image(image)
+            if windows is not None:
+                image_boxes = letterboxing.image_to_square(image_boxes, windows[row])
             boxes[row, : len(image_ids)] = image_boxes[:width]
             class_ids[row, : len(image_ids)] = image_ids[:width]
         return boxes, class_ids

@@ -94,6 +94,9 @@ def _head(name: str, metadata: dict[str, Any]) -> list[str]:
 def _predictions(metadata: dict[str, Any]) -> list[str]:
     settings = metadata["settings"]
     S, B = settings["S"], settings["B"]
+    resized = "resized"
+    if settings.get("letterbox"):
+        resized = "letterboxed (aspect ratio kept, grey beside them)"
     return [
         "## Predictions",
         "",
@@ -101,7 +104,7 @@ def _predictions(metadata: dict[str, Any]) -> list[str]:
         f"- grid: {S} x {S} cells, each with {B} boxes of one class; of objects whose "
         "centres are in the same cell it finds only one, so small objects in groups "
         "are missed",
-        f"- images of any shape are resized to {settings['image_size']} x "
+        f"- images of any shape are {resized} to {settings['image_size']} x "
         f"{settings['image_size']} px",
         "- confidences start at 0.01, which a correct mAP needs; for viewing, start at "
         "about 0.2",

@@ -65,6 +65,7 @@ def _are_settings(value: Any) -> bool:
         isinstance(value, dict)
         and isinstance(value.get("network", ""), str)
         and _is_number(value.get("image_size"))
+        and isinstance(value.get("letterbox", False), bool)
     )
 
 

@@ -40,7 +40,7 @@ class InputPipeline:
         self.skipped: dict[str, str] = {}
         val = plan.validation if devices.is_first else None
         self.mode = self._choose_mode(plan, val)
-        self.listing, self.pixels = self._readable(plan.listing)
+        self.listing, self.pixels, self.windows = self._readable(plan.listing)
         n = len(self.listing.filepaths)
         check_batch_size(config, n)
         self.steps = shuffling.steps_per_epoch(n, config.batch_size)
@@ -60,7 +60,7 @@ class InputPipeline:
         """Copies all images to the device, in mode `device`."""
         if self.mode == "device":
             objects, rows = self.listing.objects, np.arange(len(self.listing.ids))
-            boxes, class_ids = objects.padded(rows, self.width)
+            boxes, class_ids = objects.padded(rows, self.width, self.windows)
             with self.devices.scope():
                 learner.hold(
                     {"images": self.pixels, "boxes": boxes, "class_ids": class_ids}
@@ -81,6 +81,7 @@ class InputPipeline:
             first_step=first_step,
             part=self.devices.part(self.config.batch_size),
             places=self.devices.replicas > 1,
+            windows=self.windows,
         )
         return kept.endless()
 
@@ -96,6 +97,7 @@ class InputPipeline:
             replace=True,
             num_workers=config.num_workers,
             failed=self.skipped,
+            letterbox=config.letterbox,
             max_pixels=config.max_image_pixels,
         )
         if self.devices.replicas == 1:
@@ -115,34 +117,39 @@ class InputPipeline:
     ) -> validation.Validator | None:
         if val is None:
             return None
-        listing, pixels = self._readable(val)
+        listing, pixels, windows = self._readable(val)
         if not len(listing.objects.class_ids):
             raise ValueError("val_samples has no readable image with an object")
         kind = validation.Validator
         if plan.task is CLASSIFY:
             kind = validation.ClassifierValidator
-        return kind(listing, self.config, pixels, self.skipped)
+        return kind(listing, self.config, pixels, self.skipped, windows)
 
     def _readable(
         self, listing: listing.Listing
-    ) -> tuple[listing.Listing, Array | None]:
-        """Returns the readable images of a split, decoded unless they are streamed."""
+    ) -> tuple[listing.Listing, Array | None, Array | None]:
+        """Returns the readable images of a split: files and objects, pixels, windows.
+
+        The pixels are None if they are streamed, the windows also if the images are not
+        letterboxed.
+        """
         config = self.config
         if self.mode == "stream":
             listing, bad = split_readable(
                 listing, config.num_workers, config.max_image_pixels
             )
             self.skipped |= bad
-            return listing, None
-        pixels, bad = image_cache.load(
+            return listing, None, None
+        pixels, bad, windows = image_cache.load(
             listing.filepaths,
             config.image_size,
             self.folder,
             limit=1e9 * config.cache_gb,
             num_workers=config.num_workers,
+            letterbox=config.letterbox,
             max_pixels=config.max_image_pixels,
         )
         paths = enumerate(listing.filepaths)
         listing = listing.take([row for row, path in paths if path not in bad])
         self.skipped |= bad
-        return listing, pixels
+        return listing, pixels, windows

@@ -24,6 +24,7 @@ def to_tf_dataset(
     *,
     classes: Sequence[str] | None = None,
     image_size: int = 448,
+    letterbox: bool = False,
     batch_size: int = 16,
     shuffle: bool = False,
     seed: int = 0,
@@ -41,6 +42,8 @@ def to_tf_dataset(
         gt_field ("ground_truth"): its field of Detections
         classes (None): names in the order of their ids; by default the dataset's
         image_size (448): width and height that images are resized to, in pixels
+        letterbox (False): keeps the aspect ratio of images and fills the rest with
+            grey; boxes are relative to the square
         batch_size (16): images per batch
         shuffle (False): uses another order in each epoch
         seed (0): of the order
@@ -60,6 +63,7 @@ def to_tf_dataset(
     checks.check_labelled(samples, gt_field, "gt_field")
     for argument, value in (("image_size", image_size), ("batch_size", batch_size)):
         arguments.check_integer(argument, value, 1)
+    arguments.check_bool("letterbox", letterbox)
     names = class_lists.classes_of(samples, gt_field, classes)
     listing = examples.load(samples, gt_field, names)
     examples.warn_of_unused(listing, names, gt_field)
@@ -81,5 +85,6 @@ def to_tf_dataset(
         width=listing.objects.padding_width(),
         drop_remainder=drop_remainder,
         num_workers=num_workers,
+        letterbox=letterbox,
         max_pixels=max_image_pixels,
     )

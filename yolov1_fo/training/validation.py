@@ -1,7 +1,7 @@
 """Measures a network on the validation split after an epoch."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -10,6 +10,7 @@ from yolov1_fo import decode, grid, loss
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.evaluation import average_precision
+from yolov1_fo.image_files import letterboxing
 from yolov1_fo.pipeline import image_loading
 from yolov1_fo.pipeline.listing import Listing
 from yolov1_fo.training.learner import class_shares
@@ -23,6 +24,7 @@ class Validator:
         config: of the training
         pixels (None): (N, H, W, 3) uint8; read from the files each time if None
         failed (None): collects the files that can't be decoded, with the reason
+        windows (None): (N, 4) of letterboxed `pixels`, see `letterboxing.windows`
 
     Attributes:
         metrics: names of the metrics; the second decides which epoch is best
@@ -36,19 +38,25 @@ class Validator:
         config: TrainConfig,
         pixels: Array | None = None,
         failed: dict[str, str] | None = None,
+        windows: Array | None = None,
     ) -> None:
-        self.listing, self.config, self.pixels = listing, config, pixels
+        self.listing, self.config = listing, config
+        self.pixels, self.windows = pixels, windows
         self.failed = {} if failed is None else failed
 
     def __call__(self, network: keras.Model) -> dict[str, float]:
-        """Returns the loss and VOC07 mAP at IoU 0.5, as `val_loss` and `val_voc07`."""
+        """Returns the loss and VOC07 mAP at IoU 0.5, as `val_loss` and `val_voc07`.
+
+        The loss of letterboxed images is computed in their squares, the mAP in the
+        images, as after prediction.
+        """
         config, objects = self.config, self.listing.objects
         found: list[decode.Detections] = []
         truth: list[average_precision.GroundTruth] = []
         losses = []
         width = objects.padding_width()
-        for rows, pixels in self._batches():
-            boxes, class_ids = objects.padded(rows, width)
+        for rows, pixels, windows in self._batches():
+            boxes, class_ids = objects.padded(rows, width, windows)
             y_pred = network.predict_on_batch(pixels.astype(np.float32) / 255)
             y_true = grid.encode(boxes, class_ids, config).astype(np.float32)
             parts = loss.weighted(
@@ -61,6 +69,7 @@ class Validator:
                 confidence_thresh=config.confidence_thresh,
                 iou_thresh=config.iou_thresh,
                 max_detections=100,
+                windows=windows,
             )
             truth += [self._truth(row) for row in rows]
         curves = average_precision.curves(found, truth, config.C)
@@ -78,18 +87,20 @@ class Validator:
         difficult = np.arange(len(class_ids)) >= len(parts[0][1])
         return average_precision.GroundTruth(boxes, class_ids, difficult)
 
-    def _batches(self) -> Iterator[tuple[list[int], Array]]:
-        """Yields rows and their pixels, without images that can't be decoded."""
+    def _batches(self) -> Iterator[tuple[list[int], Array, Array | None]]:
+        """Yields rows, pixels and windows, without images that can't be decoded."""
         size, paths = self.config.batch_size, self.listing.filepaths
         if self.pixels is not None:
             for start in range(0, len(paths), size):
                 rows = list(range(start, min(start + size, len(paths))))
-                yield rows, self.pixels[rows]
+                windows = None if self.windows is None else self.windows[rows]
+                yield rows, self.pixels[rows], windows
             return
         reads = image_loading.read_all(
             paths,
             self.config.image_size,
             num_workers=self.config.num_workers,
+            letterbox=self.config.letterbox,
             max_pixels=self.config.max_image_pixels,
         )
         pairs = enumerate(reads)
@@ -98,12 +109,18 @@ class Validator:
                 if read.fault is not None:
                     self.failed[paths[row]] = read.fault
             good = [
-                (row, image)
-                for row, (image, fault) in batch
+                (row, image, size)
+                for row, (image, fault, size) in batch
                 if image is not None and fault is None
             ]
             if good:
-                yield [row for row, _ in good], np.stack([image for _, image in good])
+                rows, images, sizes = map(list, zip(*good, strict=True))
+                yield rows, np.stack(images), self._windows(sizes)
+
+    def _windows(self, sizes: Sequence[tuple[int, int]]) -> Array | None:
+        if not self.config.letterbox:
+            return None
+        return letterboxing.windows(sizes, self.config.image_size)
 
 
 class ClassifierValidator(Validator):
@@ -118,7 +135,7 @@ class ClassifierValidator(Validator):
         """Returns loss and accuracies, as `val_loss`, `val_top1`, `val_top5`."""
         losses, hits = [], []
         width = self.listing.objects.padding_width()
-        for rows, pixels in self._batches():
+        for rows, pixels, _ in self._batches():
             _, class_ids = self.listing.objects.padded(rows, width)
             logits = network.predict_on_batch(pixels.astype(np.float32) / 255)
             shares = class_shares(class_ids, self.config.C)

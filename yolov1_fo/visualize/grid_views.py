@@ -2,6 +2,10 @@
 
 Each function accepts pixels, (H, W, 3) uint8 RGB, or a picture returned by another of
 them, and returns a new picture of the same size.
+
+The grid covers the network's input. For a letterboxed network the image is
+`images.read(path, image_size, letterbox=True)`, and boxes are relative to this square:
+see `letterboxing.image_to_square`.
 """
 
 from collections.abc import Sequence
