@@ -111,8 +111,7 @@ RECIPES: dict[str, dict[str, Choice]] = {
         "image_size": Choice(320, "a step takes half as long as with 448"),
         "S": Choice(
             20,
-            "the coarsest grid that loses few objects and whose cells are smaller than "
-            "the objects",
+            "the coarsest grid that loses few objects and gives most 4 cells per side",
             is_automatic=True,
         ),
         "batch_norm": Choice(True, "the head starts from random weights"),

@@ -15,7 +15,7 @@ from yolov1_fo.pipeline.objects import RaggedBoxes
 
 MAX_LOST = 0.02
 """Share of the objects that a grid may lose: their cell belongs to another object."""
-CELLS_PER_OBJECT = 2.0
+CELLS_PER_OBJECT = 4.0
 """Least size of half of the objects, in cells per side."""
 STEPS_PER_EPOCH = 50
 """A batch is small enough for this many steps per epoch, if it may be."""

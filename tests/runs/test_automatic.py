@@ -1,0 +1,135 @@
+"""Automatic settings: what the images and the machine decide."""
+
+import numpy as np
+import pytest
+
+from yolov1_fo.config import TrainConfig
+from yolov1_fo.pipeline.objects import RaggedBoxes
+from yolov1_fo.runs import automatic
+from yolov1_fo.runs.automatic import Facts
+from yolov1_fo.runs.recipe_settings import Draft
+
+ANIMALS = ("cat", "dog")
+
+
+def objects(images, boxes):
+    """Returns the same boxes in each image."""
+    boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
+    return RaggedBoxes(
+        np.tile(boxes, (images, 1)),
+        np.zeros(images * len(boxes), np.int32),
+        np.arange(images + 1, dtype=np.int64) * len(boxes),
+    )
+
+
+def squares(count, size):
+    """Returns boxes of a size in a row, their centres evenly spaced."""
+    centres = (np.arange(count) + 0.5) / count
+    return [
+        (c - size / 2, 0.5 - size / 2, c + size / 2, 0.5 + size / 2) for c in centres
+    ]
+
+
+def chosen(facts, **given):
+    draft = Draft.make(given, len(facts.classes))
+    return automatic.settings(draft.known, facts)[0]
+
+
+ONE = objects(100, [(0.2, 0.2, 0.8, 0.8)])  # 0.6 of the side
+
+
+@pytest.mark.parametrize(
+    ("boxes", "S"),
+    [
+        (objects(100, [(0.0, 0.0, 0.9, 0.9)]), 5),  # 4.5 cells with S = 5
+        (ONE, 10),  # 3 cells with S = 5, 6 with S = 10
+        (objects(100, squares(4, 0.2)), 20),  # 2 cells with S = 10
+        # centres 0.42 and 0.55 share a cell with S = 5
+        (objects(100, [(0.02, 0.02, 0.82, 0.82), (0.15, 0.15, 0.95, 0.95)]), 10),
+        (objects(100, squares(40, 0.9)), 20),  # half are lost even then
+        (objects(100, []), 5),
+    ],
+)
+def test_the_grid_is_the_coarsest_that_keeps_objects_apart(boxes, S):
+    assert chosen(Facts(boxes, ANIMALS))["S"] == S
+
+
+def test_the_grid_follows_the_image_size():
+    assert chosen(Facts(ONE, ANIMALS), image_size=640)["S"] == 10
+    assert (
+        chosen(Facts(objects(100, squares(4, 0.2)), ANIMALS), image_size=640)["S"] == 20
+    )
+
+
+def test_lost_objects_are_counted_by_image():
+    pair = objects(3, [(0.4, 0.4, 0.5, 0.5), (0.41, 0.41, 0.5, 0.5)])
+    assert automatic.lost_share(pair, 2) == 0.5
+    assert automatic.lost_share(objects(3, [(0.4, 0.4, 0.5, 0.5)]), 2) == 0
+    assert automatic.lost_share(objects(3, []), 2) == 0
+
+
+@pytest.mark.parametrize(
+    ("images", "has_gpu", "size"),
+    [
+        (2, False, 2),
+        (100, False, 4),
+        (400, False, 8),
+        (100_000, False, 8),
+        (100, True, 8),
+        (1000, True, 16),
+        (100_000, True, 64),
+    ],
+)
+def test_the_batch_size_leaves_enough_steps(images, has_gpu, size):
+    boxes = objects(images, [(0.2, 0.2, 0.8, 0.8)])
+    assert chosen(Facts(boxes, ANIMALS, has_gpu))["batch_size"] == size
+
+
+def test_few_images_take_more_epochs():
+    # batches of 4: 25 steps, 1500 / 25
+    assert chosen(Facts(ONE, ANIMALS))["epochs"] == 60
+    assert (
+        chosen(Facts(objects(20, [(0, 0, 1, 1)]), ANIMALS))["epochs"] == 120
+    )  # 4 * 30
+    assert chosen(Facts(objects(800, [(0, 0, 1, 1)]), ANIMALS))["epochs"] == 30
+
+
+def test_the_average_spans_a_tenth_of_the_training():
+    found = chosen(Facts(ONE, ANIMALS))  # 60 epochs of 25 steps
+    assert found["ema_momentum"] == pytest.approx(1 - 1 / 150, abs=1e-4)
+    assert (
+        chosen(Facts(objects(2, [(0, 0, 1, 1)]), ANIMALS), epochs=3)["ema_momentum"]
+        == 0
+    )
+
+
+def test_characters_are_not_mirrored():
+    assert chosen(Facts(ONE, ("0", "1")))["flip"] == 0
+    assert chosen(Facts(ONE, ("6", "nine")))["flip"] == 0.5
+
+
+def test_precision_follows_the_accelerator():
+    assert chosen(Facts(ONE, ANIMALS, True, True))["precision"] == "mixed_bfloat16"
+    assert chosen(Facts(ONE, ANIMALS, True, False))["precision"] == "float32"
+
+
+def test_what_is_given_is_not_chosen():
+    given = {"S": 5, "batch_size": 3, "epochs": 2, "ema_momentum": 0.5, "flip": 0.25}
+    found = chosen(Facts(ONE, ANIMALS), **given)
+    assert set(found) == {"precision"}
+    assert chosen(Facts(ONE, ANIMALS), recipe="paper") == {}
+
+
+def test_a_draft_becomes_the_settings_of_a_training(caplog):
+    caplog.set_level("INFO", logger="yolov1_fo")
+    config = Draft.make({}, 2).completed(Facts(ONE, ANIMALS))
+    assert isinstance(config, TrainConfig)
+    assert (config.S, config.C, config.recipe) == (10, 2, "transfer")
+    assert "S = 10: " in caplog.text
+    assert "batch_size = 4: 100 images on the CPU" in caplog.text
+
+
+def test_a_time_limit_replaces_the_number_of_epochs():
+    assert Draft.make({"max_minutes": 5}, 2).max_epochs > 10_000
+    assert Draft.make({"max_minutes": 5, "epochs": 7}, 2).max_epochs == 7
+    assert Draft.make({"epochs": 7}, 2).max_epochs == 0

@@ -1,0 +1,147 @@
+"""Trainings that must end in time, with a clock of the test's own."""
+
+import math
+
+import numpy as np
+import pytest
+
+from yolov1_fo.config import TrainConfig
+from yolov1_fo.training import loop, optimizers, plan
+from yolov1_fo.training.time_limit import Pace, TimeLimit
+
+
+class Clock:
+    """A clock that a simulated training moves."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+class Model:
+    stop_training = False
+
+
+def simulate(seconds, step_seconds, end_seconds, steps=50, start=5.0, **options):
+    """Runs `TimeLimit` without a training; returns the seconds taken and the paces.
+
+    Args:
+        seconds: the limit
+        step_seconds: function of the time
+        end_seconds: to validate and save
+    """
+    clock, paces = Clock(), []
+    given = {"max_steps": 10**9, "pace": Pace(0, 0.0, 30 * steps), **options}
+    limit = TimeLimit(seconds, clock, steps, set_pace=paces.append, **given)
+    limit.set_model(Model())
+    clock.now = start
+    for epoch in range(10**6):
+        limit.on_epoch_begin(epoch)
+        for batch in range(steps):
+            clock.now += step_seconds(clock.now) + 8.0 * (epoch == batch == 0)
+            limit.on_train_batch_end(batch)
+            if limit.model.stop_training:
+                break
+        clock.now += end_seconds
+        if limit.model.stop_training:
+            return clock.now, paces
+    raise AssertionError("never stopped")
+
+
+@pytest.mark.parametrize("minutes", [1, 3, 10, 20])
+@pytest.mark.parametrize("step_seconds", [0.02, 0.3, 2.0])
+@pytest.mark.parametrize("end_seconds", [0.5, 6.0])
+def test_it_ends_within_a_tenth_of_the_limit(minutes, step_seconds, end_seconds):
+    taken, _ = simulate(60 * minutes, lambda now: step_seconds, end_seconds)
+    assert 0.9 * 60 * minutes <= taken <= 1.1 * 60 * minutes
+
+
+@pytest.mark.parametrize("period", [30, 120, 700])
+def test_it_ends_in_time_while_the_speed_drifts_by_a_third(period):
+    def step_seconds(now):
+        return 0.2 * (1 + math.sin(2 * math.pi * now / period) / 3)
+
+    for minutes in (3, 8, 15):
+        taken, _ = simulate(60 * minutes, step_seconds, 3.0)
+        assert 0.9 * 60 * minutes <= taken <= 1.1 * 60 * minutes
+
+
+@pytest.mark.parametrize("factor", [2 / 3, 4 / 3])
+def test_it_ends_in_time_when_the_speed_changes_for_good(factor):
+    for minutes in (3, 8, 15):
+        limit = 60 * minutes
+        taken, _ = simulate(
+            limit, lambda now, t=limit: 0.2 * (factor if now > 0.6 * t else 1), 3.0
+        )
+        assert 0.9 * limit <= taken <= 1.1 * limit
+
+
+def test_a_steady_machine_decides_once():
+    _, paces = simulate(600, lambda now: 0.2, 3.0)
+    assert len(paces) <= 3  # the plan, its correction after the first epoch, the end
+
+
+def test_progress_goes_from_0_to_1_without_jumps():
+    _, paces = simulate(300, lambda now: 0.2 + 0.1 * (now > 100), 3.0)
+    steps = [pace.step for pace in paces]
+    assert steps == sorted(steps)
+    before = Pace(0, 0.0, 1500)
+    for pace in paces:
+        assert pace.progress == pytest.approx(before.at(pace.step))
+        before = pace
+    assert before.at(before.total_steps) == 1
+
+
+def test_given_epochs_are_the_largest_number():
+    taken, paces = simulate(6000, lambda now: 0.01, 0.5, max_steps=100)
+    assert paces[-1].total_steps == 100
+    assert taken < 20
+
+
+def test_a_limit_that_is_over_at_once_ends_after_a_few_steps():
+    taken, paces = simulate(1, lambda now: 0.1, 0.5)
+    assert paces[-1].total_steps < 10
+    assert taken < 20
+
+
+def rates(schedule, pace, steps, **settings):
+    config = TrainConfig(max_minutes=5, schedule=schedule, **settings)
+    made = optimizers.Schedule(config, 10)
+    made.set_pace(pace)
+    return np.array([float(made(step)) for step in steps])
+
+
+def test_the_schedule_follows_the_pace():
+    pace = Pace(100, 0.5, 200)
+    steps = [100, 150, 200]
+    # cosine: half, 1/2 (1 + cos(3/4 pi)), 0
+    expected = 1e-2 * np.array([0.5, 0.5 * (1 - math.sqrt(0.5)), 0.0])
+    assert rates("cosine", pace, steps) == pytest.approx(expected, abs=1e-7)
+    assert rates("constant", pace, steps) == pytest.approx([1e-2] * 3)
+    # 75/135 = 0.556, 105/135 = 0.778
+    assert rates("paper", pace, [100, 120, 160]) == pytest.approx([1e-2, 1e-3, 1e-4])
+
+
+def test_the_warm_up_is_at_most_a_tenth_of_the_training():
+    whole = Pace(0, 0.0, 100)  # 10 epochs
+    warm = rates("constant", whole, [0, 5], warmup_epochs=3.0)
+    assert warm == pytest.approx([1e-2] * 2)  # constant has no warm-up
+    short = rates("cosine", whole, [0, 10], warmup_epochs=3.0)
+    assert short[0] == pytest.approx(1e-3)
+    assert short[1] == pytest.approx(1e-2 * 0.5 * (1 + math.cos(0.1 * math.pi)))
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that moves a second with each look."""
+    ticking = Clock()
+
+    def look():
+        ticking.now += 1.0
+        return ticking.now
+
+    for module in (loop, plan):
+        monkeypatch.setattr(module.time, "monotonic", look)
+    return ticking
