@@ -49,8 +49,11 @@ def train(
         network ("yolov1"): a name in `architectures.NETWORKS`
         run_key (None): name of the run on the dataset; generated if None
         resume (None): key or folder of a run to resume, with the settings of that run
-        weights (None): a classifier to start from: key or folder of a run of
-            `pretrain`, or a `.weights` file of Darknet
+        weights (None): what to start from: the key or folder of a run of `train` or
+            `pretrain`, a checkpoint folder, the name of a published model, or a
+            `.weights` file of Darknet. A detector must have the same layers; its
+            channels are copied by class name, and the settings of its network are used
+            unless others are given
         classes (None): names in the order of their ids; by default the dataset's
             classes for the field, its default classes, or the labels found
         runs_dir (None): folder for runs instead of FiftyOne's folder for datasets

@@ -15,8 +15,9 @@ from yolov1_fo.datasets import checks, class_lists, fiftyone_private
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.pipeline.listing import Listing
 from yolov1_fo.runs import checkpoint, folders, records, registry
-from yolov1_fo.training import examples, starting_weights
+from yolov1_fo.training import examples, matching_layers, starting_weights
 from yolov1_fo.training.distribution import Devices
+from yolov1_fo.training.starting_weights import DETECTOR, Source
 from yolov1_fo.training.tasks import DETECT, TASKS, Task
 
 logger = logging.getLogger(__name__)
@@ -38,8 +39,9 @@ class Plan(NamedTuple):
         validation: the same of the validation split; None without
         resumes: whether the run exists already
         task: detection or classification
-        weights: a classifier to start from: the folder of a checkpoint, or a `.weights`
-            file of Darknet; None without
+        source: what the network starts from; None without, and for a run to resume
+            that has a checkpoint
+        parent: `Source.record` of what the run started from; None without
     """
 
     dataset: fo.Dataset
@@ -52,7 +54,13 @@ class Plan(NamedTuple):
     validation: Listing | None
     resumes: bool
     task: Task = DETECT
-    weights: Path | None = None
+    source: Source | None = None
+    parent: dict[str, Any] | None = None
+
+    @property
+    def weights(self) -> Path | None:
+        """The checkpoint folder or `.weights` file that the network starts from."""
+        return self.source and self.source.path
 
     def shared_by(self, devices: Devices) -> Self:
         """Returns the plan of the first of the processes that share the training.
@@ -80,11 +88,12 @@ class Plan(NamedTuple):
         """
         config, count = self.config, devices.count
         size = config.batch_size // (2 * count) * count
+        is_started = checkpoint.read_pointer(self.folder, "last") is not None
         if devices.processes > 1:
             return None
         if mode == "device":
             change: dict[str, Any] = {"data": "host"}
-        elif size and not checkpoint.read_pointer(self.folder, "last"):
+        elif size and not is_started:
             change = {"batch_size": size, "steps_per_execution": 1}
         else:
             return None
@@ -92,7 +101,8 @@ class Plan(NamedTuple):
             f"{k}={v!r}" for k, v in change.items() if getattr(config, k) != v
         )
         logger.warning("out of memory; the training starts again with %s", changed)
-        return self._replace(config=replace(config, **change))
+        source = None if is_started else self.source
+        return self._replace(config=replace(config, **change), source=source)
 
     def check_unchanged(self) -> None:
         """Raises an error unless the run can still be resumed as planned.
@@ -135,9 +145,17 @@ def make(
         val_samples = fo_samples.ungrouped(val_samples, "val_samples")
     samples = fo_samples.ungrouped(samples)
     if resume is None:
-        settings = {"network": network, **task.defaults, **settings}
+        source, named = None, {"network": network}
+        if weights is not None:
+            dataset = fiftyone_private.root_dataset(samples)
+            source = starting_weights.source(dataset, weights)
+            if source.kind == DETECTOR and network == TrainConfig.network:
+                named = {}
+            layers = matching_layers.layer_settings(source, {**named, **settings})
+            named = {**layers, **named}
+        settings = {**named, **task.defaults, **settings}
         return _new(
-            *(task, samples, field, val_samples, run_key, classes, runs_dir, weights),
+            *(task, samples, field, val_samples, run_key, classes, runs_dir, source),
             settings,
         )
     given: dict[str, Any] = {
@@ -165,18 +183,17 @@ def _new(
     run_key: str | None,
     classes: Sequence[str] | None,
     runs_dir: str | os.PathLike[str] | None,
-    weights: str | os.PathLike[str] | None,
+    source: Source | None,
     settings: dict[str, Any],
 ) -> Plan:
     examples.check(task, samples, val_samples, field)
     names = class_lists.classes_of(samples, field, classes)
-    if weights is not None or task is not DETECT:
-        starting_weights.check_network(settings["network"])
+    if task is not DETECT:
+        matching_layers.check_network(settings["network"])
     config = _config(names, settings)
     dataset = fiftyone_private.root_dataset(samples)
-    source = None
-    if weights is not None:
-        source = starting_weights.find(dataset, weights, config)
+    if source is not None:
+        matching_layers.check(source, config)
     run_key = run_key or registry.new_key(dataset, config.network, runs_dir)
     folder = folders.run_folder(dataset, run_key, runs_dir)
     registry.check_key(dataset, run_key, folder)
@@ -186,7 +203,8 @@ def _new(
         *(dataset, run_key, folder, config, names, field, *splits),
         resumes=False,
         task=task,
-        weights=source,
+        source=source,
+        parent=source and source.record(),
     )
 
 
@@ -226,7 +244,8 @@ def _resumed(
         *splits,
         resumes=True,
         task=task,
-        weights=starting_weights.of_run(run, run_key, folder),
+        source=starting_weights.of_run(dataset, run, run_key, folder),
+        parent=starting_weights.parent_of(run),
     )
 
 
