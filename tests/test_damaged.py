@@ -53,6 +53,13 @@ METADATA = {
     "run_key": "r",
     "device": "c",
     "weights": None,
+    "parent": {
+        "weights": "w",
+        "run_key": "r",
+        "dataset": "d",
+        "checkpoint": "/w",
+        "digest": "0" * 64,
+    },
 }
 CONFIGS = (
     {"released": "darknet-yolov1-tiny-voc", "darknet": True},

@@ -1,6 +1,8 @@
 import json
 from dataclasses import asdict
 
+import pytest
+
 from yolov1_fo.config import NetworkConfig, TrainConfig
 from yolov1_fo.publishing import model_card
 
@@ -71,6 +73,48 @@ def test_the_card_of_an_imported_network_names_its_origin():
     assert "each with 3 boxes" in card
     assert "## Training" not in card
     assert "?" not in card
+
+
+DIGEST = "0123456789ab" + "f" * 52
+
+
+@pytest.mark.parametrize(
+    ("parts", "line"),
+    [
+        ({}, None),
+        ({"parent": None, "weights": None}, None),
+        (
+            {"parent": {"weights": "one", "run_key": "one", "dataset": "streets"}},
+            "Started from run 'one' of dataset 'streets'",
+        ),
+        (
+            {"parent": {"weights": "/home/me/runs/1/one/epoch_0003", "run_key": "one"}},
+            "Started from run 'one'",
+        ),
+        (
+            {"parent": {"weights": "cars", "run_key": "one", "digest": DIGEST}},
+            "Started from 'cars', run 'one', sha256 0123456789ab",
+        ),
+        (
+            {"parent": {"weights": "/home/me/extraction.weights", "digest": DIGEST}},
+            "Started from 'extraction.weights', sha256 0123456789ab",
+        ),
+        (
+            {"parent": {"weights": r"C:\me\imported\epoch_0001", "digest": None}},
+            "Started from 'imported'",
+        ),
+        ({"weights": "/home/me/runs/1/base/epoch_0001"}, "Started from 'base'"),
+        ({"parent": {"weights": "/"}}, r"Started from '?'"),
+        (
+            {"parent": {"weights": "a", "run_key": "![x](y)", "dataset": "<b>"}},
+            r"Started from 'a', run '\!\[x\](y)' of dataset '\<b\>'",
+        ),
+    ],
+)
+def test_a_card_names_what_the_training_started_from(parts, line):
+    lines = model_card.text("streets", metadata(**parts)).splitlines()
+    found = [one for one in lines if "Started from" in one]
+    assert found == ([] if line is None else [f"- {line}"])
 
 
 def test_names_are_escaped_in_markdown():

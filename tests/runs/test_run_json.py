@@ -96,6 +96,24 @@ def test_an_unknown_format_is_refused(tmp_path, number):
         read(tmp_path, missing)
 
 
+@pytest.mark.parametrize(
+    "parent",
+    [
+        *("first", 7, [], True, {"weights": 7}, {"run_key": ["a"]}),
+        *({"digest": "0" * 63}, {"digest": "../" * 20}, {"checkpoint": {}}),
+    ],
+)
+def test_a_parent_of_the_wrong_type_is_refused(tmp_path, parent):
+    line = r"parent in '.*run.json' must be an object of texts with a sha256 as digest"
+    with pytest.raises(ValueError, match=line):
+        read(tmp_path, {**NEW, "parent": parent})
+
+
+def test_a_parent_is_read(tmp_path):
+    for parent in (None, {}, {"weights": "first", "digest": "0a" * 32, "more": 1}):
+        assert read(tmp_path, {**NEW, "parent": parent})["parent"] == parent
+
+
 def test_a_part_of_the_wrong_type_is_refused_in_both_formats(tmp_path):
     for content, name in ((OLD, "trunk"), (NEW, "weights")):
         with pytest.raises(ValueError, match=r"weights in '.*run.json' must be text"):

@@ -12,7 +12,7 @@ from yolov1_fo.config import TrainConfig
 from yolov1_fo.networks import build, keras_file
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import checkpoint
-from yolov1_fo.training import examples, validation
+from yolov1_fo.training import examples, starting_weights, validation
 from yolov1_fo.training.learner_builder import build_learner
 
 
@@ -146,7 +146,8 @@ def test_darknets_classifier_starts_a_training(monkeypatch, tmp_path):
     (tmp_path / "conv.weights").write_bytes(content[: 20 + 4 * 1208])  # 2 convolutions
     monkeypatch.setitem(NETWORKS, "golden", GOLDEN["micro"])
     config = TrainConfig(network="golden", image_size=56, C=3, batch_size=2)
-    started = build_learner(config, 2, weights=tmp_path / "conv.weights")
+    source = starting_weights.source(None, tmp_path / "conv.weights")
+    started = build_learner(config, 2, source=source)
     theirs = np.frombuffer(content[20:], "<f4")
     beta = started.network.get_layer("conv_01_norm").beta
     np.testing.assert_array_equal(beta.numpy(), theirs[:8])
@@ -251,7 +252,7 @@ def test_what_does_not_fit_is_one_line(labelled, small, arguments, line):
             FileNotFoundError,
             "weights 'nothing' is not a file, a folder or a run",
         ),
-        ("DETECTOR", ValueError, "must come from pretrain, got one from train"),
+        ("DETECTOR", ValueError, "have network yolov1; the training has network micro"),
         ("PICTURE", ValueError, "is not a Darknet weights file"),
         (
             "WEIGHTS",

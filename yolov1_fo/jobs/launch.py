@@ -15,7 +15,7 @@ from yolov1_fo.jobs import monitor, spawn
 from yolov1_fo.jobs.job import Job, read_arguments
 from yolov1_fo.publishing import model_sources
 from yolov1_fo.runs import checkpoint, estimate, folders, records, registry
-from yolov1_fo.runs.recipe_settings import Draft
+from yolov1_fo.training import matching_layers, starting_weights
 
 
 def train(
@@ -86,14 +86,20 @@ def check_train(
         weights (None): what to start from, as in `train`
 
     Raises:
-        ValueError: if the samples, the field or a setting is invalid
+        ValueError: if the samples, the field or a setting is invalid, or the weights
+            do not fit
+        FileNotFoundError: if there are no such weights
     """
     checks.check_labelled(samples, gt_field, "gt_field")
     spawn.check_persistent(fiftyone_private.root_dataset(samples))
     if val_samples is not None:
         checks.check_labelled(val_samples, gt_field, "gt_field of val_samples")
     classes = classes or class_lists.classes_of(samples, gt_field)
-    draft = Draft.make(settings or {}, len(classes))
+    source = None
+    if weights is not None:
+        dataset = fiftyone_private.root_dataset(samples)
+        source = starting_weights.source(dataset, weights)
+    draft = matching_layers.draft(settings or {}, len(classes), source)
     if "batch_size" in draft.known:
         check_batch_size(draft.config, len(samples))
     return draft.config

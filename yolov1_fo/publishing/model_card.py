@@ -140,12 +140,31 @@ def _training(metadata: dict[str, Any]) -> list[str]:
         f"{_value(settings, 'epochs')}",
         f"- on {_value(metadata, 'device')}; {versions}",
     ]
-    if metadata.get("weights"):
-        lines.append(f"- backbone weights from '{_value(metadata, 'weights')}'")
+    if parent := _parent(metadata):
+        lines.append(f"- Started from {parent}")
     table = ["| setting | here | paper |", "|---|---|---|"]
     for key, value in changed.items():
         table.append(f"| {key} | {_cell(value)} | {_cell(paper[key])} |")
     return ["## Training", "", *lines, "", *table]
+
+
+def _parent(metadata: dict[str, Any]) -> str:
+    """Returns what the training started from, without folders of this machine."""
+    parent = metadata.get("parent") or {"weights": metadata.get("weights")}
+    given, run_key, dataset, digest = (
+        parent.get(name) for name in ("weights", "run_key", "dataset", "digest")
+    )
+    if not given:
+        return ""
+    *folders, name = [part for part in re.split(r"[/\\]", given) if part] or ["?"]
+    if run_key and (folders or name == run_key):
+        text = f"run '{plain(run_key)}'"
+    else:
+        is_checkpoint = folders and re.fullmatch(r"epoch_\d+", name)
+        text = f"'{plain(folders[-1] if is_checkpoint else name)}'"
+        text += f", run '{plain(run_key)}'" if run_key else ""
+    text += f" of dataset '{plain(dataset)}'" if run_key and dataset else ""
+    return text + (f", sha256 {digest[:12]}" if digest else "")
 
 
 def _metrics(metadata: dict[str, Any]) -> list[str]:

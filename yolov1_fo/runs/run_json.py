@@ -4,6 +4,7 @@ Format 2 is written; format 1, which has other names, is read too. Never imports
 """
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -73,10 +74,23 @@ def _is_task(value: Any) -> bool:
     return value in ("detect", "classify")
 
 
+PARENT_PARTS = ("weights", "run_key", "dataset", "checkpoint", "digest")
+"""What `parent` may say of the weights that a training started from."""
+
+
+def _is_parent(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, dict)
+        and all(_is_text(value.get(name)) for name in PARENT_PARTS)
+        and re.fullmatch("[0-9a-f]{64}", value.get("digest") or "0" * 64) is not None
+    )
+
+
 PARTS = {
     "classes": _Part(_are_names, "a list of different names"),
     "settings": _Part(_are_settings, "an object of settings"),
     "task": _Part(_is_task, "detect or classify"),
+    "parent": _Part(_is_parent, "an object of texts with a sha256 as digest"),
     "versions": _Part(lambda value: isinstance(value, dict), "an object of versions"),
     **dict.fromkeys(
         ("metrics", "dropped"), _Part(_are_numbers, "an object of numbers")

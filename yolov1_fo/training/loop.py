@@ -124,7 +124,8 @@ class Session:
         plan, devices = self.plan, self.devices
         self.input = InputPipeline(plan, devices)
         self.learner = build_learner(
-            plan.config, self.input.steps, plan.task, plan.weights, devices
+            *(plan.config, self.input.steps, plan.task, plan.source, devices),
+            classes=plan.classes,
         )
         self.averaged = averaging.AveragedNetwork(self.learner, devices)
         self.progress = Progress()

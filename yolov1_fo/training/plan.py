@@ -15,16 +15,10 @@ from yolov1_fo.config import TrainConfig
 from yolov1_fo.datasets import checks, class_lists, fiftyone_private, splitting
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.pipeline.listing import Listing
-from yolov1_fo.runs import (
-    automatic,
-    checkpoint,
-    folders,
-    recipe_settings,
-    records,
-    registry,
-)
-from yolov1_fo.training import examples, starting_weights
+from yolov1_fo.runs import automatic, checkpoint, folders, records, registry
+from yolov1_fo.training import examples, matching_layers, starting_weights
 from yolov1_fo.training.distribution import Devices
+from yolov1_fo.training.starting_weights import Source
 from yolov1_fo.training.tasks import DETECT, TASKS, Task
 
 logger = logging.getLogger(__name__)
@@ -46,11 +40,12 @@ class Plan(NamedTuple):
         validation: the same of the validation split; None without
         resumes: whether the run exists already
         task: detection or classification
+        source: what the network starts from; None without, and for a run to resume
+            that has a checkpoint
+        parent: `Source.record` of what the run started from; None without
         put_aside: whether the validation split was put aside by `splitting.split`
         max_epochs: largest number of epochs of a training with `max_minutes`
         started: when, as `time.monotonic` counts
-        weights: a classifier to start from: the folder of a checkpoint, or a `.weights`
-            file of Darknet; None without
     """
 
     dataset: fo.Dataset
@@ -63,10 +58,16 @@ class Plan(NamedTuple):
     validation: Listing | None
     resumes: bool
     task: Task = DETECT
-    weights: Path | None = None
+    source: Source | None = None
+    parent: dict[str, Any] | None = None
     put_aside: bool = False
     max_epochs: int = 0
     started: float = 0.0
+
+    @property
+    def weights(self) -> Path | None:
+        """The checkpoint folder or `.weights` file that the network starts from."""
+        return self.source and self.source.path
 
     def shared_by(self, devices: Devices) -> Self:
         """Returns the plan of the first of the processes that share the training.
@@ -94,11 +95,12 @@ class Plan(NamedTuple):
         """
         config, count = self.config, devices.count
         size = config.batch_size // (2 * count) * count
+        is_started = checkpoint.read_pointer(self.folder, "last") is not None
         if devices.processes > 1:
             return None
         if mode == "device":
             change: dict[str, Any] = {"data": "host"}
-        elif size and not checkpoint.read_pointer(self.folder, "last"):
+        elif size and not is_started:
             change = {"batch_size": size, "steps_per_execution": 1}
         else:
             return None
@@ -106,7 +108,8 @@ class Plan(NamedTuple):
             f"{k}={v!r}" for k, v in change.items() if getattr(config, k) != v
         )
         logger.warning("out of memory; the training starts again with %s", changed)
-        return self._replace(config=replace(config, **change))
+        source = None if is_started else self.source
+        return self._replace(config=replace(config, **change), source=source)
 
     def check_unchanged(self) -> None:
         """Raises an error unless the run can still be resumed as planned.
@@ -189,18 +192,12 @@ def _new(
     examples.check(task, samples, val_samples, field)
     names = class_lists.classes_of(samples, field, classes)
     dataset = fiftyone_private.root_dataset(samples)
-    if weights is not None or task is not DETECT:
-        network = {**task.defaults, **settings}.get("network", "")
-        starting_weights.check_network(network)
-    draft = recipe_settings.Draft.make(
-        settings,
-        len(names),
-        start="" if weights is None else "classifier",
-        defaults=task.defaults,
-    )
     source = None
     if weights is not None:
-        source = starting_weights.find(dataset, weights, draft.config)
+        source = starting_weights.source(dataset, weights)
+    draft = matching_layers.draft(settings, len(names), source, task.defaults)
+    if task is not DETECT:
+        matching_layers.check_network(draft.config.network)
     run_key = run_key or registry.new_key(dataset, draft.config.network, runs_dir)
     folder = folders.run_folder(dataset, run_key, runs_dir)
     registry.check_key(dataset, run_key, folder)
@@ -217,7 +214,8 @@ def _new(
         *(dataset, run_key, folder, config, names, field, *splits),
         resumes=False,
         task=task,
-        weights=source,
+        source=source,
+        parent=source and source.record(),
         put_aside=put_aside and val_samples is not None,
         max_epochs=draft.max_epochs,
     )
@@ -271,9 +269,10 @@ def _resumed(
         *splits,
         resumes=True,
         task=task,
+        source=starting_weights.of_run(dataset, run, run_key, folder),
+        parent=starting_weights.parent_of(run),
         put_aside=getattr(run, "put_aside", False),
         max_epochs=getattr(run, "max_epochs", 0),
-        weights=starting_weights.of_run(run, run_key, folder),
     )
 
 

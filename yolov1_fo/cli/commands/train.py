@@ -22,7 +22,8 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--weights",
         metavar="SOURCE",
-        help="pretrained weights: run of pretrain, or Darknet .weights file",
+        help="start from these weights: run key or folder of train or pretrain, "
+        "checkpoint folder, name of a published model, or Darknet .weights file",
     )
 
 
