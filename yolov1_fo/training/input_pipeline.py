@@ -121,7 +121,7 @@ class InputPipeline:
         kind = validation.Validator
         if plan.task is CLASSIFY:
             kind = validation.ClassifierValidator
-        return kind(listing, self.config, pixels, self.skipped)
+        return kind(listing, self.config, pixels, self.skipped, plan.classes)
 
     def _readable(
         self, listing: listing.Listing
