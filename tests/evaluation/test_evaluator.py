@@ -201,7 +201,6 @@ def test_validation_and_evaluation_return_the_same_map(painted, checkpoint_dir, 
     yolov1_fo.apply(view, model, "found", progress=False)
     report = yolov1_fo.evaluate(view, "found", classes=model.classes)
     np.testing.assert_allclose(measured["val_voc07"], report.voc07, atol=1e-6)
-    # The scores on the database are those of another batch, so a tie may break.
     assert measured["val_f1"] == pytest.approx(report.best_f1, abs=1e-6)
 
 
