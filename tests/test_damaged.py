@@ -40,6 +40,13 @@ METADATA = {
         "steps": [[1, 2]],
     },
     "metrics": {"val_voc07": 0.5, "loss": 1.0},
+    "operating_point": {
+        "thresh": 0.3,
+        "precision": 0.5,
+        "recall": None,
+        "tp": 2,
+        "class_threshs": {"a": 0.5},
+    },
     "dropped": {"ignored": 1},
     "versions": {"keras": "3"},
     "task": "detect",
@@ -169,6 +176,15 @@ def test_damaged_metadata_is_an_error_of_one_line(folder):
             "settings in .* must be an object of settings",
         ),
         (b'{"format": 1, "classes": ["a"], "settings": {}}', "lacks settings network"),
+        (
+            b'{"format": 2, "classes": ["a"], "settings": {}, "operating_point": 0.3}',
+            "operating_point in .* must be an object with numbers thresh, precision,",
+        ),
+        (
+            b'{"format": 2, "classes": ["a"], "settings": {}, '
+            b'"operating_point": {"thresh": "0.3"}}',
+            "operating_point in .* must be an object with numbers",
+        ),
     ],
 )
 def test_invalid_metadata_is_an_error_of_one_line(folder, content, line):

@@ -22,6 +22,8 @@ _MODULES = {
     "write_losses": "inference.sample_scores",
     "evaluate": "evaluation.evaluator",
     "EvaluationReport": "evaluation.report",
+    "OperatingPoint": "evaluation.operating_point",
+    "confident": "evaluation.confident_detections",
     "compare": "evaluation.comparison",
     "Comparison": "evaluation.comparison",
     "VOCEvaluationConfig": "evaluation.voc_method",

@@ -128,7 +128,7 @@ def test_deleting_the_evaluation_leaves_nothing(predicted):
 
 
 def test_report_prints_as_a_table(predicted):
-    *lines, last = str(yolov1_fo.evaluate(predicted, "found")).splitlines()
+    *lines, best, last = str(yolov1_fo.evaluate(predicted, "found")).splitlines()
     assert lines[0].split() == [
         *("class", "objects", "detections"),
         *("voc07", "voc10", "ap50", "coco_map"),
@@ -136,6 +136,7 @@ def test_report_prints_as_a_table(predicted):
     assert lines[2].startswith("blue")
     assert lines[-1].split()[0] == "mean"
     assert len({len(line) for line in lines}) == 1
+    assert best.startswith("best F1 1.00 at a confidence of at least 0.")
     assert last.startswith("best detections: 100.0 % correct")
 
 
@@ -200,6 +201,7 @@ def test_validation_and_evaluation_return_the_same_map(painted, checkpoint_dir, 
     yolov1_fo.apply(view, model, "found", progress=False)
     report = yolov1_fo.evaluate(view, "found", classes=model.classes)
     np.testing.assert_allclose(measured["val_voc07"], report.voc07, atol=1e-6)
+    assert measured["val_f1"] == pytest.approx(report.best_f1, abs=1e-6)
 
 
 @pytest.mark.parametrize(

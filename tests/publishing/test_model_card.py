@@ -124,3 +124,16 @@ def test_names_are_escaped_in_markdown():
         r"- classes: \!\[x\](http://x), \<img src=x\>, a b, snake_case, \_it\_, # x"
     ) in card.splitlines()
     assert r"dataset '\`rm\`'" in card
+
+
+def test_a_card_names_the_operating_point():
+    point = {"thresh": 0.314159, "precision": 0.826, "recall": 0.79, "f1": 0.81}
+    card = model_card.text("mine", metadata(operating_point=point)).splitlines()
+    assert (
+        "- confidences start at 0.01, which a correct mAP needs; for viewing, start at "
+        "0.314: on the validation split this has a precision of 0.83 and a recall of "
+        "0.79"
+    ) in card
+    for unknown in (None, {}, {**point, "thresh": None}):
+        card = model_card.text("mine", metadata(operating_point=unknown))
+        assert "for viewing, start at about 0.2\n" in card

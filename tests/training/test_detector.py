@@ -15,6 +15,7 @@ import yolov1_fo
 from tests.same import assert_same
 from yolov1_fo import decode, images
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.config.train import MONITORS
 from yolov1_fo.datasets import fiftyone_boxes
 from yolov1_fo.networks import build, keras_file
 from yolov1_fo.pipeline import batches, image_loading
@@ -250,6 +251,8 @@ def test_better_is_more_map_then_less_loss():
     unmeasured = {"val_voc07": math.nan, "val_loss": math.nan}
     assert rank(second) > rank(first) > rank(unmeasured)
     assert rank({"loss": 1.0}) > rank({"loss": 2.0})
+    for monitor in MONITORS:  # without a validation split the loss decides
+        assert rank({"loss": 1.0}, monitor) > rank({"loss": 2.0}, monitor)
 
 
 def test_no_space_is_said_before_anything(painted, micro, monkeypatch):

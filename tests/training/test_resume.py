@@ -262,6 +262,14 @@ def test_the_choice_of_auto_stays(painted, micro, monkeypatch, tmp_path, mode):
 def test_progress_comes_back_from_json():
     progress = Progress(2, 1.5, {"loss": [1.0, None]}, {"epoch": 1, "loss": 0.5})
     assert Progress.from_json(progress.to_json()) == progress
+    progress.operating_point = {"thresh": 0.3, "precision": None}
+    assert Progress.from_json(progress.to_json()) == progress
+
+
+def test_a_metric_that_came_later_is_none_in_earlier_epochs():
+    progress = Progress(2, 1.5, {"loss": [2.0, 1.0]}, {"epoch": 2, "loss": 1.0})
+    progress.add(3, {"loss": 3.0, "val_f1": 0.5})
+    assert progress.history == {"loss": [2.0, 1.0, 3.0], "val_f1": [None, None, 0.5]}
 
 
 @pytest.mark.slow

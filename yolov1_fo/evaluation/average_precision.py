@@ -6,7 +6,7 @@ higher score. Detections matched with a difficult object are ignored.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -44,12 +44,37 @@ class Curve(NamedTuple):
         recall: (K,)
         objects: number of objects that are not difficult
         detections: number of detections that are not ignored
+        scores: (K,) of the detections; NaN if they were not stored
     """
 
     precision: Array
     recall: Array
     objects: int
     detections: int
+    scores: Array
+
+    @classmethod
+    def of(cls, scores: Array, is_true: Array, objects: int) -> Self:
+        """Returns the curve of some detections.
+
+        Args:
+            scores: (K,) in descending order
+            is_true: (K,) whether each is a true positive
+            objects: number of objects that are not difficult
+        """
+        true_so_far = np.cumsum(is_true)
+        return cls(
+            precision=true_so_far / np.arange(1, len(is_true) + 1),
+            recall=true_so_far / max(objects, 1),
+            objects=objects,
+            detections=len(is_true),
+            scores=scores,
+        )
+
+    @property
+    def is_true(self) -> Array:
+        """Whether each detection is a true positive: (K,) bool."""
+        return np.diff(self.recall, prepend=0) > 0
 
 
 def match(
@@ -129,13 +154,8 @@ def _join(parts: Sequence[Array], kind: type) -> Array:
 
 def _curve(scores: Array, is_true: Array, objects: int) -> Curve:
     """Returns the curve of one class; detections are in the order of the images."""
-    true_so_far = np.cumsum(is_true[np.argsort(-scores, kind="stable")])
-    return Curve(
-        precision=true_so_far / np.arange(1, len(is_true) + 1),
-        recall=true_so_far / max(objects, 1),
-        objects=objects,
-        detections=len(is_true),
-    )
+    order = np.argsort(-scores, kind="stable")
+    return Curve.of(scores[order], is_true[order], objects)
 
 
 def voc07(curve: Curve) -> float:

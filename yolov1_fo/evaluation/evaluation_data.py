@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 MAX_LOWEST_CONFIDENCE = 0.05
 """If the lowest confidence is higher, the field was thresholded, which lowers mAP."""
+NO_CONFIDENCE = "objects without confidence"
+NEEDS_CONFIDENCES = "AP needs a confidence for each object"
 
 
 class EvaluationData(NamedTuple):
@@ -60,6 +62,10 @@ class EvaluationData(NamedTuple):
             iou_thresh,
             border=self.border,
         )
+
+    def curves_by_name(self, iou_thresh: float) -> dict[str, Curve]:
+        """Returns VOC's precision-recall curves by name of class."""
+        return dict(zip(self.classes, self.curves(iou_thresh), strict=True))
 
     def unclipped(self) -> tuple[list[Detections], list[GroundTruth]]:
         """Returns predictions and ground truth with boxes as stored, as COCO uses."""
@@ -156,13 +162,13 @@ def _check_confidences(
         for value in row:
             if not isinstance(value, numbers.Real) or not math.isfinite(value):
                 what = (
-                    "objects without confidence"
+                    NO_CONFIDENCE
                     if value is None
                     else f"a confidence that is not a number, {value!r} in '{path}'"
                 )
                 raise ValueError(
                     f"pred_field '{pred_field}' on {fo_samples.name(samples)} has "
-                    f"{what}; AP needs a confidence for each object"
+                    f"{what}; {NEEDS_CONFIDENCES}"
                 )
             lowest = min(lowest, value)
     if MAX_LOWEST_CONFIDENCE < lowest < math.inf:

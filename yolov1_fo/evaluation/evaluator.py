@@ -20,6 +20,7 @@ from yolov1_fo.evaluation import (
     matching,
     metrics,
     registration,
+    thresholds,
 )
 from yolov1_fo.evaluation.coco import Sweep
 from yolov1_fo.evaluation.evaluation_data import EvaluationData
@@ -29,7 +30,11 @@ from yolov1_fo.evaluation.report import EvaluationReport
 
 
 class EvaluationConfig(COCOEvaluationConfig):
-    """FiftyOne's settings of COCO's evaluation, for `Evaluation`."""
+    """FiftyOne's settings of COCO's evaluation, for `Evaluation`.
+
+    `evaluate` adds `inclusive_corners` and, of a stored evaluation, `operating_point`:
+    see `thresholds`.
+    """
 
     __module__ = "yolov1_fo.evaluation"  # as stored in databases and files
 
@@ -152,7 +157,8 @@ def evaluate(
     # 2. Compute.
     error_types = error_fields.classify_errors(data, iou_thresh, similar)
     sweep = data.sweep()
-    per_class = metrics.per_class(data, sweep, iou_thresh)
+    curves = data.curves_by_name(iou_thresh)
+    per_class = metrics.per_class(curves, sweep)
     means = metrics.means(per_class)
     matches = [one for some in matched.matches() for one in some]
     results = _results(method, samples, eval_key, data, matches, sweep)
@@ -160,6 +166,7 @@ def evaluate(
 
     # 3. Store.
     if eval_key is not None:
+        thresholds.store(config, curves, of_frames=fo_samples.is_frames_view(samples))
         with registration.registered(method, samples, eval_key):
             method.write(samples, eval_key, error_types)
             method.save_run_results(samples, eval_key, results)
@@ -171,6 +178,7 @@ def evaluate(
         per_class=per_class,
         errors=error_analysis.count_by_name(error_types, data.found, names),
         results=results,
+        curves=curves,
         left_out={
             pred_field: data.pred_field.left_out,
             gt_field: data.gt_field.left_out,

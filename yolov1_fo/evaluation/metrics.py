@@ -4,25 +4,24 @@ import math
 from typing import Any
 
 from yolov1_fo.datasets import samples as fo_samples
-from yolov1_fo.evaluation import average_precision, evaluation_data
+from yolov1_fo.evaluation import average_precision, evaluation_data, operating_point
+from yolov1_fo.evaluation.average_precision import Curve
 from yolov1_fo.evaluation.coco import Sweep
-from yolov1_fo.evaluation.evaluation_data import EvaluationData
 
 METRICS = ("voc07", "voc10", "ap50", "coco_map")
 """Names of the metrics."""
 
 
-def per_class(
-    data: EvaluationData, sweep: Sweep, iou_thresh: float
-) -> dict[str, dict[str, float]]:
+def per_class(curves: dict[str, Curve], sweep: Sweep) -> dict[str, dict[str, float]]:
     """Returns the metrics of each class, with its numbers of objects and detections.
 
     Args:
-        data: predictions and ground truth
-        sweep: of the data
-        iou_thresh: minimum IoU of a true positive of VOC
+        curves: VOC's, by name of class
+        sweep: of the same classes
     """
-    curves = zip(data.classes, data.curves(iou_thresh), strict=True)
+    found = list(curves.values())
+    overall = operating_point.recommend(operating_point.pool(found))
+    points, _ = operating_point.by_class(found, overall)
     return {
         name: {
             "objects": curve.objects,
@@ -31,8 +30,14 @@ def per_class(
             "voc10": average_precision.voc10(curve),
             "ap50": sweep.ap50(class_id),
             "coco_map": sweep.ap(class_id),
+            "recommended_thresh": point.thresh,
+            "best_f1": point.f1,
+            "precision": point.precision,
+            "recall": point.recall,
         }
-        for class_id, (name, curve) in enumerate(curves)
+        for class_id, ((name, curve), point) in enumerate(
+            zip(curves.items(), points, strict=True)
+        )
     }
 
 
@@ -57,7 +62,8 @@ def compute(samples: fo_samples.Samples, results: Any) -> dict[str, float | None
     config = results.config
     names = [name for name in results.classes if name != results.missing]
     data = evaluation_data.read(samples, config.pred_field, config.gt_field, names)
-    values = means(per_class(data, data.sweep(), config.iou or 0.5))
+    curves = data.curves_by_name(config.iou or 0.5)
+    values = means(per_class(curves, data.sweep()))
     return {k: None if math.isnan(v) else v for k, v in values.items()}
 
 

@@ -2,13 +2,18 @@
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from tabulate import tabulate
 
+from yolov1_fo.config import arguments
+from yolov1_fo.evaluation import operating_point
+from yolov1_fo.evaluation.average_precision import Curve
 from yolov1_fo.evaluation.error_analysis import ERROR_TYPES
 from yolov1_fo.evaluation.error_fields import ErrorCounts
 from yolov1_fo.evaluation.metrics import METRICS
+from yolov1_fo.evaluation.operating_point import OperatingPoint
 
 MAX_NAME_LENGTH = 40
 """Characters of a class name that the table shows."""
@@ -23,7 +28,9 @@ class EvaluationReport:
         voc10: mAP at `iou_thresh`, area under the precision-recall curve
         ap50: mAP at IoU 0.5, mean precision at 101 recall levels, as in COCO
         coco_map: mAP averaged over IoU 0.5, 0.55, ... 0.95, as in COCO
-        per_class: the same for each class, with its number of objects and detections
+        per_class: the same for each class, with its number of objects and detections,
+            and its `recommended_thresh`, with `best_f1`, `precision` and `recall` of
+            the class there; classes with fewer than 10 objects have the overall one
         errors: number of detections of each class and error type among the N
             detections with the highest scores, where N is the class' number of
             objects; see `error_analysis.classify`
@@ -31,6 +38,10 @@ class EvaluationReport:
             `coco_map`
         left_out: by field, number of objects without a label or a box with an area
             inside the image; they are ignored
+        curves: precision-recall curve of each class at `iou_thresh`, matched as in VOC:
+            arrays `scores`, `precision` and `recall`, one value per detection, by
+            descending score; a threshold of `scores[k]` has `precision[k]` and
+            `recall[k]`
     """
 
     voc07: float
@@ -41,6 +52,42 @@ class EvaluationReport:
     errors: ErrorCounts
     results: Any
     left_out: dict[str, int] = field(default_factory=dict)
+    curves: dict[str, Curve] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def operating_point(self) -> OperatingPoint:
+        """The point of best F1 of all classes together; see `operating_point`."""
+        return operating_point.recommend(self._pooled)
+
+    @property
+    def recommended_thresh(self) -> float:
+        """The confidence threshold of best F1; NaN without true positives."""
+        return self.operating_point.thresh
+
+    @property
+    def best_f1(self) -> float:
+        """F1 at `recommended_thresh`; NaN without objects and detections.
+
+        A threshold of this split alone can be slightly better; see `operating_point`.
+        """
+        return self.operating_point.f1
+
+    def at(self, thresh: float) -> OperatingPoint:
+        """Returns precision, recall, F1 and counts of all classes at a threshold.
+
+        Args:
+            thresh: lowest confidence that is shown
+
+        Raises:
+            TypeError: if it is not a number
+            ValueError: if it is not finite
+        """
+        arguments.check_number("thresh", thresh, -arguments.MAX_NUMBER)
+        return operating_point.at(self._pooled, thresh)
+
+    @cached_property
+    def _pooled(self) -> Curve:
+        return operating_point.pool(list(self.curves.values()))
 
     def numbers(self) -> dict[str, float]:
         """Returns the four mean metrics by name."""
@@ -56,6 +103,7 @@ class EvaluationReport:
         headers = ("class", "objects", "detections", *METRICS)
         align = ("left", *("right" for _ in headers[1:]))
         lines = [tabulate(rows, headers, disable_numparse=True, colalign=align)]
+        lines.append(f"best {self.operating_point}")
         if any(self.left_out.values()):
             out = ", ".join(f"{n} of '{name}'" for name, n in self.left_out.items())
             lines.append(f"left out: {out}; no label, or no box inside the image")

@@ -129,8 +129,10 @@ class VOCResults(DetectionResults):
             raise ValueError(f"class '{name}' was not evaluated; there are: {names}")
         row = names.index(name)
         precision = np.array(self.precision[row])
+        count = len(precision)
         return Curve(
-            precision, np.array(self.recall[row]), self.objects[row], len(precision)
+            *(precision, np.array(self.recall[row]), self.objects[row], count),
+            scores=np.full(count, np.nan),
         )
 
     def voc07(self, classes: Sequence[str] | None = None) -> float:

@@ -134,6 +134,14 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
         return folder
 
     @property
+    def recommended_thresh(self) -> float | None:
+        """The confidence threshold of best F1 on the validation split; None if unknown.
+
+        Predictions are not limited to it: see `yolov1_fo.confident`.
+        """
+        return (self.metadata.get("operating_point") or {}).get("thresh")
+
+    @property
     def precision(self) -> str | None:
         """Precision of the computation, from the config."""
         return self.config.precision

@@ -1,15 +1,20 @@
 """The model card of a published model: its metadata as Markdown, for people."""
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.evaluation.operating_point import OperatingPoint
 
 METRICS = {
     "val_voc07": "VOC07 mAP at IoU 0.5 on the validation split",
+    "val_f1": "F1 at the recommended threshold on the validation split",
+    "val_ap50": "COCO AP at IoU 0.5 on the validation split",
+    "val_coco_map": "COCO mAP on the validation split",
     "val_loss": "loss on the validation split",
     "loss": "loss on the training split",
     "coord_xy": "its term for box centres",
@@ -107,8 +112,19 @@ def _predictions(metadata: dict[str, Any]) -> list[str]:
         f"- images of any shape are {resized} to {settings['image_size']} x "
         f"{settings['image_size']} px",
         "- confidences start at 0.01, which a correct mAP needs; for viewing, start at "
-        "about 0.2",
+        f"{_viewing(metadata)}",
     ]
+
+
+def _viewing(metadata: dict[str, Any]) -> str:
+    """Returns the recommended threshold, with what it shows."""
+    point = OperatingPoint.from_json(metadata.get("operating_point") or {})
+    if math.isnan(point.thresh):
+        return "about 0.2"
+    return (
+        f"{point.thresh:.3g}: on the validation split this has a precision of "
+        f"{point.precision:.2f} and a recall of {point.recall:.2f}"
+    )
 
 
 def _data(metadata: dict[str, Any]) -> list[str]:

@@ -31,6 +31,8 @@ MAX_SHOWN = 200
 """Characters of a value that an error message shows."""
 REQUIRED = ("network", "image_size", "S", "B")
 """Settings that a detector can't be built without."""
+POINT = ("thresh", "precision", "recall", "f1", "tp", "fp", "fn", "iou_thresh")
+"""Numbers of an operating point."""
 
 
 class _Part(NamedTuple):
@@ -59,6 +61,16 @@ def _are_names(value: Any) -> bool:
 
 def _are_numbers(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_is_number, value.values()))
+
+
+def _is_operating_point(value: Any) -> bool:
+    if value is None:
+        return True
+    return (
+        isinstance(value, dict)
+        and all(_is_number(value.get(name)) for name in POINT)
+        and _are_numbers(value.get("class_threshs", {}))
+    )
 
 
 def _are_settings(value: Any) -> bool:
@@ -92,6 +104,9 @@ PARTS = {
     "task": _Part(_is_task, "detect or classify"),
     "parent": _Part(_is_parent, "an object of texts with a sha256 as digest"),
     "versions": _Part(lambda value: isinstance(value, dict), "an object of versions"),
+    "operating_point": _Part(
+        _is_operating_point, f"an object with numbers {', '.join(POINT)}"
+    ),
     **dict.fromkeys(
         ("metrics", "dropped"), _Part(_are_numbers, "an object of numbers")
     ),

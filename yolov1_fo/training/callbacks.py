@@ -57,9 +57,8 @@ class EndOfEpoch(keras.callbacks.Callback):
         if not self.progress.is_over(config):
             return
         self.model.stop_training = True
-        if epoch + 1 < config.epochs:
-            best = self.progress.best["epoch"]
-            logger.info("stopped early: no better score since epoch %d", best)
+        if reason := self.progress.stop_reason(config):
+            logger.info("stopped early: %s", reason)
 
 
 class ReportSteps(keras.callbacks.Callback):

@@ -123,7 +123,7 @@ class InputPipeline:
         kind = validation.Validator
         if plan.task is CLASSIFY:
             kind = validation.ClassifierValidator
-        return kind(listing, self.config, pixels, self.skipped, windows)
+        return kind(listing, self.config, pixels, self.skipped, windows, plan.classes)
 
     def _readable(
         self, listing: listing.Listing

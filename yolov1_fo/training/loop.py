@@ -136,9 +136,19 @@ class Session:
         self.record = provenance.record(self.plan, self.input)
         if self.plan.resumes:
             provenance.check_same(self.plan, self.record)
+        self._log_monitor()
         network = _size(self.learner.network.variables)
         state = _size(resume.variables(self.learner).values())
         folders.check_space(self.plan.folder, 3 * network + 2 * state)
+
+    def _log_monitor(self) -> None:
+        monitor = self.plan.config.monitor
+        if self.input.validator is None and monitor != "loss":
+            logger.info(
+                "%s needs a validation split, and there is none: the checkpoint with "
+                "the lowest training loss is the best",
+                monitor,
+            )
 
     @contextlib.contextmanager
     def registered(self) -> Iterator[None]:
@@ -212,11 +222,13 @@ class Session:
             epoch: counted from 1
             logs: of Keras; the validation's metrics are added
         """
-        metrics = self._validated(epoch, logs)
+        metrics, point = self._validated(epoch, logs)
         self.progress.seconds = self._elapsed()
         metrics["seconds"] = round(self.progress.seconds, 1)
-        is_best = self.progress.add(epoch, metrics)
-        self._save(epoch, metrics, is_best)
+        is_best = self.progress.add(epoch, metrics, self.plan.config.monitor)
+        if is_best:
+            self.progress.operating_point = point and _without_lists(point)
+        self._save(epoch, metrics, point, is_best)
         self._update_run()
         if self.on_epoch:
             self.on_epoch(epoch, metrics)
@@ -304,8 +316,13 @@ class Session:
         if self.devices.is_first:
             self.record["settings"] = asdict(config)
 
-    def _validated(self, epoch: int, logs: dict[str, Any]) -> dict[str, float]:
-        """Returns the metrics of an epoch; NaN for those not measured after it."""
+    def _validated(
+        self, epoch: int, logs: dict[str, Any]
+    ) -> tuple[dict[str, float], dict[str, Any] | None]:
+        """Returns the metrics of an epoch, NaN for those not measured after it.
+
+        And the operating point, None if it was not measured.
+        """
         validator = self.input.validator
         is_due = is_validated(epoch, self.plan.config)
         if validator and is_due:
@@ -314,9 +331,15 @@ class Session:
         metrics = {name: float(value) for name, value in logs.items()}
         if validator and not is_due:
             metrics |= dict.fromkeys(validator.metrics, math.nan)
-        return metrics
+        return metrics, validator.operating_point if validator and is_due else None
 
-    def _save(self, epoch: int, metrics: dict[str, float], is_best: bool) -> None:
+    def _save(
+        self,
+        epoch: int,
+        metrics: dict[str, float],
+        point: dict[str, Any] | None,
+        is_best: bool,
+    ) -> None:
         plan = self.plan
         metadata = {
             "run_key": plan.run_key,
@@ -325,6 +348,8 @@ class Session:
             "epoch": epoch,
             "metrics": finite(metrics),
         }
+        if point is not None:
+            metadata["operating_point"] = point
         with checkpoint.writing(plan.folder, epoch, best=is_best) as folder:
             with self.averaged() as network:
                 checkpoint.write(folder, network, metadata)
@@ -336,8 +361,11 @@ class Session:
         progress = self.progress
         history.write(self.plan.folder, progress.history)
         records.save_curves(dataset, run_key, progress.history)
-        best = finite(progress.best)
-        changed = {"epoch": progress.epoch, "best": best}
+        changed = {
+            "epoch": progress.epoch,
+            "best": finite(progress.best),
+            "operating_point": progress.operating_point,
+        }
         if self.plan.config.max_minutes:
             changed["settings"] = self.record["settings"]
         records.update(dataset, run_key, **changed)
@@ -357,6 +385,11 @@ class Session:
         if not (self.show_progress and self.devices.is_first):
             return 0
         return 1 if sys.stdout.isatty() else 2
+
+
+def _without_lists(point: dict[str, Any]) -> dict[str, float | None]:
+    """Returns the numbers of an operating point, which stay small for many classes."""
+    return {k: v for k, v in point.items() if not isinstance(v, dict)}
 
 
 def _size(variables: Iterable[Any]) -> int:

@@ -9,7 +9,7 @@ from yolov1_fo.config import TrainConfig
 from yolov1_fo.runs.history import History
 
 SCORES = {"val_voc07": "VOC07 mAP@0.5", "val_top1": "top-1 accuracy"}
-"""Metrics that decide which epoch is best, and their names for people."""
+"""The mAP and accuracy that are shown for each run, and their names for people."""
 
 
 @dataclass
@@ -22,6 +22,8 @@ class Progress:
         history: a list of numbers, one per epoch, for each metric; None where an epoch
             has no value
         best: epoch and metrics of the best checkpoint
+        operating_point: of the best checkpoint, on the validation split, as JSON: the
+            parts of `OperatingPoint` and iou_thresh; None without
         pace: of a training with `max_minutes`, a `time_limit.Pace`
     """
 
@@ -30,18 +32,23 @@ class Progress:
     history: History = field(default_factory=dict)
     best: dict[str, float] = field(default_factory=dict)
     pace: list[float] | None = None
+    operating_point: dict[str, float | None] | None = None
 
-    def add(self, epoch: int, metrics: dict[str, float]) -> bool:
+    def add(
+        self, epoch: int, metrics: dict[str, float], monitor: str = TrainConfig.monitor
+    ) -> bool:
         """Adds a finished epoch; returns whether it is the best so far.
 
         Args:
             epoch: counted from 1
             metrics: of this epoch; NaN for what was not measured
+            monitor ("val_voc07"): metric that decides, see `monitored`
         """
         self.epoch = epoch
         for name, value in finite(metrics).items():
-            self.history.setdefault(name, []).append(value)
-        is_best = not self.best or _rank(metrics) > _rank(self.best)
+            # A run that began in an older version has not measured it before.
+            self.history.setdefault(name, [None] * (epoch - 1)).append(value)
+        is_best = not self.best or _rank(metrics, monitor) > _rank(self.best, monitor)
         if is_best:
             self.best = {"epoch": epoch, **metrics}
         return is_best
@@ -54,6 +61,17 @@ class Progress:
             return False
         waited = self.epoch - max(self.best["epoch"], config.freeze_epochs)
         return waited >= config.patience
+
+    def stop_reason(self, config: TrainConfig) -> str:
+        """Returns why the training ended before its last epoch; empty if it did not."""
+        if self.epoch == config.epochs or not self.is_over(config):
+            return ""
+        name, epoch = monitored(config.monitor, self.best), self.best["epoch"]
+        change = "fallen below" if is_lower_better(name) else "exceeded"
+        return (
+            f"{name} has not {change} {self.best[name]:.4g} of epoch {epoch:.0f} for "
+            f"{self.epoch - epoch:.0f} epochs"
+        )
 
     def to_json(self) -> str:
         """Returns it as JSON; `from_json(p.to_json()) == p`."""
@@ -79,14 +97,34 @@ def is_validated(epoch: int, config: TrainConfig) -> bool:
     return epoch == config.epochs or epoch % config.validation_freq == 0
 
 
-def _rank(metrics: dict[str, float]) -> tuple[float, float]:
-    """Returns a key that is larger for a better epoch: by score, then by loss.
+def monitored(monitor: str, metrics: dict[str, float]) -> str:
+    """Returns which metric decides which epoch is best.
+
+    That is the monitor if it is measured, else the mAP or the accuracy of a classifier,
+    else, without a validation split, the training loss.
+
+    Example:
+        >>> monitored("val_f1", {"loss": 1.0})
+        'loss'
+    """
+    names = (monitor, "val_voc07", "val_top1", "loss")
+    return next(name for name in names if name in metrics)
+
+
+def is_lower_better(name: str) -> bool:
+    """Returns whether a metric is a loss."""
+    return name.endswith("loss")
+
+
+def _rank(
+    metrics: dict[str, float], monitor: str = TrainConfig.monitor
+) -> tuple[float, float]:
+    """Returns a key that is larger for a better epoch: by monitor, then by loss.
 
     Epochs without a validation rank lowest.
     """
-    scores = [metrics[name] for name in SCORES if name in metrics]
-    if not scores:
-        return 0.0, -metrics["loss"]
-    if math.isnan(scores[0]):
-        return -1.0, 0.0
-    return scores[0], -metrics["val_loss"]
+    name = monitored(monitor, metrics)
+    value, loss = metrics[name], metrics.get("val_loss", 0.0)
+    if math.isnan(value) or math.isnan(loss):
+        return -math.inf, 0.0
+    return -value if is_lower_better(name) else value, -loss

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,15 +10,20 @@ import numpy as np
 from yolov1_fo import decode, grid, loss
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.evaluation import average_precision
+from yolov1_fo.evaluation import average_precision, coco, operating_point
 from yolov1_fo.image_files import letterboxing
 from yolov1_fo.pipeline import image_loading
 from yolov1_fo.pipeline.listing import Listing
 from yolov1_fo.training.learner import class_shares
 
+IOU_THRESH = 0.5
+"""Minimum IoU of a true positive in VOC07 and F1."""
+COCO_METRICS = {"val_ap50": coco.Sweep.ap50, "val_coco_map": coco.Sweep.ap}
+"""Metrics that take much longer; each is only computed if it is the monitor."""
+
 
 class Validator:
-    """Measures loss and mAP of a detector on the validation split.
+    """Measures loss, mAP and F1 of a detector on the validation split.
 
     Args:
         listing: readable files, and their objects
@@ -25,12 +31,12 @@ class Validator:
         pixels (None): (N, H, W, 3) uint8; read from the files each time if None
         failed (None): collects the files that can't be decoded, with the reason
         windows (None): (N, 4) of letterboxed `pixels`, see `letterboxing.windows`
+        classes (None): names in the order of their ids, which name them by default
 
     Attributes:
-        metrics: names of the metrics; the second decides which epoch is best
+        operating_point: of the last measurement, as of `operating_point.summary`; None
+            before
     """
-
-    metrics: tuple[str, ...] = ("val_loss", "val_voc07")
 
     def __init__(
         self,
@@ -39,16 +45,28 @@ class Validator:
         pixels: Array | None = None,
         failed: dict[str, str] | None = None,
         windows: Array | None = None,
+        classes: Sequence[str] | None = None,
     ) -> None:
         self.listing, self.config = listing, config
         self.pixels, self.windows = pixels, windows
+        self.classes = classes or [str(class_id) for class_id in range(config.C)]
         self.failed = {} if failed is None else failed
+        self.operating_point: dict[str, Any] | None = None
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metrics."""
+        monitor = self.config.monitor
+        more = (monitor,) if monitor in COCO_METRICS else ()
+        return ("val_loss", "val_voc07", "val_f1", *more)
 
     def __call__(self, network: keras.Model) -> dict[str, float]:
-        """Returns the loss and VOC07 mAP at IoU 0.5, as `val_loss` and `val_voc07`.
+        """Returns the metrics.
 
-        The loss of letterboxed images is computed in their squares, the mAP in the
-        images, as after prediction.
+        They are the loss, VOC07 mAP at IoU 0.5 and F1 at the operating point, as
+        `val_loss`, `val_voc07` and `val_f1`; also `val_ap50` or `val_coco_map` if that
+        is the monitor. The loss of letterboxed images is computed in their squares, the
+        others in the images, as after prediction.
         """
         config, objects = self.config, self.listing.objects
         found: list[decode.Detections] = []
@@ -72,14 +90,33 @@ class Validator:
                 windows=windows,
             )
             truth += [self._truth(row) for row in rows]
-        curves = average_precision.curves(found, truth, config.C)
-        mean_ap = average_precision.mean(
-            [average_precision.voc07(curve) for curve in curves]
-        )
         return {
             "val_loss": float(np.mean(np.concatenate(losses))),
-            "val_voc07": mean_ap,
+            **self._scores(found, truth),
         }
+
+    def _scores(
+        self,
+        found: list[decode.Detections],
+        truth: list[average_precision.GroundTruth],
+    ) -> dict[str, float]:
+        """Returns the metrics of the detections, and keeps their operating point."""
+        count, monitor = self.config.C, self.config.monitor
+        curves = average_precision.curves(found, truth, count, IOU_THRESH)
+        point = operating_point.summary(curves, self.classes, IOU_THRESH)
+        self.operating_point = point
+        scores = {
+            "val_voc07": average_precision.mean(
+                [*map(average_precision.voc07, curves)]
+            ),
+            "val_f1": point["f1"],
+        }
+        if monitor in COCO_METRICS:
+            sweep = coco.sweep(found, truth, count)
+            of_class = COCO_METRICS[monitor]
+            values = [of_class(sweep, class_id) for class_id in range(count)]
+            scores[monitor] = average_precision.mean(values)
+        return scores
 
     def _truth(self, row: int) -> average_precision.GroundTruth:
         parts = [self.listing.objects.of_image(row), self.listing.ignored.of_image(row)]
@@ -129,7 +166,10 @@ class ClassifierValidator(Validator):
     A prediction is correct if it is one of the labels of the image.
     """
 
-    metrics = ("val_loss", "val_top1", "val_top5")
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metrics."""
+        return ("val_loss", "val_top1", "val_top5")
 
     def __call__(self, network: keras.Model) -> dict[str, float]:
         """Returns loss and accuracies, as `val_loss`, `val_top1`, `val_top5`."""
