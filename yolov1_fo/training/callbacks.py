@@ -89,11 +89,17 @@ class RaiseOnNaN(keras.callbacks.Callback):
     Args:
         config: of the training
         filepaths: of the training images, in the order of the listing
+        sampler (None): draws the images of each epoch, if they have weights
     """
 
-    def __init__(self, config: TrainConfig, filepaths: list[str]) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        filepaths: list[str],
+        sampler: shuffling.Sampler | None = None,
+    ) -> None:
         super().__init__()
-        self.config, self.filepaths = config, filepaths
+        self.config, self.filepaths, self.sampler = config, filepaths, sampler
 
     def on_train_batch_end(
         self, batch: int, logs: dict[str, Any] | None = None
@@ -104,8 +110,8 @@ class RaiseOnNaN(keras.callbacks.Callback):
         n, size = len(self.filepaths), self.config.batch_size
         bad = self.model.first_bad_step
         epoch, step = divmod(bad, shuffling.steps_per_epoch(n, size))
-        rows = shuffling.rows_of_step(bad, n, size, self.config.seed)
-        names = ", ".join(self.filepaths[row] for row in rows)
+        rows = shuffling.rows_of_step(bad, n, size, self.config.seed, self.sampler)
+        names = ", ".join(dict.fromkeys(self.filepaths[row] for row in rows))
         remedy = f"a lower learning_rate than {self.config.learning_rate}"
         if self.config.schedule in DARKNET_SCHEDULES:  # it has rates of its own
             remedy = f"a schedule other than {self.config.schedule}"

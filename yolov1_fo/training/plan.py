@@ -13,6 +13,7 @@ import fiftyone as fo
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.datasets import checks, class_lists, fiftyone_private
 from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.pipeline import sampling
 from yolov1_fo.pipeline.listing import Listing
 from yolov1_fo.runs import checkpoint, folders, records, registry
 from yolov1_fo.training import examples, starting_weights
@@ -180,8 +181,11 @@ def _new(
     run_key = run_key or registry.new_key(dataset, config.network, runs_dir)
     folder = folders.run_folder(dataset, run_key, runs_dir)
     registry.check_key(dataset, run_key, folder)
-    splits = examples.splits(task, samples, val_samples, field, names)
+    splits = examples.splits(
+        task, samples, val_samples, field, names, config.sample_weights
+    )
     check_batch_size(config, len(splits[0].filepaths))
+    sampling.make_sampler(splits[0], config.sample_weights, config.negative_fraction)
     return Plan(
         *(dataset, run_key, folder, config, names, field, *splits),
         resumes=False,
@@ -220,9 +224,12 @@ def _resumed(
             f"must be the same, got {'none' if val_samples is None else 'some'}"
         )
     examples.check(task, samples, val_samples, run.gt_field)
-    splits = examples.splits(task, samples, val_samples, run.gt_field, run.classes)
+    config = _config_of(run)
+    splits = examples.splits(
+        *(task, samples, val_samples, run.gt_field, run.classes, config.sample_weights)
+    )
     return Plan(
-        *(dataset, run_key, folder, _config_of(run), run.classes, run.gt_field),
+        *(dataset, run_key, folder, config, run.classes, run.gt_field),
         *splits,
         resumes=True,
         task=task,

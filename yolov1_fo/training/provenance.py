@@ -43,6 +43,7 @@ def record(plan: Plan, source: InputPipeline) -> dict[str, Any]:
         "dropped": train.dropped._asdict(),
         "samples_digest": fo_samples.digest(train.ids),
         "labels_digest": train.objects.digest(),
+        "sample_weights_digest": source.sampler and source.sampler.digest(),
         "val_images": len(val.ids) if val else 0,
         "val_digest": fo_samples.digest(val.ids) if val else None,
         "val_labels_digest": val.objects.digest() if val else None,
@@ -78,8 +79,9 @@ def check_same(plan: Plan, now: dict[str, Any]) -> None:
                 f"{getattr(then, images)} readable images then, "
                 f"{now[images]} others now"
             )
-    for what in ("labels_digest", "val_labels_digest", "versions"):
-        if getattr(then, what) != now[what]:
+    changing = ("labels_digest", "val_labels_digest", "sample_weights_digest")
+    for what in (*changing, "versions"):
+        if getattr(then, what, None) != now[what]:
             logger.warning(
                 "%s changed since run '%s' started; it is resumed, but its result will "
                 "differ from that of an uninterrupted training",
