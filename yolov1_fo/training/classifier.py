@@ -4,11 +4,14 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+import keras
+
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.datasets import connection
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.training import loop
 from yolov1_fo.training import plan as planning
+from yolov1_fo.training.callbacks import check_callbacks
 from yolov1_fo.training.loop import OnEpoch, OnStep
 from yolov1_fo.training.result import TrainResult
 from yolov1_fo.training.tasks import CLASSIFY
@@ -27,6 +30,7 @@ def pretrain(
     runs_dir: str | os.PathLike[str] | None = None,
     on_epoch: OnEpoch | None = None,
     on_step: OnStep | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] | None = None,
     progress: bool = True,
     devices: int | None = None,
     **settings: Any,
@@ -50,12 +54,14 @@ def pretrain(
         runs_dir (None): folder for runs
         on_epoch (None): called after each epoch
         on_step (None): called after each step
+        callbacks (None): Keras callbacks
         progress (True): shows a progress bar
         devices (None): number of accelerators that share each batch
         **settings: fields of `TrainConfig`; `image_size` is 224 by default, and those
             of the grid and the detection loss have no effect
 
     Raises:
+        TypeError: if a callback is not one of Keras
         ValueError: if the samples, the field, a class or a setting does not fit
         FileNotFoundError: if files of a run to resume are missing
         OSError: if the disk is full, or a checkpoint can't be written
@@ -63,6 +69,7 @@ def pretrain(
 
     Source: paper section 2.2
     """
+    user_callbacks = check_callbacks(callbacks)
     plan = planning.make(
         *(CLASSIFY, samples, label_field, val_samples, network),
         resume=resume,
@@ -71,4 +78,9 @@ def pretrain(
         runs_dir=runs_dir,
         settings=settings,
     )
-    return loop.run(plan, on_epoch, on_step, progress=progress, devices=devices)
+    return loop.run(
+        *(plan, on_epoch, on_step),
+        progress=progress,
+        devices=devices,
+        user_callbacks=user_callbacks,
+    )

@@ -4,11 +4,14 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+import keras
+
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.datasets import connection
 from yolov1_fo.datasets import samples as fo_samples
-from yolov1_fo.training import loop
+from yolov1_fo.training import augmentation_layer, loop
 from yolov1_fo.training import plan as planning
+from yolov1_fo.training.callbacks import check_callbacks
 from yolov1_fo.training.loop import OnEpoch, OnStep
 from yolov1_fo.training.result import TrainResult
 from yolov1_fo.training.tasks import DETECT
@@ -28,6 +31,8 @@ def train(
     runs_dir: str | os.PathLike[str] | None = None,
     on_epoch: OnEpoch | None = None,
     on_step: OnStep | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] | None = None,
+    augmentation: augmentation_layer.Layers | None = None,
     progress: bool = True,
     devices: int | None = None,
     **settings: Any,
@@ -56,12 +61,22 @@ def train(
         runs_dir (None): folder for runs instead of FiftyOne's folder for datasets
         on_epoch (None): called with the epoch, counted from 1, and its metrics
         on_step (None): called with epoch, epochs, step and steps, counted from 1
+        callbacks (None): Keras callbacks, called in the first process; at the end of an
+            epoch the logs hold the validation's metrics. `model` is the training step,
+            `model.network` the network. A training that a callback stops is finished.
+            They are given again to `resume`
+        augmentation (None): a Keras layer, or a list of layers, that transforms
+            `{"images": (N, H, W, 3) float32 in [0, 255], "bounding_boxes": {"boxes":
+            (N, M, 4), "labels": (N, M)}}` before the augmentation of the settings, on
+            the device; the boxes have its `bounding_box_format`, `xyxy` by default.
+            `resume` needs the same
         progress (True): shows a progress bar
         devices (None): number of accelerators that share each batch; 0 and None use
             one; the losses do not depend on it
         **settings: fields of `TrainConfig`
 
     Raises:
+        TypeError: if a callback or a layer is not one of Keras, or can't be used
         ValueError: if the samples, the field, a class or a setting does not fit
         FileNotFoundError: if the weights, or files of a run to resume, are missing
         OSError: if the disk is full, or a checkpoint can't be written
@@ -69,6 +84,8 @@ def train(
 
     Source: paper section 2.2
     """
+    user_callbacks = check_callbacks(callbacks)
+    layers = augmentation_layer.check_layers(augmentation)
     plan = planning.make(
         *(DETECT, samples, gt_field, val_samples, network),
         resume=resume,
@@ -78,4 +95,10 @@ def train(
         weights=weights,
         settings=settings,
     )
-    return loop.run(plan, on_epoch, on_step, progress=progress, devices=devices)
+    augmentation_layer.check_works(layers, plan.config)
+    return loop.run(
+        *(plan._replace(augmentation=layers), on_epoch, on_step),
+        progress=progress,
+        devices=devices,
+        user_callbacks=user_callbacks,
+    )

@@ -6,7 +6,7 @@ import keras
 
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.networks import build
-from yolov1_fo.training import starting_weights
+from yolov1_fo.training import augmentation_layer, starting_weights
 from yolov1_fo.training.distribution import ONE, Devices
 from yolov1_fo.training.learner import Classifier, Learner
 from yolov1_fo.training.tasks import CLASSIFY, DETECT, Task
@@ -18,6 +18,7 @@ def build_learner(
     task: Task = DETECT,
     weights: Path | None = None,
     devices: Devices = ONE,
+    augmentation: tuple[keras.layers.Layer, ...] = (),
 ) -> Learner:
     """Returns a compiled learner around a new network.
 
@@ -27,6 +28,7 @@ def build_learner(
         task (detection): or classification
         weights (None): a classifier to start from, of `starting_weights.find`
         devices (one): that share each batch
+        augmentation (none): the user's layers, of `augmentation_layer.check_layers`
 
     Raises:
         ValueError: if the weights do not fit
@@ -37,6 +39,8 @@ def build_learner(
         learner = uncompiled(config, task, devices.replicas)
         if weights is not None:
             starting_weights.load_into(learner.network, weights, config)
+        if augmentation:
+            learner.augmentation = augmentation_layer.build(augmentation, config.seed)
         learner.prepare(steps_per_epoch)
     return learner
 

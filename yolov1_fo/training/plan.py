@@ -41,6 +41,7 @@ class Plan(NamedTuple):
         task: detection or classification
         weights: a classifier to start from: the folder of a checkpoint, or a `.weights`
             file of Darknet; None without
+        augmentation: the user's layers, of `augmentation_layer.check_layers`
     """
 
     dataset: fo.Dataset
@@ -54,6 +55,7 @@ class Plan(NamedTuple):
     resumes: bool
     task: Task = DETECT
     weights: Path | None = None
+    augmentation: tuple[Any, ...] = ()
 
     def shared_by(self, devices: Devices) -> Self:
         """Returns the plan of the first of the processes that share the training.
