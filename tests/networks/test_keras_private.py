@@ -65,3 +65,19 @@ def test_optimizers_call_the_hook_that_sums_gradients(variables):
     optimizer.build(variables)
     optimizer.apply([keras.ops.ones_like(one) for one in variables])
     assert calls == [2]
+
+
+def test_steps_and_the_averages_of_accumulated_gradients(variables):
+    calls = []
+
+    class Counting(keras.optimizers.SGD):
+        def _update_model_variables_moving_average(self, trainable_variables):
+            calls.append(int(keras_private.step_count(self)))
+            return super()._update_model_variables_moving_average(trainable_variables)
+
+    optimizer = Counting(use_ema=True, gradient_accumulation_steps=2)
+    optimizer.build(variables)
+    for _ in range(3):
+        optimizer.apply([keras.ops.ones_like(one) for one in variables])
+    assert calls == [0, 1, 2]  # in each step; `iterations` counts updates
+    assert int(optimizer.iterations) == 1

@@ -1,6 +1,7 @@
 """The private names of Keras that this package uses, and why; each has a test.
 
-One more is a hook that `training.optimizers` overrides: `_all_reduce_sum_gradients`.
+Two more are hooks that `training.optimizers` overrides: `_all_reduce_sum_gradients` and
+`_update_model_variables_moving_average`.
 """
 
 from typing import Any
@@ -29,6 +30,14 @@ def variable_index(optimizer: Any, variable: Any) -> int:
     than `build` did.
     """
     return optimizer._get_variable_index(variable)
+
+
+def step_count(optimizer: Any) -> Any:
+    """Returns the variable that counts the steps of an optimizer.
+
+    The public `iterations` counts updates if gradients are accumulated.
+    """
+    return optimizer._iterations
 
 
 def adam_moments(optimizer: Any, index: int) -> tuple[Any, Any]:

@@ -17,7 +17,7 @@ from yolov1_fo import hardware
 from yolov1_fo.boxes import Array
 from yolov1_fo.pipeline import tf_data_options
 from yolov1_fo.pipeline.objects import RaggedBoxes
-from yolov1_fo.pipeline.shuffling import ALL, rows_of_step
+from yolov1_fo.pipeline.shuffling import ALL, Sampler, rows_of_step
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +75,7 @@ class HostBatches(keras.utils.PyDataset):
         places (False): adds "places" (N,) int32, the images' positions in the full
             batch
         windows (None): of letterboxed images, see `RaggedBoxes.padded`
+        sampler (None): draws the images of each epoch, if they have weights
     """
 
     def __init__(
@@ -89,11 +90,13 @@ class HostBatches(keras.utils.PyDataset):
         part: slice = ALL,
         places: bool = False,
         windows: Array | None = None,
+        sampler: Sampler | None = None,
     ) -> None:
         super().__init__()
         self.pixels, self.objects, self.windows = pixels, objects, windows
         self.batch_size, self.seed, self.width = batch_size, seed, width
         self.first_step, self.part, self.places = first_step, part, places
+        self.sampler = sampler
 
     @property
     def num_batches(self) -> None:
@@ -102,7 +105,8 @@ class HostBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[dict[str, Array]]:
         step = self.first_step + index
-        rows = rows_of_step(step, len(self.pixels), self.batch_size, self.seed)
+        n, size = len(self.pixels), self.batch_size
+        rows = rows_of_step(step, n, size, self.seed, self.sampler)
         batch = self.batch(rows[self.part])
         if self.places:
             batch["places"] = np.arange(self.batch_size, dtype=np.int32)[self.part]

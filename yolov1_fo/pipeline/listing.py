@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from yolov1_fo.boxes import Array
 from yolov1_fo.config import MAX_IMAGE_PIXELS
 from yolov1_fo.pipeline import image_loading
 from yolov1_fo.pipeline.objects import Dropped, RaggedBoxes
@@ -17,6 +18,7 @@ class Listing(NamedTuple):
         objects: objects that are targets
         ignored: objects that are neither targets nor, when detected, false positives
         dropped: how many objects are not targets
+        weights: (N,) float64, the field that `sample_weights` names; None without
     """
 
     ids: list[str]
@@ -24,6 +26,7 @@ class Listing(NamedTuple):
     objects: RaggedBoxes
     ignored: RaggedBoxes
     dropped: Dropped
+    weights: Array | None = None
 
     def take(self, rows: Sequence[int]) -> "Listing":
         """Returns the listing of some images, in the order of `rows`."""
@@ -33,6 +36,7 @@ class Listing(NamedTuple):
             self.objects.take(rows),
             self.ignored.take(rows),
             self.dropped,
+            None if self.weights is None else self.weights[list(rows)],
         )
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -61,6 +61,66 @@ class EndOfEpoch(keras.callbacks.Callback):
             logger.info("stopped early: %s", reason)
 
 
+def check_callbacks(
+    callbacks: Sequence[keras.callbacks.Callback] | keras.callbacks.Callback | None,
+) -> list[keras.callbacks.Callback]:
+    """Returns a user's callbacks as a list.
+
+    Raises:
+        TypeError: if one is not a Keras callback
+    """
+    if callbacks is None:
+        return []
+    given = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+    for one in given:
+        if not isinstance(one, keras.callbacks.Callback):
+            kind = f"the class {one.__name__}" if isinstance(one, type) else repr(one)
+            raise TypeError(
+                "callbacks must be instances of keras.callbacks.Callback, got "
+                f"{' '.join(kind.split())}"
+            )
+    return given
+
+
+class NoteStop(keras.callbacks.Callback):
+    """Notes that a user's callback, the one before it, has stopped the training.
+
+    Args:
+        name: of the user's callback
+        note: called with `name` and the epoch, counted from 1, after each of its calls
+            that leaves `stop_training` set
+    """
+
+    def __init__(self, name: str, note: Callable[[str, int], None]) -> None:
+        super().__init__()
+        self.name, self.note, self.epoch = name, note, 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Counts the epoch."""
+        self.epoch = epoch + 1
+        self._look()
+
+    def on_train_batch_begin(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        """Notes a stop at the beginning of a step."""
+        self._look()
+
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        """Notes a stop within an epoch."""
+        self._look()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Notes a stop at the end of an epoch."""
+        self._look()
+
+    def _look(self) -> None:
+        if self.model.stop_training:
+            self.note(self.name, self.epoch)
+
+
 class ReportSteps(keras.callbacks.Callback):
     """Reports each step.
 
@@ -89,11 +149,17 @@ class RaiseOnNaN(keras.callbacks.Callback):
     Args:
         config: of the training
         filepaths: of the training images, in the order of the listing
+        sampler (None): draws the images of each epoch, if they have weights
     """
 
-    def __init__(self, config: TrainConfig, filepaths: list[str]) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        filepaths: list[str],
+        sampler: shuffling.Sampler | None = None,
+    ) -> None:
         super().__init__()
-        self.config, self.filepaths = config, filepaths
+        self.config, self.filepaths, self.sampler = config, filepaths, sampler
 
     def on_train_batch_end(
         self, batch: int, logs: dict[str, Any] | None = None
@@ -104,8 +170,8 @@ class RaiseOnNaN(keras.callbacks.Callback):
         n, size = len(self.filepaths), self.config.batch_size
         bad = self.model.first_bad_step
         epoch, step = divmod(bad, shuffling.steps_per_epoch(n, size))
-        rows = shuffling.rows_of_step(bad, n, size, self.config.seed)
-        names = ", ".join(self.filepaths[row] for row in rows)
+        rows = shuffling.rows_of_step(bad, n, size, self.config.seed, self.sampler)
+        names = ", ".join(dict.fromkeys(self.filepaths[row] for row in rows))
         remedy = f"a lower learning_rate than {self.config.learning_rate}"
         if self.config.schedule in DARKNET_SCHEDULES:  # it has rates of its own
             remedy = f"a schedule other than {self.config.schedule}"

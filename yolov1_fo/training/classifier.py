@@ -4,11 +4,14 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+import keras
+
 from yolov1_fo import hardware
 from yolov1_fo.datasets import connection
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.training import loop
 from yolov1_fo.training import plan as planning
+from yolov1_fo.training.callbacks import check_callbacks
 from yolov1_fo.training.loop import OnEpoch, OnStep
 from yolov1_fo.training.result import TrainResult
 from yolov1_fo.training.tasks import CLASSIFY
@@ -27,6 +30,7 @@ def pretrain(
     runs_dir: str | os.PathLike[str] | None = None,
     on_epoch: OnEpoch | None = None,
     on_step: OnStep | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] | None = None,
     progress: bool = True,
     device: int | str | None = None,
     devices: int | None = None,
@@ -51,6 +55,7 @@ def pretrain(
         runs_dir (None): folder for runs
         on_epoch (None): called after each epoch
         on_step (None): called after each step
+        callbacks (None): Keras callbacks
         progress (True): shows a progress bar
         device (None): number of the GPU to train on, or a name such as `cpu`
         devices (None): number of accelerators that share each batch
@@ -59,6 +64,7 @@ def pretrain(
             have no effect
 
     Raises:
+        TypeError: if a callback is not one of Keras
         ValueError: if the samples, the field, a class or a setting does not fit
         FileNotFoundError: if files of a run to resume are missing
         OSError: if the disk is full, or a checkpoint can't be written
@@ -66,6 +72,7 @@ def pretrain(
 
     Source: paper section 2.2
     """
+    user_callbacks = check_callbacks(callbacks)
     with hardware.on_device(device):
         plan = planning.make(
             *(CLASSIFY, samples, label_field, val_samples, network),
@@ -75,4 +82,9 @@ def pretrain(
             runs_dir=runs_dir,
             settings=settings,
         )
-        return loop.run(plan, on_epoch, on_step, progress=progress, devices=devices)
+        return loop.run(
+            *(plan, on_epoch, on_step),
+            progress=progress,
+            devices=devices,
+            user_callbacks=user_callbacks,
+        )

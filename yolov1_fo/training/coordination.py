@@ -8,6 +8,8 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import keras
+
 from yolov1_fo.training.distribution import Devices
 from yolov1_fo.training.progress import Progress
 
@@ -62,6 +64,34 @@ def end_of_epoch(
             setattr(progress, part.name, getattr(now, part.name))
 
     return lead if devices.is_first else wait
+
+
+class StopTogether(keras.callbacks.Callback):
+    """Ends the training in all processes if a callback of the first one has ended it.
+
+    It is the last callback of each process. A stop within an epoch waits for its end:
+    in the next step the other processes would wait for the first one.
+
+    Args:
+        devices: of the training
+    """
+
+    def __init__(self, devices: Devices) -> None:
+        super().__init__()
+        self.devices, self.stops = devices, False
+
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        """Holds back a stop."""
+        self.stops = self.stops or self.model.stop_training
+        self.model.stop_training = False
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Stops if the first process does."""
+        stops = self.stops or self.model.stop_training
+        answer = self.devices.from_first("stop" if stops else "continue")
+        self.model.stop_training = answer == "stop"
 
 
 def _receive(devices: Devices) -> str:

@@ -4,11 +4,14 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+import keras
+
 from yolov1_fo import hardware
 from yolov1_fo.datasets import connection
 from yolov1_fo.datasets import samples as fo_samples
-from yolov1_fo.training import loop
+from yolov1_fo.training import augmentation_layer, loop
 from yolov1_fo.training import plan as planning
+from yolov1_fo.training.callbacks import check_callbacks
 from yolov1_fo.training.loop import OnEpoch, OnStep
 from yolov1_fo.training.result import TrainResult
 from yolov1_fo.training.tasks import DETECT
@@ -30,6 +33,8 @@ def train(
     runs_dir: str | os.PathLike[str] | None = None,
     on_epoch: OnEpoch | None = None,
     on_step: OnStep | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] | None = None,
+    augmentation: augmentation_layer.Layers | None = None,
     progress: bool = True,
     device: int | str | None = None,
     devices: int | None = None,
@@ -70,6 +75,15 @@ def train(
         runs_dir (None): folder for runs instead of FiftyOne's folder for datasets
         on_epoch (None): called with the epoch, counted from 1, and its metrics
         on_step (None): called with epoch, epochs, step and steps, counted from 1
+        callbacks (None): Keras callbacks, called in the first process; at the end of an
+            epoch the logs hold the validation's metrics. `model` is the training step,
+            `model.network` the network. A training that a callback stops is finished.
+            They are given again to `resume`
+        augmentation (None): a Keras layer, or a list of layers, that transforms
+            `{"images": (N, H, W, 3) float32 in [0, 255], "bounding_boxes": {"boxes":
+            (N, M, 4), "labels": (N, M)}}` before the augmentation of the settings, on
+            the device; the boxes have its `bounding_box_format`, `xyxy` by default.
+            `resume` needs the same
         progress (True): shows a progress bar
         device (None): number of the GPU to train on, or a name such as `cpu`; by
             default the backend's first
@@ -78,6 +92,7 @@ def train(
         **settings: fields of `TrainConfig`
 
     Raises:
+        TypeError: if a callback or a layer is not one of Keras, or can't be used
         ValueError: if the samples, the field, a class or a setting does not fit
         FileNotFoundError: if the weights, or files of a run to resume, are missing
         OSError: if the disk is full, or a checkpoint can't be written
@@ -87,6 +102,8 @@ def train(
     """
     named = {"recipe": recipe, "max_minutes": max_minutes}
     settings |= {name: value for name, value in named.items() if value is not None}
+    user_callbacks = check_callbacks(callbacks)
+    layers = augmentation_layer.check_layers(augmentation)
     with hardware.on_device(device):
         plan = planning.make(
             *(DETECT, samples, gt_field, val_samples, network),
@@ -97,4 +114,10 @@ def train(
             weights=weights,
             settings=settings,
         )
-        return loop.run(plan, on_epoch, on_step, progress=progress, devices=devices)
+        augmentation_layer.check_works(layers, plan.config)
+        return loop.run(
+            *(plan._replace(augmentation=layers), on_epoch, on_step),
+            progress=progress,
+            devices=devices,
+            user_callbacks=user_callbacks,
+        )

@@ -75,11 +75,12 @@ class Devices:
                 f"batch_size must be a multiple of {self.count}, the devices that "
                 f"share it, got {batch_size}"
             )
-        if self.replicas > 1 and config.steps_per_execution > 1:  # Keras fails
-            raise ValueError(
-                "steps_per_execution must be 1 for several devices on TensorFlow, "
-                f"got {config.steps_per_execution}"
-            )
+        for name in ("steps_per_execution", "gradient_accumulation_steps"):
+            if self.replicas > 1 and getattr(config, name) > 1:  # Keras fails
+                raise ValueError(
+                    f"{name} must be 1 for several devices on TensorFlow, "
+                    f"got {getattr(config, name)}"
+                )
 
     def part(self, batch_size: int) -> slice:
         """Returns which images of a batch this process reads."""

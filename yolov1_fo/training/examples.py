@@ -4,9 +4,15 @@ import logging
 from collections.abc import Sequence
 from typing import NoReturn
 
-from yolov1_fo.datasets import annotations, class_lists, fiftyone_boxes
+from yolov1_fo.datasets import (
+    annotations,
+    class_lists,
+    fiftyone_boxes,
+    sample_weights_field,
+)
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.invalid_boxes import InvalidBoxes
+from yolov1_fo.pipeline import sampling
 from yolov1_fo.pipeline.listing import Listing
 from yolov1_fo.pipeline.objects import Dropped, RaggedBoxes
 from yolov1_fo.training.tasks import CLASSIFY, Task
@@ -32,15 +38,20 @@ def splits(
     val_samples: fo_samples.Samples | None,
     field: str,
     classes: Sequence[str],
+    sample_weights: str = "",
 ) -> tuple[Listing, Listing | None]:
     """Returns the training split, and the validation split if there is one.
 
     Unused classes, and images that are in both splits, are logged as warnings.
 
     Raises:
-        ValueError: if a split has no objects, or a label that is not in `classes`
+        ValueError: if a split has no objects, or a label that is not in `classes`, or
+            `sample_weights` names no field of usable numbers
     """
     train = _split(task, samples, field, classes, "train")
+    if sample_weights not in ("", sampling.BALANCED):
+        weights = sample_weights_field.read(samples, sample_weights, train.ids)
+        train = train._replace(weights=weights)
     warn_of_unused(train, classes, field)
     if val_samples is None:
         return train, None

@@ -6,7 +6,7 @@ import numpy as np
 
 from yolov1_fo.boxes import Array
 from yolov1_fo.pipeline import batches as batching
-from yolov1_fo.pipeline import image_cache, listing, shuffling, streaming
+from yolov1_fo.pipeline import image_cache, listing, sampling, shuffling, streaming
 from yolov1_fo.pipeline.listing import split_readable
 from yolov1_fo.runs import folders
 from yolov1_fo.training import validation
@@ -26,6 +26,7 @@ class InputPipeline:
     Attributes:
         mode: stream, host or device
         listing: the readable images of the training split
+        sampler: draws them by their weights; None if each is used once per epoch
         steps: batches per epoch
         validator: measures a network on the validation split; None without
         skipped: image files that were skipped, with the reason; may grow in `stream`
@@ -43,11 +44,20 @@ class InputPipeline:
         self.listing, self.pixels, self.windows = self._readable(plan.listing)
         n = len(self.listing.filepaths)
         check_batch_size(config, n)
+        self.sampler = sampling.make_sampler(
+            self.listing, config.sample_weights, config.negative_fraction
+        )
         self.steps = shuffling.steps_per_epoch(n, config.batch_size)
         if self.steps % config.steps_per_execution:
             raise ValueError(
                 f"steps_per_execution {config.steps_per_execution} must divide the "
                 f"{self.steps} steps of an epoch"
+            )
+        if config.gradient_accumulation_steps > self.steps * config.epochs:
+            raise ValueError(
+                f"gradient_accumulation_steps {config.gradient_accumulation_steps} "
+                f"must be at most the {self.steps * config.epochs} steps of the "
+                "training"
             )
         self.validator = self._make_validator(plan, val)
 
@@ -82,15 +92,17 @@ class InputPipeline:
             part=self.devices.part(self.config.batch_size),
             places=self.devices.replicas > 1,
             windows=self.windows,
+            sampler=self.sampler,
         )
         return kept.endless()
 
     def _streamed(self, first_step: int) -> Any:
         config, n = self.config, len(self.listing.filepaths)
         size, part = config.batch_size, self.devices.part(config.batch_size)
+        order = (first_step, n, size, config.seed, part, self.sampler)
         stream = streaming.stream_batches(
             self.listing,
-            lambda: shuffling.rows_from_step(first_step, n, size, config.seed, part),
+            lambda: shuffling.rows_from_step(*order),
             image_size=config.image_size,
             batch_size=size // self.devices.processes,
             width=self.width,

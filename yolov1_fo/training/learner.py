@@ -30,6 +30,7 @@ class Learner(keras.Model):
         replicas (1): copies of the step, each with a part of the batch
 
     Attributes:
+        augmentation: the user's, of `augmentation_layer.build`; None without
         step: number of finished steps
         held: the images and objects on the device, from `hold`
     """
@@ -43,6 +44,7 @@ class Learner(keras.Model):
         self.network = network
         self.config = config
         self.replicas = replicas
+        self.augmentation: keras.layers.Layer | None = None
         self.loss_metrics = {
             name: keras.metrics.Mean(name=name, dtype="float32") for name in self.TERMS
         }
@@ -122,6 +124,8 @@ class Learner(keras.Model):
             }
         images, boxes, class_ids = batch["images"], batch["boxes"], batch["class_ids"]
         if training:
+            if self.augmentation is not None:
+                images, boxes, class_ids = self.augmentation(images, boxes, class_ids)
             parameters = self._drawn(batch)
             images, boxes, class_ids = augment.apply(
                 images,

@@ -7,7 +7,7 @@ import keras
 
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.networks import build
-from yolov1_fo.training import weight_loading
+from yolov1_fo.training import augmentation_layer, weight_loading
 from yolov1_fo.training.distribution import ONE, Devices
 from yolov1_fo.training.learner import Classifier, Learner
 from yolov1_fo.training.starting_weights import DETECTOR, Source
@@ -21,6 +21,7 @@ def build_learner(
     source: Source | None = None,
     devices: Devices = ONE,
     classes: Sequence[str] = (),
+    augmentation: tuple[keras.layers.Layer, ...] = (),
 ) -> Learner:
     """Returns a compiled learner around a new network.
 
@@ -31,6 +32,7 @@ def build_learner(
         source (None): what the network starts from, of `starting_weights.source`
         devices (one): that share each batch
         classes (none): names in the order of their ids, to start from a detector
+        augmentation (none): the user's layers, of `augmentation_layer.check_layers`
 
     Raises:
         ValueError: if the weights do not fit
@@ -42,6 +44,8 @@ def build_learner(
         learner = uncompiled(config, task, devices.replicas, pretrained=not replaced)
         if source is not None:
             weight_loading.load_into(learner.network, source, config, classes)
+        if augmentation:
+            learner.augmentation = augmentation_layer.build(augmentation, config.seed)
         learner.prepare(steps_per_epoch)
     return learner
 

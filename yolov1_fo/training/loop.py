@@ -6,7 +6,7 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -45,6 +45,7 @@ def run(
     *,
     progress: bool = True,
     devices: int | None = None,
+    user_callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> TrainResult:
     """Trains as planned; see `Session`.
 
@@ -54,6 +55,7 @@ def run(
         on_step (None): called with epoch, epochs, step and steps, counted from 1
         progress (True): shows a progress bar
         devices (None): number of devices that share each batch; 0 and None use one
+        user_callbacks (none): called after ours, in the first process
 
     Raises:
         ValueError: if too few images can be read, the weights do not fit, or the
@@ -65,7 +67,9 @@ def run(
     try:
         with share(devices) as shared, hide_retracing_warnings():
             return Session(
-                plan, shared, on_epoch, on_step, show_progress=progress
+                *(plan, shared, on_epoch, on_step),
+                show_progress=progress,
+                user_callbacks=user_callbacks,
             ).run()
     finally:
         # Keras' models are in reference cycles. No name here refers to the session,
@@ -85,12 +89,14 @@ class Session:
         on_epoch: as in `run`
         on_step: as in `run`
         show_progress: shows a progress bar
+        user_callbacks: as in `run`
 
     Attributes:
         input: the batches and the validation split
         learner: the network with its compiled training step
         progress: the epochs so far
         seconds_before: that earlier processes have trained the run
+        stopped_early: which callback has stopped the training, and when; None if none
     """
 
     def __init__(
@@ -101,8 +107,11 @@ class Session:
         on_step: OnStep | None = None,
         *,
         show_progress: bool = False,
+        user_callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> None:
         devices.check(plan.config)
+        self.user_callbacks = user_callbacks
+        self.stopped_early: str | None = None
         self.plan, self.devices = plan.shared_by(devices), devices
         self.on_epoch, self.on_step = on_epoch, on_step
         self.show_progress = show_progress
@@ -126,6 +135,7 @@ class Session:
         self.learner = build_learner(
             *(plan.config, self.input.steps, plan.task, plan.source, devices),
             classes=plan.classes,
+            augmentation=plan.augmentation,
         )
         self.averaged = averaging.AveragedNetwork(self.learner, devices)
         self.progress = Progress()
@@ -171,9 +181,12 @@ class Session:
                 line = error_lines.describe(error) or database_uri.one_line(error)
                 self._mark(status="failed", error=line)
                 raise
-            skipped = len(self.input.skipped)
             records.update(
-                plan.dataset, plan.run_key, status="finished", skipped=skipped
+                plan.dataset,
+                plan.run_key,
+                status="finished",
+                skipped=len(self.input.skipped),
+                stopped_early=self.stopped_early,
             )
         last = checkpoint.epoch_name(self.progress.epoch)
         checkpoint.delete_state(plan.folder / last)
@@ -276,7 +289,9 @@ class Session:
         plan, progress = self.plan, self.progress
         end = coordination.end_of_epoch(self.devices, progress, self.end_epoch)
         made = [
-            callbacks.RaiseOnNaN(plan.config, self.input.listing.filepaths),
+            callbacks.RaiseOnNaN(
+                plan.config, self.input.listing.filepaths, self.input.sampler
+            ),
             callbacks.UnfreezeBackbone(plan.config),
             callbacks.EndOfEpoch(lambda: self.plan.config, progress, end),
         ]
@@ -286,7 +301,17 @@ class Session:
             made.append(callbacks.ReportSteps(self.on_step))
         if self.devices.is_first and plan.config.tensorboard:
             made.append(keras.callbacks.TensorBoard(plan.folder / "tensorboard"))
+        for one in self.user_callbacks if self.devices.is_first else ():
+            made += one, callbacks.NoteStop(type(one).__name__, self._note_stop)
+        if self.devices.processes > 1:
+            made.append(coordination.StopTogether(self.devices))
         return made
+
+    def _note_stop(self, name: str, epoch: int) -> None:
+        config = self.plan.config
+        if self.stopped_early is None and not self.progress.is_over(config):
+            self.stopped_early = f"by callback {name} in epoch {epoch}"
+            logger.info("stopped early, %s of %d", self.stopped_early, config.epochs)
 
     def _limited(self) -> TimeLimit:
         """Returns the callback that ends the training in time."""

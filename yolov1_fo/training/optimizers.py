@@ -25,12 +25,14 @@ MAX_WARMUP = 0.1
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     """The learning rate as a function of the step alone, so also after a resume.
 
-    Darknet counts batches from 1.
+    Steps whose gradients are accumulated have the rate of one large batch. Darknet
+    counts batches from 1; a batch of several subdivisions is one.
 
     With `max_minutes` it is a function of the step and the pace, which changes.
 
     Args:
-        config: schedule, learning_rate, epochs, warmup_epochs, rate_steps, max_minutes
+        config: schedule, learning_rate, epochs, warmup_epochs, rate_steps, max_minutes,
+            gradient_accumulation_steps
         steps_per_epoch: steps in an epoch
 
     Source: paper section 2.2; Darknet network.c
@@ -54,14 +56,18 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         self._pace.assign([pace.step, pace.progress, pace.per_step])
 
     def __call__(self, step: Array) -> Array:
-        """Returns the learning rate at `step`, counted from 0."""
+        """Returns the learning rate at `step`, counted from 0.
+
+        Keras counts steps here, not updates, also if it accumulates gradients.
+        """
         config = self.config
-        step = ops.cast(step, "float32")
+        update = ops.floor_divide(step, config.gradient_accumulation_steps)
+        update = ops.cast(update, "float32")
         if config.schedule in DARKNET_SCHEDULES:
-            return _staircase(step + 1, DARKNET_SCHEDULES[config.schedule])
-        epoch = step / self.steps_per_epoch
+            return _staircase(update + 1, DARKNET_SCHEDULES[config.schedule])
+        epoch = update * config.gradient_accumulation_steps / self.steps_per_epoch
         if self._pace is not None:
-            return config.learning_rate * self._paced(step, epoch)
+            return config.learning_rate * self._paced(ops.cast(step, "float32"), epoch)
         if config.schedule == "steps":
             return _staircase(epoch, config.rate_steps)
         rate = ops.ones_like(epoch) * config.learning_rate
@@ -158,6 +164,20 @@ class _Trainer:
         if self.is_slow[keras_private.variable_index(self, variable)]:
             learning_rate = learning_rate * self.slow_rate
         super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]  # a mixin
+
+    def _update_model_variables_moving_average(self, variables: list[Any]) -> None:
+        """Updates the moving averages once per update of the variables.
+
+        Keras does so in each step, also in those that only accumulate gradients.
+        """
+        steps, momentum = self.gradient_accumulation_steps, self.ema_momentum  # type: ignore[attr-defined, has-type]  # a mixin
+        if steps:
+            count = ops.convert_to_tensor(keras_private.step_count(self)) + 1
+            self.ema_momentum = ops.where(count % steps == 0, momentum, 1.0)
+        try:
+            super()._update_model_variables_moving_average(variables)  # type: ignore[misc]  # a mixin
+        finally:
+            self.ema_momentum = momentum
 
     def averages(self) -> dict[str, Array]:
         """Returns the moving average of each variable, by its path."""
@@ -289,7 +309,7 @@ def build(
     """Returns the optimizer of the settings, built on all its variables.
 
     Args:
-        config: optimizer, its rates, decay and clipping, precision
+        config: optimizer, its rates, decay, clipping and accumulation, precision
         steps_per_epoch: steps in an epoch
         variables: all that may be trained at some time, frozen ones included
         slow (none): paths of the variables that `backbone_lr_multiplier` applies to
@@ -297,6 +317,7 @@ def build(
     """
     half = config.precision == "mixed_float16"
     schedule = Schedule(config, steps_per_epoch)
+    accumulated = config.gradient_accumulation_steps
     common: dict[str, Any] = {
         "learning_rate": schedule,
         "global_clipnorm": config.global_clipnorm / replicas or None,
@@ -304,6 +325,7 @@ def build(
         "alone": replicas == 1,
         "use_ema": config.ema_momentum > 0,
         "ema_momentum": config.ema_momentum or 0.99,
+        "gradient_accumulation_steps": accumulated if accumulated > 1 else None,
         "slow": slow,
         "slow_rate": config.backbone_lr_multiplier,
     }

@@ -14,6 +14,7 @@ from yolov1_fo import hardware
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.datasets import checks, class_lists, fiftyone_private, splitting
 from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.pipeline import sampling
 from yolov1_fo.pipeline.listing import Listing
 from yolov1_fo.runs import automatic, checkpoint, folders, records, registry
 from yolov1_fo.training import examples, matching_layers, starting_weights
@@ -46,6 +47,7 @@ class Plan(NamedTuple):
         put_aside: whether the validation split was put aside by `splitting.split`
         max_epochs: largest number of epochs of a training with `max_minutes`
         started: when, as `time.monotonic` counts
+        augmentation: the user's layers, of `augmentation_layer.check_layers`
     """
 
     dataset: fo.Dataset
@@ -63,6 +65,7 @@ class Plan(NamedTuple):
     put_aside: bool = False
     max_epochs: int = 0
     started: float = 0.0
+    augmentation: tuple[Any, ...] = ()
 
     @property
     def weights(self) -> Path | None:
@@ -204,12 +207,15 @@ def _new(
     put_aside = val_samples is None
     if put_aside:
         samples, val_samples = _put_aside(samples, draft.config.val_fraction)
-    splits = examples.splits(task, samples, val_samples, field, names)
+    splits = examples.splits(
+        task, samples, val_samples, field, names, draft.config.sample_weights
+    )
     has_gpu = hardware.has_accelerator()
     is_fast = has_gpu and hardware.fastest_precision() == "bfloat16"
     facts = automatic.Facts(splits[0].objects, names, has_gpu, is_fast)
     config = draft.completed(facts)
     check_batch_size(config, len(splits[0].filepaths))
+    sampling.make_sampler(splits[0], config.sample_weights, config.negative_fraction)
     return Plan(
         *(dataset, run_key, folder, config, names, field, *splits),
         resumes=False,
@@ -263,7 +269,10 @@ def _resumed(
             f"must be the same, got {'none' if val_samples is None else 'some'}"
         )
     examples.check(task, samples, val_samples, run.gt_field)
-    splits = examples.splits(task, samples, val_samples, run.gt_field, run.classes)
+    config = _config_of(run)
+    splits = examples.splits(
+        *(task, samples, val_samples, run.gt_field, run.classes, config.sample_weights)
+    )
     return Plan(
         *(dataset, run_key, folder, config, run.classes, run.gt_field),
         *splits,

@@ -1,6 +1,7 @@
 """What a run records about its origin: settings, images, labels, versions, devices."""
 
 import importlib
+import json
 import logging
 import platform
 from dataclasses import asdict
@@ -12,6 +13,7 @@ import keras
 from yolov1_fo import __version__, hardware
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.runs import estimate, records
+from yolov1_fo.training import augmentation_layer
 from yolov1_fo.training.input_pipeline import InputPipeline
 from yolov1_fo.training.plan import Plan
 
@@ -37,6 +39,7 @@ def record(plan: Plan, source: InputPipeline) -> dict[str, Any]:
         "settings": asdict(plan.config),
         "max_epochs": plan.max_epochs,
         "put_aside": plan.put_aside,
+        "augmentation": augmentation_layer.described(plan.augmentation),
         "data": source.mode,
         "device": estimate.device_name(accelerated=hardware.has_accelerator()),
         "devices": source.devices.count,
@@ -46,6 +49,7 @@ def record(plan: Plan, source: InputPipeline) -> dict[str, Any]:
         "dropped": train.dropped._asdict(),
         "samples_digest": fo_samples.digest(train.ids),
         "labels_digest": train.objects.digest(),
+        "sample_weights_digest": source.sampler and source.sampler.digest(),
         "val_images": len(val.ids) if val else 0,
         "val_digest": fo_samples.digest(val.ids) if val else None,
         "val_labels_digest": val.objects.digest() if val else None,
@@ -71,6 +75,12 @@ def check_same(plan: Plan, now: dict[str, Any]) -> None:
         ValueError: if the images differ; other labels or versions are logged
     """
     then = records.info(plan.dataset, plan.run_key)
+    given, wanted = now["augmentation"], getattr(then, "augmentation", None) or []
+    if given != wanted:
+        raise ValueError(
+            f"augmentation must be that which run '{plan.run_key}' started with: "
+            f"{_names(wanted)}; got {_names(given)}"
+        )
     for argument, digest, images in (
         ("samples", "samples_digest", "images"),
         ("val_samples", "val_digest", "val_images"),
@@ -81,11 +91,18 @@ def check_same(plan: Plan, now: dict[str, Any]) -> None:
                 f"{getattr(then, images)} readable images then, "
                 f"{now[images]} others now"
             )
-    for what in ("labels_digest", "val_labels_digest", "versions"):
-        if getattr(then, what) != now[what]:
+    changing = ("labels_digest", "val_labels_digest", "sample_weights_digest")
+    for what in (*changing, "versions"):
+        if getattr(then, what, None) != now[what]:
             logger.warning(
                 "%s changed since run '%s' started; it is resumed, but its result will "
                 "differ from that of an uninterrupted training",
                 what.removesuffix("_digest").replace("_", " "),
                 plan.run_key,
             )
+
+
+def _names(augmentation: list[dict[str, Any]]) -> str:
+    """Returns the layers of an augmentation with their settings, in one line."""
+    names = [f"{one['class_name']} {json.dumps(one['config'])}" for one in augmentation]
+    return ", ".join(names) or "none"
