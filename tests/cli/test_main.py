@@ -210,7 +210,8 @@ def test_train_stores_the_run_on_the_dataset(capsys, named, micro, monkeypatch):
     words += ["--all", "--no-val"]
     code, text, _ = called(capsys, *words, "--schedule", "steps")
     assert code == 0
-    assert "run 'mine': 2 epochs, best at epoch" in text
+    assert re.search(r"^best epoch +\d of 2, with loss \d", text, re.M)
+    assert text.endswith(f"next         yolov1-fo apply {named} mine\n")
     run = fo.load_dataset(named).get_run_info("mine").config
     assert run.settings["rate_steps"] == [[0.0, 0.001], [1.0, 0.0001]]
     assert run.settings["batch_norm"] is True

@@ -112,7 +112,7 @@ def _train(job: Job, arguments: dict[str, Any], report: _Reporter) -> dict[str, 
     result = getattr(yolov1_fo, job.task)(
         samples, val_samples=val_samples, progress=False, on_step=on_step, **options
     )
-    return {"checkpoint_dir": result.checkpoint_dir, "summary": str(result)}
+    return {"checkpoint_dir": result.checkpoint_dir, "summary": result.summary_line}
 
 
 def _apply(job: Job, arguments: dict[str, Any], report: _Reporter) -> dict[str, Any]:

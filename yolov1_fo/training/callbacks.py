@@ -56,9 +56,8 @@ class EndOfEpoch(keras.callbacks.Callback):
         if not self.progress.is_over(self.config):
             return
         self.model.stop_training = True
-        if epoch + 1 < self.config.epochs:
-            best = self.progress.best["epoch"]
-            logger.info("stopped early: no better score since epoch %d", best)
+        if reason := self.progress.stop_reason(self.config):
+            logger.info("stopped early: %s", reason)
 
 
 class ReportSteps(keras.callbacks.Callback):

@@ -50,7 +50,7 @@ def pretrain(
         runs_dir (None): folder for runs
         on_epoch (None): called after each epoch
         on_step (None): called after each step
-        progress (True): shows a progress bar
+        progress (True): shows a progress line; without a terminal, a line per epoch
         devices (None): number of accelerators that share each batch
         **settings: fields of `TrainConfig`; `image_size` is 224 by default, and those
             of the grid and the detection loss have no effect

@@ -56,7 +56,7 @@ def train(
         runs_dir (None): folder for runs instead of FiftyOne's folder for datasets
         on_epoch (None): called with the epoch, counted from 1, and its metrics
         on_step (None): called with epoch, epochs, step and steps, counted from 1
-        progress (True): shows a progress bar
+        progress (True): shows a progress line; without a terminal, a line per epoch
         devices (None): number of accelerators that share each batch; 0 and None use
             one; the losses do not depend on it
         **settings: fields of `TrainConfig`

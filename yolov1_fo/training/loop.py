@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from yolov1_fo import images
+from yolov1_fo import hardware, images
 from yolov1_fo.datasets import connection, database_uri, error_lines
 from yolov1_fo.networks.keras_settings import hide_retracing_warnings
 from yolov1_fo.runs import checkpoint, folders, history, records, registry
@@ -26,9 +26,12 @@ from yolov1_fo.training import (
 from yolov1_fo.training.distribution import Devices, share
 from yolov1_fo.training.input_pipeline import InputPipeline
 from yolov1_fo.training.learner_builder import build_learner
+from yolov1_fo.training.pace import Pace
 from yolov1_fo.training.plan import Plan
 from yolov1_fo.training.progress import Progress, finite, is_validated
+from yolov1_fo.training.progress_line import ProgressLine
 from yolov1_fo.training.result import TrainResult
+from yolov1_fo.training.status_line import StatusLine
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +53,7 @@ def run(
         plan: from `plan.make`
         on_epoch (None): called with the epoch, counted from 1, and its metrics
         on_step (None): called with epoch, epochs, step and steps, counted from 1
-        progress (True): shows a progress bar
+        progress (True): shows a progress line
         devices (None): number of devices that share each batch; 0 and None use one
 
     Raises:
@@ -82,12 +85,13 @@ class Session:
         devices: that share each batch
         on_epoch: as in `run`
         on_step: as in `run`
-        show_progress: shows a progress bar
+        show_progress: shows a progress line
 
     Attributes:
         input: the batches and the validation split
         learner: the network with its compiled training step
         progress: the epochs so far
+        shown: the progress line
     """
 
     def __init__(
@@ -102,12 +106,14 @@ class Session:
         devices.check(plan.config)
         self.plan, self.devices = plan.shared_by(devices), devices
         self.on_epoch, self.on_step = on_epoch, on_step
-        self.show_progress = show_progress
+        is_shown = show_progress and devices.is_first
+        self.line = StatusLine(sys.stdout if is_shown else None)
 
     def run(self) -> TrainResult:
         """Runs the phases of a training."""
-        self.prepare()
         with contextlib.ExitStack() as stack:
+            stack.enter_context(self.line)
+            self.prepare()
             with coordination.first_process_only(self.devices) as is_first:
                 if is_first:
                     self.check()
@@ -118,12 +124,16 @@ class Session:
     def prepare(self) -> None:
         """Makes the input pipeline, and the learner around a new network."""
         plan, devices = self.plan, self.devices
+        splits = (plan.listing, plan.validation)
+        count = sum(len(split.filepaths) for split in splits if split)
+        self.line.show(f"reading {count} images")
         self.input = InputPipeline(plan, devices)
         self.learner = build_learner(
             plan.config, self.input.steps, plan.task, plan.weights, devices
         )
         self.averaged = averaging.AveragedNetwork(self.learner, devices)
         self.progress = Progress()
+        self.shown = self._progress_line()
 
     def check(self) -> None:
         """Raises an error if the run can't start or resume; nothing is written yet."""
@@ -174,7 +184,7 @@ class Session:
                 if smaller is None:
                     raise
             # Outside of `except`: the error's frames would keep the old learner alive.
-            del self.input, self.learner, self.averaged
+            del self.input, self.learner, self.averaged, self.shown
             gc.collect()
             self.plan = smaller
             self.prepare()
@@ -195,7 +205,7 @@ class Session:
             initial_epoch=done,
             epochs=config.epochs,
             shuffle=False,  # the batches have their own order
-            verbose=self._verbosity(),
+            verbose=0,  # `ProgressLine` instead
             callbacks=self._callbacks(),
         )
 
@@ -210,8 +220,10 @@ class Session:
         self.progress.seconds = time.monotonic() - self.started
         metrics["seconds"] = round(self.progress.seconds, 1)
         is_best = self.progress.add(epoch, metrics)
+        self.shown.say("saving")
         self._save(epoch, metrics, is_best)
         self._update_run()
+        self.shown.end_epoch(epoch)
         if self.on_epoch:
             self.on_epoch(epoch, metrics)
 
@@ -223,7 +235,13 @@ class Session:
         progress, plan = self.progress, self.plan
         folder = plan.folder / checkpoint.epoch_name(progress.best["epoch"])
         return TrainResult(
-            str(folder), plan.run_key, progress.history, progress.best, skipped
+            *(str(folder), plan.run_key, progress.history, progress.best, skipped),
+            dataset=plan.dataset.name,
+            task=plan.task.name,
+            config=plan.config,
+            stop_reason=progress.stop_reason(plan.config),
+            peak_memory=hardware.peak_memory(),
+            peak_device_memory=hardware.peak_device_memory(),
         )
 
     def _restore(self) -> None:
@@ -235,6 +253,7 @@ class Session:
         else:
             checkpoint.read_metadata(last)  # raises for an unknown format
             self.progress = resume.load(last, self.learner)
+            self.shown.progress = self.progress
             logger.info(
                 "run '%s' resumes after epoch %d", plan.run_key, self.progress.epoch
             )
@@ -243,12 +262,19 @@ class Session:
                 self._update_run()  # it may have been killed before it could
         self.started = time.monotonic() - self.progress.seconds
 
+    def _progress_line(self) -> ProgressLine:
+        validation = self.plan.validation
+        val_images = len(validation.filepaths) if validation else 0
+        pace = Pace(self.plan.config, self.input.steps, val_images)
+        return ProgressLine(self.line, self.plan.config, self.progress, pace)
+
     def _callbacks(self) -> list[keras.callbacks.Callback]:
         plan, progress = self.plan, self.progress
         end = coordination.end_of_epoch(self.devices, progress, self.end_epoch)
         made = [
             callbacks.RaiseOnNaN(plan.config, self.input.listing.filepaths),
             callbacks.UnfreezeBackbone(plan.config),
+            self.shown,
             callbacks.EndOfEpoch(plan.config, progress, end),
         ]
         if self.devices.is_first and self.on_step:
@@ -262,6 +288,7 @@ class Session:
         validator = self.input.validator
         is_due = is_validated(epoch, self.plan.config)
         if validator and is_due:
+            self.shown.say("validating")
             with self.averaged() as network:
                 logs.update(validator(network))
         metrics = {name: float(value) for name, value in logs.items()}
@@ -302,11 +329,6 @@ class Session:
             logger.warning(
                 "the status of run '%s' can't be updated: %s", self.plan.run_key, line
             )
-
-    def _verbosity(self) -> int:
-        if not (self.show_progress and self.devices.is_first):
-            return 0
-        return 1 if sys.stdout.isatty() else 2
 
 
 def _size(variables: Iterable[Any]) -> int:

@@ -7,6 +7,7 @@ from typing import Self
 
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.runs.history import History
+from yolov1_fo.training.progress_text import monitored
 
 SCORES = {"val_voc07": "VOC07 mAP@0.5", "val_top1": "top-1 accuracy"}
 """Metrics that decide which epoch is best, and their names for people."""
@@ -52,6 +53,16 @@ class Progress:
             return False
         waited = self.epoch - max(self.best["epoch"], config.freeze_epochs)
         return waited >= config.patience
+
+    def stop_reason(self, config: TrainConfig) -> str:
+        """Returns why the training ended before its last epoch; empty if not."""
+        if self.epoch == config.epochs or not self.is_over(config):
+            return ""
+        metric, best = monitored(config.monitor, self.best), self.best["epoch"]
+        return (
+            f"{metric} has not improved since epoch {best:.0f} "
+            f"(patience {config.patience})"
+        )
 
     def to_json(self) -> str:
         """Returns it as JSON; `from_json(p.to_json()) == p`."""
