@@ -2,6 +2,7 @@ import sys
 from types import SimpleNamespace
 
 import keras
+import psutil
 import pytest
 
 from yolov1_fo import hardware
@@ -33,6 +34,32 @@ def test_auto_is_bfloat16_on_cpus_that_support_it(
 def test_free_device_memory_is_unknown_without_accelerator(monkeypatch):
     monkeypatch.setattr(hardware, "has_accelerator", lambda: False)
     assert hardware.free_device_memory() is None
+
+
+def test_peak_memory_is_in_bytes():
+    now = psutil.Process().memory_info().rss
+    assert 0.9 * now < hardware.peak_memory() < psutil.virtual_memory().total
+
+
+@pytest.mark.parametrize(
+    ("names", "peak"),
+    [
+        (["/device:CPU:0", "/device:GPU:0", "/device:GPU:1"], 5),
+        (["/device:CPU:0", "/device:XPU:0"], None),
+    ],
+)
+def test_peak_memory_of_the_first_accelerator(monkeypatch, names, peak):
+    tf = pytest.importorskip("tensorflow")
+    assert hardware.peak_device_memory() is None  # there is none
+    monkeypatch.setattr(keras.backend, "backend", lambda: "tensorflow")
+    monkeypatch.setattr(hardware, "has_accelerator", lambda: True)
+    devices = [SimpleNamespace(name=name) for name in names]
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda: devices)
+    known = {"GPU:0": {"current": 1, "peak": 5}}
+    monkeypatch.setattr(
+        tf.config.experimental, "get_memory_info", lambda name: known[name]
+    )
+    assert hardware.peak_device_memory() == peak
 
 
 @pytest.fixture

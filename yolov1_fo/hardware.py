@@ -4,6 +4,7 @@ import contextlib
 import contextvars
 import math
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,43 @@ def free_host_memory() -> int:
     import psutil  # a dependency of FiftyOne
 
     return psutil.virtual_memory().available
+
+
+def peak_memory() -> int:
+    """Returns the most memory that this process has used so far, in bytes."""
+    if sys.platform == "win32":
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset
+    import resource  # not on Windows
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def peak_device_memory() -> int | None:
+    """Returns the most memory of the first accelerator that was used, in bytes.
+
+    That is by this process, without what its libraries reserve; None if unknown.
+    """
+    if not has_accelerator():
+        return None
+    if keras.backend.backend() == "jax":
+        import jax
+
+        stats = jax.local_devices()[0].memory_stats() or {}
+        return stats.get("peak_bytes_in_use")
+    import tensorflow as tf
+
+    names = [one.name for one in tf.config.list_logical_devices()]
+    kinds = ("GPU", "TPU")
+    found = [
+        name.split("device:")[-1] for name in names if name.split(":")[-2] in kinds
+    ]
+    try:
+        return tf.config.experimental.get_memory_info(found[0])["peak"]
+    except (IndexError, ValueError):  # not of this kind of device
+        return None
 
 
 def enable_memory_growth() -> None:

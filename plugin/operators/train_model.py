@@ -254,9 +254,9 @@ def _add_summary(form: types.Object, samples: Any, params: dict[str, Any]) -> No
     checks.check_detections(samples, field, "gt_field")
     train, val, images, val_images = splits.preview(samples, params)
     classes = dataset_values.classes(train, field)
-    config = launch.check_train(train, field, val, _settings(params), classes)
-    if "batch_size" in params:
-        launch.check_batch_size(config, images)
+    config = launch.check_train(
+        *(train, field, val, _settings(params), classes), images=images
+    )
     if key := params.get("run_key"):
         registry.check_key(dataset, key, folders.run_folder(dataset, key))
     estimate = launch.estimate_training(dataset, config, images, val_images)

@@ -65,7 +65,9 @@ def test_help_lists_every_setting_with_its_default(capsys):
     for name in TrainConfig.names():
         if name != "C":
             assert f"--{name.replace('_', '-')}" in words
-    assert "--learning-rate FLOAT highest learning rate of the schedule (0.01)" in words
+    assert "--learning-rate FLOAT highest learning rate of the schedule --" in words
+    assert "--iou-thresh FLOAT NMS IoU threshold (0.5)" in words
+    assert "those without a default come from the network's recipe" in words
     assert "one of yolov1, fast-yolov1" in words
 
 
@@ -210,7 +212,8 @@ def test_train_stores_the_run_on_the_dataset(capsys, named, micro, monkeypatch):
     words += ["--all", "--no-val"]
     code, text, _ = called(capsys, *words, "--schedule", "steps")
     assert code == 0
-    assert "run 'mine': 2 epochs, best at epoch" in text
+    assert re.search(r"^best epoch +\d of 2, with loss \d", text, re.M)
+    assert text.endswith(f"next         yolov1-fo apply {named} mine\n")
     run = fo.load_dataset(named).get_run_info("mine").config
     assert run.settings["rate_steps"] == [[0.0, 0.001], [1.0, 0.0001]]
     assert run.settings["batch_norm"] is True

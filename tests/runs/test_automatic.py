@@ -6,7 +6,6 @@ import pytest
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.pipeline.objects import RaggedBoxes
 from yolov1_fo.runs import automatic
-from yolov1_fo.runs.automatic import Facts
 from yolov1_fo.runs.recipe_settings import Draft
 
 ANIMALS = ("cat", "dog")
@@ -30,6 +29,10 @@ def squares(count, size):
     ]
 
 
+def facts_of(objects, classes, *machine):
+    return automatic.Facts(len(objects.offsets) - 1, objects, classes, *machine)
+
+
 def chosen(facts, **given):
     draft = Draft.make(given, len(facts.classes))
     return automatic.settings(draft.known, facts)[0]
@@ -51,13 +54,14 @@ ONE = objects(100, [(0.2, 0.2, 0.8, 0.8)])  # 0.6 of the side
     ],
 )
 def test_the_grid_is_the_coarsest_that_keeps_objects_apart(boxes, S):
-    assert chosen(Facts(boxes, ANIMALS))["S"] == S
+    assert chosen(facts_of(boxes, ANIMALS))["S"] == S
 
 
 def test_the_grid_follows_the_image_size():
-    assert chosen(Facts(ONE, ANIMALS), image_size=640)["S"] == 10
+    assert chosen(facts_of(ONE, ANIMALS), image_size=640)["S"] == 10
     assert (
-        chosen(Facts(objects(100, squares(4, 0.2)), ANIMALS), image_size=640)["S"] == 20
+        chosen(facts_of(objects(100, squares(4, 0.2)), ANIMALS), image_size=640)["S"]
+        == 20
     )
 
 
@@ -82,47 +86,52 @@ def test_lost_objects_are_counted_by_image():
 )
 def test_the_batch_size_leaves_enough_steps(images, has_gpu, size):
     boxes = objects(images, [(0.2, 0.2, 0.8, 0.8)])
-    assert chosen(Facts(boxes, ANIMALS, has_gpu))["batch_size"] == size
+    assert chosen(facts_of(boxes, ANIMALS, has_gpu))["batch_size"] == size
 
 
 def test_few_images_take_more_epochs():
     # batches of 4: 25 steps, 1500 / 25
-    assert chosen(Facts(ONE, ANIMALS))["epochs"] == 60
+    assert chosen(facts_of(ONE, ANIMALS))["epochs"] == 60
     assert (
-        chosen(Facts(objects(20, [(0, 0, 1, 1)]), ANIMALS))["epochs"] == 120
+        chosen(facts_of(objects(20, [(0, 0, 1, 1)]), ANIMALS))["epochs"] == 120
     )  # 4 * 30
-    assert chosen(Facts(objects(800, [(0, 0, 1, 1)]), ANIMALS))["epochs"] == 30
+    assert chosen(facts_of(objects(800, [(0, 0, 1, 1)]), ANIMALS))["epochs"] == 30
 
 
 def test_the_average_spans_a_tenth_of_the_training():
-    found = chosen(Facts(ONE, ANIMALS))  # 60 epochs of 25 steps
+    found = chosen(facts_of(ONE, ANIMALS))  # 60 epochs of 25 steps
     assert found["ema_momentum"] == pytest.approx(1 - 1 / 150, abs=1e-4)
     assert (
-        chosen(Facts(objects(2, [(0, 0, 1, 1)]), ANIMALS), epochs=3)["ema_momentum"]
+        chosen(facts_of(objects(2, [(0, 0, 1, 1)]), ANIMALS), epochs=3)["ema_momentum"]
         == 0
     )
 
 
 def test_characters_are_not_mirrored():
-    assert chosen(Facts(ONE, ("0", "1")))["flip"] == 0
-    assert chosen(Facts(ONE, ("6", "nine")))["flip"] == 0.5
+    assert chosen(facts_of(ONE, ("0", "1")))["flip"] == 0
+    assert chosen(facts_of(ONE, ("6", "nine")))["flip"] == 0.5
 
 
 def test_precision_follows_the_accelerator():
-    assert chosen(Facts(ONE, ANIMALS, True, True))["precision"] == "mixed_bfloat16"
-    assert chosen(Facts(ONE, ANIMALS, True, False))["precision"] == "float32"
+    assert chosen(facts_of(ONE, ANIMALS, True, True))["precision"] == "mixed_bfloat16"
+    assert chosen(facts_of(ONE, ANIMALS, True, False))["precision"] == "float32"
 
 
 def test_what_is_given_is_not_chosen():
     given = {"S": 5, "batch_size": 3, "epochs": 2, "ema_momentum": 0.5, "flip": 0.25}
-    found = chosen(Facts(ONE, ANIMALS), **given)
+    found = chosen(facts_of(ONE, ANIMALS), **given)
     assert set(found) == {"precision"}
-    assert chosen(Facts(ONE, ANIMALS), recipe="paper") == {}
+    assert chosen(facts_of(ONE, ANIMALS), recipe="paper") == {}
+
+
+def test_without_objects_the_grid_is_the_recipes():
+    found = chosen(automatic.Facts(400, None, ANIMALS))
+    assert (found["S"], found["batch_size"]) == (20, 8)
 
 
 def test_a_draft_becomes_the_settings_of_a_training(caplog):
     caplog.set_level("INFO", logger="yolov1_fo")
-    config = Draft.make({}, 2).completed(Facts(ONE, ANIMALS))
+    config = Draft.make({}, 2).completed(facts_of(ONE, ANIMALS))
     assert isinstance(config, TrainConfig)
     assert (config.S, config.C, config.recipe) == (10, 2, "transfer")
     assert "S = 10: " in caplog.text

@@ -64,7 +64,7 @@ def test_it_learns_what_images_show(labelled, small, label_field):
     assert run.history["loss"][-1] < 0.5 * run.history["loss"][0]
     assert run.history["val_top1"][-1] == 1
     assert run.best["val_top1"] == run.best["val_top5"] == 1
-    assert "with top-1 accuracy 1.000" in str(run)
+    assert "with top-1 accuracy 1.000" in run.summary_line
     config = labelled.get_run_info(run.run_key).config
     assert (config.task, config.images, config.classes) == (
         "classify",

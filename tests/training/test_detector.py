@@ -52,7 +52,7 @@ def test_run_stands_on_the_dataset(painted, micro):
     assert [epoch for epoch, _ in told] == [1, 2]
     assert set(run.history) >= {"loss", "coord_xy", "val_loss", "val_voc07", "seconds"}
     assert run.best["val_voc07"] == max(run.history["val_voc07"])
-    assert str(run).startswith("run 'one': 2 epochs, best at epoch ")
+    assert run.summary_line.startswith("run 'one': 2 epochs, best at epoch ")
 
 
 def test_folder_explains_itself(painted, micro):
@@ -178,7 +178,7 @@ def test_unreadable_images_are_skipped_and_named(
     with caplog.at_level(logging.WARNING, logger="yolov1_fo"):
         run = train(painted, micro, data=mode, max_image_pixels=299 * 300)
     assert {Path(path).name for path in run.skipped} == names
-    assert str(run).endswith("6 images skipped")
+    assert run.summary_line.endswith("6 images skipped")
     assert all(f"{name}' " in caplog.text for name in names)
 
 

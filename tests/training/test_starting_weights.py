@@ -174,7 +174,11 @@ def test_layer_settings_follow_the_detector():
     line = "weights 'x' have network yolov1-.*; the training has network yolov1$"
     with pytest.raises(ValueError, match=line):
         matching_layers.layer_settings(lite, {"network": "yolov1"})
-    assert matching_layers.layer_settings(source("classifier"), {}) == {}
+    assert matching_layers.layer_settings(source("darknet"), {}) == {}
+    assert matching_layers.layer_settings(source("classifier"), {}) == {
+        "network": "yolov1",
+        "batch_norm": False,
+    }
 
 
 def test_a_transfer_network_starts_from_no_classifier():

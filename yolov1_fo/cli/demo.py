@@ -75,7 +75,7 @@ def run(
     settings = {**SETTINGS, **settings}
     echo(f"2/4 Train on {len(train)} scenes, validate on {len(val)}")
     result = detector.train(train, val_samples=val, **settings)
-    echo(str(result))
+    echo(result.summary())
 
     echo(f"3/4 Apply: write predictions to the field '{LABEL_FIELD}'")
     model = load.load_model(result.checkpoint_dir, iou_thresh=settings["iou_thresh"])

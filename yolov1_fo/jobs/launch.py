@@ -14,7 +14,15 @@ from yolov1_fo.evaluation import evaluation_keys
 from yolov1_fo.jobs import monitor, spawn
 from yolov1_fo.jobs.job import Job, read_arguments
 from yolov1_fo.publishing import model_sources
-from yolov1_fo.runs import checkpoint, estimate, folders, records, registry
+from yolov1_fo.runs import (
+    automatic,
+    checkpoint,
+    estimate,
+    folders,
+    gpus,
+    records,
+    registry,
+)
 from yolov1_fo.training import matching_layers, starting_weights
 
 
@@ -72,10 +80,11 @@ def check_train(
     classes: list[str] | None = None,
     *,
     weights: str | None = None,
+    images: int | None = None,
 ) -> TrainConfig:
     """Returns the settings of a training, checked without reading a file.
 
-    Automatic settings, such as the grid, have the recipe's value.
+    The grid, which depends on the boxes, has the recipe's value unless it is given.
 
     Args:
         samples: the training split
@@ -84,6 +93,7 @@ def check_train(
         settings (None): fields of `TrainConfig`
         classes (None): of the field, if the caller has read them already
         weights (None): what to start from, as in `train`
+        images (None): number of training images, if it is known already
 
     Raises:
         ValueError: if the samples, the field or a setting is invalid, or the weights
@@ -100,9 +110,11 @@ def check_train(
         dataset = fiftyone_private.root_dataset(samples)
         source = starting_weights.source(dataset, weights)
     draft = matching_layers.draft(settings or {}, len(classes), source)
-    if "batch_size" in draft.known:
-        check_batch_size(draft.config, len(samples))
-    return draft.config
+    count = len(samples) if images is None else images
+    facts = automatic.Facts(count, None, classes, has_gpu=bool(gpus.names()))
+    config, _ = draft.preview(facts)
+    check_batch_size(config, count)
+    return config
 
 
 def check_batch_size(config: TrainConfig, images: int) -> None:

@@ -118,7 +118,7 @@ def _train(job: Job, arguments: dict[str, Any], report: _Reporter) -> dict[str, 
         device=arguments.get("device"),
         **options,
     )
-    return {"checkpoint_dir": result.checkpoint_dir, "summary": str(result)}
+    return {"checkpoint_dir": result.checkpoint_dir, "summary": result.summary_line}
 
 
 def _apply(job: Job, arguments: dict[str, Any], report: _Reporter) -> dict[str, Any]:

@@ -33,21 +33,18 @@ class Facts(NamedTuple):
     """What automatic settings are chosen for.
 
     Attributes:
-        objects: of the training split
+        images: number of images of the training split
+        objects: of the training split; None if they were not read
         classes: their names
         has_gpu: whether the training runs on an accelerator
         has_bfloat16: whether it computes in bfloat16
     """
 
-    objects: RaggedBoxes
+    images: int
+    objects: RaggedBoxes | None
     classes: Sequence[str]
     has_gpu: bool = False
     has_bfloat16: bool = False
-
-    @property
-    def images(self) -> int:
-        """Number of images."""
-        return len(self.objects.offsets) - 1
 
 
 def settings(
@@ -71,12 +68,15 @@ def settings(
 
 def _grid_size(found: dict[str, Any], facts: Facts) -> tuple[int, str]:
     """Returns the coarsest possible S that keeps the objects apart."""
+    objects = facts.objects
+    if objects is None:
+        return found["S"], "the objects were not read"
     config = NetworkConfig(
         network=found["network"], image_size=found["image_size"], S=_any_size(found)
     )
     sizes = config.grid_sizes or (found["S"],)
     for S in sizes:
-        lost, cells = lost_share(facts.objects, S), S * median_size(facts.objects)
+        lost, cells = lost_share(objects, S), S * median_size(objects)
         reason = f"{lost:.1%} of the objects share a cell, half are {cells:.1f} cells"
         if lost <= MAX_LOST and cells >= CELLS_PER_OBJECT:
             break

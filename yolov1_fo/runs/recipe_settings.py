@@ -77,8 +77,7 @@ class Draft:
 
     def completed(self, facts: automatic.Facts) -> TrainConfig:
         """Returns the settings, with the automatic ones; logs these and the recipe."""
-        chosen, reasons = automatic.settings(self.known, facts)
-        config = replace(self.config, **chosen)
+        config, reasons = self.preview(facts)
         logger.info(
             "%s with recipe '%s' at %d px",
             config.network,
@@ -86,5 +85,10 @@ class Draft:
             config.image_size,
         )
         for name, reason in reasons.items():
-            logger.info("%s = %s: %s", name, chosen[name], reason)
+            logger.info("%s = %s: %s", name, getattr(config, name), reason)
         return config
+
+    def preview(self, facts: automatic.Facts) -> tuple[TrainConfig, dict[str, str]]:
+        """Returns the settings, and why each automatic one was chosen."""
+        chosen, reasons = automatic.settings(self.known, facts)
+        return replace(self.config, **chosen), reasons

@@ -56,7 +56,7 @@ def pretrain(
         on_epoch (None): called after each epoch
         on_step (None): called after each step
         callbacks (None): Keras callbacks
-        progress (True): shows a progress bar
+        progress (True): shows a progress line; without a terminal, a line per epoch
         device (None): number of the GPU to train on, or a name such as `cpu`
         devices (None): number of accelerators that share each batch
         **settings: fields of `TrainConfig`; `image_size` is 224 by default, the others

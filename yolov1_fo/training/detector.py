@@ -84,7 +84,7 @@ def train(
             (N, M, 4), "labels": (N, M)}}` before the augmentation of the settings, on
             the device; the boxes have its `bounding_box_format`, `xyxy` by default.
             `resume` needs the same
-        progress (True): shows a progress bar
+        progress (True): shows a progress line; without a terminal, a line per epoch
         device (None): number of the GPU to train on, or a name such as `cpu`; by
             default the backend's first
         devices (None): number of accelerators that share each batch; 0 and None use

@@ -13,8 +13,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from yolov1_fo import images
+from yolov1_fo import hardware, images
 from yolov1_fo.datasets import connection, database_uri, error_lines
+from yolov1_fo.evaluation.operating_point import OperatingPoint
 from yolov1_fo.networks.keras_settings import hide_retracing_warnings
 from yolov1_fo.runs import checkpoint, folders, history, records, registry
 from yolov1_fo.training import (
@@ -29,8 +30,11 @@ from yolov1_fo.training.input_pipeline import InputPipeline
 from yolov1_fo.training.learner_builder import build_learner
 from yolov1_fo.training.plan import Plan
 from yolov1_fo.training.progress import Progress, finite, is_validated
+from yolov1_fo.training.progress_line import ProgressLine
 from yolov1_fo.training.result import TrainResult
+from yolov1_fo.training.status_line import StatusLine
 from yolov1_fo.training.time_limit import Pace, TimeLimit
+from yolov1_fo.training.training_speed import TrainingSpeed
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +57,7 @@ def run(
         plan: from `plan.make`
         on_epoch (None): called with the epoch, counted from 1, and its metrics
         on_step (None): called with epoch, epochs, step and steps, counted from 1
-        progress (True): shows a progress bar
+        progress (True): shows a progress line
         devices (None): number of devices that share each batch; 0 and None use one
         user_callbacks (none): called after ours, in the first process
 
@@ -88,13 +92,14 @@ class Session:
         devices: that share each batch
         on_epoch: as in `run`
         on_step: as in `run`
-        show_progress: shows a progress bar
+        show_progress: shows a progress line
         user_callbacks: as in `run`
 
     Attributes:
         input: the batches and the validation split
         learner: the network with its compiled training step
         progress: the epochs so far
+        shown: the progress line
         seconds_before: that earlier processes have trained the run
         stopped_early: which callback has stopped the training, and when; None if none
     """
@@ -114,13 +119,15 @@ class Session:
         self.stopped_early: str | None = None
         self.plan, self.devices = plan.shared_by(devices), devices
         self.on_epoch, self.on_step = on_epoch, on_step
-        self.show_progress = show_progress
+        is_shown = show_progress and devices.is_first
+        self.line = StatusLine(sys.stdout if is_shown else None)
         self.seconds_before = 0.0
 
     def run(self) -> TrainResult:
         """Runs the phases of a training."""
-        self.prepare()
         with contextlib.ExitStack() as stack:
+            stack.enter_context(self.line)
+            self.prepare()
             with coordination.first_process_only(self.devices) as is_first:
                 if is_first:
                     self.check()
@@ -131,6 +138,9 @@ class Session:
     def prepare(self) -> None:
         """Makes the input pipeline, and the learner around a new network."""
         plan, devices = self.plan, self.devices
+        splits = (plan.listing, plan.validation)
+        count = sum(len(split.filepaths) for split in splits if split)
+        self.line.show(f"reading {count} images")
         self.input = InputPipeline(plan, devices)
         self.learner = build_learner(
             *(plan.config, self.input.steps, plan.task, plan.source, devices),
@@ -140,6 +150,7 @@ class Session:
         self.averaged = averaging.AveragedNetwork(self.learner, devices)
         self.progress = Progress()
         self.time_limit: TimeLimit | None = None
+        self.shown = self._progress_line()
 
     def check(self) -> None:
         """Raises an error if the run can't start or resume; nothing is written yet."""
@@ -203,7 +214,7 @@ class Session:
                 if smaller is None:
                     raise
             # Outside of `except`: the error's frames would keep the old learner alive.
-            del self.input, self.learner, self.averaged
+            del self.input, self.learner, self.averaged, self.shown
             gc.collect()
             self.plan = smaller
             self.prepare()
@@ -224,7 +235,7 @@ class Session:
             initial_epoch=done,
             epochs=self.plan.max_epochs or config.epochs,
             shuffle=False,  # the batches have their own order
-            verbose=self._verbosity(),
+            verbose=0,  # `ProgressLine` instead
             callbacks=self._callbacks(),
         )
 
@@ -241,8 +252,10 @@ class Session:
         is_best = self.progress.add(epoch, metrics, self.plan.config.monitor)
         if is_best:
             self.progress.operating_point = point and _without_lists(point)
+        self.shown.say("saving")
         self._save(epoch, metrics, point, is_best)
         self._update_run()
+        self.shown.end_epoch(epoch)
         if self.on_epoch:
             self.on_epoch(epoch, metrics)
 
@@ -253,8 +266,16 @@ class Session:
             logger.warning("skipped: %s", images.error_message(path, fault))
         progress, plan = self.progress, self.plan
         folder = plan.folder / checkpoint.epoch_name(progress.best["epoch"])
+        point = progress.operating_point
         return TrainResult(
-            str(folder), plan.run_key, progress.history, progress.best, skipped
+            *(str(folder), plan.run_key, progress.history, progress.best, skipped),
+            dataset=plan.dataset.name,
+            task=plan.task.name,
+            config=plan.config,
+            operating_point=OperatingPoint.from_json(point) if point else None,
+            stop_reason=self.stopped_early or progress.stop_reason(plan.config),
+            peak_memory=hardware.peak_memory(),
+            peak_device_memory=hardware.peak_device_memory(),
         )
 
     def _restore(self) -> None:
@@ -266,6 +287,7 @@ class Session:
         else:
             checkpoint.read_metadata(last)  # raises for an unknown format
             self.progress = resume.load(last, self.learner)
+            self.shown.progress = self.progress
             logger.info(
                 "run '%s' resumes after epoch %d", plan.run_key, self.progress.epoch
             )
@@ -285,6 +307,18 @@ class Session:
         """Returns the seconds that all processes have trained this run."""
         return self.seconds_before + time.monotonic() - self.plan.started
 
+    def _progress_line(self) -> ProgressLine:
+        validation = self.plan.validation
+        val_images = len(validation.filepaths) if validation else 0
+        speed = TrainingSpeed(self.plan.config, self.input.steps, val_images)
+        return ProgressLine(
+            self.line,
+            lambda: self.plan.config,
+            self.progress,
+            speed,
+            seconds_left=lambda: self.time_limit and self.time_limit.remaining(),
+        )
+
     def _callbacks(self) -> list[keras.callbacks.Callback]:
         plan, progress = self.plan, self.progress
         end = coordination.end_of_epoch(self.devices, progress, self.end_epoch)
@@ -293,6 +327,7 @@ class Session:
                 plan.config, self.input.listing.filepaths, self.input.sampler
             ),
             callbacks.UnfreezeBackbone(plan.config),
+            self.shown,
             callbacks.EndOfEpoch(lambda: self.plan.config, progress, end),
         ]
         if plan.config.max_minutes:
@@ -351,6 +386,7 @@ class Session:
         validator = self.input.validator
         is_due = is_validated(epoch, self.plan.config)
         if validator and is_due:
+            self.shown.say("validating")
             with self.averaged() as network:
                 logs.update(validator(network))
         metrics = {name: float(value) for name, value in logs.items()}
@@ -405,11 +441,6 @@ class Session:
             logger.warning(
                 "the status of run '%s' can't be updated: %s", self.plan.run_key, line
             )
-
-    def _verbosity(self) -> int:
-        if not (self.show_progress and self.devices.is_first):
-            return 0
-        return 1 if sys.stdout.isatty() else 2
 
 
 def _without_lists(point: dict[str, Any]) -> dict[str, float | None]:

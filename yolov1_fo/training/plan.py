@@ -198,9 +198,10 @@ def _new(
     source = None
     if weights is not None:
         source = starting_weights.source(dataset, weights)
-    draft = matching_layers.draft(settings, len(names), source, task.defaults)
     if task is not DETECT:
-        matching_layers.check_network(draft.config.network)
+        network = {**task.defaults, **settings}["network"]
+        matching_layers.check_network(network)
+    draft = matching_layers.draft(settings, len(names), source, task.defaults)
     run_key = run_key or registry.new_key(dataset, draft.config.network, runs_dir)
     folder = folders.run_folder(dataset, run_key, runs_dir)
     registry.check_key(dataset, run_key, folder)
@@ -212,7 +213,10 @@ def _new(
     )
     has_gpu = hardware.has_accelerator()
     is_fast = has_gpu and hardware.fastest_precision() == "bfloat16"
-    facts = automatic.Facts(splits[0].objects, names, has_gpu, is_fast)
+    listing = splits[0]
+    facts = automatic.Facts(
+        *(len(listing.filepaths), listing.objects, names, has_gpu, is_fast)
+    )
     config = draft.completed(facts)
     check_batch_size(config, len(splits[0].filepaths))
     sampling.make_sampler(splits[0], config.sample_weights, config.negative_fraction)

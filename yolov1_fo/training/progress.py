@@ -7,6 +7,7 @@ from typing import Self
 
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.runs.history import History
+from yolov1_fo.training.progress_text import monitored
 
 SCORES = {"val_voc07": "VOC07 mAP@0.5", "val_top1": "top-1 accuracy"}
 """The mAP and accuracy that are shown for each run, and their names for people."""
@@ -95,20 +96,6 @@ def finite(metrics: dict[str, float]) -> dict[str, float | None]:
 def is_validated(epoch: int, config: TrainConfig) -> bool:
     """Returns whether there is a validation after an epoch, counted from 1."""
     return epoch == config.epochs or epoch % config.validation_freq == 0
-
-
-def monitored(monitor: str, metrics: dict[str, float]) -> str:
-    """Returns which metric decides which epoch is best.
-
-    That is the monitor if it is measured, else the mAP or the accuracy of a classifier,
-    else, without a validation split, the training loss.
-
-    Example:
-        >>> monitored("val_f1", {"loss": 1.0})
-        'loss'
-    """
-    names = (monitor, "val_voc07", "val_top1", "loss")
-    return next(name for name in names if name in metrics)
 
 
 def is_lower_better(name: str) -> bool:

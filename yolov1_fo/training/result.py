@@ -1,14 +1,18 @@
 """What `train` and `pretrain` return."""
 
+import shlex
 from dataclasses import dataclass, field
 
+from yolov1_fo.config import TrainConfig
+from yolov1_fo.evaluation.operating_point import OperatingPoint
 from yolov1_fo.runs.history import History
+from yolov1_fo.training import progress_text
 from yolov1_fo.training.progress import SCORES
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a training produced.
+    """What a training produced; prints as a summary.
 
     Attributes:
         checkpoint_dir: folder of the best checkpoint
@@ -17,6 +21,14 @@ class TrainResult:
             has no value
         best: epoch and metrics of the best checkpoint
         skipped: image files that were skipped, with the reason
+        dataset: name of the dataset
+        task: detect or classify
+        config: settings of the training
+        operating_point: the confidence threshold of the best F1 on the validation
+            split, with precision and recall; None if it was not measured
+        stop_reason: why the training ended before its last epoch; empty if it did not
+        peak_memory: of the process, in bytes; None if unknown
+        peak_device_memory: of the first accelerator, in bytes; None if unknown
     """
 
     checkpoint_dir: str
@@ -24,18 +36,101 @@ class TrainResult:
     history: History
     best: dict[str, float]
     skipped: dict[str, str] = field(default_factory=dict)
+    dataset: str = ""
+    task: str = "detect"
+    config: TrainConfig = field(default_factory=TrainConfig)
+    operating_point: OperatingPoint | None = None
+    stop_reason: str = ""
+    peak_memory: int | None = None
+    peak_device_memory: int | None = None
 
     def __str__(self) -> str:
-        scores = [
-            f" with {name} {self.best[key]:.3f}"
-            for key, name in SCORES.items()
-            if key in self.best
+        return self.summary(self.next_code)
+
+    def summary(self, next_command: str = "") -> str:
+        """Returns the summary: a few aligned lines.
+
+        Args:
+            next_command (""): what to type next; lines after its first are indented
+        """
+        from tabulate import tabulate  # comes with FiftyOne
+
+        rows = [
+            ("run", f"'{self.run_key}' on dataset '{self.dataset}'"),
+            ("best epoch", self._best_epoch()),
+            ("ended early", self.stop_reason),
+            ("operating point", self._operating_point()),
+            ("time", self._time()),
+            ("peak memory", self._memory()),
+            ("checkpoint", self.checkpoint_dir),
+            ("skipped", self._skipped().removesuffix(" skipped")),
+            ("next", next_command),
         ]
+        return tabulate(
+            [row for row in rows if row[1]], tablefmt="plain", disable_numparse=True
+        )
+
+    @property
+    def summary_line(self) -> str:
+        """The summary in one line."""
+        metric, score = self._score()
+        name = SCORES.get(metric, progress_text.SHORT_NAMES[metric])
+        shown = f" with {name} {score}" if metric != "loss" else ""
         parts = [
             f"run '{self.run_key}': {len(self.history['loss'])} epochs",
-            f"best at epoch {self.best['epoch']:.0f}" + "".join(scores),
+            f"best at epoch {self.best['epoch']:.0f}{shown}",
             f"checkpoint {self.checkpoint_dir}",
         ]
-        if self.skipped:
-            parts.append(f"{len(self.skipped)} images skipped")
-        return ", ".join(parts)
+        return ", ".join([*parts, self._skipped()] if self.skipped else parts)
+
+    @property
+    def next_code(self) -> str:
+        """What to type next in Python: it applies the detector, or trains one."""
+        key, lines = self.run_key, [f"dataset = fo.load_dataset({self.dataset!r})"]
+        if self.task == "detect":
+            call = f"apply(dataset, yolov1_fo.load_model({key!r}, dataset))"
+        else:
+            call = f"train(dataset, weights={key!r})"
+        return "\n".join([*lines, f"yolov1_fo.{call}"])
+
+    @property
+    def next_shell_command(self) -> str:
+        """What to type next in a shell: it applies the detector, or trains one."""
+        if self.task == "detect":
+            words = ["apply", self.dataset, self.run_key]
+        else:
+            words = ["train", self.dataset, "--weights", self.run_key]
+        return shlex.join(["yolov1-fo", *words])
+
+    def _score(self) -> tuple[str, str]:
+        """Returns the metric that decided which epoch is best, and its value there."""
+        metric = progress_text.monitored(self.config.monitor, self.best)
+        return metric, progress_text.value(metric, self.best[metric])
+
+    def _best_epoch(self) -> str:
+        metric, score = self._score()
+        done, epochs = len(self.history["loss"]), self.config.epochs
+        count = f"{done}" if done == epochs else f"{done} (of {epochs} planned)"
+        name = progress_text.SHORT_NAMES[metric]
+        return f"{self.best['epoch']:.0f} of {count}, with {name} {score}"
+
+    def _operating_point(self) -> str:
+        point = self.operating_point
+        if point is None:
+            return ""
+        return str(point)
+
+    def _time(self) -> str:
+        """Returns the time of all epochs, of all processes that trained the run."""
+        seconds = [one for one in self.history.get("seconds", ()) if one is not None]
+        return progress_text.duration(seconds[-1]) if seconds else ""
+
+    def _memory(self) -> str:
+        sizes = {"": self.peak_memory, "GPU ": self.peak_device_memory}
+        return ", ".join(
+            f"{name}{size / 1e9:.1f} GB" for name, size in sizes.items() if size
+        )
+
+    def _skipped(self) -> str:
+        count = len(self.skipped)
+        return f"{count} image{'s' * (count > 1)} skipped" if count else ""

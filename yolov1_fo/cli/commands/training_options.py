@@ -136,5 +136,5 @@ def run_training(arguments: argparse.Namespace, function: str, **more: Any) -> i
         **more,
         **settings,
     )
-    print(result)
+    print(result.summary(result.next_shell_command))
     return 0
