@@ -184,6 +184,9 @@ def test_apply_evaluate_inspect_publish(capsys, named, checkpoint_dir):
     )
     assert code == 0
     assert re.search(r"^mean +0\.\d{3}", text, re.M)
+    assert re.search(
+        r"^best F1 0\.?\d*( at a confidence of at least 0\.|:)", text, re.M
+    )
     assert fo.load_dataset(named).list_evaluations() == ["first"]
     code, text, _ = called(capsys, "inspect", named, "--S", 14)
     assert code == 0

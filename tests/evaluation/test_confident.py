@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import yolov1_fo
+from tests import published
 from yolov1_fo.datasets import fiftyone_private
 
 BOX = [0.2, 0.2, 0.4, 0.4]
@@ -310,3 +311,21 @@ def test_a_group_keeps_its_slices():
     assert shown(view) == {"few": 1}
     assert len(view) == 1
     dataset.delete()
+
+
+@pytest.mark.slow
+def test_a_threshold_suits_photographs_that_were_held_out(photographs):
+    dataset = published.dataset(photographs, "cascade_rcnn_aug_thres0.7")
+    field, classes = "cascade_rcnn_aug_thres0_7", published.CLASSES
+    view = dataset.shuffle(seed=1)
+    half = len(view) // 2
+    known, held_out = view.limit(half), view.skip(half)
+    report = yolov1_fo.evaluate(known, field, "detections", "ev", classes)
+    other = yolov1_fo.evaluate(held_out, field, "detections", classes=classes)
+    best = max(other.at(one).f1 for one in np.linspace(0, 1, 1001))
+    assert other.at(report.recommended_thresh).f1 > best - 0.03
+    view = yolov1_fo.confident(held_out, field)
+    boxes = sum(shown(view, field).get(name, 0) for name in classes)
+    objects = sum(row["objects"] for row in other.per_class.values())
+    dataset.delete()
+    assert 0 < boxes <= 1.5 * objects

@@ -108,12 +108,14 @@ def evaluate(
 ) -> EvaluationReport:
     """Evaluates predictions against ground truth.
 
+    The report also has the confidence threshold of best F1, of all classes and of each.
+
     With an `eval_key`, the evaluation is stored on the dataset, completely or not at
     all: FiftyOne's Model Evaluation panel shows COCO's matches at `iou_thresh` and all
-    metrics. Objects that are `difficult`, `iscrowd` or `IsGroupOf` and objects with an
-    invalid box are ignored. The error types of the strongest detections of each class
-    are stored in `<eval_key>_error`: `correct`, `localization`, `similar`, `other` or
-    `background`.
+    metrics, and `confident` shows the detections from the thresholds on. Objects that
+    are `difficult`, `iscrowd` or `IsGroupOf` and objects with an invalid box are
+    ignored. The error types of the strongest detections of each class are stored in
+    `<eval_key>_error`: `correct`, `localization`, `similar`, `other` or `background`.
 
     Args:
         samples: a FiftyOne dataset or view of images

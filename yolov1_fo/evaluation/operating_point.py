@@ -100,7 +100,7 @@ def at(curve: Curve, thresh: float) -> OperatingPoint:
         thresh: lowest score that is shown; NaN shows nothing
     """
     shown = int(np.count_nonzero(curve.scores >= thresh))
-    tp = int(np.count_nonzero(curve.is_true[:shown]))
+    tp = round(float(curve.recall[shown - 1]) * curve.objects) if shown else 0
     fp, fn = shown - tp, curve.objects - tp
     return OperatingPoint(
         float(thresh),
