@@ -140,7 +140,7 @@ def test_bad_fields_are_one_clear_line(weighted, micro, settings, line):
 
 def test_a_split_without_negatives_is_one_clear_line(weighted, micro):
     some = weighted.match(F("ground_truth.detections").length() > 0)
-    with pytest.raises(ValueError, match="negative_fraction 0.2 needs images without"):
+    with pytest.raises(ValueError, match=r"negative_fraction .* needs images without"):
         train(some, negative_fraction=0.2, **micro)
     assert not weighted.list_runs()
 
