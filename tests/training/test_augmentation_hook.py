@@ -131,7 +131,7 @@ def test_lists_and_pipelines_are_applied_in_order():
         (Forgetful(), "Forgetful must transform images with bounding boxes, got "),
         (
             AlwaysFlip(bounding_box_format="coco"),
-            "AlwaysFlip must transform images with bounding boxes, got ValueError: .*coco",
+            "AlwaysFlip must transform .* got ValueError: Invalid source or target fo",
         ),
         (Unmakeable(print), "Unmakeable must have a get_config: "),
         (layers.Conv2D(3, 3), "Conv2D must transform images with bounding boxes"),
