@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.training import loop, optimizers, plan
+from yolov1_fo.training import loop, plan, schedules
 from yolov1_fo.training.time_limit import Pace, TimeLimit
 
 
@@ -108,7 +108,7 @@ def test_a_limit_that_is_over_at_once_ends_after_a_few_steps():
 
 def rates(schedule, pace, steps, **settings):
     config = TrainConfig(max_minutes=5, schedule=schedule, **settings)
-    made = optimizers.Schedule(config, 10)
+    made = schedules.Schedule(config, 10)
     made.set_pace(pace)
     return np.array([float(made(step)) for step in steps])
 
