@@ -116,12 +116,12 @@ def test_a_resumed_training_puts_the_same_images_aside(dozen, micro):
 
 @pytest.mark.slow
 def test_the_recipe_from_random_weights_trains(dozen, micro):
-    settings = {**micro, **FEW}
+    settings = {**micro, **FEW, "epochs": 12}
     for name in ("recipe", "batch_size", "learning_rate", "dropout"):
         settings.pop(name)
     run = yolov1_fo.train(dozen, **settings)
     assert run.config.recipe == "scratch"
-    assert run.history["loss"][1] < run.history["loss"][0]
+    assert run.history["loss"][-1] < 0.8 * run.history["loss"][0]
 
 
 @pytest.mark.slow
