@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from yolov1_fo import architectures
 from yolov1_fo.config import TrainConfig, recipes, spelling
+from yolov1_fo.config.network import grid_sizes
 from yolov1_fo.runs import automatic
 
 logger = logging.getLogger(__name__)
@@ -63,12 +64,17 @@ class Draft:
             ImportError: if a setting needs a package that is not installed
         """
         TrainConfig.check_names(given, "C")
-        known = {"network": recipes.DEFAULT_NETWORK, **defaults, **given}
+        known = {**defaults, **given}
+        known.setdefault("network", recipes.default_network(known.get("recipe")))
         network = known["network"]
         spelling.check_choice("network", network, tuple(architectures.NETWORKS))
         known.setdefault("recipe", recipes.choose(network, start))
         spelling.check_choice("recipe", known["recipe"], tuple(recipes.RECIPES))
-        config = TrainConfig(C=classes, **recipes.values(**known), **known)
+        values = recipes.values(**known)
+        size = known.get("image_size", values.get("image_size"))
+        if "S" in values and isinstance(size, int):  # else an error names the size
+            values["S"] = (grid_sizes(network, size) or (values["S"],))[-1]
+        config = TrainConfig(C=classes, **values, **known)
         if config.tensorboard and find_spec("tensorboard") is None:
             raise ImportError(
                 "tensorboard=True needs a package: pip install tensorboard"
@@ -79,10 +85,9 @@ class Draft:
         """Returns the settings, with the automatic ones; logs these and the recipe."""
         config, reasons = self.preview(facts)
         logger.info(
-            "%s with recipe '%s' at %d px",
-            config.network,
-            config.recipe,
-            config.image_size,
+            "%s with recipe '%s' at %d px on %s",
+            *(config.network, config.recipe, config.image_size),
+            "an accelerator" if facts.has_gpu else "the CPU",
         )
         for name, reason in reasons.items():
             logger.info("%s = %s: %s", name, getattr(config, name), reason)

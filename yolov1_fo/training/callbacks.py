@@ -21,7 +21,10 @@ class UnfreezeBackbone(keras.callbacks.Callback):
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
         self.config = config
-        self.is_frozen = 0 < config.freeze_epochs < config.epochs
+        is_limited = config.max_minutes > 0  # the number of epochs may change
+        self.is_frozen = config.freeze_epochs > 0 and (
+            is_limited or config.freeze_epochs < config.epochs
+        )
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Unfreezes and compiles the step again, once."""
@@ -126,11 +129,16 @@ class ReportSteps(keras.callbacks.Callback):
 
     Args:
         report: called with epoch, epochs, step and steps, counted from 1
+        config: returns the settings; `max_minutes` changes their epochs
     """
 
-    def __init__(self, report: Callable[[int, int, int, int], None]) -> None:
+    def __init__(
+        self,
+        report: Callable[[int, int, int, int], None],
+        config: Callable[[], TrainConfig],
+    ) -> None:
         super().__init__()
-        self.report, self.epoch = report, 0
+        self.report, self.config, self.epoch = report, config, 0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Counts the epoch."""
@@ -140,7 +148,8 @@ class ReportSteps(keras.callbacks.Callback):
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
         """Reports the step."""
-        self.report(self.epoch, self.params["epochs"], batch + 1, self.params["steps"])
+        epochs = self.config().epochs
+        self.report(self.epoch, epochs, batch + 1, self.params["steps"])
 
 
 class RaiseOnNaN(keras.callbacks.Callback):
