@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import fiftyone.core.fields as fof
 import fiftyone.core.labels as fol
@@ -12,6 +12,8 @@ from yolov1_fo.datasets import checks
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.publishing.model_card import plain
 from yolov1_fo.runs import registry
+
+T = TypeVar("T")
 
 
 def add_target(
@@ -43,12 +45,22 @@ def check(form: types.Object, run_checks: Callable[[], Any]) -> bool:
     Returns:
         whether all inputs are valid
     """
+    _, error = attempt(run_checks)
+    if error:
+        show_error(form, error)
+    return not error
+
+
+def attempt(run: Callable[[], T]) -> tuple[T | None, str]:
+    """Returns a result of the library, and its error message if it raises one.
+
+    Args:
+        run: returns the result, or raises an error if an input is invalid
+    """
     try:
-        run_checks()
+        return run(), ""
     except (ValueError, TypeError, OSError) as error:
-        show_error(form, str(error))
-        return False
-    return True
+        return None, str(error)
 
 
 def show_error(form: types.Object, message: str) -> None:

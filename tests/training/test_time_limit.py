@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 
+import yolov1_fo
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.runs.recipe_settings import MAX_EPOCHS
 from yolov1_fo.training import loop, optimizers, plan
 from yolov1_fo.training.time_limit import Pace, TimeLimit
 
@@ -145,3 +147,14 @@ def clock(monkeypatch):
     for module in (loop, plan):
         monkeypatch.setattr(module.time, "monotonic", look)
     return ticking
+
+
+@pytest.mark.slow
+def test_the_planned_epochs_are_reported_with_each_step(painted, micro):
+    seen = []
+    run = yolov1_fo.train(
+        painted, max_minutes=0.1, on_step=lambda *step: seen.append(step), **micro
+    )
+    epoch, epochs, *_ = seen[-1]
+    assert epoch == epochs == run.config.epochs == len(run.history["loss"])
+    assert all(epoch <= epochs < MAX_EPOCHS for epoch, epochs, *_ in seen)

@@ -126,11 +126,16 @@ class ReportSteps(keras.callbacks.Callback):
 
     Args:
         report: called with epoch, epochs, step and steps, counted from 1
+        config: returns the settings; `max_minutes` changes their epochs
     """
 
-    def __init__(self, report: Callable[[int, int, int, int], None]) -> None:
+    def __init__(
+        self,
+        report: Callable[[int, int, int, int], None],
+        config: Callable[[], TrainConfig],
+    ) -> None:
         super().__init__()
-        self.report, self.epoch = report, 0
+        self.report, self.config, self.epoch = report, config, 0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Counts the epoch."""
@@ -140,7 +145,8 @@ class ReportSteps(keras.callbacks.Callback):
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
         """Reports the step."""
-        self.report(self.epoch, self.params["epochs"], batch + 1, self.params["steps"])
+        epochs, steps = self.config().epochs, self.params["steps"]
+        self.report(self.epoch, epochs, batch + 1, steps)
 
 
 class RaiseOnNaN(keras.callbacks.Callback):

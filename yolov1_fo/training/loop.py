@@ -333,7 +333,7 @@ class Session:
         if plan.config.max_minutes:
             made.insert(0, self._limited())
         if self.devices.is_first and self.on_step:
-            made.append(callbacks.ReportSteps(self.on_step))
+            made.append(callbacks.ReportSteps(self.on_step, lambda: self.plan.config))
         if self.devices.is_first and plan.config.tensorboard:
             made.append(keras.callbacks.TensorBoard(plan.folder / "tensorboard"))
         for one in self.user_callbacks if self.devices.is_first else ():
