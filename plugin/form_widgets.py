@@ -1,7 +1,7 @@
 """Form inputs and messages shared by the operators."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import fiftyone.core.fields as fof
@@ -163,7 +163,8 @@ def add_dropdown(
     Args:
         form: the operator's form
         name: the input's name
-        choices: values, or values with their labels
+        choices: values, or values with their labels; the label of the empty value is
+            shown in grey
         label: the input's label
         description: help text
         default (the first): default value; ignored if it is not among the choices
@@ -171,7 +172,7 @@ def add_dropdown(
     labels = (
         choices if isinstance(choices, dict) else {value: value for value in choices}
     )
-    view = types.DropdownView()
+    view = types.DropdownView(placeholder=labels.get(""))
     for value, text in labels.items():
         view.add_choice(value, label=text)
     selected = default if default in labels else next(iter(labels), "")
@@ -184,35 +185,6 @@ def add_dropdown(
         view=view,
     )
     return selected
-
-
-def add_optional_dropdown(
-    form: types.Object,
-    name: str,
-    values: Sequence[str],
-    empty: str,
-    *,
-    label: str,
-    description: str = "",
-) -> None:
-    """Adds a dropdown that may stay empty.
-
-    Args:
-        form: the operator's form
-        name: the input's name
-        values: to choose from
-        empty: what an empty input means
-        label: the input's label
-        description: help text
-    """
-    form.str(
-        name,
-        label=label,
-        description=description,
-        view=types.AutocompleteView(
-            choices=[types.Choice(one) for one in values], placeholder=empty
-        ),
-    )
 
 
 def add_run(

@@ -130,9 +130,9 @@ def add_setting(
         "description": f"{text}. Empty: {shown}",
     }
     if choices or isinstance(value, bool):
-        choices = choices or tuple(BOOLS)
-        short = shown.partition(" (")[0]
-        form_widgets.add_optional_dropdown(form, name, choices, short, **options)
+        names = {one: one for one in choices or BOOLS}
+        empty = f"default: {shown.partition(' (')[0]}"
+        form_widgets.add_dropdown(form, name, {"": empty, **names}, **options)
     elif isinstance(value, int):
         form.int(name, **options)
     elif isinstance(value, float):

@@ -3,9 +3,11 @@
 import inspect
 import json
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import pytest
 
+import yolov1_fo
 from plugin import dataset_values, start_from
 from tests.plugin.conftest import SETTINGS, call, error
 from tests.runs.made_runs import make_run
@@ -80,9 +82,10 @@ def test_descriptions_show_what_empty_inputs_stand_for(dataset, form):
     }
     assert {name: shown(asked, name) for name in expected} == expected
     assert shown(asked, "S").startswith("automatic (the coarsest grid that loses few")
-    assert asked["precision"]["view"]["placeholder"] == "automatic"
+    assert asked["precision"]["view"]["placeholder"] == "default: automatic"
+    assert asked["batch_norm"]["view"]["placeholder"] == "default: yes"
     for name in expected:
-        assert asked[name]["default"] is None
+        assert asked[name]["default"] in (None, "")
 
     # They follow the network, the recipe and the time limit, not the input itself.
     asked = form("train_model", dataset, advanced=True, network="yolov1", batch_size=2)
@@ -95,36 +98,35 @@ def test_descriptions_show_what_empty_inputs_stand_for(dataset, form):
     assert shown(asked, "epochs") == "as many as fit into the time limit"
 
 
+@pytest.mark.parametrize("advanced", [False, True])
 def test_the_form_as_it_opens_is_the_call_with_two_views(
-    dataset, form, started, monkeypatch
+    dataset, form, started, monkeypatch, advanced
 ):
     """Of `train(train, val_samples=val)`, but for the name of the run."""
-    inputs = form("train_model", dataset)
+    inputs = form("train_model", dataset, advanced=advanced)
     params = {
         name: one["default"]
         for name, one in inputs.items()
         if one.get("default") is not None and name != "view_target"
     }
     assert params["split"] == "tags"
-    call("train_model", dataset, **params)
+    call("train_model", dataset, **{**params, "advanced": advanced})
     [arguments] = started
     assert arguments["settings"] == {"network": LITE}
     assert (arguments["weights"], arguments["device"]) == (None, None)
 
     # What the job calls, compared with the line of Python.
     called = {}
-    monkeypatch.setattr(
-        detector,
-        "train",
-        lambda *args, **kwargs: called.update(args=args, kwargs=kwargs) or Result,
-    )
-    import yolov1_fo
 
-    monkeypatch.setattr(yolov1_fo, "train", detector.train, raising=False)
+    def train(*args, **kwargs):
+        called.update(args=args, kwargs=kwargs)
+        return SimpleNamespace(checkpoint_dir="there", summary_line="trained")
+
     folder = folders.run_folder(dataset, "yolov1_1") / folders.JOB
     one = job.Job(folder, "train", dataset.name, "yolov1_1", job.JobProgress(), 1)
-    worker._train(one, arguments, lambda *_, **__: None)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(yolov1_fo, "train", train)
+        worker._train(one, arguments, lambda *_, **__: None)
     bound = inspect.signature(detector.train).bind(*called["args"], **called["kwargs"])
     given = {k: v for k, v in bound.arguments.items() if v is not None}
     train, val = given.pop("samples"), given.pop("val_samples")
@@ -146,10 +148,6 @@ def test_the_form_as_it_opens_is_the_call_with_two_views(
         )
 
     assert plan(LITE, "yolov1_1").config == plan(None, None).config
-
-
-class Result:
-    checkpoint_dir, summary_line = "there", "trained"
 
 
 def test_only_edited_inputs_are_passed_on(dataset, started):
@@ -403,5 +401,5 @@ def test_sample_weights_are_chosen_among_the_fields_of_numbers(dataset, form):
     dataset.set_values("rank", [1.0] * len(dataset))
     asked = form("train_model", dataset, advanced=True, sample_weights="rank")
     values = [one["value"] for one in asked["sample_weights"]["view"]["choices"]]
-    assert values == ["balanced", "rank"]
+    assert values == ["", "balanced", "rank"]
     assert summary(asked)
