@@ -1,12 +1,14 @@
-"""Dataset values that forms need at every refresh, cached until the dataset changes."""
+"""Values that forms need at every refresh, cached until dataset or file changes."""
 
 import json
 from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from yolov1_fo.datasets import class_lists, fiftyone_private, output_fields
 from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.runs import checkpoint
 
 MAX_ENTRIES = 64
 """Size of the cache; the oldest entries are dropped."""
@@ -62,6 +64,23 @@ def check_replaceable(samples: Any, field: str) -> None:
         raise ValueError(line)
 
 
+def metrics(checkpoint_dir: Path) -> dict[str, float | None]:
+    """Returns the metrics of a checkpoint; none if they can't be read."""
+    path = checkpoint_dir / checkpoint.METADATA
+
+    def read() -> dict[str, float | None]:
+        try:
+            return checkpoint.read_metadata(checkpoint_dir).get("metrics") or {}
+        except (OSError, ValueError):
+            return {}
+
+    try:
+        stat = path.stat()
+    except OSError:
+        return {}
+    return _kept(("metrics", str(path), stat.st_size, stat.st_mtime_ns), read)
+
+
 def _cached(samples: Any, name: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
     """Returns a value of a dataset or view; computes it if the dataset has changed."""
     dataset = fiftyone_private.root_dataset(samples)
@@ -75,6 +94,11 @@ def _cached(samples: Any, name: tuple[Any, ...], compute: Callable[[], Any]) -> 
         name,
         version,
     )
+    return _kept(key, compute)
+
+
+def _kept(key: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
+    """Returns the value of a key; computes it if it is not in the cache."""
     if key not in _cache:
         _cache[key] = compute()
         while len(_cache) > MAX_ENTRIES:

@@ -1,8 +1,8 @@
 """Form inputs and messages shared by the operators."""
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import fiftyone.core.fields as fof
 import fiftyone.core.labels as fol
@@ -12,6 +12,8 @@ from yolov1_fo.datasets import checks
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.publishing.model_card import plain
 from yolov1_fo.runs import registry
+
+T = TypeVar("T")
 
 
 def add_target(
@@ -43,12 +45,22 @@ def check(form: types.Object, run_checks: Callable[[], Any]) -> bool:
     Returns:
         whether all inputs are valid
     """
+    _, error = attempt(run_checks)
+    if error:
+        show_error(form, error)
+    return not error
+
+
+def attempt(run: Callable[[], T]) -> tuple[T | None, str]:
+    """Returns a result of the library, and its error message if it raises one.
+
+    Args:
+        run: returns the result, or raises an error if an input is invalid
+    """
     try:
-        run_checks()
+        return run(), ""
     except (ValueError, TypeError, OSError) as error:
-        show_error(form, str(error))
-        return False
-    return True
+        return None, str(error)
 
 
 def show_error(form: types.Object, message: str) -> None:
@@ -151,7 +163,8 @@ def add_dropdown(
     Args:
         form: the operator's form
         name: the input's name
-        choices: values, or values with their labels
+        choices: values, or values with their labels; the label of the empty value is
+            shown in grey
         label: the input's label
         description: help text
         default (the first): default value; ignored if it is not among the choices
@@ -159,7 +172,7 @@ def add_dropdown(
     labels = (
         choices if isinstance(choices, dict) else {value: value for value in choices}
     )
-    view = types.DropdownView()
+    view = types.DropdownView(placeholder=labels.get(""))
     for value, text in labels.items():
         view.add_choice(value, label=text)
     selected = default if default in labels else next(iter(labels), "")
@@ -172,35 +185,6 @@ def add_dropdown(
         view=view,
     )
     return selected
-
-
-def add_optional_dropdown(
-    form: types.Object,
-    name: str,
-    values: Sequence[str],
-    empty: str,
-    *,
-    label: str,
-    description: str = "",
-) -> None:
-    """Adds a dropdown that may stay empty.
-
-    Args:
-        form: the operator's form
-        name: the input's name
-        values: to choose from
-        empty: what an empty input means
-        label: the input's label
-        description: help text
-    """
-    form.str(
-        name,
-        label=label,
-        description=description,
-        view=types.AutocompleteView(
-            choices=[types.Choice(one) for one in values], placeholder=empty
-        ),
-    )
 
 
 def add_run(

@@ -4,58 +4,25 @@ from typing import Any
 
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
-import humanize
-import psutil
 
 from yolov1_fo import architectures
-from yolov1_fo.config import TrainConfig, recipes
-from yolov1_fo.config.train import (
-    DATA_MODES,
-    MONITORS,
-    OPTIMIZERS,
-    PRECISIONS,
-    SCHEDULES,
-)
-from yolov1_fo.datasets import checks, fiftyone_private
-from yolov1_fo.jobs import launch, monitor
-from yolov1_fo.runs import folders, gpus, registry
+from yolov1_fo.config import recipes
+from yolov1_fo.jobs import launch
+from yolov1_fo.runs import registry
+from yolov1_fo.training.starting_weights import Source
 
-from .. import dataset_values, form_widgets, job_progress, splits
+from .. import (
+    devices,
+    form_widgets,
+    job_progress,
+    setting_inputs,
+    splits,
+    start_from,
+    training_summary,
+)
+from ..training_summary import Training
 
 GT_FIELD = "ground_truth"
-BASIC = ("max_minutes", "epochs", "image_size", "batch_size")
-ADVANCED = (
-    *("recipe", "S", "batch_norm", "optimizer", "learning_rate", "schedule"),
-    *("scale_noobj", "head_filters", "dropout", "jitter", "flip", "letterbox"),
-    *("monitor", "patience", "sample_weights", "negative_fraction"),
-    *("gradient_accumulation_steps", "precision", "data", "seed"),
-)
-LABELS = {
-    "max_minutes": "Time limit (minutes)",
-    "S": "Grid size (S)",
-    "batch_norm": "Batch normalization",
-    "flip": "Horizontal flip",
-    "schedule": "Learning rate schedule",
-    "patience": "Early stopping patience",
-    "data": "Data mode",
-    "scale_noobj": "Scale lambda_noobj to the grid",
-    "monitor": "Metric of the best checkpoint",
-    "negative_fraction": "Share of images without objects",
-    "seed": "Random seed",
-}
-"""Labels of settings that are not simply their names."""
-CHOICES: dict[str, tuple[str, ...]] = {
-    "recipe": tuple(recipes.RECIPES),
-    "monitor": MONITORS,
-    "optimizer": OPTIMIZERS,
-    "schedule": SCHEDULES,
-    "precision": PRECISIONS,
-    "data": DATA_MODES,
-}
-BOOLS = {"yes": True, "no": False}
-NEW = "new"
-"""The choice of no weights to start from."""
-AUTO_DEVICE = "auto"
 
 
 class TrainModel(foo.Operator):
@@ -93,27 +60,53 @@ class TrainModel(foo.Operator):
         )
         params = {"gt_field": field, **splits.add_inputs(form, samples, ctx.params)}
 
-        # 2. Run and settings.
+        # 2. Run, and what it starts from; then all checks.
         key = registry.new_key(ctx.dataset, "yolov1")
         form.str("run_key", label="Run name", default=key)
-        form_widgets.add_dropdown(
-            form,
-            "network",
-            {name: f"{name}: {one.description}" for name, one in _networks().items()},
-            label="Network",
-            default=recipes.DEFAULT_NETWORK,
+        start_from.add_input(form, ctx.dataset)
+        source, error = form_widgets.attempt(
+            lambda: start_from.chosen(ctx.dataset, ctx.params)
         )
-        config = _recipe(ctx.params)
-        for name in BASIC:
-            _add_setting(form, name, config)
-        form.bool("advanced", label="Advanced settings", default=False)
-        if ctx.params.get("advanced"):
-            for name in ADVANCED:
-                _add_setting(form, name, config)
-        _add_devices(form)
+        training = None
+        if not error:
+            training, error = form_widgets.attempt(
+                lambda: training_summary.check(samples, params, source)
+            )
 
-        # 3. Checks and summary.
-        form_widgets.check(form, lambda: _add_summary(form, samples, params))
+        # 3. Settings; their descriptions show the values of empty inputs.
+        self._add_settings(ctx, form, samples, source, training)
+        devices.add_input(form)
+
+        # 4. The first error, or a summary.
+        if training is None:
+            form_widgets.show_error(form, error)
+        else:
+            training_summary.add(form, samples, params, source, training)
+
+    def _add_settings(
+        self,
+        ctx: Any,
+        form: types.Object,
+        samples: Any,
+        source: Source | None,
+        training: Training | None,
+    ) -> None:
+        if not ctx.params.get("weights"):
+            _add_network(form)
+        given = setting_inputs.given(ctx.params)
+        checked = training and training.config
+
+        def add(name: str, choices: tuple[str, ...] = ()) -> None:
+            setting_inputs.add_setting(form, name, given, source, checked, choices)
+
+        for name in setting_inputs.BASIC:
+            add(name)
+        form.bool("advanced", label="Advanced settings", default=False)
+        if not ctx.params.get("advanced"):
+            return
+        for name in setting_inputs.ADVANCED:
+            is_weights = name == "sample_weights"
+            add(name, setting_inputs.sample_weights(samples) if is_weights else ())
 
     def execute(self, ctx: Any) -> Any:
         """Starts the training and reports its progress."""
@@ -127,8 +120,9 @@ class TrainModel(foo.Operator):
                 params.get("gt_field", GT_FIELD),
                 val,
                 params.get("run_key"),
-                _settings(params),
-                device=_device(params),
+                setting_inputs.given(params),
+                weights=params.get("weights") or None,
+                device=devices.chosen(params),
             )
 
         return job_progress.run_job(ctx, start)
@@ -152,7 +146,7 @@ class TrainModel(foo.Operator):
             split ("auto"): tags, views, auto, percent or none; its other inputs have
                 the same names as in the form
             delegate (False): whether to queue a delegated operation
-            **settings: other inputs of the form
+            **settings: other inputs of the form, `weights` for "Start from"
         """
         return foo.execute_operator(
             self.uri,
@@ -167,111 +161,13 @@ class TrainModel(foo.Operator):
         )
 
 
-def _device(params: dict[str, Any]) -> str | None:
-    """Returns the chosen device; None is the backend's choice."""
-    device = params.get("device", AUTO_DEVICE)
-    return None if device in (None, AUTO_DEVICE) else str(device)
-
-
-def _networks() -> dict[str, architectures.Architecture]:
-    """Returns the networks, the recommended one first."""
+def _add_network(form: types.Object) -> None:
+    """Adds the choice of the network, the recommended one first."""
     first = recipes.DEFAULT_NETWORK
-    return {first: architectures.NETWORKS[first], **architectures.NETWORKS}
-
-
-def _settings(params: dict[str, Any]) -> dict[str, Any]:
-    """Returns the settings that were edited; the recipe has the others."""
-    names = ("network", *BASIC, *ADVANCED)
-    chosen = {
-        name: BOOLS.get(params[name], params[name])
-        for name in names
-        if params.get(name) not in (None, "")
-    }
-    if params.get("split") == "none":
-        chosen["val_fraction"] = 0.0
-    return chosen
-
-
-def _recipe(params: dict[str, Any]) -> TrainConfig:
-    """Returns the recipe that the form shows."""
-    network, recipe = params.get("network"), params.get("recipe") or None
-    if network not in architectures.NETWORKS:
-        network = recipes.DEFAULT_NETWORK
-    return TrainConfig.for_network(
-        network, recipe if recipe in recipes.RECIPES else None
-    )
-
-
-def _add_setting(form: types.Object, name: str, config: TrainConfig) -> None:
-    """Adds the input of a field of `TrainConfig`; empty, the recipe's value applies."""
-    value = getattr(config, name)
-    choice = recipes.choices(config.recipe, config.network).get(name)
-    is_automatic = name == "recipe" or (choice is not None and choice.is_automatic)
-    text = TrainConfig.describe()[name]
-    shown = "automatic" if is_automatic else _text(value)
-    # The help text of a choice begins with a value.
-    text = text if name in CHOICES else f"{text[0].upper()}{text[1:]}"
-    options = {
-        "label": LABELS.get(name, name.replace("_", " ").capitalize()),
-        "description": f"{text}. Empty: {shown}" if shown else text,
-    }
-    if name in CHOICES:
-        form_widgets.add_optional_dropdown(form, name, CHOICES[name], shown, **options)
-    elif isinstance(value, bool):
-        form_widgets.add_optional_dropdown(form, name, tuple(BOOLS), shown, **options)
-    elif isinstance(value, int):
-        form.int(name, **options)
-    elif isinstance(value, float):
-        form.float(name, **options)
-    else:
-        form.str(name, **options)
-
-
-def _text(value: Any) -> str:
-    """Returns a setting's value as the form shows it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "none" if value in ("", 0.0) else str(value)
-
-
-def _add_devices(form: types.Object) -> None:
-    """Adds the choice of a GPU, if there is one."""
-    names = gpus.names()
-    if not names:
-        return
-    numbered = {str(n): f"GPU {n} {name}".strip() for n, name in enumerate(names)}
-    choices = {AUTO_DEVICE: "automatic", **numbered, "cpu": "CPU"}
-    form_widgets.add_dropdown(form, "device", choices, label="Device")
-
-
-def _add_summary(form: types.Object, samples: Any, params: dict[str, Any]) -> None:
-    """Checks the inputs; adds a summary of the training, and warnings.
-
-    Raises:
-        ValueError: if an input is missing or invalid
-    """
-    dataset, field = fiftyone_private.root_dataset(samples), params["gt_field"]
-    checks.check_detections(samples, field, "gt_field")
-    train, val, images, val_images = splits.preview(samples, params)
-    classes = dataset_values.classes(train, field)
-    config = launch.check_train(
-        *(train, field, val, _settings(params), classes), images=images
-    )
-    if key := params.get("run_key"):
-        registry.check_key(dataset, key, folders.run_folder(dataset, key))
-    estimate = launch.estimate_training(dataset, config, images, val_images)
-    form_widgets.add_notice(
+    found = {first: architectures.NETWORKS[first], **architectures.NETWORKS}
+    form_widgets.add_dropdown(
         form,
-        "what",
-        f"{images} training images, {val_images or 'no'} validation images, "
-        f"{config.C} classes, {images // config.batch_size} steps per epoch; "
-        f"{estimate}",
+        "network",
+        {name: f"{name}: {one.description}" for name, one in found.items()},
+        label="Network",
     )
-    free = psutil.virtual_memory().available
-    if estimate.memory > free:
-        needed, there = map(humanize.naturalsize, (estimate.memory, free))
-        text = f"Training may need {needed} of memory, but only {there} is free"
-        form_widgets.add_notice(form, "memory", text, is_warning=True)
-    if jobs := ", ".join(f"'{job.target}'" for job in monitor.active_jobs()):
-        text = f"Other jobs are running, which slows down both: {jobs}"
-        form_widgets.add_notice(form, "jobs", text, is_warning=True)

@@ -23,6 +23,7 @@ updated while it runs. Training runs in a separate process: it continues when yo
 the browser.
 
 - *Best mAP* is the VOC07 mAP at IoU 0.5 on the validation split.
+- *Threshold* is the confidence threshold of the best F1 there.
 - *Stop* keeps the last complete epoch; *Resume* continues from there.
 """
 EMPTY = """
@@ -114,7 +115,7 @@ class RunsPanel(foo.Panel):
             label = f"{job.target}: {job.label}"
             panel.float(job.name, view=types.ProgressView(label=label))
         if rows:
-            _add_table(panel)
+            _add_table(panel, rows)
             for row in rows:
                 if row.status == "failed":
                     line = plain(f"{row.run_key}: {row.message}")
@@ -152,6 +153,8 @@ def _cells(row: Row) -> dict[str, str]:
         "status": row.status,
         "epochs": row.epochs_text,
         "best": row.best_text,
+        "thresh": row.thresh_text,
+        "parent": row.parent,
         "started": _age(row.started),
     }
 
@@ -213,15 +216,19 @@ def _age(started: datetime | None) -> str:
     return humanize.naturaltime(started, when=datetime.now(UTC))
 
 
-def _add_table(panel: types.Object) -> None:
+def _add_table(panel: types.Object, rows: list[Row]) -> None:
+    """Adds the table; a column that would be empty takes no space."""
     narrow = {"table": {"sx": {"minWidth": 0}}}  # else wider than half a window
     table = types.TableView(size="small", componentsProps=narrow)
-    for key, label in (
-        ("run", "Run"),
-        ("status", "Status"),
-        ("epochs", "Epochs"),
-        ("best", "Best mAP"),
-        ("started", "Started"),
+    for key, label, is_shown in (
+        ("run", "Run", True),
+        ("status", "Status", True),
+        ("epochs", "Epochs", True),
+        ("best", "Best mAP", True),
+        ("thresh", "Threshold", any(row.thresh_text for row in rows)),
+        ("parent", "Started from", any(row.parent for row in rows)),
+        ("started", "Started", True),
     ):
-        table.add_column(key, label=label)
+        if is_shown:
+            table.add_column(key, label=label)
     panel.list("table", types.Object(), view=table)

@@ -70,12 +70,25 @@ class AppPage:
         """Fills in an input of a form."""
         self.input(label).locator("input").first.fill(value)
 
+    def check(self, label: str) -> None:
+        """Checks a check box of a form."""
+        self.window.get_by_label(label, exact=True).check()
+
+    def scroll_to(self, label: str) -> None:
+        """Scrolls to an input of a form."""
+        self.input(label).scroll_into_view_if_needed()
+
+    def close_form(self) -> None:
+        """Closes the form without executing it."""
+        self.click("Cancel")
+        self.window.locator(MODAL).wait_for(state="hidden")
+
     def value(self, label: str) -> str:
         """Returns the value of an input of a form."""
         return self.input(label).locator("input").first.input_value()
 
-    def choose(self, label: str, option: str) -> None:
-        """Chooses an option of a dropdown of a form."""
+    def choose(self, label: str, option: str | re.Pattern[str]) -> None:
+        """Chooses an option of a dropdown of a form, by its text or a pattern."""
         self.input(label).locator("[role=combobox]").first.click()
         self.window.get_by_role("option", name=option, exact=True).click()
 

@@ -1,5 +1,7 @@
 """Train, stop, resume, apply, evaluate and publish in the App."""
 
+import re
+
 import pytest
 
 from tests.app.app_page import EVALUATION, MODAL, RUNS, AppPage
@@ -23,11 +25,25 @@ def test_train_apply_evaluate_publish(
     page.wait_for_text("No training runs yet")
     page.screenshot("1-empty")
 
-    # 2. The form has defaults; an error is shown as one line.
+    # 2. Empty inputs have the recipe's values; an error is shown as one line.
     page.open_operator("Train YOLOv1")
     summary = page.wait_for_text("96 training images, 24 validation images, 5 classes")
+    page.screenshot("2-form-begin")
     summary.scroll_into_view_if_needed()
     page.screenshot("2-form")
+    assert page.value("Epochs") == ""
+    page.fill("Time limit (minutes)", "20")
+    page.wait_for_text("as many epochs as fit; ends after about 20 minutes")
+    page.screenshot("2-form-limit")
+    page.fill("Time limit (minutes)", "-5")
+    page.wait_for_text("max_minutes must be at least 0, got -5")
+    page.screenshot("3-error-limit")
+    page.fill("Time limit (minutes)", "")
+    page.wait_for_text("epochs; about .* on this CPU")
+    page.check("Advanced settings")
+    for label in ("Recipe", "Dropout", "Random seed"):
+        page.scroll_to(label)
+        page.screenshot(f"2-form-{label.split()[0].lower()}")
     assert page.value("Run name") == "yolov1_1"
     page.fill("Run name", "../escape")
     page.wait_for_text("run_key must be letters, digits and underscores")
@@ -62,7 +78,16 @@ def test_train_apply_evaluate_publish(
     page.screenshot("6-finished")
     assert ended(highway, "trucks").progress.state == "finished"
 
-    # 5. Apply: the new field is shown at the end.
+    # 5. The next training can start from it.
+    page.click("Train")
+    page.wait_for_text("96 training images, 24 validation images, 5 classes")
+    page.choose("Start from", re.compile(r"run trucks \(VOC07 mAP@0.5 0\.\d+\)"))
+    page.input("Network").wait_for(state="hidden")
+    page.wait_for_text(f"Side of the square input, in pixels. Empty: {image_size}")
+    page.screenshot("6-start-from")
+    page.close_form()
+
+    # 6. Apply: the new field is shown at the end.
     page.click("Apply")
     page.wait_for_text("Creates the field 'predictions' on 120 images")
     page.screenshot("7-apply")
@@ -74,7 +99,7 @@ def test_train_apply_evaluate_publish(
     highway.reload()
     assert len(highway.exists("predictions")) == 120
 
-    # 6. Evaluate: FiftyOne's panel shows our metrics.
+    # 7. Evaluate: FiftyOne's panel shows our metrics.
     page.click("Evaluate")
     page.window.locator(MODAL).wait_for()
     page.execute()
@@ -87,7 +112,7 @@ def test_train_apply_evaluate_publish(
         page.wait_for_text(name).scroll_into_view_if_needed()
     page.screenshot("10-evaluation")
 
-    # 7. Publish: any process can load the model.
+    # 8. Publish: any process can load the model.
     page.open_operator("Publish YOLOv1 model")
     page.fill("Model name", "trucks")
     page.execute()

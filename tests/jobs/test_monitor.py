@@ -315,9 +315,9 @@ def test_without_process_groups_a_file_interrupts(tmp_path, monkeypatch):
     stop_file = tmp_path / STOP_FILE
     child_process.terminate(os.getpid())  # does nothing: the file is the signal
     child_process.interrupt_when_exists(stop_file)
-    stop_file.touch()
 
     def work():
+        stop_file.touch()
         for _ in range(500):
             time.sleep(0.01)
 

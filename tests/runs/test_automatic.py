@@ -107,6 +107,13 @@ def test_the_average_spans_a_tenth_of_the_training():
     )
 
 
+def test_the_average_of_a_long_training_is_a_valid_setting():
+    facts = automatic.Facts(118_000, None, ANIMALS)  # 14750 steps, 30 epochs
+    config, reasons = Draft.make({}, 2).preview(facts)
+    assert config.ema_momentum == 0.9999
+    assert reasons["ema_momentum"] == "averages 10000 steps"
+
+
 def test_characters_are_not_mirrored():
     assert chosen(facts_of(ONE, ("0", "1")))["flip"] == 0
     assert chosen(facts_of(ONE, ("6", "nine")))["flip"] == 0.5
@@ -124,9 +131,36 @@ def test_what_is_given_is_not_chosen():
     assert chosen(facts_of(ONE, ANIMALS), recipe="paper") == {}
 
 
-def test_without_objects_the_grid_is_the_recipes():
-    found = chosen(automatic.Facts(400, None, ANIMALS))
-    assert (found["S"], found["batch_size"]) == (20, 8)
+@pytest.mark.parametrize(
+    ("image_size", "S"), [(320, 20), (64, 4), (448, 28), (640, 40)]
+)
+def test_without_objects_the_grid_is_the_finest(image_size, S):
+    facts = automatic.Facts(400, None, ANIMALS)
+    found = chosen(facts, image_size=image_size)
+    assert (found["S"], found["batch_size"]) == (S, 8)
+    config, _ = Draft.make({"image_size": image_size}, 2).preview(facts)
+    assert config.S == S
+
+
+@pytest.mark.parametrize("image_size", [96, 448])
+def test_an_image_size_alone_is_enough(image_size):
+    config = Draft.make({"image_size": image_size}, 2).completed(facts_of(ONE, ANIMALS))
+    assert config.S in config.grid_sizes
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"image_size": 100}, "image_size must be a multiple of 32 pixels, got 100"),
+        ({"image_size": "64"}, "image_size must be a whole number, got '64'"),
+        ({"image_size": 0}, "image_size must be at least 32, got 0"),
+        ({"image_size": 448, "S": 20}, "S must be 7, 14 or 28 for yolov1-efficientnet"),
+        ({"image_size": 64, "recipe": "paper"}, "S must be 1, 2 or 4 for yolov1-effi"),
+    ],
+)
+def test_a_draft_refuses_invalid_sizes(given, line):
+    with pytest.raises(ValueError, match=line):
+        Draft.make(given, 2)
 
 
 def test_a_draft_becomes_the_settings_of_a_training(caplog):

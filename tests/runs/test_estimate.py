@@ -98,4 +98,23 @@ def test_there_is_no_estimate_for_a_gpu_before_its_first_run(tmp_path, monkeypat
 
 def test_a_time_limit_is_the_estimate(no_gpu):
     config = TrainConfig(**TRANSFER, C=5, schedule="cosine", max_minutes=20)
-    assert estimate.estimate_training(config, 800, 100).seconds == 1200
+    found = estimate.estimate_training(config, 800, 100)
+    assert found.seconds == 1200
+    assert str(found).startswith("ends after about 20 minutes; ")
+
+
+def test_epochs_may_end_a_training_before_its_time_limit(monkeypatch, no_gpu):
+    config = TrainConfig(**{**TRANSFER, "epochs": 1}, C=5, max_minutes=10_000)
+    found = estimate.estimate_training(config, 800, 100, has_max_epochs=True)
+    assert found.seconds < 10_000 * 60
+    assert "on this CPU" in str(found)
+    # Without a speed, the limit is all that is known.
+    found = estimate.estimate_training(
+        config, 800, 100, has_gpu=True, has_max_epochs=True
+    )
+    assert found.seconds == 10_000 * 60
+
+
+def test_a_duration_of_any_length_is_text():
+    assert estimate.format_duration(1e300) == "100 years or more"
+    assert estimate.format_duration(99 * 365 * 86400.0).startswith("99 years")

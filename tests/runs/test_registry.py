@@ -8,7 +8,15 @@ import pytest
 
 import yolov1_fo
 from tests.runs.made_runs import make_run, paths_in
-from yolov1_fo.runs import checkpoint, deletion, folders, ownership, records, registry
+from yolov1_fo.runs import (
+    checkpoint,
+    deletion,
+    folders,
+    history,
+    ownership,
+    records,
+    registry,
+)
 from yolov1_fo.training import loop
 from yolov1_fo.training import plan as planning
 from yolov1_fo.training.tasks import DETECT
@@ -53,7 +61,7 @@ def test_the_error_for_an_existing_key_lists_the_options(painted):
 def planned(samples, *, resume=None, run_key=None, settings=None):
     """Returns what `train` plans, to be run later."""
     return planning.make(
-        *(DETECT, samples, "ground_truth", None, "yolov1"),
+        *(DETECT, samples, "ground_truth", None, None if resume else "yolov1"),
         resume=resume,
         run_key=run_key,
         classes=None,
@@ -203,3 +211,12 @@ def test_a_relative_runs_dir_is_stored_as_absolute(
     assert Path(run.checkpoint_dir).parent == folder
     deletion.delete_run(painted, "one")
     assert not folder.exists()
+
+
+def test_the_time_of_a_run_is_that_of_all_its_processes(painted):
+    folder = make_run(painted)
+    assert records.seconds(painted, "one") == 0
+    history.write(folder, {"seconds": [15.5, None, 31.0]})
+    assert records.seconds(painted, "one") == 31
+    records.update(painted, "one", seconds=42.5)  # stopped within an epoch
+    assert records.seconds(painted, "one") == 42.5

@@ -289,6 +289,14 @@ def test_no_start_is_one_line(
     assert not folders.dataset_folder(painted).exists()
 
 
+def test_finding_reads_no_weights(tmp_path, micro, monkeypatch):
+    made(tmp_path, ["a", "b"], network="micro", image_size=32, S=2)
+    found = starting_weights.source(None, tmp_path)
+    assert len(found.digest) == 64
+    monkeypatch.setattr(starting_weights, "digest", None)
+    assert starting_weights.find(None, tmp_path) == found._replace(digest="")
+
+
 def test_without_a_dataset_a_run_is_not_looked_up():
     with pytest.raises(FileNotFoundError, match=r"'one' is not .* or a published mode"):
         starting_weights.source(None, "one")

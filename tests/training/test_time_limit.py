@@ -10,6 +10,7 @@ import pytest
 
 from tests.training.test_resume import assert_same_run, cut, train
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.runs.recipe_settings import MAX_EPOCHS
 from yolov1_fo.training import loop, schedules
 from yolov1_fo.training.time_limit import Pace, TimeLimit
 
@@ -205,3 +206,14 @@ def test_bad_limits_are_one_line(painted, micro, given, line):
     with pytest.raises(ValueError, match=line):
         train(painted, **{**micro, **given})
     assert not painted.list_runs()
+
+
+@pytest.mark.slow
+def test_the_planned_epochs_are_reported_with_each_step(
+    painted, micro, two_seconds_per_step
+):
+    seen = []
+    run = train(painted, on_step=lambda *step: seen.append(step), **micro, **LIMITED)
+    epoch, epochs, *_ = seen[-1]
+    assert epoch == epochs == run.config.epochs == len(run.history["loss"])
+    assert all(epoch <= epochs < MAX_EPOCHS for epoch, epochs, *_ in seen)

@@ -120,8 +120,8 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
     epochs: int = setting(135, "passes over the training split")
     max_minutes: float = setting(
         0.0,
-        "fit the training to this time, from its start to its last checkpoint; epochs "
-        "is then the largest number, if given; 0 trains all epochs",
+        "fit the number of epochs to this time, from the start of the training to its "
+        "last checkpoint; epochs, if given, is then the largest number; 0 is no limit",
     )
     batch_size: int = setting(64, "images per step")
     gradient_accumulation_steps: int = setting(

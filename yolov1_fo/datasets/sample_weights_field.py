@@ -27,11 +27,10 @@ def read(samples: fo_samples.Samples, field: str, ids: Sequence[str]) -> Array:
         ValueError: if there is no such field of numbers, or a number is missing,
             negative or not finite, or all are 0
     """
-    source = samples
-    if samples.get_field(field) is None:
-        source = fo_samples.all_samples(samples).select(list(ids))
-    where = f"sample_weights '{field}' on {fo_samples.name(samples)}"
-    _check_field(source, field, where)
+    source = check(samples, field)
+    if source is not samples:
+        source = source.select(list(ids))
+    where = _where(samples, field)
     found, filepaths, values = source.values(["id", "filepath", field])
     rows = {name: row for row, name in enumerate(found)}
     chosen = [rows[name] for name in ids]
@@ -47,17 +46,33 @@ def read(samples: fo_samples.Samples, field: str, ids: Sequence[str]) -> Array:
     return weights
 
 
-def _check_field(source: fo_samples.Samples, field: str, where: str) -> None:
+def check(samples: fo_samples.Samples, field: str) -> fo_samples.Samples:
+    """Returns the collection that has the field: the samples, or all of the dataset.
+
+    Raises:
+        ValueError: if there is no such field of numbers
+    """
+    source = samples
+    if samples.get_field(field) is None:
+        source = fo_samples.all_samples(samples)
     found = source.get_field(field)
     if isinstance(found, _KINDS):
-        return
-    schema = source.get_field_schema()
-    usable = sorted(name for name, one in schema.items() if isinstance(one, _KINDS))
+        return source
     fault = "is not there" if found is None else "must hold one number per sample"
     raise ValueError(
-        f"{where} {fault}; use balanced or a field of numbers: "
-        f"{', '.join(usable) or 'none'}"
+        f"{_where(samples, field)} {fault}; use balanced or a field of numbers: "
+        f"{', '.join(usable(source)) or 'none'}"
     )
+
+
+def usable(samples: fo_samples.Samples) -> list[str]:
+    """Returns the fields that hold one number per sample."""
+    schema = samples.get_field_schema()
+    return sorted(name for name, one in schema.items() if isinstance(one, _KINDS))
+
+
+def _where(samples: fo_samples.Samples, field: str) -> str:
+    return f"sample_weights '{field}' on {fo_samples.name(samples)}"
 
 
 def _is_weight(value: Any) -> bool:

@@ -60,7 +60,9 @@ def val_count(samples: fo_samples.Samples, val_fraction: float) -> int:
 
     Of fewer than `MIN_SAMPLES`, none are.
     """
-    count = len(samples.distinct(_key_field(samples)))
+    count = len(samples)
+    if fo_samples.is_frames_view(samples):
+        count = len(samples.distinct(_key_field(samples)))
     if not val_fraction or count < MIN_SAMPLES:
         return 0
     return max(round(val_fraction * count), 1)

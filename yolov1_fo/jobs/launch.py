@@ -8,11 +8,18 @@ import fiftyone as fo
 import fiftyone.core.media as fomm
 
 from yolov1_fo.config import TrainConfig, class_names
-from yolov1_fo.datasets import checks, class_lists, fiftyone_private, output_fields
+from yolov1_fo.datasets import (
+    checks,
+    class_lists,
+    fiftyone_private,
+    output_fields,
+    sample_weights_field,
+)
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.evaluation import evaluation_keys
 from yolov1_fo.jobs import monitor, spawn
 from yolov1_fo.jobs.job import Job, read_arguments
+from yolov1_fo.pipeline import sampling
 from yolov1_fo.publishing import model_sources
 from yolov1_fo.runs import (
     automatic,
@@ -50,14 +57,19 @@ def train(
         runs_dir (None): replaces FiftyOne's folder for datasets
 
     Raises:
-        ValueError: if the samples, the field, the name or a setting is invalid
+        ValueError: if the samples, the field, the name or a setting is invalid, or the
+            weights do not fit
+        FileNotFoundError: if there are no such weights
         OSError: if the job did not start
     """
     samples = fo_samples.ungrouped(samples)
     if val_samples is not None:
         val_samples = fo_samples.ungrouped(val_samples, "val_samples")
-    config = check_train(samples, gt_field, val_samples, settings, weights=weights)
     dataset = fiftyone_private.root_dataset(samples)
+    source = None if weights is None else starting_weights.find(dataset, weights)
+    config = check_train(
+        *(samples, gt_field, val_samples, settings), source=source, device=device
+    )
     run_key = run_key or registry.new_key(dataset, config.network, runs_dir)
     folder = folders.run_folder(dataset, run_key, runs_dir)
     registry.check_key(dataset, run_key, folder)
@@ -79,12 +91,13 @@ def check_train(
     settings: dict[str, Any] | None = None,
     classes: list[str] | None = None,
     *,
-    weights: str | None = None,
+    source: starting_weights.Source | None = None,
     images: int | None = None,
+    device: str | None = None,
 ) -> TrainConfig:
     """Returns the settings of a training, checked without reading a file.
 
-    The grid, which depends on the boxes, has the recipe's value unless it is given.
+    The grid, which depends on the boxes, is the finest unless it is given.
 
     Args:
         samples: the training split
@@ -92,28 +105,26 @@ def check_train(
         val_samples: the validation split; None puts a part aside
         settings (None): fields of `TrainConfig`
         classes (None): of the field, if the caller has read them already
-        weights (None): what to start from, as in `train`
+        source (None): what to start from, of `starting_weights.find`
         images (None): number of training images, if it is known already
+        device (None): number of a GPU, or `cpu`
 
     Raises:
         ValueError: if the samples, the field or a setting is invalid, or the weights
             do not fit
-        FileNotFoundError: if there are no such weights
     """
     checks.check_labelled(samples, gt_field, "gt_field")
     spawn.check_persistent(fiftyone_private.root_dataset(samples))
     if val_samples is not None:
         checks.check_labelled(val_samples, gt_field, "gt_field of val_samples")
     classes = classes or class_lists.classes_of(samples, gt_field)
-    source = None
-    if weights is not None:
-        dataset = fiftyone_private.root_dataset(samples)
-        source = starting_weights.source(dataset, weights)
     draft = matching_layers.draft(settings or {}, len(classes), source)
     count = len(samples) if images is None else images
-    facts = automatic.Facts(count, None, classes, has_gpu=bool(gpus.names()))
+    facts = automatic.Facts(count, None, classes, has_gpu=gpus.is_used(device))
     config, _ = draft.preview(facts)
     check_batch_size(config, count)
+    if config.sample_weights not in ("", sampling.BALANCED):
+        sample_weights_field.check(samples, config.sample_weights)
     return config
 
 
@@ -127,7 +138,13 @@ def check_batch_size(config: TrainConfig, images: int) -> None:
 
 
 def estimate_training(
-    dataset: fo.Dataset, config: TrainConfig, images: int, val_images: int
+    dataset: fo.Dataset,
+    config: TrainConfig,
+    images: int,
+    val_images: int,
+    *,
+    device: str | None = None,
+    has_max_epochs: bool = False,
 ) -> estimate.Estimate:
     """Returns the estimated time and memory of a training.
 
@@ -136,10 +153,14 @@ def estimate_training(
         config: from `check_train`
         images: number of training images
         val_images: number of validation images
+        device (None): number of a GPU, or `cpu`
+        has_max_epochs (False): whether `epochs` limits a training with `max_minutes`
     """
     runs = [(key, records.info(dataset, key)) for key in registry.newest_first(dataset)]
     return estimate.estimate_training(
-        config, images, val_images, estimate.find_past_runs(runs)
+        *(config, images, val_images, estimate.find_past_runs(runs)),
+        has_gpu=gpus.is_used(device),
+        has_max_epochs=has_max_epochs,
     )
 
 

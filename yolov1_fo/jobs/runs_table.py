@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import fiftyone as fo
 import humanize
@@ -28,6 +28,8 @@ class Row(NamedTuple):
         started: when; None if it never did
         history: a list of numbers, one per epoch, for each metric
         folder: its files; empty if it never started
+        thresh: confidence threshold of the best F1; None if it was not measured
+        parent: run or model that it started from; empty without
     """
 
     run_key: str
@@ -41,6 +43,8 @@ class Row(NamedTuple):
     started: datetime | None = None
     history: dict[str, list[float | None]] = {}  # noqa: RUF012  # never changed
     folder: str = ""
+    thresh: float | None = None
+    parent: str = ""
 
     @property
     def is_active(self) -> bool:
@@ -56,6 +60,11 @@ class Row(NamedTuple):
     def best_text(self) -> str:
         """The best score with three digits; empty without one."""
         return "" if self.best is None else f"{self.best:.3f}"
+
+    @property
+    def thresh_text(self) -> str:
+        """The threshold with three digits; empty without one."""
+        return "" if self.thresh is None else f"{self.thresh:.3g}"
 
 
 def rows(dataset: fo.Dataset, jobs: list[Job] | None = None) -> list[Row]:
@@ -94,8 +103,8 @@ def _row_of_run(dataset: fo.Dataset, run_key: str, job: Job | None) -> Row:
     run = info.config
     status = getattr(run, "status", "failed")
     message = getattr(run, "error", None) or ""
-    epochs = run.settings["epochs"]
-    done = run.epoch / epochs
+    epochs, curves = run.settings["epochs"], history.read(Path(run.folder))
+    done = _done(run, curves) if status == "running" else run.epoch / epochs
     if job and job.progress.is_active:
         status, message, done = "running", job.progress.label, job.progress.done
     elif job and job.progress.state == "failed" and message == registry.INTERRUPTED:
@@ -103,6 +112,9 @@ def _row_of_run(dataset: fo.Dataset, run_key: str, job: Job | None) -> Row:
     if not Path(run.folder).is_dir():
         status, message = "failed", "its folder was deleted"
     best = getattr(run, "best", None) or {}
+    point, parent = (
+        getattr(run, part, None) or {} for part in ("operating_point", "parent")
+    )
     return Row(
         run_key,
         status,
@@ -113,9 +125,20 @@ def _row_of_run(dataset: fo.Dataset, run_key: str, job: Job | None) -> Row:
         epochs,
         next((best[one] for one in SCORES if best.get(one) is not None), None),
         info.timestamp,
-        history.read(Path(run.folder)),
+        curves,
         run.folder,
+        point.get("thresh"),
+        parent.get("run_key") or parent.get("weights") or "",
     )
+
+
+def _done(run: Any, curves: history.History) -> float:
+    """Returns the fraction of a training that runs, which is not a job."""
+    limit = 60 * run.settings.get("max_minutes", 0.0)
+    if not limit:
+        return run.epoch / run.settings["epochs"]
+    seconds = [one for one in curves.get("seconds", []) if one is not None]
+    return min(max(seconds, default=0.0) / limit, 1.0)
 
 
 def folder_size(folder: str) -> str:

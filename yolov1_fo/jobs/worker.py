@@ -16,12 +16,11 @@ from yolov1_fo.jobs.job import (
     read_arguments,
     write_progress,
 )
-from yolov1_fo.runs import estimate
+from yolov1_fo.jobs.training_clock import TrainingClock
+from yolov1_fo.runs import records, registry
 
 REPORT_SECONDS = 0.3
 """Least time between two writings of the progress."""
-ESTIMATE_AFTER_SECONDS = 3.0
-"""Time of training after which the progress includes the remaining time."""
 
 
 class _Reporter:
@@ -85,23 +84,15 @@ def _error_line(error: Exception, job: Job) -> str:
 def _train(job: Job, arguments: dict[str, Any], report: _Reporter) -> dict[str, Any]:
     samples, val_samples = _load_samples(job, arguments, report)
     _load_tensorflow(report)
-    first: list[tuple[float, float]] = []  # time and progress of the first step
-
-    def on_step(epoch: int, epochs: int, step: int, steps: int) -> None:
-        now, done = time.monotonic(), (epoch - 1 + step / steps) / epochs
-        if not first:
-            first.append((now, done))
-        label = f"epoch {epoch} of {epochs}, step {step} of {steps}"
-        elapsed, fraction = now - first[0][0], done - first[0][1]
-        if elapsed > ESTIMATE_AFTER_SECONDS:
-            remaining = estimate.format_duration(elapsed * (1 - done) / fraction)
-            label += f", about {remaining} left"
-        report(done, label, now=step == steps)
-
     import yolov1_fo
 
     options: dict[str, Any] = {"resume": job.target}
-    if not arguments.get("resume"):
+    seconds_before = 0.0
+    if arguments.get("resume"):
+        dataset = fiftyone_private.root_dataset(samples)
+        if registry.exists(dataset, job.target):
+            seconds_before = records.seconds(dataset, job.target)
+    else:
         field = "label_field" if job.task == "pretrain" else "gt_field"
         options = {
             field: arguments["field"],
@@ -110,7 +101,14 @@ def _train(job: Job, arguments: dict[str, Any], report: _Reporter) -> dict[str, 
             "weights": arguments.get("weights"),
             "runs_dir": job.folder.parents[2],
         }
-    result = getattr(yolov1_fo, job.task)(
+    train = getattr(yolov1_fo, job.task)  # imports Keras
+    clock = TrainingClock.of_settings(arguments["settings"], seconds_before)
+
+    def on_step(epoch: int, epochs: int, step: int, steps: int) -> None:
+        done, label = clock.at_step(epoch, epochs, step, steps)
+        report(done, label, now=step == steps)
+
+    result = train(
         samples,
         val_samples=val_samples,
         progress=False,

@@ -10,7 +10,8 @@ import numpy as np
 
 from yolov1_fo import grid
 from yolov1_fo.boxes import Array
-from yolov1_fo.config import GridConfig, NetworkConfig, recipes
+from yolov1_fo.config import GridConfig, recipes
+from yolov1_fo.config.network import grid_sizes
 from yolov1_fo.pipeline.objects import RaggedBoxes
 
 MAX_LOST = 0.02
@@ -71,22 +72,15 @@ def settings(
 def _grid_size(found: dict[str, Any], facts: Facts) -> tuple[int, str]:
     """Returns the coarsest possible S that keeps the objects apart."""
     objects = facts.objects
+    sizes = grid_sizes(found["network"], found["image_size"]) or (found["S"],)
     if objects is None:
-        return found["S"], "the objects were not read"
-    config = NetworkConfig(
-        network=found["network"], image_size=found["image_size"], S=_any_size(found)
-    )
-    sizes = config.grid_sizes or (found["S"],)
+        return sizes[-1], "the finest: the objects were not read"
     for S in sizes:
         lost, cells = lost_share(objects, S), S * median_size(objects)
         reason = f"{lost:.1%} of the objects share a cell, half are {cells:.1f} cells"
         if lost <= MAX_LOST and cells >= CELLS_PER_OBJECT:
             break
     return S, f"{reason} or larger"
-
-
-def _any_size(found: dict[str, Any]) -> int:
-    return max(found["image_size"] // 32, 1)
 
 
 def lost_share(objects: RaggedBoxes, S: int) -> float:

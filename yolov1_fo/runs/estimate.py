@@ -41,6 +41,12 @@ PARAMETER_COPIES = 9.0
 """Copies of the parameters: gradients, optimizer, and what is saved."""
 
 
+LONGEST_SECONDS = 100 * 365 * 86400.0
+"""Longer durations are not told apart."""
+TIME_LIMIT = "time limit"
+"""Source of the time of a training that `max_minutes` ends."""
+
+
 class Estimate(NamedTuple):
     """Time and memory of a training; prints as text.
 
@@ -57,7 +63,10 @@ class Estimate(NamedTuple):
     def __str__(self) -> str:
         time = self.source
         if self.seconds is not None:
-            time = f"about {format_duration(self.seconds)} {self.source}"
+            duration = format_duration(self.seconds)
+            time = f"about {duration} {self.source}"
+            if self.source == TIME_LIMIT:
+                time = f"ends after about {duration}"
         return f"{time}; {humanize.naturalsize(self.memory)} of memory"
 
 
@@ -90,6 +99,8 @@ def format_duration(seconds: float) -> str:
         >>> format_duration(9000), format_duration(400000)
         ('2 hours and 30 minutes', '4 days and 15 hours')
     """
+    if seconds >= LONGEST_SECONDS:
+        return "100 years or more"
     unit = "seconds" if seconds < 90 else "minutes" if seconds < 4 * 3600 else "hours"
     return humanize.precisedelta(seconds, minimum_unit=unit, format="%.0f")
 
@@ -104,6 +115,9 @@ def estimate_training(
     images: int,
     val_images: int,
     past_runs: Iterable[PastRun] = (),
+    *,
+    has_gpu: bool | None = None,
+    has_max_epochs: bool = False,
 ) -> Estimate:
     """Returns the estimated time and memory of a training.
 
@@ -112,9 +126,29 @@ def estimate_training(
         images: number of training images
         val_images: number of validation images
         past_runs: earlier trainings, the newest first
+        has_gpu (None): whether it runs on a GPU; None if this machine has one
+        has_max_epochs (False): whether `epochs` limits a training with `max_minutes`
     """
-    speed, has_gpu = processor_speed(), bool(gpus.names())
-    memory = _memory(config, images + val_images)
+    if has_gpu is None:
+        has_gpu = bool(gpus.names())
+    found = _of_epochs(config, images, val_images, past_runs, has_gpu)
+    limit, seconds = 60 * config.max_minutes, found.seconds
+    if seconds is None or not has_max_epochs:
+        seconds = math.inf
+    if not limit or seconds < limit:
+        return found
+    return Estimate(limit, found.memory, TIME_LIMIT)
+
+
+def _of_epochs(
+    config: TrainConfig,
+    images: int,
+    val_images: int,
+    past_runs: Iterable[PastRun],
+    has_gpu: bool,
+) -> Estimate:
+    """Returns the estimate of a training without a time limit."""
+    speed, memory = processor_speed(), _memory(config, images + val_images)
     devices = {device_name(accelerated=kind) for kind in {False, has_gpu}}
     for run in past_runs:
         if run.config.network != config.network or run.device not in devices:
@@ -128,7 +162,7 @@ def estimate_training(
         return Estimate(
             seconds, memory, f"on this {kind}, based on run '{run.run_key}'"
         )
-    if has_gpu and not config.max_minutes:
+    if has_gpu:
         return Estimate(None, memory, "no estimate before a first run on this GPU")
     seconds = _total_seconds(config, images, val_images, speed, 1.0)
     return Estimate(seconds, memory, "on this CPU, based on the network's size")
@@ -137,8 +171,6 @@ def estimate_training(
 def _total_seconds(
     config: TrainConfig, images: int, val_images: int, speed: float, factor: float
 ) -> float:
-    if config.max_minutes:
-        return 60 * config.max_minutes
     reading = (images + val_images) * FILE_SECONDS / (psutil.cpu_count() or 1)
     epoch = epoch_seconds(config, images, val_images, speed) * factor
     return START_SECONDS + reading + config.epochs * epoch

@@ -9,6 +9,15 @@ QUERY = ("--query-gpu=name", "--format=csv,noheader")
 TIMEOUT_SECONDS = 10.0
 
 
+def is_used(device: str | None) -> bool:
+    """Returns whether a training runs on a GPU.
+
+    Args:
+        device: number of a GPU, or `cpu`; None is the backend's choice
+    """
+    return device != "cpu" and bool(names())
+
+
 @functools.cache
 def names() -> list[str]:
     """Returns the name of each NVIDIA GPU that TensorFlow can use, by its number.

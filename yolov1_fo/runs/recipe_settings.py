@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from numbers import Integral
 from typing import Any, Self
 
 from yolov1_fo import architectures
@@ -70,11 +71,10 @@ class Draft:
         spelling.check_choice("network", network, tuple(architectures.NETWORKS))
         known.setdefault("recipe", recipes.choose(network, start))
         spelling.check_choice("recipe", known["recipe"], tuple(recipes.RECIPES))
-        values = recipes.values(**known)
-        size = known.get("image_size", values.get("image_size"))
-        if "S" in values and isinstance(size, int):  # else an error names the size
-            values["S"] = (grid_sizes(network, size) or (values["S"],))[-1]
-        config = TrainConfig(C=classes, **values, **known)
+        settings = {**recipes.values(**known), **known}
+        if is_automatic("S", known):
+            settings["S"] = _possible_grid_size(settings)
+        config = TrainConfig(C=classes, **settings)
         if config.tensorboard and find_spec("tensorboard") is None:
             raise ImportError(
                 "tensorboard=True needs a package: pip install tensorboard"
@@ -97,3 +97,28 @@ class Draft:
         """Returns the settings, and why each automatic one was chosen."""
         chosen, reasons = automatic.settings(self.known, facts)
         return replace(self.config, **chosen), reasons
+
+    def is_automatic(self, name: str) -> bool:
+        """Returns whether a setting is chosen for the images and the machine."""
+        return is_automatic(name, self.known)
+
+
+def is_automatic(name: str, known: Mapping[str, Any]) -> bool:
+    """Returns whether a setting is chosen for the images and the machine.
+
+    Args:
+        name: of the setting
+        known: `network`, `recipe`, and the settings that are not the recipe's
+    """
+    choice = recipes.choices(known["recipe"], known["network"]).get(name)
+    return name not in known and choice is not None and choice.is_automatic
+
+
+def _possible_grid_size(settings: Mapping[str, Any]) -> int:
+    """Returns an S that the image size allows, the recipe's if it does."""
+    size, S = settings["image_size"], settings["S"]
+    sizes: tuple[int, ...] = ()
+    if isinstance(size, Integral):
+        sizes = grid_sizes(settings["network"], int(size))
+    is_possible = not sizes or S in sizes or sizes[-1] < 1  # too small, refused later
+    return S if is_possible else sizes[-1]

@@ -6,7 +6,7 @@ from typing import Any
 import fiftyone as fo
 
 from yolov1_fo.datasets import connection
-from yolov1_fo.runs import ownership, run_json
+from yolov1_fo.runs import history, ownership, run_json
 
 
 def info(dataset: fo.Dataset, run_key: str) -> Any:
@@ -46,6 +46,18 @@ def save_curves(
         return
     results = dataset.init_run_results(run_key, history=history)
     dataset.save_run_results(run_key, results, overwrite=True)
+
+
+def seconds(dataset: fo.Dataset, run_key: str) -> float:
+    """Returns how long a run has trained, in all its processes; 0 if unknown.
+
+    A killed process counts up to its last complete epoch.
+    """
+    run, folder = info(dataset, run_key), folder_of(dataset, run_key)
+    found = [getattr(run, "seconds", None)]
+    if folder:
+        found += history.read(folder).get("seconds", [])
+    return max((one for one in found if one is not None), default=0.0)
 
 
 def ownership_error(dataset: fo.Dataset, run_key: str) -> str | None:

@@ -148,8 +148,8 @@ class ReportSteps(keras.callbacks.Callback):
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
         """Reports the step."""
-        epochs = self.config().epochs
-        self.report(self.epoch, epochs, batch + 1, self.params["steps"])
+        epochs, steps = self.config().epochs, self.params["steps"]
+        self.report(self.epoch, epochs, batch + 1, steps)
 
 
 class RaiseOnNaN(keras.callbacks.Callback):

@@ -3,7 +3,7 @@
 Compares settings, so that no network is built. Never imports Keras.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -76,8 +76,26 @@ def layer_settings(source: Source, given: Mapping[str, Any]) -> dict[str, Any]:
     size = given.get("image_size")
     if theirs.has_backbone and isinstance(size, Integral):
         place = {64: 0, 32: 1, 16: 2}[_stride(theirs)]
-        settings["S"] = grid_sizes(theirs.network, int(size))[place]
+        settings["S"] = max(grid_sizes(theirs.network, int(size))[place], 1)
     return settings
+
+
+def class_changes(
+    theirs: Sequence[str], ours: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """Returns the classes that start anew, and those that are dropped.
+
+    Args:
+        theirs: classes of the detector that a training starts from
+        ours: classes of the training
+
+    Example:
+        >>> class_changes(["cat", "dog"], ["dog", "fox"])
+        (['fox'], ['cat'])
+    """
+    known, kept = set(theirs), set(ours)
+    new = [name for name in ours if name not in known]
+    return new, [name for name in theirs if name not in kept]
 
 
 def check(source: Source, config: NetworkConfig) -> None:

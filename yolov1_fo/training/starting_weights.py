@@ -35,7 +35,7 @@ class Source(NamedTuple):
             may end after any layer)
         classes: of the detector or classifier; none for darknet
         settings: of its `NetworkConfig`, but for C; none for darknet
-        digest: sha256 of `file`, in hexadecimal
+        digest: sha256 of `file`, in hexadecimal; empty if it was not read
         run_key: of the run that trained it, if known
         dataset: name of this run's dataset, if known
     """
@@ -45,7 +45,7 @@ class Source(NamedTuple):
     kind: str
     classes: list[str]
     settings: dict[str, Any]
-    digest: str
+    digest: str = ""
     run_key: str | None = None
     dataset: str | None = None
 
@@ -90,12 +90,20 @@ def source(dataset: fo.Dataset | None, weights: str | os.PathLike[str]) -> Sourc
         TypeError: if it is neither a path nor a name
         OSError: if it can't be downloaded
     """
+    found = find(dataset, weights)
+    return found._replace(digest=digest(found.file))
+
+
+def find(dataset: fo.Dataset | None, weights: str | os.PathLike[str]) -> Source:
+    """Returns what a training starts from, without its digest.
+
+    It takes milliseconds, unlike `source`, whose arguments and errors it has.
+    """
     name = arguments.check_path_or_name("weights", weights)
     if files.is_file(name):
         darknet_header.read_header(name)
-        path = Path(name).absolute()
-        return Source(name, path, DARKNET, [], {}, digest(path))
-    _check_exists(dataset, name)
+        return Source(name, Path(name).absolute(), DARKNET, [], {})
+    check_exists(dataset, name)
     found = model_sources.find_config(name, dataset)
     if "checkpoint_dir" in found:
         return _of_checkpoint(name, Path(found["checkpoint_dir"]).absolute())
@@ -107,7 +115,13 @@ def source(dataset: fo.Dataset | None, weights: str | os.PathLike[str]) -> Sourc
     )
 
 
-def _check_exists(dataset: fo.Dataset | None, name: str) -> None:
+def check_exists(dataset: fo.Dataset | None, name: str) -> None:
+    """Raises a FileNotFoundError unless a name is a folder, a run or a model.
+
+    Args:
+        dataset: where to look up a run key; None looks up none
+        name: from the caller
+    """
     if files.is_folder(name) or local_zoo.folder_of(name) or name in zoo.entries():
         return
     line = f"weights {name!r} is not a file, a folder or "
@@ -141,9 +155,8 @@ def _of_checkpoint(name: str, folder: Path) -> Source:
         raise ValueError(f"'{path}' has invalid settings: {error}") from None
     return Source(
         *(name, folder, KINDS[task], classes, _without_classes(config)),
-        digest(folder / checkpoint.NETWORK),
-        metadata.get("run_key"),
-        metadata.get("dataset"),
+        run_key=metadata.get("run_key"),
+        dataset=metadata.get("dataset"),
     )
 
 
@@ -154,7 +167,7 @@ def _of_release(name: str, released: str) -> Source:
     settings = darknet_releases.network_settings(released, path)
     classes = list(average_precision.CLASSES)
     config = NetworkConfig(**settings, C=len(classes))
-    return Source(name, path, DETECTOR, classes, _without_classes(config), digest(path))
+    return Source(name, path, DETECTOR, classes, _without_classes(config))
 
 
 def _without_classes(config: NetworkConfig) -> dict[str, Any]:

@@ -68,8 +68,7 @@ def _load_detector(
         detector_weights.copy(parent, network, source.config, config, ids)
     except ValueError as error:
         raise ValueError(f"weights '{source.weights}' do not fit: {error}") from None
-    dropped = [name for name in source.classes if name not in classes]
-    new = [name for name, id_ in zip(classes, ids, strict=True) if id_ < 0]
+    new, dropped = matching_layers.class_changes(source.classes, classes)
     if dropped:
         logger.info(
             "classes of weights '%s' that are dropped: %s",

@@ -77,7 +77,13 @@ def _show(arguments: argparse.Namespace) -> int:
     size = (
         runs_table.folder_size(row.folder) if registry.is_own(dataset, run_key) else ""
     )
-    cells = {**_cells(row), "message": row.message, "size": size}
+    cells = {
+        **_cells(row),
+        "threshold": row.thresh_text,
+        "started from": row.parent,
+        "message": row.message,
+        "size": size,
+    }
     print(tabulate([(name, value) for name, value in cells.items() if value]))
     settings = getattr(records.info(dataset, run_key), "settings", {})
     print("\nsettings")

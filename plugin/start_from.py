@@ -1,0 +1,119 @@
+"""The input "Start from": what a training takes its first weights from."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import fiftyone.operators.types as types
+
+from yolov1_fo.config import arguments
+from yolov1_fo.publishing import local_zoo
+from yolov1_fo.runs import records, registry
+from yolov1_fo.training import matching_layers, starting_weights
+from yolov1_fo.training.progress import SCORES
+from yolov1_fo.training.starting_weights import DETECTOR, Source
+
+from . import dataset_values, form_widgets
+
+NEW = ""
+"""The choice of the network's own weights."""
+MAX_CLASSES = 10
+"""Number of classes that a notice names."""
+
+
+def add_input(form: types.Object, dataset: Any) -> None:
+    """Adds the choice among runs and published models, if there are any."""
+    found = _choices(dataset)
+    if found:
+        form_widgets.add_dropdown(
+            form,
+            "weights",
+            {NEW: "the network's own weights", **found},
+            label="Start from",
+            description="A run or published model brings its network; its classes are "
+            "matched by name",
+        )
+
+
+def chosen(dataset: Any, params: Mapping[str, Any]) -> Source | None:
+    """Returns what the training starts from; None for the network's own weights.
+
+    Args:
+        dataset: with the runs
+        params: the inputs of the form
+
+    Raises:
+        FileNotFoundError: if it does not exist, any more
+        ValueError: if it is not one of the choices
+        TypeError: if it is not a name
+    """
+    weights = params.get("weights")
+    if not weights:
+        return None
+    name = arguments.check_path_or_name("weights", weights)
+    if name not in _choices(dataset):  # files are not read, nor weights downloaded
+        starting_weights.check_exists(dataset, name)
+        raise ValueError(
+            f"weights {name!r} is not a run that has ended with a checkpoint, nor a "
+            "published model"
+        )
+    return starting_weights.find(dataset, name)
+
+
+def add_class_changes(
+    form: types.Object, source: Source | None, classes: Sequence[str]
+) -> None:
+    """Adds a line about the classes that start anew and those that are dropped.
+
+    Args:
+        form: the operator's form
+        source: what the training starts from; None without
+        classes: of the training
+    """
+    if source is None or source.kind != DETECTOR:
+        return
+    changes = matching_layers.class_changes(source.classes, classes)
+    lines = [
+        f"{what}: {_listed(names)}"
+        for what, names in zip(("new", "dropped"), changes, strict=True)
+        if names
+    ]
+    if lines:
+        text = f"Classes compared with '{source.weights}': {'; '.join(lines)}"
+        form_widgets.add_notice(form, "class_changes", text)
+
+
+def _choices(dataset: Any) -> dict[str, str]:
+    """Returns runs, newest first, then published models, each with its label."""
+    runs = {}
+    for key in registry.newest_first(dataset):
+        run = records.info(dataset, key)
+        status = getattr(run, "status", "failed")
+        if status == "running" or not getattr(run, "epoch", 0):
+            continue
+        notes = [_score(getattr(run, "best", None) or {})]
+        notes += [status] if status != "finished" else []
+        runs[key] = _label(f"run {key}", notes)
+    published = {}
+    for name in local_zoo.names():
+        score = _score(dataset_values.metrics(local_zoo.root() / name))
+        published[name] = _label(f"zoo: {name}", [score])
+    return {**runs, **{k: v for k, v in published.items() if k not in runs}}
+
+
+def _label(name: str, notes: list[str]) -> str:
+    shown = ", ".join(filter(None, notes))
+    return f"{name} ({shown})" if shown else name
+
+
+def _score(metrics: Mapping[str, Any]) -> str:
+    """Returns the mAP or accuracy among metrics, as text; empty without one."""
+    for metric, name in SCORES.items():
+        value = metrics.get(metric)
+        if isinstance(value, int | float):
+            return f"{name} {value:.3f}"
+    return ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - MAX_CLASSES
+    return ", ".join(names[:MAX_CLASSES]) + (f" and {more} more" if more > 0 else "")

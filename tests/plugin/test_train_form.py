@@ -1,0 +1,405 @@
+"""The form of Train YOLOv1: empty inputs, what it starts from, summary, errors."""
+
+import inspect
+import json
+from dataclasses import asdict
+from types import SimpleNamespace
+
+import pytest
+
+import yolov1_fo
+from plugin import dataset_values, start_from
+from tests.plugin.conftest import SETTINGS, call, error
+from tests.runs.made_runs import make_run
+from yolov1_fo.config import NetworkConfig
+from yolov1_fo.jobs import job, spawn, worker
+from yolov1_fo.publishing import local_zoo
+from yolov1_fo.runs import checkpoint, folders, gpus
+from yolov1_fo.training import detector, starting_weights
+from yolov1_fo.training import plan as planning
+from yolov1_fo.training.tasks import DETECT
+
+LITE = "yolov1-efficientnet-lite0"
+GIVEN = {"gt_field": "ground_truth", "split": "none"}
+
+
+@pytest.fixture(autouse=True)
+def no_gpu(monkeypatch):
+    monkeypatch.setattr(gpus, "names", list)
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """The jobs that would have been started."""
+    made = []
+
+    def start(dataset, task, target, arguments, **_):
+        folder = folders.run_folder(dataset, target) / folders.JOB
+        made.append(json.loads(json.dumps(arguments)))
+        return job.Job(folder, task, dataset.name, target, job.JobProgress(), 1)
+
+    monkeypatch.setattr(spawn, "start", start)
+    return made
+
+
+def parent(dataset, key="parent", classes=("blue", "red"), **settings):
+    """Makes a run that a training can start from, but for its weights."""
+    config = NetworkConfig(
+        C=len(classes), network=LITE, batch_norm=True, image_size=64, S=4, **settings
+    )
+    return make_run(
+        dataset,
+        key,
+        classes=classes,
+        settings=asdict(config),
+        best={"val_voc07": 0.4711},
+    )
+
+
+def shown(asked, name):
+    """Returns what the description of an input says about an empty one."""
+    return asked[name]["view"]["description"].rpartition(". Empty: ")[2]
+
+
+def summary(asked):
+    assert error(asked) is None
+    return asked["what"]["view"]["label"]
+
+
+def test_descriptions_show_what_empty_inputs_stand_for(dataset, form):
+    asked = form("train_model", dataset, advanced=True)
+    expected = {
+        "max_minutes": "none",
+        "epochs": "automatic (120)",
+        "image_size": "320",
+        "batch_size": "automatic (4)",
+        "recipe": "transfer",
+        "dropout": "none",
+        "optimizer": "adam",
+        "batch_norm": "yes",
+        "sample_weights": "none",
+        "seed": "0",
+    }
+    assert {name: shown(asked, name) for name in expected} == expected
+    assert shown(asked, "S").startswith("automatic (the coarsest grid that loses few")
+    assert asked["precision"]["view"]["placeholder"] == "default: automatic"
+    assert asked["batch_norm"]["view"]["placeholder"] == "default: yes"
+    for name in expected:
+        assert asked[name]["default"] in (None, "")
+
+    # They follow the network, the recipe and the time limit, not the input itself.
+    asked = form("train_model", dataset, advanced=True, network="yolov1", batch_size=2)
+    assert (shown(asked, "recipe"), shown(asked, "S")) == ("scratch", "7")
+    assert (shown(asked, "dropout"), shown(asked, "batch_size")) == ("0.5", "automatic")
+    asked = form("train_model", dataset, advanced=True, recipe="paper", image_size=64)
+    assert (shown(asked, "recipe"), shown(asked, "optimizer")) == ("transfer", "sgd")
+    assert shown(asked, "image_size") == "448"
+    asked = form("train_model", dataset, max_minutes=5)
+    assert shown(asked, "epochs") == "as many as fit into the time limit"
+
+
+@pytest.mark.parametrize("advanced", [False, True])
+def test_the_form_as_it_opens_is_the_call_with_two_views(
+    dataset, form, started, monkeypatch, advanced
+):
+    """Of `train(train, val_samples=val)`, but for the name of the run."""
+    inputs = form("train_model", dataset, advanced=advanced)
+    params = {
+        name: one["default"]
+        for name, one in inputs.items()
+        if one.get("default") is not None and name != "view_target"
+    }
+    assert params["split"] == "tags"
+    call("train_model", dataset, **{**params, "advanced": advanced})
+    [arguments] = started
+    assert arguments["settings"] == {"network": LITE}
+    assert (arguments["weights"], arguments["device"]) == (None, None)
+
+    # What the job calls, compared with the line of Python.
+    called = {}
+
+    def train(*args, **kwargs):
+        called.update(args=args, kwargs=kwargs)
+        return SimpleNamespace(checkpoint_dir="there", summary_line="trained")
+
+    folder = folders.run_folder(dataset, "yolov1_1") / folders.JOB
+    one = job.Job(folder, "train", dataset.name, "yolov1_1", job.JobProgress(), 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(yolov1_fo, "train", train)
+        worker._train(one, arguments, lambda *_, **__: None)
+    bound = inspect.signature(detector.train).bind(*called["args"], **called["kwargs"])
+    given = {k: v for k, v in bound.arguments.items() if v is not None}
+    train, val = given.pop("samples"), given.pop("val_samples")
+    assert train.values("id") == dataset.match_tags("train").values("id")
+    assert val.values("id") == dataset.match_tags("val").values("id")
+    for name in ("run_key", "runs_dir", "on_step", "progress"):
+        given.pop(name)
+    assert given == {"gt_field": "ground_truth", "network": LITE}
+
+    # The settings that both would train with.
+    def plan(network, key):
+        return planning.make(
+            *(DETECT, train, "ground_truth", val, network),
+            resume=None,
+            run_key=key,
+            classes=None,
+            runs_dir=None,
+            settings={},
+        )
+
+    assert plan(LITE, "yolov1_1").config == plan(None, None).config
+
+
+def test_only_edited_inputs_are_passed_on(dataset, started):
+    edited = {"epochs": 3, "batch_norm": "no", "dropout": None, "recipe": ""}
+    call("train_model", dataset, **GIVEN, max_minutes=2.5, **edited)
+    [arguments] = started
+    assert arguments["settings"] == {
+        "max_minutes": 2.5,
+        "epochs": 3,
+        "batch_norm": False,
+        "val_fraction": 0.0,
+    }
+
+
+def test_the_summary_shows_what_was_chosen(dataset, form):
+    text = summary(form("train_model", dataset, batch_size=2))
+    assert text.startswith(
+        "6 training images, 2 validation images, 2 classes; batch size 2, 3 steps per "
+        "epoch, 120 epochs; about "
+    )
+    assert "on this CPU, based on the network's size; " in text
+    assert text.endswith("GB of memory")
+    text = summary(form("train_model", dataset, **GIVEN, epochs=1))
+    assert text.startswith(
+        "8 training images, no validation images, 2 classes; batch size 4, 2 steps per "
+        "epoch, 1 epoch; about "
+    )
+
+
+def test_the_summary_with_a_time_limit(dataset, form):
+    text = summary(form("train_model", dataset, max_minutes=20))
+    assert ", as many epochs as fit; ends after about 20 minutes; " in text
+    # One epoch takes less than an hour; a million take more.
+    text = summary(form("train_model", dataset, max_minutes=60, epochs=1))
+    assert ", at most 1 epoch; about " in text
+    text = summary(form("train_model", dataset, max_minutes=60, epochs=10**6))
+    assert ", at most 1000000 epochs; ends after about 1 hour; " in text
+
+
+@pytest.mark.parametrize("size", [64, 96, 448, 640])
+def test_an_image_size_alone_is_enough(dataset, form, size):
+    assert summary(form("train_model", dataset, image_size=size))
+
+
+@pytest.mark.parametrize(
+    ("params", "line"),
+    [
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"epochs": 2.5}, "epochs must be a whole number, got 2.5"),
+        ({"image_size": 100}, "image_size must be a multiple of 32 pixels, got 100"),
+        ({"image_size": -32}, "image_size must be at least 32, got -32"),
+        ({"image_size": 10**6}, "image_size must be at most 16384, got 1000000"),
+        ({"image_size": [64]}, "image_size must be a whole number, got [64]"),
+        ({"batch_size": 64}, "batch_size 64 must be at most the number of training"),
+        ({"split": "tags", "train_tag": "trian"}, "train_tag 'trian' has no samples"),
+        ({"split": "halves"}, "split must be one of tags, views, auto, percent, none"),
+        ({"run_key": "../escape"}, "run_key must be letters, digits and underscores"),
+        ({"run_key": "a\nb"}, "run_key must be letters, digits and underscores"),
+        ({"network": "yolov8"}, "network must be one of yolov1"),
+        ({"network": ["yolov1"]}, "network must be one of yolov1"),
+        ({"recipe": "papre"}, "recipe must be one of paper, "),
+        ({"max_minutes": -5}, "max_minutes must be at least 0, got -5"),
+        ({"max_minutes": "soon"}, "max_minutes must be a number, got 'soon'"),
+        ({"max_minutes": 1e301}, "max_minutes must be at least 0, got 1e+301"),
+        ({"max_minutes": float("nan")}, "max_minutes must be at least 0, got nan"),
+        (
+            {"max_minutes": 5, "network": "darknet-yolov1"},
+            "max_minutes needs a schedule among paper, ",
+        ),
+        ({"device": "7"}, "device must be one of auto, cpu, got '7'"),
+        ({"sample_weights": "rank"}, "sample_weights 'rank' on dataset "),
+    ],
+)
+def test_the_first_error_is_one_red_line(dataset, form, params, line):
+    asked = form("train_model", dataset, **{**GIVEN, **SETTINGS, "S": 1, **params})
+    assert error(asked).startswith(line), error(asked)
+    assert "\n" not in error(asked)
+    assert not {"what", "memory", "jobs", "class_changes"} & set(asked)
+    names = list(asked)
+    if line.partition(" ")[0] in names:  # it stands below its input
+        assert names[names.index("error") - 1] == line.partition(" ")[0]
+
+
+@pytest.mark.parametrize("params", [{"max_minutes": None}, {"max_minutes": ""}])
+def test_an_emptied_time_limit_is_none(dataset, form, params):
+    assert "epochs; about " in summary(form("train_model", dataset, **params))
+
+
+def test_a_time_limit_of_years_is_no_overflow(dataset, form):
+    text = summary(form("train_model", dataset, max_minutes=1e200))
+    assert "ends after about 100 years or more; " in text
+    assert "about 100 years or more" in summary(
+        form("train_model", dataset, epochs=10**15)
+    )
+
+
+def test_devices_can_be_chosen_where_there_is_a_gpu(
+    dataset, form, started, monkeypatch
+):
+    assert "device" not in form("train_model", dataset)
+    monkeypatch.setattr(gpus, "names", lambda: ["NVIDIA H100", ""])
+    asked = form("train_model", dataset)
+    assert asked["device"]["default"] == "auto"
+    labels = [one["label"] for one in asked["device"]["view"]["choices"]]
+    assert labels == ["automatic", "GPU 0 NVIDIA H100", "GPU 1", "CPU"]
+    assert "; no estimate before a first run on this GPU; " in summary(asked)
+    # Batch size and time are those of the chosen device.
+    assert shown(asked, "batch_size") == "automatic (6)"
+    asked = form("train_model", dataset, device="cpu")
+    assert shown(asked, "batch_size") == "automatic (4)"
+    assert " on this CPU, based on the network's size; " in summary(asked)
+    line = error(form("train_model", dataset, device="2"))
+    assert line == "device must be one of auto, 0, 1, cpu, got '2'"
+    for chosen, passed in (("1", "1"), ("cpu", "cpu"), ("auto", None)):
+        call("train_model", dataset, **GIVEN, device=chosen)
+        assert started.pop()["device"] == passed
+
+
+def test_start_from_offers_runs_and_published_models(dataset, form, zoo_dir):
+    assert "weights" not in form("train_model", dataset)
+    parent(dataset, "first")
+    make_run(dataset, "running", status="running")
+    make_run(dataset, "stopped", status="stopped")
+    parent(dataset, "second")
+    local_zoo.publish("second", "shared", dataset)
+    metadata = zoo_dir / "yolov1-published" / "shared" / checkpoint.METADATA
+    content = {**json.loads(metadata.read_text()), "metrics": {"val_voc07": 0.8}}
+    metadata.write_text(json.dumps(content))
+    (zoo_dir / "yolov1-published" / "damaged").mkdir()
+    asked = form("train_model", dataset)["weights"]
+    assert asked["default"] == start_from.NEW
+    assert [one["label"] for one in asked["view"]["choices"]] == [
+        "the network's own weights",
+        "run second (VOC07 mAP@0.5 0.471)",
+        "run stopped (stopped)",
+        "run running (failed)",  # its process is not there
+        "run first (VOC07 mAP@0.5 0.471)",
+        "zoo: damaged",
+        "zoo: shared (VOC07 mAP@0.5 0.800)",
+    ]
+
+
+def test_start_from_brings_network_and_recipe(dataset, form, started):
+    parent(dataset, head_filters=8)
+    asked = form(
+        "train_model", dataset, weights="parent", advanced=True, network="yolov1"
+    )
+    assert "network" not in asked
+    assert "class_changes" not in asked
+    expected = {
+        "recipe": "fine-tune",
+        "image_size": "64",
+        "S": "4",
+        "head_filters": "8",
+        "learning_rate": "0.0005",
+        "epochs": "automatic (40)",
+    }
+    assert {name: shown(asked, name) for name in expected} == expected
+    assert ", 40 epochs; about " in summary(asked)
+    asked = form("train_model", dataset, weights="parent", advanced=True, image_size=96)
+    assert shown(asked, "S") == "6"
+    call("train_model", dataset, weights="parent", network="yolov1", **GIVEN, epochs=2)
+    [arguments] = started
+    assert arguments["weights"] == "parent"
+    assert arguments["settings"] == {"epochs": 2, "val_fraction": 0.0}
+
+
+def test_start_from_other_networks(dataset, form, checkpoint_dir, zoo_dir):
+    local_zoo.publish(checkpoint_dir, "old")
+    asked = form("train_model", dataset, weights="old", advanced=True)
+    assert (shown(asked, "recipe"), shown(asked, "S")) == ("fine-tune", "3")
+    assert shown(asked, "image_size") == "32"
+    assert summary(asked)
+
+
+def test_start_from_tells_new_and_dropped_classes(dataset, form):
+    parent(dataset, classes=("green", "red", "yellow"))
+    asked = form("train_model", dataset, weights="parent")
+    assert asked["class_changes"]["view"]["label"] == (
+        "Classes compared with 'parent': new: blue; dropped: green, yellow"
+    )
+    parent(dataset, "many", classes=[f"class {n}" for n in range(12)])
+    label = form("train_model", dataset, weights="many")["class_changes"]["view"][
+        "label"
+    ]
+    assert label.endswith("class 9 and 2 more")
+    assert "new: blue, red; " in label
+
+
+@pytest.mark.parametrize(
+    ("weights", "params", "line"),
+    [
+        ("gone", {}, "weights 'gone' is not a file, a folder or a run of dataset '"),
+        ("darknet-yolov1-voc", {}, "weights 'darknet-yolov1-voc' is not a run that "),
+        ("/tmp", {}, "weights '/tmp' is not a run that has ended with a checkpoint"),
+        ("a\0b", {}, "weights must be a path or a name, got 'a\\x00b'"),
+        (["one"], {}, "weights must be a path or a name, got list"),
+        ("parent", {"head_filters": 16}, "weights 'parent' have head_filters 256; the"),
+        ("parent", {"S": 2}, "weights 'parent' have image_size 64, S 4; the training"),
+        ("parent", {"image_size": 0}, "image_size must be at least 32, got 0"),
+        ("parent", {"epochs": 0}, "epochs must be at least 1, got 0"),
+    ],
+)
+def test_what_does_not_fit_is_one_red_line(dataset, form, weights, params, line):
+    parent(dataset)
+    asked = form("train_model", dataset, **GIVEN, weights=weights, **params)
+    assert error(asked).startswith(line), error(asked)
+    assert "what" not in asked
+    assert "network" not in asked
+
+
+def test_weights_that_vanished_are_refused(dataset, form, started):
+    import shutil
+
+    folder = parent(dataset)
+    shutil.rmtree(folder)
+    line = f"folder '{folder}' of run 'parent' does not exist"
+    assert error(form("train_model", dataset, weights="parent")) == line
+    with pytest.raises(Exception, match="of run 'parent' does not exist"):
+        call("train_model", dataset, **GIVEN, weights="parent")
+    dataset.delete_run("parent")
+    with pytest.raises(Exception, match="weights"):
+        call("train_model", dataset, **GIVEN, weights="parent")
+    assert started == []
+
+
+def test_a_key_press_reads_no_weights(dataset, form, zoo_dir, started, monkeypatch):
+    """A file of a gigabyte takes seconds to hash."""
+    parent(dataset)
+    local_zoo.publish("parent", "shared", dataset)
+    reads = []
+    read = checkpoint.read_metadata
+    monkeypatch.setattr(
+        checkpoint, "read_metadata", lambda *args: reads.append(args) or read(*args)
+    )
+
+    def fail(path):
+        raise AssertionError(f"{path} is read")
+
+    monkeypatch.setattr(starting_weights, "digest", fail)
+    dataset_values._cache.clear()
+    for _ in range(3):
+        assert summary(form("train_model", dataset))
+    assert len(reads) == 1  # of the published model
+    assert summary(form("train_model", dataset, weights="shared"))
+    call("train_model", dataset, **GIVEN, weights="shared")
+    assert started[0]["weights"] == "shared"
+
+
+def test_sample_weights_are_chosen_among_the_fields_of_numbers(dataset, form):
+    dataset.set_values("rank", [1.0] * len(dataset))
+    asked = form("train_model", dataset, advanced=True, sample_weights="rank")
+    values = [one["value"] for one in asked["sample_weights"]["view"]["choices"]]
+    assert values == ["", "balanced", "rank"]
+    assert summary(asked)
