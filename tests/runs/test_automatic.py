@@ -108,10 +108,10 @@ def test_the_average_spans_a_tenth_of_the_training():
 
 
 def test_the_average_of_a_long_training_is_a_valid_setting():
-    facts = automatic.Facts(118_000, None, ANIMALS)  # 14750 steps, 30 epochs
+    facts = automatic.Facts(118_000, None, ANIMALS)  # 14750 steps per epoch
     config, reasons = Draft.make({}, 2).preview(facts)
-    assert config.ema_momentum == 0.9999
-    assert reasons["ema_momentum"] == "averages 10000 steps"
+    assert config.ema_momentum == 0.9998
+    assert reasons["ema_momentum"] == "averages 5000 steps"
 
 
 def test_characters_are_not_mirrored():
@@ -155,7 +155,10 @@ def test_an_image_size_alone_is_enough(image_size):
         ({"image_size": "64"}, "image_size must be a whole number, got '64'"),
         ({"image_size": 0}, "image_size must be at least 32, got 0"),
         ({"image_size": 448, "S": 20}, "S must be 7, 14 or 28 for yolov1-efficientnet"),
-        ({"image_size": 64, "recipe": "paper"}, "S must be 1, 2 or 4 for yolov1-effi"),
+        (
+            {"image_size": 64, "recipe": "paper", "network": "yolov1-mobilenetv2"},
+            "S must be 1, 2 or 4 for yolov1-mobilenetv2",
+        ),
     ],
 )
 def test_a_draft_refuses_invalid_sizes(given, line):
