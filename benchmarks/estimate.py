@@ -19,6 +19,8 @@ from yolov1_fo.config import TrainConfig
 from yolov1_fo.runs import estimate, network_cost
 
 TRANSFER = {"network": "yolov1-efficientnet-lite0", "image_size": 320, "S": 20}
+PAPER = {"recipe": "paper", "batch_size": 8}
+"""So that `TrainConfig` and `train` have the same settings."""
 
 IMAGES, VAL_IMAGES, EPOCHS = 48, 16, 3
 CASES: tuple[dict[str, Any], ...] = (
@@ -42,7 +44,7 @@ CASES: tuple[dict[str, Any], ...] = (
 
 def measure(case: dict[str, Any]) -> dict[str, Any]:
     """Trains once; returns what was measured and what was estimated."""
-    settings = {"batch_size": 8, **case, "epochs": EPOCHS, "learning_rate": 1e-5}
+    settings = {**PAPER, **case, "epochs": EPOCHS, "learning_rate": 1e-5}
     dataset = yolov1_fo.load_quickstart()
     config = TrainConfig(**{**settings, "C": 10})
     seen = estimate.estimate_training(config, IMAGES, VAL_IMAGES)

@@ -20,6 +20,7 @@ from yolov1_fo import images
 SEEDS = (0, 1, 2)
 SETTINGS: dict[str, Any] = {
     "network": "yolov1-efficientnet-lite0",
+    "recipe": "paper",  # for the settings that are not listed
     "image_size": 320,
     "S": 10,
     "epochs": 40,

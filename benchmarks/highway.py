@@ -19,6 +19,7 @@ from benchmarks import measuring
 IOU_THRESHS = (0.3, 0.4, 0.5, 0.6)
 SETTINGS: dict[str, Any] = {
     "network": "yolov1-efficientnet-lite0",
+    "recipe": "paper",  # for the settings that are not listed
     "image_size": 320,
     "S": 20,
     "head_filters": 128,

@@ -25,11 +25,13 @@ from yolov1_fo.datasets import fiftyone_boxes, output_fields
 CLASSES = list("abcde")
 SETTINGS: dict[str, Any] = {
     "network": "micro",
+    "recipe": "paper",
     "image_size": 64,
     "S": 2,
     "epochs": 1,
     "batch_size": 16,
     "data": "stream",
+    "val_fraction": 0.0,
     "progress": False,
 }
 

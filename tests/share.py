@@ -4,6 +4,8 @@ import json
 import os
 import sys
 
+import keras
+
 from yolov1_fo.training.learner_builder import build_learner
 
 
@@ -18,11 +20,14 @@ def main(arguments: dict) -> None:
     dataset = fo.load_dataset(arguments["dataset"])
     for settings in arguments["trainings"]:
         deed, tag = settings.pop("deed", None), settings.pop("tag", "train")
+        layer, stop_at = settings.pop("layer", None), settings.pop("stop_at", None)
         try:
             run = yolov1_fo.train(
                 dataset.match_tags(tag),
                 val_samples=dataset.match_tags("val"),
                 on_epoch=DEEDS.get(deed),
+                augmentation=layer and getattr(keras.layers, layer)(),
+                callbacks=None if stop_at is None else StopAt(stop_at),
                 **settings,
             )
             said = {"history": run.history, "best": run.best, "run_key": run.run_key}
@@ -45,6 +50,21 @@ def stop(epoch: int, metrics: dict) -> None:
 
 def die(epoch: int, metrics: dict) -> None:
     os._exit(9)
+
+
+class StopAt(keras.callbacks.Callback):
+    """Stops in the first process, at the first step of an epoch."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self.epoch, self.now = epoch, 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.now = epoch + 1
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        if self.now == self.epoch:
+            self.model.stop_training = True
 
 
 DEEDS = {"fail": fail, "stop": stop, "die": die}

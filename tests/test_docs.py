@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 import yolov1_fo
+from yolov1_fo.config import recipes
+from yolov1_fo.runs import automatic
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -114,6 +116,47 @@ def test_every_page_is_linked_from_the_readme():
     linked = set(re.findall(r"\((docs/[\w-]+\.md)\)", read("README.md")))
     pages = {page for page in PAGES if page.startswith("docs/")}
     assert pages - linked == {"docs/model-card.md"}  # linked from docs/models.md
+
+
+def test_the_tables_of_recipes_are_those_of_the_code(capsys):
+    block = r"^```python\n(print\(.*?\))\n```\n\n```text\n(.*?)^```"
+    tables = re.findall(block, read("docs/recipes.md"), re.S | re.M)
+    names = set()
+    for call, shown in tables:
+        exec(call, {"yolov1_fo": yolov1_fo})  # the page is ours
+        printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+        assert shown.splitlines() == printed, call
+        names.add(printed[0].removeprefix("recipe "))
+    assert names == set(recipes.RECIPES) - {"darknet-tiny"}
+
+
+def test_the_rules_of_automatic_settings_are_those_of_the_code():
+    section = read("docs/recipes.md").split("\n## Automatic settings")[1]
+    rules = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", section, re.M))
+    known = [*recipes.RECIPES.values()]
+    assert set(rules) == {
+        name for one in known for name, choice in one.items() if choice.is_automatic
+    }
+    updates, sizes = (
+        automatic.MIN_UPDATES,
+        (automatic.CPU_BATCHES, automatic.GPU_BATCHES),
+    )
+    for name, texts in {
+        "S": (
+            f"at most {100 * automatic.MAX_LOST:g} % of the objects",
+            f"are {automatic.CELLS_PER_OBJECT:g} cells or larger",
+        ),
+        "batch_size": (
+            f"leaves {automatic.STEPS_PER_EPOCH} steps per epoch",
+            *(f"from {low} to {high} on a" for low, high in sizes),
+        ),
+        "epochs": (
+            f"{updates['transfer']} steps ({updates['fine-tune']} in `fine-tune`)",
+        ),
+    }.items():
+        for text in texts:
+            assert text in rules[name]
+    assert (automatic.MAX_EPOCHS_FACTOR, automatic.AVERAGED_SHARE) == (4, 0.1)
 
 
 def test_the_layers_are_those_of_the_import_contract():

@@ -16,7 +16,8 @@ from yolov1_fo.boxes import cxcywh_to_xyxy
 from yolov1_fo.config import GridConfig, LossConfig, NetworkConfig, TrainConfig
 from yolov1_fo.image_files import resizing
 from yolov1_fo.networks import build, darknet_weights
-from yolov1_fo.training.optimizers import DarknetSGD, Schedule
+from yolov1_fo.training.optimizers import DarknetSGD
+from yolov1_fo.training.schedules import Schedule
 
 
 class Golden(NamedTuple):

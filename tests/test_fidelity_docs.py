@@ -11,27 +11,49 @@ import tensorflow as tf
 
 from tests.micro import MICRO
 from yolov1_fo.architectures import NETWORKS
-from yolov1_fo.config import NetworkConfig, TrainConfig
+from yolov1_fo.config import NetworkConfig, TrainConfig, recipes
 from yolov1_fo.networks import build, layers
 from yolov1_fo.training.optimizers import DarknetSGD
 
+TEXT = (Path(__file__).parent.parent / "docs" / "fidelity.md").read_text()
+SETTING = re.compile(r"`(\w+)(?:=([^`]*))?`")
+
 
 def test_settings_in_the_docs_exist():
-    text = (Path(__file__).parent.parent / "docs" / "fidelity.md").read_text()
-    [code] = re.findall(r"```python\nas_darknet = (.*?)```", text, re.DOTALL)
-    config = TrainConfig(**ast.literal_eval(code))
-    assert (config.B, config.rmse_fallback, config.schedule) == (
-        3,
-        True,
-        "darknet-yolov1",
-    )
-    tables = [line.split(" | ") for line in text.splitlines() if line.count(" | ") == 5]
-    names = [
-        name for *_, last in tables for name in re.findall(r"`(\w+)(?:=[^`]*)?`", last)
-    ]
+    tables = [line.split(" | ") for line in TEXT.splitlines() if line.count(" | ") == 5]
+    names = [name for *_, last in tables for name, _ in SETTING.findall(last)]
     assert len(names) > 20
     for name in names:
         assert name in (*TrainConfig.names(), "weights")
+
+
+def test_darknets_recipe_is_that_in_the_docs():
+    config = TrainConfig.for_network("darknet-yolov1")
+    (text,) = re.findall(r"^takes the recipe `darknet`.*?\n\n", TEXT, re.S | re.M)
+    shown = {name: ast.literal_eval(x) for name, x in SETTING.findall(text) if x}
+    assert len(shown) == 4
+    assert shown == {name: getattr(config, name) for name in shown}
+    assert f"{config.epochs} epochs" in text.replace("\n", " ")
+
+
+def test_recipes_deviate_from_the_paper_as_in_the_docs():
+    section = TEXT.split("## Other recipes")[1].split("\n## ")[0]
+    shown = {name: set() for name in recipes.RECIPES}
+    for row in re.findall(r"^\| (`.*)", section, re.M):
+        settings, names, _ = row.split(" | ")
+        for recipe in re.findall(r"`([\w-]+)`", names):
+            for setting, value in SETTING.findall(settings):
+                shown[recipe].add(setting)
+                if value:
+                    choice = recipes.RECIPES[recipe][setting]
+                    assert choice.value == ast.literal_eval(value)
+    for recipe in ("scratch", "transfer", "fine-tune"):
+        changed = {
+            name
+            for name, choice in recipes.RECIPES[recipe].items()
+            if choice.is_automatic or choice.value != getattr(TrainConfig, name)
+        }
+        assert shown[recipe] == changed
 
 
 @pytest.mark.slow

@@ -3,43 +3,42 @@
 import ast
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import fiftyone as fo
 import pytest
 
 import yolov1_fo
+from tests import painting
+from yolov1_fo.config import recipes
 
 README = Path(__file__).parent.parent / "README.md"
-SMALL = {"image_size": 64, "S": 2, "epochs": 1, "head_filters": 8, "pretrained": False}
+SMALL = {"image_size": 64, "S": 4, "epochs": 4, "batch_size": 1, "freeze_to_stride": 32}
+"""Enough to find plain squares."""
 
 
 @pytest.mark.slow
-def test_ten_lines_run(monkeypatch, capsys):
+def test_ten_lines_run(painted, painted_files, monkeypatch, capsys):
     (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     assert len(ast.parse(code).body) <= 10
     train = yolov1_fo.train
-    monkeypatch.setattr(
-        yolov1_fo,
-        "train",
-        lambda *args, **settings: train(*args, **{**settings, **SMALL}, progress=False),
-    )
-    monkeypatch.setattr(fo, "launch_app", lambda dataset: None)
-    monkeypatch.setattr(yolov1_fo, "load_quickstart", _few_scenes)
+
+    def train_briefly(samples, *, val_samples):  # the README names no setting
+        return train(samples, val_samples=val_samples, **SMALL, progress=False)
+
+    painting.add(painted, painted_files, repeats=7)
+    monkeypatch.setattr(yolov1_fo, "load_quickstart", lambda: painted)
+    monkeypatch.setattr(yolov1_fo, "train", train_briefly)
+    monkeypatch.setattr(fo, "launch_app", lambda dataset: SimpleNamespace())
     space = {}
     exec(code, space)  # the README is ours
-    assert space["dataset"].list_evaluations() == ["first_eval"]
+    config = space["run"].config
+    assert (config.network, config.recipe) == (recipes.DEFAULT_NETWORK, "transfer")
+    assert painted.list_evaluations() == ["first_eval"]
     assert "voc07" in capsys.readouterr().out
-    space["dataset"].delete()
-
-
-def _few_scenes():
-    """Returns the first scenes of each split; the full quickstart has its own test."""
-    from yolov1_fo.datasets import quickstart
-
-    counts = {"train": 16, "val": 8}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(quickstart, "SCENES", counts)
-        return quickstart.load_quickstart("readme", persistent=False)
+    view = space["session"].view
+    shown, stored = (one.count("yolov1.detections") for one in (view, painted))
+    assert 0 < shown < stored
 
 
 def test_the_layout_lists_each_module_and_package_once():

@@ -185,16 +185,15 @@ def test_log_of_a_job_shows_no_secret(
 def test_records_of_failed_runs_contain_no_secret(secret, monkeypatch, tmp_path):
     from types import SimpleNamespace
 
-    from yolov1_fo.training.loop import Session
+    from yolov1_fo.training.run_writer import RunWriter
 
     stored = {}
     monkeypatch.setattr(registry, "register", lambda *_, **more: stored.update(more))
     monkeypatch.setattr(records, "update", lambda *_, **more: stored.update(more))
-    session = Session.__new__(Session)
-    session.plan = SimpleNamespace(
+    plan = SimpleNamespace(
         dataset=None, run_key="r", folder=tmp_path / "r", resumes=False
     )
-    session.record = {}
-    with pytest.raises(OSError, match="no"), session.registered():
+    writer = RunWriter(plan, {}, lambda: 0.0)
+    with pytest.raises(OSError, match="no"), writer.registered():
         raise OSError(f"no {URI}")
     assert stored == {"status": "failed", "error": f"no {HOSTS}"}

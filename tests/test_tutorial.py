@@ -77,7 +77,7 @@ def trains(block: Block) -> bool:
 
 @pytest.fixture
 def quiet(monkeypatch):
-    """Disables the App and progress bars; returns settings that replace the page's."""
+    """Disables App and progress line; returns settings to replace the page's."""
     train = yolov1_fo.train
     replaced: dict = {}
 

@@ -90,17 +90,17 @@ def test_the_batch_size_leaves_enough_steps(images, has_gpu, size):
 
 
 def test_few_images_take_more_epochs():
-    # batches of 4: 25 steps, 1500 / 25
-    assert chosen(facts_of(ONE, ANIMALS))["epochs"] == 60
+    # batches of 4: 25 steps, 1000 / 25
+    assert chosen(facts_of(ONE, ANIMALS))["epochs"] == 40
     assert (
-        chosen(facts_of(objects(20, [(0, 0, 1, 1)]), ANIMALS))["epochs"] == 120
-    )  # 4 * 30
-    assert chosen(facts_of(objects(800, [(0, 0, 1, 1)]), ANIMALS))["epochs"] == 30
+        chosen(facts_of(objects(20, [(0, 0, 1, 1)]), ANIMALS))["epochs"] == 80
+    )  # 4 * 20
+    assert chosen(facts_of(objects(800, [(0, 0, 1, 1)]), ANIMALS))["epochs"] == 20
 
 
 def test_the_average_spans_a_tenth_of_the_training():
-    found = chosen(facts_of(ONE, ANIMALS))  # 60 epochs of 25 steps
-    assert found["ema_momentum"] == pytest.approx(1 - 1 / 150, abs=1e-4)
+    found = chosen(facts_of(ONE, ANIMALS))  # 40 epochs of 25 steps
+    assert found["ema_momentum"] == pytest.approx(1 - 1 / 100, abs=1e-4)
     assert (
         chosen(facts_of(objects(2, [(0, 0, 1, 1)]), ANIMALS), epochs=3)["ema_momentum"]
         == 0

@@ -129,6 +129,10 @@ def test_lists_and_pipelines_are_applied_in_order():
         (layers.RandomCrop(8, 8), "RandomCrop does not move bounding boxes"),
         (layers.Pipeline([layers.MixUp()]), "MixUp does not move bounding boxes"),
         (Forgetful(), "Forgetful must transform images with bounding boxes, got "),
+        (
+            AlwaysFlip(bounding_box_format="coco"),
+            "AlwaysFlip must transform .* got ValueError: Invalid source or target fo",
+        ),
         (Unmakeable(print), "Unmakeable must have a get_config: "),
         (layers.Conv2D(3, 3), "Conv2D must transform images with bounding boxes"),
     ],

@@ -19,10 +19,9 @@ from yolov1_fo.config.train import MONITORS
 from yolov1_fo.datasets import fiftyone_boxes
 from yolov1_fo.networks import build, keras_file
 from yolov1_fo.pipeline import batches, image_loading
-from yolov1_fo.runs import checkpoint, folders
+from yolov1_fo.runs import checkpoint, folders, recipe_settings
 from yolov1_fo.training import (
     examples,
-    plan,
     progress,
     validation,
 )
@@ -266,7 +265,7 @@ def test_no_space_is_said_before_anything(painted, micro, monkeypatch):
 
 
 def test_missing_tensorboard_is_said_before_anything(painted, micro, monkeypatch):
-    monkeypatch.setattr(plan, "find_spec", lambda name: None)
+    monkeypatch.setattr(recipe_settings, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match="tensorboard=True needs a package: pip inst"):
         train(painted, micro, tensorboard=True)
     assert not painted.list_runs()

@@ -67,7 +67,7 @@ def test_two_devices_take_the_steps_of_one(painted, micro):
     settings = {**micro, "epochs": 2}
     cases = [
         {**settings, "data": "stream"},
-        {**settings, "data": "device"},
+        {**settings, "data": "device", "sample_weights": "balanced"},
         # What Keras would do to the gradients of each replica; averages of the weights.
         {
             **settings,
@@ -80,9 +80,16 @@ def test_two_devices_take_the_steps_of_one(painted, micro):
         {"run_key": "cut", "deed": "stop"},
         {"learning_rate": 1e30, "schedule": "constant", "run_key": "diverges"},
         # That they run at all; their curves are others.
-        {"batch_norm": True, "dropout": 0.5, "precision": "mixed_float16", "epochs": 1},
+        {
+            "batch_norm": True,
+            "dropout": 0.5,
+            "precision": "mixed_float16",
+            "epochs": 1,
+            "layer": "RandomFlip",
+        },
         {"batch_size": 3},
         {"steps_per_execution": 3},
+        {"gradient_accumulation_steps": 2},
     ]
     trainings = [{**one, "devices": 2} for one in cases]
     trainings += [{**settings, **one, "devices": 2} for one in more]
@@ -97,12 +104,15 @@ def test_two_devices_take_the_steps_of_one(painted, micro):
     info = records.info(painted, told[1]["run_key"])
     assert (info.devices, info.data) == (2, "device")
 
-    cut, diverges, other, odd, several, three, noticed = told[len(cases) :]
+    cut, diverges, other, odd, several, accumulated, three, noticed = told[len(cases) :]
     assert cut["error"] == "interrupted"
     resumed = yolov1_fo.train(train, val_samples=val, resume="cut", progress=False)
     assert_same_curves(told[0], resumed.history)
     assert "the loss is not finite at epoch 1, step" in diverges["error"]
     assert "history" in other
+    assert accumulated["error"] == (
+        "gradient_accumulation_steps must be 1 for several devices on TensorFlow, got 2"
+    )
     assert odd["error"] == (
         "batch_size must be a multiple of 2, the devices that share it, got 3"
     )
@@ -124,14 +134,19 @@ def test_two_workers_take_the_steps_of_one(painted, micro):
     shared = {**settings, "run_key": "shared"}
     failing = {**settings, "run_key": "failing", "deed": "fail"}
     early = {"resume": "failing", "tag": "val", "progress": False}
-    arguments = {"dataset": painted.name, "trainings": [shared, failing, early]}
+    stopped = {**settings, "run_key": "stopped", "epochs": 3, "stop_at": 1}
+    stopped |= {"gradient_accumulation_steps": 2, "layer": "RandomFlip"}
+    trainings = [shared, failing, early, stopped]
+    arguments = {"dataset": painted.name, "trainings": trainings}
     (first, error), (second, _) = on_jax(arguments, processes=2)
-    assert len(first) == len(second) == 3, error
+    assert len(first) == len(second) == 4, error
     assert_same_curves(first[0], alone["history"])
     assert second[0] == first[0]
     assert first[1]["error"] == "no more space"
     assert "samples must be those that run 'failing' started with" in first[2]["error"]
-    for heard in second[1:]:
+    assert len(first[3]["history"]["loss"]) == 1
+    assert second[3] == first[3]
+    for heard in second[1:3]:
         assert heard["error"] == "process 0 has failed; see its own output"
     painted.reload()
     run = records.info(painted, "shared")
@@ -142,6 +157,9 @@ def test_two_workers_take_the_steps_of_one(painted, micro):
         "stream",
     )
     assert records.info(painted, "failing").status == "failed"
+    stopped = records.info(painted, "stopped")
+    assert (stopped.status, stopped.epoch) == ("finished", 1)
+    assert stopped.stopped_early == "by callback StopAt in epoch 1"
 
 
 @pytest.mark.slow

@@ -3,11 +3,11 @@ import numpy as np
 import pytest
 
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.training import optimizers
+from yolov1_fo.training import optimizers, schedules
 
 
 def rates(steps_per_epoch=10, **settings):
-    schedule = optimizers.Schedule(TrainConfig(**settings), steps_per_epoch)
+    schedule = schedules.Schedule(TrainConfig(**settings), steps_per_epoch)
     return lambda epoch: round(float(schedule(round(epoch * steps_per_epoch))), 8)
 
 

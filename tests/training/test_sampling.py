@@ -140,7 +140,7 @@ def test_bad_fields_are_one_clear_line(weighted, micro, settings, line):
 
 def test_a_split_without_negatives_is_one_clear_line(weighted, micro):
     some = weighted.match(F("ground_truth.detections").length() > 0)
-    with pytest.raises(ValueError, match=r"negative_fraction 0.2 needs images without"):
+    with pytest.raises(ValueError, match=r"negative_fraction .* needs images without"):
         train(some, negative_fraction=0.2, **micro)
     assert not weighted.list_runs()
 
@@ -176,10 +176,10 @@ def test_other_weights_are_noticed_by_a_resume(weighted, micro, caplog):
 
 @pytest.mark.slow
 def test_a_loss_that_is_not_finite_names_the_images_that_were_drawn(weighted, micro):
-    weighted.match_tags("train").set_values("score", [0.0, 0, 0, 0, 1, 1])
+    weighted.match_tags("train").set_values("score", [0.0, 0, 0, 0, 1, 0])
     settings = {**micro, "learning_rate": 1e30, "schedule": "constant"}
     with pytest.raises(FloatingPointError) as caught:
         train(weighted, **settings, sample_weights="score")
     used = {path for path in weighted.values("filepath") if path in str(caught.value)}
     chosen = weighted.match_tags("train").match(F("score") > 0)
-    assert set() < used <= set(chosen.values("filepath"))
+    assert used == set(chosen.values("filepath"))

@@ -1,14 +1,17 @@
 """Trainings that must end in time, with a clock of the test's own."""
 
+import json
 import math
+from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
-import yolov1_fo
+from tests.training.test_resume import assert_same_run, cut, train
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.runs.recipe_settings import MAX_EPOCHS
-from yolov1_fo.training import loop, optimizers, plan
+from yolov1_fo.training import loop, schedules
 from yolov1_fo.training.time_limit import Pace, TimeLimit
 
 
@@ -110,7 +113,7 @@ def test_a_limit_that_is_over_at_once_ends_after_a_few_steps():
 
 def rates(schedule, pace, steps, **settings):
     config = TrainConfig(max_minutes=5, schedule=schedule, **settings)
-    made = optimizers.Schedule(config, 10)
+    made = schedules.Schedule(config, 10)
     made.set_pace(pace)
     return np.array([float(made(step)) for step in steps])
 
@@ -136,23 +139,79 @@ def test_the_warm_up_is_at_most_a_tenth_of_the_training():
 
 
 @pytest.fixture
-def clock(monkeypatch):
-    """A clock that moves a second with each look."""
-    ticking = Clock()
+def two_seconds_per_step(monkeypatch):
+    """The clock of a training shows two seconds for each step, in all processes."""
 
-    def look():
-        ticking.now += 1.0
-        return ticking.now
+    def elapsed(self):
+        return 2.0 * int(self.learner.step.numpy())
 
-    for module in (loop, plan):
-        monkeypatch.setattr(module.time, "monotonic", look)
-    return ticking
+    monkeypatch.setattr(loop.Session, "_elapsed", elapsed)
+
+
+LIMITED = {"schedule": "cosine", "max_minutes": 0.5}
+
+
+@pytest.mark.slow
+def test_the_decision_is_kept_with_the_run(painted, micro, two_seconds_per_step):
+    # 0.98 * 30 s, less 2 s for the last checkpoint: 13 steps; epochs have 3
+    run = train(painted, **micro, **LIMITED)
+    assert len(run.history["loss"]) == 5
+    record = painted.get_run_info(run.run_key).config
+    assert record.settings["epochs"] == 5
+    assert record.settings["max_minutes"] == 0.5
+    assert record.status == "finished"
+    assert run.config.epochs == 5
+    assert run.stop_reason == ""
+    metadata = json.loads((Path(run.checkpoint_dir) / "run.json").read_text())
+    assert metadata["settings"]["max_minutes"] == 0.5
+
+
+@pytest.mark.slow
+def test_resumed_it_is_as_if_never_stopped(painted, micro, two_seconds_per_step):
+    settings = {**micro, **LIMITED, "jitter": 0.1}
+    whole = train(painted, run_key="whole", **settings)
+    cut(painted, 4, **settings)
+    run = train(painted, resume="cut", progress=False)
+    assert_same_run(run, whole)
+    assert run.config.epochs == whole.config.epochs == 5
+
+
+@pytest.mark.slow
+def test_a_callback_is_not_blamed_for_the_end(painted, micro, two_seconds_per_step):
+    callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None)]
+    run = train(painted, callbacks=callbacks, **micro, **LIMITED)
+    assert run.stop_reason == ""
+
+
+@pytest.mark.slow
+def test_given_epochs_end_a_training_before_its_time(
+    painted, micro, two_seconds_per_step
+):
+    run = train(painted, epochs=2, **micro, **LIMITED)
+    assert len(run.history["loss"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"max_minutes": -1}, "max_minutes must be at least 0, got -1"),
+        ({"max_minutes": "5"}, "max_minutes must be a number, got '5'"),
+        (
+            {"max_minutes": 5, "schedule": "darknet-yolov1"},
+            "max_minutes needs a schedule among paper, cosine, constant, got",
+        ),
+    ],
+)
+def test_bad_limits_are_one_line(painted, micro, given, line):
+    with pytest.raises(ValueError, match=line):
+        train(painted, **{**micro, **given})
+    assert not painted.list_runs()
 
 
 @pytest.mark.slow
 def test_the_planned_epochs_are_reported_with_each_step(painted, micro):
     seen = []
-    run = yolov1_fo.train(
+    run = train(
         painted, max_minutes=0.1, on_step=lambda *step: seen.append(step), **micro
     )
     epoch, epochs, *_ = seen[-1]

@@ -118,7 +118,7 @@ RECIPES: dict[str, dict[str, Choice]] = {
         "dropout": Choice(0.0, "costs accuracy and confidence on small data"),
         "freeze_to_stride": Choice(8, "general features; a step takes a third less"),
         "epochs": Choice(
-            30, "minutes for hundreds of images on a CPU; more for fewer", True
+            20, "minutes for hundreds of images on a CPU; more for fewer", True
         ),
         "batch_size": _BATCH_SIZE,
         **_COSINE,
@@ -138,7 +138,7 @@ RECIPES: dict[str, dict[str, Choice]] = {
 """Settings by name of a recipe."""
 RECIPES["fine-tune"] = {
     **RECIPES["transfer"],
-    "epochs": Choice(10, "a third: the detector is trained already", True),
+    "epochs": Choice(7, "a third: the detector is trained already", True),
     "learning_rate": Choice(5e-4, "half: the detector is trained already"),
 }
 

@@ -22,7 +22,7 @@ STEPS_PER_EPOCH = 50
 """A batch is small enough for this many steps per epoch, if it may be."""
 CPU_BATCHES, GPU_BATCHES = (4, 8), (8, 64)
 """Smallest and largest batch size."""
-MIN_UPDATES = {"transfer": 1500, "fine-tune": 500}
+MIN_UPDATES = {"transfer": 1000, "fine-tune": 350}
 """Least number of steps of a training, by recipe."""
 MAX_EPOCHS_FACTOR = 4
 """Largest factor on a recipe's epochs to reach `MIN_UPDATES`."""

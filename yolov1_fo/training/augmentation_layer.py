@@ -156,6 +156,7 @@ class AugmentationLayer(keras.layers.Layer):
     def __init__(self, layers: Sequence[keras.layers.Layer]) -> None:
         super().__init__(dtype="float32", name="augmentation", trainable=False)
         self.layers = list(layers)
+        self.built = True  # else Keras warns of the learner's unbuilt state, on JAX
 
     def call(
         self, images: Array, boxes: Array, class_ids: Array
@@ -191,13 +192,10 @@ def _transformed(
     convert = keras.utils.bounding_boxes.convert_format
     form = getattr(layer, "bounding_box_format", None) or FORMAT
     height, width = images.shape[1:3]
-    boxes = convert(boxes, source=OURS, target=form, height=height, width=width)
-    data = {
-        "images": images,
-        "bounding_boxes": {"boxes": boxes, "labels": class_ids},
-    }
     try:
-        data = layer(data, training=True)
+        boxes = convert(boxes, source=OURS, target=form, height=height, width=width)
+        found = {"boxes": boxes, "labels": class_ids}
+        data = layer({"images": images, "bounding_boxes": found}, training=True)
         images = ops.cast(data["images"], "float32")
         boxes, labels = (data["bounding_boxes"][key] for key in ("boxes", "labels"))
         shapes = [tuple(x.shape)[1:] for x in (images, boxes, labels)]

@@ -14,6 +14,7 @@ from yolov1_fo.training import plan as planning
 from yolov1_fo.training.callbacks import check_callbacks
 from yolov1_fo.training.loop import OnEpoch, OnStep
 from yolov1_fo.training.result import TrainResult
+from yolov1_fo.training.shown_log import shown_log
 from yolov1_fo.training.tasks import CLASSIFY
 
 
@@ -47,7 +48,7 @@ def pretrain(
         label_field ("ground_truth"): its field of Classification or Classifications;
             several labels of an image share its probability equally
         val_samples (None): the validation split, for top-1 and top-5 accuracy after
-            each epoch; without it the best checkpoint is that with the lowest loss
+            each epoch; without it a part is put aside, as in `train`
         network ("yolov1"): a name in `architectures.NETWORKS`, without a backbone
         run_key (None): as in `train`, like all arguments that follow
         resume (None): key or folder of a run of `pretrain`
@@ -56,7 +57,8 @@ def pretrain(
         on_epoch (None): called after each epoch
         on_step (None): called after each step
         callbacks (None): Keras callbacks
-        progress (True): shows a progress line; without a terminal, a line per epoch
+        progress (True): shows a progress line, without a terminal a line per epoch, and
+            the log
         device (None): number of the GPU to train on, or a name such as `cpu`
         devices (None): number of accelerators that share each batch
         **settings: fields of `TrainConfig`; `image_size` is 224 by default, the others
@@ -73,7 +75,7 @@ def pretrain(
     Source: paper section 2.2
     """
     user_callbacks = check_callbacks(callbacks)
-    with hardware.on_device(device):
+    with shown_log(progress), hardware.on_device(device):
         plan = planning.make(
             *(CLASSIFY, samples, label_field, val_samples, network),
             resume=resume,

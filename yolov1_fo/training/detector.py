@@ -14,6 +14,7 @@ from yolov1_fo.training import plan as planning
 from yolov1_fo.training.callbacks import check_callbacks
 from yolov1_fo.training.loop import OnEpoch, OnStep
 from yolov1_fo.training.result import TrainResult
+from yolov1_fo.training.shown_log import shown_log
 from yolov1_fo.training.tasks import DETECT
 
 
@@ -84,7 +85,8 @@ def train(
             (N, M, 4), "labels": (N, M)}}` before the augmentation of the settings, on
             the device; the boxes have its `bounding_box_format`, `xyxy` by default.
             `resume` needs the same
-        progress (True): shows a progress line; without a terminal, a line per epoch
+        progress (True): shows a progress line, without a terminal a line per epoch, and
+            the log
         device (None): number of the GPU to train on, or a name such as `cpu`; by
             default the backend's first
         devices (None): number of accelerators that share each batch; 0 and None use
@@ -104,7 +106,7 @@ def train(
     settings |= {name: value for name, value in named.items() if value is not None}
     user_callbacks = check_callbacks(callbacks)
     layers = augmentation_layer.check_layers(augmentation)
-    with hardware.on_device(device):
+    with shown_log(progress), hardware.on_device(device):
         plan = planning.make(
             *(DETECT, samples, gt_field, val_samples, network),
             resume=resume,

@@ -6,7 +6,7 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -14,10 +14,10 @@ import keras
 import numpy as np
 
 from yolov1_fo import hardware, images
-from yolov1_fo.datasets import connection, database_uri, error_lines
+from yolov1_fo.datasets import error_lines
 from yolov1_fo.evaluation.operating_point import OperatingPoint
 from yolov1_fo.networks.keras_settings import hide_retracing_warnings
-from yolov1_fo.runs import checkpoint, folders, history, records, registry
+from yolov1_fo.runs import checkpoint, folders, records
 from yolov1_fo.training import (
     averaging,
     callbacks,
@@ -29,9 +29,10 @@ from yolov1_fo.training.distribution import Devices, share
 from yolov1_fo.training.input_pipeline import InputPipeline
 from yolov1_fo.training.learner_builder import build_learner
 from yolov1_fo.training.plan import Plan
-from yolov1_fo.training.progress import Progress, finite, is_validated
+from yolov1_fo.training.progress import Progress, is_validated
 from yolov1_fo.training.progress_line import ProgressLine
 from yolov1_fo.training.result import TrainResult
+from yolov1_fo.training.run_writer import RunWriter
 from yolov1_fo.training.status_line import StatusLine
 from yolov1_fo.training.time_limit import Pace, TimeLimit
 from yolov1_fo.training.training_speed import TrainingSpeed
@@ -98,6 +99,7 @@ class Session:
     Attributes:
         input: the batches and the validation split
         learner: the network with its compiled training step
+        writer: writes the run, in the first process
         progress: the epochs so far
         shown: the progress line
         seconds_before: that earlier processes have trained the run
@@ -131,8 +133,14 @@ class Session:
             with coordination.first_process_only(self.devices) as is_first:
                 if is_first:
                     self.check()
-                    stack.enter_context(self.registered())
+                    stack.enter_context(self.writer.registered())
             self.fit()
+            if self.devices.is_first:
+                self.writer.finish(
+                    self.progress,
+                    skipped=len(self.input.skipped),
+                    stopped_early=self.stopped_early,
+                )
         return self.result()
 
     def prepare(self) -> None:
@@ -154,9 +162,10 @@ class Session:
 
     def check(self) -> None:
         """Raises an error if the run can't start or resume; nothing is written yet."""
-        self.record = provenance.record(self.plan, self.input)
+        record = provenance.record(self.plan, self.input)
         if self.plan.resumes:
-            provenance.check_same(self.plan, self.record)
+            provenance.check_same(self.plan, record)
+        self.writer = RunWriter(self.plan, record, self._elapsed)
         self._log_monitor()
         network = _size(self.learner.network.variables)
         state = _size(resume.variables(self.learner).values())
@@ -170,37 +179,6 @@ class Session:
                 "the lowest training loss is the best",
                 monitor,
             )
-
-    @contextlib.contextmanager
-    def registered(self) -> Iterator[None]:
-        """Locks the run, registers it on the dataset, and records how it ends."""
-        plan = self.plan
-        with folders.locked(plan.folder, plan.run_key):
-            if plan.resumes:
-                plan.check_unchanged()
-                registry.restart(plan.dataset, plan.run_key)
-            else:
-                registry.register(plan.dataset, plan.run_key, **self.record)
-                logger.info("run '%s', in %s", plan.run_key, plan.folder)
-            try:
-                yield
-            except KeyboardInterrupt as error:
-                self._mark(status="stopped", seconds=round(self._elapsed(), 1))
-                error.add_note(_how_to_resume(plan))
-                raise
-            except BaseException as error:
-                line = error_lines.describe(error) or database_uri.one_line(error)
-                self._mark(status="failed", error=line)
-                raise
-            records.update(
-                plan.dataset,
-                plan.run_key,
-                status="finished",
-                skipped=len(self.input.skipped),
-                stopped_early=self.stopped_early,
-            )
-        last = checkpoint.epoch_name(self.progress.epoch)
-        checkpoint.delete_state(plan.folder / last)
 
     def fit(self) -> None:
         """Trains, or resumes, until the last epoch; starts again if memory runs out."""
@@ -218,9 +196,7 @@ class Session:
             gc.collect()
             self.plan = smaller
             self.prepare()
-            self.record = provenance.record(smaller, self.input)
-            changed = {name: self.record[name] for name in ("settings", "data")}
-            records.update(smaller.dataset, smaller.run_key, **changed)
+            self.writer.change(smaller, provenance.record(smaller, self.input))
 
     def _fit(self) -> None:
         self._restore()
@@ -253,8 +229,12 @@ class Session:
         if is_best:
             self.progress.operating_point = point and _without_lists(point)
         self.shown.say("saving")
-        self._save(epoch, metrics, point, is_best)
-        self._update_run()
+        self.writer.save(
+            *(epoch, self.averaged(), self.learner, self.progress),
+            point=point,
+            is_best=is_best,
+        )
+        self.writer.update(self.progress)
         self.shown.end_epoch(epoch)
         if self.on_epoch:
             self.on_epoch(epoch, metrics)
@@ -293,7 +273,8 @@ class Session:
             )
             if self.devices.is_first:
                 checkpoint.point_to_best(plan.folder, self.progress.best["epoch"])
-                self._update_run()  # it may have been killed before it could
+                # It may have been killed before it could.
+                self.writer.update(self.progress)
         self.seconds_before = self._seconds_before()
 
     def _seconds_before(self) -> float:
@@ -344,7 +325,9 @@ class Session:
 
     def _note_stop(self, name: str, epoch: int) -> None:
         config = self.plan.config
-        if self.stopped_early is None and not self.progress.is_over(config):
+        is_over = self.time_limit is not None and self.time_limit.is_over
+        is_over = is_over or self.progress.is_over(config)
+        if self.stopped_early is None and not is_over:
             self.stopped_early = f"by callback {name} in epoch {epoch}"
             logger.info("stopped early, %s of %d", self.stopped_early, config.epochs)
 
@@ -374,7 +357,8 @@ class Session:
         config = replace(self.plan.config, epochs=epochs)
         self.plan = self.plan._replace(config=config)
         if self.devices.is_first:
-            self.record["settings"] = asdict(config)
+            self.writer.plan = self.plan
+            self.writer.record["settings"] = asdict(config)
 
     def _validated(
         self, epoch: int, logs: dict[str, Any]
@@ -394,54 +378,6 @@ class Session:
             metrics |= dict.fromkeys(validator.metrics, math.nan)
         return metrics, validator.operating_point if validator and is_due else None
 
-    def _save(
-        self,
-        epoch: int,
-        metrics: dict[str, float],
-        point: dict[str, Any] | None,
-        is_best: bool,
-    ) -> None:
-        plan = self.plan
-        metadata = {
-            "run_key": plan.run_key,
-            "dataset": plan.dataset.name,
-            **self.record,
-            "epoch": epoch,
-            "metrics": finite(metrics),
-        }
-        if point is not None:
-            metadata["operating_point"] = point
-        with checkpoint.writing(plan.folder, epoch, best=is_best) as folder:
-            with self.averaged() as network:
-                checkpoint.write(folder, network, metadata)
-            resume.save(folder, self.learner, self.progress)
-
-    def _update_run(self) -> None:
-        """Writes the metrics so far to the run and to `log.csv`."""
-        dataset, run_key = self.plan.dataset, self.plan.run_key
-        progress = self.progress
-        history.write(self.plan.folder, progress.history)
-        records.save_curves(dataset, run_key, progress.history)
-        changed = {
-            "epoch": progress.epoch,
-            "best": finite(progress.best),
-            "operating_point": progress.operating_point,
-        }
-        if self.plan.config.max_minutes:
-            changed["settings"] = self.record["settings"]
-        records.update(dataset, run_key, **changed)
-
-    def _mark(self, **known: Any) -> None:
-        """Records how the run ended, if the database still answers."""
-        try:
-            with connection.short_timeout():
-                records.update(self.plan.dataset, self.plan.run_key, **known)
-        except Exception as error:  # must not hide the error that ended the run
-            line = connection.error_line(error) or database_uri.one_line(error)
-            logger.warning(
-                "the status of run '%s' can't be updated: %s", self.plan.run_key, line
-            )
-
 
 def _without_lists(point: dict[str, Any]) -> dict[str, float | None]:
     """Returns the numbers of an operating point, which stay small for many classes."""
@@ -451,12 +387,3 @@ def _without_lists(point: dict[str, Any]) -> dict[str, float | None]:
 def _size(variables: Iterable[Any]) -> int:
     """Returns the size of variables, in bytes."""
     return sum(math.prod(v.shape) * np.dtype(v.dtype).itemsize for v in variables)
-
-
-def _how_to_resume(plan: Plan) -> str:
-    key, last = plan.run_key, checkpoint.read_pointer(plan.folder, "last")
-    done = int(last.name.removeprefix("epoch_")) if last else 0
-    return (
-        f"run '{key}' was stopped after epoch {done} of {plan.config.epochs}; resume "
-        f"it with resume='{key}', on the command line --resume {key}"
-    )

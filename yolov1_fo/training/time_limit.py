@@ -62,6 +62,9 @@ class TimeLimit(keras.callbacks.Callback):
         pace: so far
         set_pace: called with each new pace
         val_share: validation images divided by images per step
+
+    Attributes:
+        is_over: whether it has ended the training
     """
 
     def __init__(
@@ -77,7 +80,7 @@ class TimeLimit(keras.callbacks.Callback):
         super().__init__()
         self.seconds, self.elapsed, self.steps = seconds, elapsed, steps
         self.max_steps, self.pace, self.set_pace = max_steps, pace, set_pace
-        self.val_share = val_share
+        self.val_share, self.is_over = val_share, False
         self.epoch = 0
         self._durations: collections.deque[float] = collections.deque(
             maxlen=TIMED_STEPS
@@ -110,7 +113,7 @@ class TimeLimit(keras.callbacks.Callback):
             self._adapt(step, now)
         if step >= self.pace.total_steps:
             self._change(self.pace.changed(step, step))
-            self.model.stop_training = True
+            self.is_over = self.model.stop_training = True
 
     def _adapt(self, step: int, now: float) -> None:
         left = TARGET * self.seconds - now
