@@ -120,7 +120,7 @@ def preview(samples: Any, params: dict[str, Any]) -> tuple[Any, Any, int, int]:
         return samples, None, total - count, count
     if params.get("split") == "auto":
         total = len(samples)
-        count = splitting.val_count(total, TrainConfig.val_fraction)
+        count = splitting.val_count(samples, TrainConfig.val_fraction)
         return samples, None, total - count, count
     train, val = split(samples, params)
     return train, val, len(train), 0 if val is None else len(val)

@@ -4,6 +4,7 @@ import contextlib
 import contextvars
 import math
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,30 @@ def has_accelerator() -> bool:
     return not all(name.startswith("cpu") for name in names)
 
 
+def planned_device() -> tuple[bool, bool]:
+    """Returns whether a training will run on an accelerator, and on one with bfloat16.
+
+    Unlike `has_accelerator`, it does not start TensorFlow's or JAX's devices: their
+    number and memory can be set only before. On JAX, an accelerator is expected where
+    NVIDIA's driver is installed.
+    """
+    if keras.backend.backend() == "jax":
+        return shutil.which("nvidia-smi") is not None, False
+    if _chosen_device.get().startswith("cpu") or len(_device_names()) == 1:
+        return False, False
+    return True, _compute_capability() >= BFLOAT16_CAPABILITY
+
+
+def _device_names() -> list[str]:
+    """Returns the names of all devices; does not start those of TensorFlow."""
+    if keras.backend.backend() == "jax":
+        return keras.distribution.list_devices()
+    import tensorflow as tf
+
+    names = [one.name for one in tf.config.list_physical_devices()]
+    return [name.removeprefix("/physical_device:").lower() for name in names]
+
+
 _chosen_device: contextvars.ContextVar[str] = contextvars.ContextVar(
     "device", default=""
 )
@@ -40,7 +65,7 @@ def find_device(device: int | str) -> str:
     """
     if isinstance(device, bool) or not isinstance(device, int | str):
         raise TypeError(f"device must be a number or a name, got {device!r}")
-    names = keras.distribution.list_devices()
+    names = _device_names()
     kinds = sorted({name.partition(":")[0] for name in names} - {"cpu"})
     wanted = str(device).strip().lower()
     if wanted.isdecimal():
@@ -52,6 +77,15 @@ def find_device(device: int | str) -> str:
             f"device {device!r} does not exist; there are: {', '.join(names)}"
         )
     return wanted
+
+
+def check_alone(device: int | str | None, devices: int | None) -> None:
+    """Raises a ValueError if one device is named and several are wanted."""
+    if device is not None and isinstance(devices, int) and devices > 1:
+        raise ValueError(
+            f"device={device!r} names one device, and devices={devices} wants several; "
+            "choose one of them; CUDA_VISIBLE_DEVICES selects several GPUs"
+        )
 
 
 @contextlib.contextmanager

@@ -209,11 +209,11 @@ def test_bad_limits_are_one_line(painted, micro, given, line):
 
 
 @pytest.mark.slow
-def test_the_planned_epochs_are_reported_with_each_step(painted, micro):
+def test_the_planned_epochs_are_reported_with_each_step(
+    painted, micro, two_seconds_per_step
+):
     seen = []
-    run = train(
-        painted, max_minutes=0.1, on_step=lambda *step: seen.append(step), **micro
-    )
+    run = train(painted, on_step=lambda *step: seen.append(step), **micro, **LIMITED)
     epoch, epochs, *_ = seen[-1]
     assert epoch == epochs == run.config.epochs == len(run.history["loss"])
     assert all(epoch <= epochs < MAX_EPOCHS for epoch, epochs, *_ in seen)

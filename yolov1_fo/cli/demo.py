@@ -72,7 +72,10 @@ def run(
     dataset = quickstart.load_quickstart()
     train, val = dataset.match_tags("train"), dataset.match_tags("val")
 
-    settings = {**SETTINGS, **settings}
+    defaults = {k: v for k, v in SETTINGS.items() if k != "epochs"}
+    if not settings.get("max_minutes"):
+        defaults["epochs"] = SETTINGS["epochs"]
+    settings = {**defaults, **settings}
     echo(f"2/4 Train on {len(train)} scenes, validate on {len(val)}")
     result = detector.train(train, val_samples=val, **settings)
     echo(result.summary())

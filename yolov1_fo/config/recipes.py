@@ -140,7 +140,24 @@ RECIPES["fine-tune"] = {
     **RECIPES["transfer"],
     "epochs": Choice(7, "a third: the detector is trained already", True),
     "learning_rate": Choice(5e-4, "half: the detector is trained already"),
+    "global_clipnorm": Choice(10.0, "outputs of new classes are random at first"),
 }
+
+
+def default_network(recipe: object = None) -> str:
+    """Returns the network of a training that names none, but may name a recipe.
+
+    Example:
+        >>> default_network("paper"), default_network()
+        ('yolov1', 'yolov1-efficientnet-lite0')
+    """
+    networks = {
+        "paper": "yolov1",
+        "scratch": "yolov1",
+        "darknet": "darknet-yolov1",
+        "darknet-tiny": "darknet-yolov1-tiny",
+    }
+    return networks.get(str(recipe), DEFAULT_NETWORK)
 
 
 def choose(network: str, start: str = "") -> str:

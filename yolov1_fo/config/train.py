@@ -258,7 +258,7 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
             >>> TrainConfig.for_network("yolov1").epochs
             135
         """
-        network = network or recipes.DEFAULT_NETWORK
+        network = network or recipes.default_network(recipe)
         spelling.check_choice("network", network, tuple(architectures.NETWORKS))
         name = recipes.choose(network) if recipe is None else recipe
         spelling.check_choice("recipe", name, tuple(recipes.RECIPES))

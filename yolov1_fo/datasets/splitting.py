@@ -9,7 +9,7 @@ from yolov1_fo.datasets import connection
 from yolov1_fo.datasets import samples as fo_samples
 
 MIN_SAMPLES = 10
-"""With fewer samples, none are put aside."""
+"""With fewer images or videos, none are put aside."""
 RULE = "those whose file paths have the smallest SHA-256 hashes"
 
 
@@ -36,10 +36,7 @@ def split(
     """
     arguments.check_number("val_fraction", val_fraction, 0, 1)
     samples = fo_samples.ungrouped(samples)
-    if fo_samples.is_frames_view(samples):
-        ids, keys = samples.values(["id", "sample_id"])
-    else:
-        ids, keys = samples.values(["id", "filepath"])
+    ids, keys = samples.values(["id", _key_field(samples)])
     groups = sorted(set(keys), key=_hash)
     if len(groups) < 2 or not 0 < val_fraction < 1:
         raise ValueError(
@@ -53,9 +50,22 @@ def split(
     return samples.exclude(val), samples.select(val)
 
 
-def val_count(count: int, val_fraction: float) -> int:
-    """Returns how many of `count` images a training puts aside, about, for frames."""
-    return max(round(val_fraction * count), 1) if count >= MIN_SAMPLES else 0
+def _key_field(samples: fo_samples.Samples) -> str:
+    """Returns the field whose values stay together: a file, or the video of a frame."""
+    return "sample_id" if fo_samples.is_frames_view(samples) else "filepath"
+
+
+def val_count(samples: fo_samples.Samples, val_fraction: float) -> int:
+    """Returns how many images or videos of a checked collection are put aside.
+
+    Of fewer than `MIN_SAMPLES`, none are.
+    """
+    count = len(samples)
+    if fo_samples.is_frames_view(samples):
+        count = len(samples.distinct(_key_field(samples)))
+    if not val_fraction or count < MIN_SAMPLES:
+        return 0
+    return max(round(val_fraction * count), 1)
 
 
 def _hash(key: str) -> str:

@@ -26,10 +26,10 @@ MIN_UPDATES = {"transfer": 1000, "fine-tune": 350}
 """Least number of steps of a training, by recipe."""
 MAX_EPOCHS_FACTOR = 4
 """Largest factor on a recipe's epochs to reach `MIN_UPDATES`."""
-MAX_MOMENTUM = 0.9999
-"""Largest momentum of the moving average of the weights."""
-AVERAGED_SHARE = 0.1
-"""Share of the training that the moving average of the weights spans."""
+AVERAGED_SHARE, MAX_AVERAGED = 0.1, 5000.0
+"""Share of the training that the moving average of the weights spans; in steps."""
+LIMITED_MOMENTUM = 0.98
+"""Momentum of the average in a training with `max_minutes`."""
 
 
 class Facts(NamedTuple):
@@ -120,10 +120,11 @@ def _epochs(found: dict[str, Any], facts: Facts) -> tuple[int, str]:
 
 
 def _ema_momentum(found: dict[str, Any], facts: Facts) -> tuple[float, str]:
+    if found.get("max_minutes"):
+        return LIMITED_MOMENTUM, "averages 50 steps: the number of steps is not known"
     steps = max(facts.images // found["batch_size"], 1)
-    span = max(AVERAGED_SHARE * found["epochs"] * steps, 1.0)
-    momentum = min(round(1 - 1 / span, 4), MAX_MOMENTUM)
-    return momentum, f"averages {1 / (1 - momentum):.0f} steps"
+    span = min(max(AVERAGED_SHARE * found["epochs"] * steps, 1.0), MAX_AVERAGED)
+    return round(1 - 1 / span, 4), f"averages {span:.0f} steps"
 
 
 def _flip(found: dict[str, Any], facts: Facts) -> tuple[float, str]:

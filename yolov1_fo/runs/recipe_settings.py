@@ -65,7 +65,8 @@ class Draft:
             ImportError: if a setting needs a package that is not installed
         """
         TrainConfig.check_names(given, "C")
-        known = {"network": recipes.DEFAULT_NETWORK, **defaults, **given}
+        known = {**defaults, **given}
+        known.setdefault("network", recipes.default_network(known.get("recipe")))
         network = known["network"]
         spelling.check_choice("network", network, tuple(architectures.NETWORKS))
         known.setdefault("recipe", recipes.choose(network, start))
@@ -84,10 +85,9 @@ class Draft:
         """Returns the settings, with the automatic ones; logs these and the recipe."""
         config, reasons = self.preview(facts)
         logger.info(
-            "%s with recipe '%s' at %d px",
-            config.network,
-            config.recipe,
-            config.image_size,
+            "%s with recipe '%s' at %d px on %s",
+            *(config.network, config.recipe, config.image_size),
+            "an accelerator" if facts.has_gpu else "the CPU",
         )
         for name, reason in reasons.items():
             logger.info("%s = %s: %s", name, getattr(config, name), reason)

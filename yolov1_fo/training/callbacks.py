@@ -21,7 +21,10 @@ class UnfreezeBackbone(keras.callbacks.Callback):
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
         self.config = config
-        self.is_frozen = 0 < config.freeze_epochs < config.epochs
+        is_limited = config.max_minutes > 0  # the number of epochs may change
+        self.is_frozen = config.freeze_epochs > 0 and (
+            is_limited or config.freeze_epochs < config.epochs
+        )
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Unfreezes and compiles the step again, once."""

@@ -106,6 +106,7 @@ def train(
     settings |= {name: value for name, value in named.items() if value is not None}
     user_callbacks = check_callbacks(callbacks)
     layers = augmentation_layer.check_layers(augmentation)
+    hardware.check_alone(device, devices)
     with shown_log(progress), hardware.on_device(device):
         plan = planning.make(
             *(DETECT, samples, gt_field, val_samples, network),
@@ -116,7 +117,6 @@ def train(
             weights=weights,
             settings=settings,
         )
-        augmentation_layer.check_works(layers, plan.config)
         return loop.run(
             *(plan._replace(augmentation=layers), on_epoch, on_step),
             progress=progress,

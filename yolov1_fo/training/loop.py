@@ -19,6 +19,7 @@ from yolov1_fo.evaluation.operating_point import OperatingPoint
 from yolov1_fo.networks.keras_settings import hide_retracing_warnings
 from yolov1_fo.runs import checkpoint, folders, records
 from yolov1_fo.training import (
+    augmentation_layer,
     averaging,
     callbacks,
     coordination,
@@ -139,7 +140,7 @@ class Session:
                 self.writer.finish(
                     self.progress,
                     skipped=len(self.input.skipped),
-                    stopped_early=self.stopped_early,
+                    stopped_early=self._stop_reason(),
                 )
         return self.result()
 
@@ -149,6 +150,7 @@ class Session:
         splits = (plan.listing, plan.validation)
         count = sum(len(split.filepaths) for split in splits if split)
         self.line.show(f"reading {count} images")
+        augmentation_layer.check_works(plan.augmentation, plan.config)
         self.input = InputPipeline(plan, devices)
         self.learner = build_learner(
             *(plan.config, self.input.steps, plan.task, plan.source, devices),
@@ -192,11 +194,18 @@ class Session:
                 if smaller is None:
                     raise
             # Outside of `except`: the error's frames would keep the old learner alive.
-            del self.input, self.learner, self.averaged, self.shown
+            self._forget_learner()
             gc.collect()
             self.plan = smaller
             self.prepare()
             self.writer.change(smaller, provenance.record(smaller, self.input))
+
+    def _forget_learner(self) -> None:
+        """Deletes what holds the network and the images, callbacks included."""
+        del self.input, self.learner, self.averaged, self.shown
+        self.time_limit = None
+        for callback in self.user_callbacks:
+            callback.set_model(None)
 
     def _fit(self) -> None:
         self._restore()
@@ -253,7 +262,7 @@ class Session:
             task=plan.task.name,
             config=plan.config,
             operating_point=OperatingPoint.from_json(point) if point else None,
-            stop_reason=self.stopped_early or progress.stop_reason(plan.config),
+            stop_reason=self._stop_reason(),
             peak_memory=hardware.peak_memory(),
             peak_device_memory=hardware.peak_device_memory(),
         )
@@ -276,6 +285,8 @@ class Session:
                 # It may have been killed before it could.
                 self.writer.update(self.progress)
         self.seconds_before = self._seconds_before()
+        if self.plan.config.max_minutes:
+            self._set_pace(self._first_pace())
 
     def _seconds_before(self) -> float:
         """Returns the seconds that earlier processes have trained this run."""
@@ -323,6 +334,10 @@ class Session:
             made.append(coordination.StopTogether(self.devices))
         return made
 
+    def _stop_reason(self) -> str:
+        """Returns why the training ended before its last epoch; empty if it did not."""
+        return self.stopped_early or self.progress.stop_reason(self.plan.config)
+
     def _note_stop(self, name: str, epoch: int) -> None:
         config = self.plan.config
         is_over = self.time_limit is not None and self.time_limit.is_over
@@ -336,18 +351,24 @@ class Session:
         config, steps = self.plan.config, self.input.steps
         validator = self.input.validator
         val_images = len(validator.listing.ids) if validator else 0
-        pace = self.progress.pace or (0, 0.0, config.epochs * steps)
         self.time_limit = TimeLimit(
             60 * config.max_minutes,
             self._elapsed,
             steps,
             self.plan.max_epochs * steps,
-            Pace(*pace),
+            self._first_pace(),
             self._set_pace,
             val_images / config.batch_size,
+            config.validation_freq,
         )
-        self._set_pace(self.time_limit.pace)
         return self.time_limit
+
+    def _first_pace(self) -> Pace:
+        """Returns the pace that the run has kept, or that of its recipe's epochs."""
+        if self.progress.pace is None:
+            return Pace(0, 0.0, self.plan.config.epochs * self.input.steps)
+        step, progress, total_steps = self.progress.pace
+        return Pace(int(step), progress, int(total_steps))
 
     def _set_pace(self, pace: Pace) -> None:
         """Fits schedule and number of epochs; the run keeps both with the epoch."""

@@ -207,15 +207,13 @@ def _new(
     registry.check_key(dataset, run_key, folder)
     put_aside = val_samples is None
     if put_aside:
-        samples, val_samples = _put_aside(samples, draft.config.val_fraction)
+        samples, val_samples = _put_aside(samples, field, draft.config.val_fraction)
     splits = examples.splits(
         task, samples, val_samples, field, names, draft.config.sample_weights
     )
-    has_gpu = hardware.has_accelerator()
-    is_fast = has_gpu and hardware.fastest_precision() == "bfloat16"
     listing = splits[0]
     facts = automatic.Facts(
-        *(len(listing.filepaths), listing.objects, names, has_gpu, is_fast)
+        *(len(listing.filepaths), listing.objects, names, *hardware.planned_device())
     )
     config = draft.completed(facts)
     check_batch_size(config, len(splits[0].filepaths))
@@ -232,20 +230,21 @@ def _new(
 
 
 def _put_aside(
-    samples: fo_samples.Samples, val_fraction: float
+    samples: fo_samples.Samples, field: str, val_fraction: float
 ) -> tuple[fo_samples.Samples, fo_samples.Samples | None]:
     """Returns the training split, and the validation split if there is one."""
-    count = len(samples)
-    if not val_fraction or count < splitting.MIN_SAMPLES:
-        logger.info("no validation split; the best checkpoint has the lowest loss")
-        return samples, None
-    train, val = splitting.split(samples, val_fraction)
-    logger.info(
-        "%d of %d images are put aside for validation: %s; pass val_samples to choose "
-        "others, or val_fraction=0",
-        *(len(val), count, splitting.RULE),
-    )
-    return train, val
+    count = splitting.val_count(samples, val_fraction)
+    if count:
+        train, val = splitting.split(samples, val_fraction)
+        if val.count(checks.label_path(val, field)):
+            logger.info(
+                "%d of %d images are put aside for validation: %s; pass val_samples to "
+                "choose others, or val_fraction=0",
+                *(len(val), len(samples), splitting.RULE),
+            )
+            return train, val
+    logger.info("no validation split; the best checkpoint has the lowest loss")
+    return samples, None
 
 
 def _resumed(
@@ -266,7 +265,8 @@ def _resumed(
     folder = Path(registry.existing_folder(dataset, run_key))
     config = _config_of(run)
     if val_samples is None and getattr(run, "put_aside", False):
-        samples, val_samples = _put_aside(samples, config.val_fraction)
+        field = run.gt_field
+        samples, val_samples = _put_aside(samples, field, config.val_fraction)
     if bool(run.val_images) != (val_samples is not None):
         raise ValueError(
             f"run '{run_key}' was validated on {run.val_images} images; val_samples "

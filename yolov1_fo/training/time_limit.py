@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import keras
 
+from yolov1_fo.training.training_speed import FORWARD_SHARE
+
 TARGET = 0.98
 """Share of the time limit that is planned for."""
 TOLERANCE = 0.02
@@ -15,8 +17,6 @@ MIN_TIMED_STEPS = 5
 """Number of steps, after the first, whose time is measured before the first plan."""
 TIMED_STEPS = 100
 """Number of last steps whose mean time predicts that of the following ones."""
-FORWARD_SHARE = 0.5
-"""Assumed time to validate an image, relative to training on it, until measured."""
 SAVING_SECONDS = 2.0
 """Assumed time to write a checkpoint, until measured."""
 
@@ -61,7 +61,8 @@ class TimeLimit(keras.callbacks.Callback):
         max_steps: largest number of steps
         pace: so far
         set_pace: called with each new pace
-        val_share: validation images divided by images per step
+        val_share (0): validation images divided by images per step
+        validation_freq (1): epochs between validations
 
     Attributes:
         is_over: whether it has ended the training
@@ -76,11 +77,13 @@ class TimeLimit(keras.callbacks.Callback):
         pace: Pace,
         set_pace: Callable[[Pace], None],
         val_share: float = 0.0,
+        validation_freq: int = 1,
     ) -> None:
         super().__init__()
         self.seconds, self.elapsed, self.steps = seconds, elapsed, steps
         self.max_steps, self.pace, self.set_pace = max_steps, pace, set_pace
-        self.val_share, self.is_over = val_share, False
+        self.val_share, self.validation_freq = val_share, validation_freq
+        self.is_over, self._is_compiled = False, False
         self.epoch = 0
         self._durations: collections.deque[float] = collections.deque(
             maxlen=TIMED_STEPS
@@ -96,22 +99,24 @@ class TimeLimit(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Measures how long the end of the last epoch took."""
+        now = self.elapsed()
         if self._last is not None:
-            self._end_seconds.append(self.elapsed() - self._last[1])
-        self.epoch, self._last = epoch, None
+            self._end_seconds.append(now - self._last[1])
+        self.epoch, self._last = epoch, (epoch * self.steps, now)
 
     def on_train_batch_end(
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
         """Measures the step, changes the pace if needed, and stops when it is time."""
         step, now = self.epoch * self.steps + batch + 1, self.elapsed()
-        if self._last is not None:
+        if self._last is not None and self._is_compiled:
             taken = step - self._last[0]
             self._durations.append((now - self._last[1]) / taken)
-        self._last = step, now
+        self._last, self._is_compiled = (step, now), True
         if len(self._durations) >= MIN_TIMED_STEPS:
             self._adapt(step, now)
-        if step >= self.pace.total_steps:
+        is_late = now + self._last_end_seconds() >= self.seconds
+        if step >= self.pace.total_steps or is_late:
             self._change(self.pace.changed(step, step))
             self.is_over = self.model.stop_training = True
 
@@ -120,7 +125,7 @@ class TimeLimit(keras.callbacks.Callback):
         if abs(self._planned_seconds(step) - left) <= TOLERANCE * self.seconds:
             return
         per_step = self._step_seconds() + self._epoch_end_seconds() / self.steps
-        affordable = max(int((left - self._epoch_end_seconds()) / per_step), 0)
+        affordable = max(int((left - self._last_end_seconds()) / per_step), 0)
         total = min(step + affordable, self.max_steps)
         if total != self.pace.total_steps:
             self._change(self.pace.changed(step, total))
@@ -132,16 +137,27 @@ class TimeLimit(keras.callbacks.Callback):
     def _planned_seconds(self, step: int) -> float:
         """Returns the seconds from a step to the end, with the ends of epochs."""
         left = max(self.pace.total_steps - step, 0)
-        ends = math.ceil(self.pace.total_steps / self.steps) - step // self.steps
-        return left * self._step_seconds() + max(ends, 1) * self._epoch_end_seconds()
+        ends = math.ceil(self.pace.total_steps / self.steps) - (step - 1) // self.steps
+        others = max(ends - 1, 0) * self._epoch_end_seconds()
+        return left * self._step_seconds() + others + self._last_end_seconds()
 
     def _step_seconds(self) -> float:
         return sum(self._durations) / len(self._durations)
 
     def _epoch_end_seconds(self) -> float:
-        """Returns the seconds to validate, to save and to report."""
+        """Returns the mean seconds to validate, if it is due, to save and to report."""
         if self._end_seconds:
-            last = self._end_seconds[-3:]
+            last = self._end_seconds[-max(3, self.validation_freq) :]
             return sum(last) / len(last)
-        images = FORWARD_SHARE * self.val_share * self._step_seconds()
-        return images + SAVING_SECONDS
+        return self._validation_guess() / self.validation_freq + SAVING_SECONDS
+
+    def _last_end_seconds(self) -> float:
+        """Returns the same for the last epoch, which is always validated."""
+        if len(self._end_seconds) >= self.validation_freq:
+            return max(self._end_seconds[-max(3, self.validation_freq) :])
+        return max([self._validation_guess() + SAVING_SECONDS, *self._end_seconds])
+
+    def _validation_guess(self) -> float:
+        if not self._durations:
+            return 0.0
+        return FORWARD_SHARE * self.val_share * self._step_seconds()

@@ -104,6 +104,10 @@ def _splits(arguments: argparse.Namespace) -> tuple[Any, Any]:
         train_tag = "train"
     if val_tag is None and train_tag is not None and "val" in tags:
         val_tag = "val"
+    if val_tag is None and train_tag is None and "val" in tags and not arguments.all:
+        val_tag = "val"
+        train = collection(arguments).match_tags("val", bool=False)
+        return train, None if arguments.no_val else collection(arguments, val_tag)
     train = collection(arguments, None if arguments.all else train_tag)
     is_tagged = val_tag is not None and not arguments.no_val
     return train, collection(arguments, val_tag) if is_tagged else None
