@@ -8,6 +8,7 @@ from yolov1_fo.pipeline.objects import RaggedBoxes
 from yolov1_fo.runs import automatic
 from yolov1_fo.runs.recipe_settings import Draft
 
+LITE = {"network": "yolov1-efficientnet-lite0"}
 ANIMALS = ("cat", "dog")
 
 
@@ -110,8 +111,8 @@ def test_the_average_spans_a_tenth_of_the_training():
 def test_the_average_of_a_long_training_is_a_valid_setting():
     facts = automatic.Facts(118_000, None, ANIMALS)  # 14750 steps, 30 epochs
     config, reasons = Draft.make({}, 2).preview(facts)
-    assert config.ema_momentum == 0.9999
-    assert reasons["ema_momentum"] == "averages 10000 steps"
+    assert config.ema_momentum == 0.9998
+    assert reasons["ema_momentum"] == "averages 5000 steps"
 
 
 def test_characters_are_not_mirrored():
@@ -155,7 +156,7 @@ def test_an_image_size_alone_is_enough(image_size):
         ({"image_size": "64"}, "image_size must be a whole number, got '64'"),
         ({"image_size": 0}, "image_size must be at least 32, got 0"),
         ({"image_size": 448, "S": 20}, "S must be 7, 14 or 28 for yolov1-efficientnet"),
-        ({"image_size": 64, "recipe": "paper"}, "S must be 1, 2 or 4 for yolov1-effi"),
+        ({**LITE, "image_size": 64, "recipe": "paper"}, "S must be 1, 2 or 4 for yolo"),
     ],
 )
 def test_a_draft_refuses_invalid_sizes(given, line):
