@@ -276,7 +276,7 @@ def test_start_from_offers_runs_and_published_models(dataset, form, zoo_dir):
     assert "weights" not in form("train_model", dataset)
     parent(dataset, "first")
     make_run(dataset, "running", status="running")
-    make_run(dataset, "stopped", status="stopped")
+    make_run(dataset, "stopped", status="stopped", best=["damaged"])
     parent(dataset, "second")
     local_zoo.publish("second", "shared", dataset)
     metadata = zoo_dir / "yolov1-published" / "shared" / checkpoint.METADATA
