@@ -1,6 +1,6 @@
 """The input "Start from": what a training takes its first weights from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import fiftyone.operators.types as types
@@ -20,26 +20,51 @@ MAX_CLASSES = 10
 """Number of classes that a notice names."""
 
 
-def add_input(form: types.Object, dataset: Any) -> None:
-    """Adds the choice among runs and published models, if there are any."""
-    found = _choices(dataset)
-    if found:
+def choices(dataset: Any) -> dict[str, str]:
+    """Returns runs, newest first, then published models, each with its label."""
+    runs = {}
+    for key in registry.newest_first(dataset):
+        run = records.info(dataset, key)
+        status = getattr(run, "status", "failed")
+        if status == "running" or not getattr(run, "epoch", 0):
+            continue
+        notes = [_score(getattr(run, "best", None))]
+        notes += [status] if status != "finished" else []
+        runs[key] = _label(f"run {key}", notes)
+    published = {}
+    for name in local_zoo.names():
+        score = _score(dataset_values.metrics(local_zoo.root() / name))
+        published[name] = _label(f"zoo: {name}", [score])
+    return {**runs, **{k: v for k, v in published.items() if k not in runs}}
+
+
+def add_input(form: types.Object, choices: dict[str, str]) -> None:
+    """Adds the choice among runs and published models, if there are any.
+
+    Args:
+        form: the operator's form
+        choices: of `choices`
+    """
+    if choices:
         form_widgets.add_dropdown(
             form,
             "weights",
-            {NEW: "the network's own weights", **found},
+            {NEW: "the network's own weights", **choices},
             label="Start from",
             description="A run or published model brings its network; its classes are "
             "matched by name",
         )
 
 
-def chosen(dataset: Any, params: Mapping[str, Any]) -> Source | None:
+def chosen(
+    dataset: Any, params: Mapping[str, Any], choices: Collection[str]
+) -> Source | None:
     """Returns what the training starts from; None for the network's own weights.
 
     Args:
         dataset: with the runs
         params: the inputs of the form
+        choices: of `choices`
 
     Raises:
         FileNotFoundError: if it does not exist, any more
@@ -50,7 +75,7 @@ def chosen(dataset: Any, params: Mapping[str, Any]) -> Source | None:
     if not weights:
         return None
     name = arguments.check_path_or_name("weights", weights)
-    if name not in _choices(dataset):  # files are not read, nor weights downloaded
+    if name not in choices:  # files are not read, nor weights downloaded
         starting_weights.check_exists(dataset, name)
         raise ValueError(
             f"weights {name!r} is not a run that has ended with a checkpoint, nor a "
@@ -82,33 +107,16 @@ def add_class_changes(
         form_widgets.add_notice(form, "class_changes", text)
 
 
-def _choices(dataset: Any) -> dict[str, str]:
-    """Returns runs, newest first, then published models, each with its label."""
-    runs = {}
-    for key in registry.newest_first(dataset):
-        run = records.info(dataset, key)
-        status = getattr(run, "status", "failed")
-        if status == "running" or not getattr(run, "epoch", 0):
-            continue
-        notes = [_score(getattr(run, "best", None) or {})]
-        notes += [status] if status != "finished" else []
-        runs[key] = _label(f"run {key}", notes)
-    published = {}
-    for name in local_zoo.names():
-        score = _score(dataset_values.metrics(local_zoo.root() / name))
-        published[name] = _label(f"zoo: {name}", [score])
-    return {**runs, **{k: v for k, v in published.items() if k not in runs}}
-
-
 def _label(name: str, notes: list[str]) -> str:
     shown = ", ".join(filter(None, notes))
     return f"{name} ({shown})" if shown else name
 
 
-def _score(metrics: Mapping[str, Any]) -> str:
+def _score(metrics: Any) -> str:
     """Returns the mAP or accuracy among metrics, as text; empty without one."""
+    known = metrics if isinstance(metrics, Mapping) else {}
     for metric, name in SCORES.items():
-        value = metrics.get(metric)
+        value = known.get(metric)
         if isinstance(value, int | float):
             return f"{name} {value:.3f}"
     return ""

@@ -63,9 +63,10 @@ class TrainModel(foo.Operator):
         # 2. Run, and what it starts from; then all checks.
         key = registry.new_key(ctx.dataset, "yolov1")
         form.str("run_key", label="Run name", default=key)
-        start_from.add_input(form, ctx.dataset)
+        weights = start_from.choices(ctx.dataset)
+        start_from.add_input(form, weights)
         source, error = form_widgets.attempt(
-            lambda: start_from.chosen(ctx.dataset, ctx.params)
+            lambda: start_from.chosen(ctx.dataset, ctx.params, weights)
         )
         training = None
         if not error:

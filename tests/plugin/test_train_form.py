@@ -11,15 +11,20 @@ import yolov1_fo
 from plugin import dataset_values, start_from
 from tests.plugin.conftest import SETTINGS, call, error
 from tests.runs.made_runs import make_run
-from yolov1_fo.config import NetworkConfig
+from yolov1_fo.config import NetworkConfig, recipes
 from yolov1_fo.jobs import job, spawn, worker
 from yolov1_fo.publishing import local_zoo
-from yolov1_fo.runs import checkpoint, folders, gpus
+from yolov1_fo.runs import automatic, checkpoint, folders, gpus
 from yolov1_fo.training import detector, starting_weights
 from yolov1_fo.training import plan as planning
 from yolov1_fo.training.tasks import DETECT
 
 LITE = "yolov1-efficientnet-lite0"
+# One step per epoch is so few that there are as many epochs as possible.
+EPOCHS, FINE_TUNE_EPOCHS = (
+    automatic.MAX_EPOCHS_FACTOR * recipes.RECIPES[name]["epochs"].value
+    for name in ("transfer", "fine-tune")
+)
 GIVEN = {"gt_field": "ground_truth", "split": "none"}
 
 
@@ -70,7 +75,7 @@ def test_descriptions_show_what_empty_inputs_stand_for(dataset, form):
     asked = form("train_model", dataset, advanced=True)
     expected = {
         "max_minutes": "none",
-        "epochs": "automatic (120)",
+        "epochs": f"automatic ({EPOCHS})",
         "image_size": "320",
         "batch_size": "automatic (4)",
         "recipe": "transfer",
@@ -91,7 +96,8 @@ def test_descriptions_show_what_empty_inputs_stand_for(dataset, form):
     asked = form("train_model", dataset, advanced=True, network="yolov1", batch_size=2)
     assert (shown(asked, "recipe"), shown(asked, "S")) == ("scratch", "7")
     assert (shown(asked, "dropout"), shown(asked, "batch_size")) == ("0.5", "automatic")
-    asked = form("train_model", dataset, advanced=True, recipe="paper", image_size=64)
+    paper = {"network": LITE, "recipe": "paper", "image_size": 64}
+    asked = form("train_model", dataset, advanced=True, **paper)
     assert (shown(asked, "recipe"), shown(asked, "optimizer")) == ("transfer", "sgd")
     assert shown(asked, "image_size") == "448"
     asked = form("train_model", dataset, max_minutes=5)
@@ -166,7 +172,7 @@ def test_the_summary_shows_what_was_chosen(dataset, form):
     text = summary(form("train_model", dataset, batch_size=2))
     assert text.startswith(
         "6 training images, 2 validation images, 2 classes; batch size 2, 3 steps per "
-        "epoch, 120 epochs; about "
+        f"epoch, {EPOCHS} epochs; about "
     )
     assert "on this CPU, based on the network's size; " in text
     assert text.endswith("GB of memory")
@@ -270,7 +276,7 @@ def test_start_from_offers_runs_and_published_models(dataset, form, zoo_dir):
     assert "weights" not in form("train_model", dataset)
     parent(dataset, "first")
     make_run(dataset, "running", status="running")
-    make_run(dataset, "stopped", status="stopped")
+    make_run(dataset, "stopped", status="stopped", best=["damaged"])
     parent(dataset, "second")
     local_zoo.publish("second", "shared", dataset)
     metadata = zoo_dir / "yolov1-published" / "shared" / checkpoint.METADATA
@@ -303,10 +309,10 @@ def test_start_from_brings_network_and_recipe(dataset, form, started):
         "S": "4",
         "head_filters": "8",
         "learning_rate": "0.0005",
-        "epochs": "automatic (40)",
+        "epochs": f"automatic ({FINE_TUNE_EPOCHS})",
     }
     assert {name: shown(asked, name) for name in expected} == expected
-    assert ", 40 epochs; about " in summary(asked)
+    assert f", {FINE_TUNE_EPOCHS} epochs; about " in summary(asked)
     asked = form("train_model", dataset, weights="parent", advanced=True, image_size=96)
     assert shown(asked, "S") == "6"
     call("train_model", dataset, weights="parent", network="yolov1", **GIVEN, epochs=2)

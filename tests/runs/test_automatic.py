@@ -8,6 +8,7 @@ from yolov1_fo.pipeline.objects import RaggedBoxes
 from yolov1_fo.runs import automatic
 from yolov1_fo.runs.recipe_settings import Draft
 
+LITE = {"network": "yolov1-efficientnet-lite0"}
 ANIMALS = ("cat", "dog")
 
 
