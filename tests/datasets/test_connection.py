@@ -101,7 +101,7 @@ import fiftyone as fo
 from tests import mongod
 from tests.micro import MICRO
 from yolov1_fo import architectures
-from yolov1_fo.training.loop import Session
+from yolov1_fo.training.run_writer import RunWriter
 from yolov1_fo.cli import main
 from yolov1_fo.datasets import connection
 from yolov1_fo.evaluation import evaluator
@@ -144,7 +144,7 @@ def called(line):
     return code, output.getvalue()
 
 
-dying(Session, "_save")
+dying(RunWriter, "save")
 trained = called(f"train data --all --no-val --run-key one {SETTINGS}")
 last = (folders.run_folder(dataset, "one") / "last").read_text()
 resumed = called("train data --all --no-val --resume one")

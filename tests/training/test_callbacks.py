@@ -101,9 +101,10 @@ def test_patience_and_the_last_epoch_are_not_ascribed_to_them(painted, micro):
     still = {**micro, "learning_rate": 0.0, "patience": 1}
     patient = train(painted, epochs=4, callbacks=[Seeing()], **still)
     assert len(patient.history["loss"]) == 2
-    for run in (last, patient):
-        info = records.info(painted, run.run_key)
-        assert (info.status, info.stopped_early) == ("finished", None)
+    whole, early = (records.info(painted, run.run_key) for run in (last, patient))
+    assert (whole.status, whole.stopped_early) == ("finished", None)
+    assert early.status == "finished"
+    assert "has not exceeded" in early.stopped_early
 
 
 @pytest.mark.slow

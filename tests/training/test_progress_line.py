@@ -334,6 +334,7 @@ def test_early_stopping_says_why(caplog):
 def trained(monkeypatch, stream, dataset, micro, **settings):
     with monkeypatch.context() as patch:
         patch.setattr("sys.stdout", stream)
+        patch.setattr(logging.getLogger("yolov1_fo"), "level", logging.WARNING)
         run = yolov1_fo.train(
             dataset.match_tags("train"),
             val_samples=dataset.match_tags("val"),

@@ -140,7 +140,7 @@ class Session:
                 self.writer.finish(
                     self.progress,
                     skipped=len(self.input.skipped),
-                    stopped_early=self._stop_reason(),
+                    stopped_early=self._stop_reason() or None,
                 )
         return self.result()
 
