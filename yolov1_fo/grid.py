@@ -166,6 +166,21 @@ def cell_index(boxes: Array, config: GridConfig) -> Array:
     return corner[..., 1] * config.S + corner[..., 0]
 
 
+def first_in_cells(boxes: Array, image: Array, config: GridConfig) -> Array:
+    """Returns the rows of the objects that `encode` keeps: the first of each cell.
+
+    Args:
+        boxes: (K, 4) xyxy, relative, of the objects of many images
+        image: (K,) index of the image of each object
+        config: S
+
+    Returns:
+        rows, one for each cell with an object; NumPy
+    """
+    cells = np.asarray(cell_index(boxes, config)).astype(int)
+    return np.unique(image * config.S**2 + cells, return_index=True)[1]
+
+
 def _cell_corner(centre: Array, config: GridConfig) -> Array:
     """Returns the cell of each centre: (..., (column, row))."""
     xp = namespace(centre)

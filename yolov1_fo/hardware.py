@@ -79,29 +79,26 @@ def find_device(device: int | str) -> str:
     return wanted
 
 
-def check_alone(device: int | str | None, devices: int | None) -> None:
-    """Raises a ValueError if one device is named and several are wanted."""
-    if device is not None and isinstance(devices, int) and devices > 1:
-        raise ValueError(
-            f"device={device!r} names one device, and devices={devices} wants several; "
-            "choose one of them; CUDA_VISIBLE_DEVICES selects several GPUs"
-        )
-
-
 @contextlib.contextmanager
-def on_device(device: int | str | None) -> Iterator[None]:
+def on_device(device: int | str | None, devices: int | None = None) -> Iterator[None]:
     """Runs all computations inside the context on one device.
 
     Args:
         device: as in `find_device`; None is the backend's choice
+        devices (None): number of devices that the caller wants to share each batch
 
     Raises:
-        ValueError: if there is no such device
+        ValueError: if there is no such device, or several are wanted
         TypeError: if it is neither a number nor a name
     """
     if device is None:
         yield
         return
+    if isinstance(devices, int) and devices > 1:
+        raise ValueError(
+            f"device={device!r} names one device, and devices={devices} wants several; "
+            "choose one of them; CUDA_VISIBLE_DEVICES selects several GPUs"
+        )
     name = find_device(device)
     token = _chosen_device.set(name)
     try:

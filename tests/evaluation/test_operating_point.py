@@ -164,7 +164,9 @@ def test_classes_have_a_threshold_of_their_own_if_they_have_objects():
     assert points[0].thresh == pytest.approx(0.5)
     assert {point.thresh for point in points[1:]} == {overall.thresh}
     assert points[1] == op.at(few, overall.thresh)
-    assert op.class_threshs(curves, ["a", "b", "c", "d"]) == {"a": points[0].thresh}
+    assert op.class_threshs(
+        curves, ["a", "b", "c", "d"], op.recommend(op.pool(curves))
+    ) == {"a": points[0].thresh}
 
 
 def test_only_the_largest_classes_have_a_threshold_of_their_own():
@@ -173,7 +175,7 @@ def test_only_the_largest_classes_have_a_threshold_of_their_own():
         for number in range(op.MAX_CLASSES + 5)
     ]
     names = [f"class {number}" for number in range(len(curves))]
-    own = op.class_threshs(curves, names)
+    own = op.class_threshs(curves, names, op.recommend(op.pool(curves)))
     assert len(own) == op.MAX_CLASSES
     assert "class 7" in own
     assert names[-1] not in own

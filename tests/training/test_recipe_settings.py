@@ -145,6 +145,12 @@ def test_absent_devices_are_one_line(painted, micro, device, kind, line):
     assert not painted.list_runs()
 
 
+def test_one_device_and_several_are_one_line(painted, micro):
+    with pytest.raises(ValueError, match="device='cpu' names one device, and devices"):
+        yolov1_fo.train(painted, device="cpu", devices=2, **micro)
+    assert not painted.list_runs()
+
+
 @pytest.mark.parametrize(
     ("given", "line"),
     [

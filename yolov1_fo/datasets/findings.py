@@ -83,9 +83,7 @@ class ObjectFindings:
     def lost(self, config: GridConfig) -> list[Finding]:
         """Finds objects in a grid cell that is assigned to an earlier object."""
         rows = np.flatnonzero(self.learned)
-        cells = grid.cell_index(self.boxes[rows], config).astype(int)
-        place = self.image[rows] * config.S**2 + cells
-        first = np.unique(place, return_index=True)[1]
+        first = grid.first_in_cells(self.boxes[rows], self.image[rows], config)
         lost = np.setdiff1d(rows, rows[first])
         return self._findings(lost, lambda row: str(self.names[row]))
 

@@ -190,14 +190,17 @@ def by_class(
     return points, is_own
 
 
-def class_threshs(curves: Sequence[Curve], classes: Sequence[str]) -> dict[str, float]:
+def class_threshs(
+    curves: Sequence[Curve], classes: Sequence[str], overall: OperatingPoint
+) -> dict[str, float]:
     """Returns the thresholds of the classes that have one of their own.
 
     Args:
         curves: of each class
         classes: their names
+        overall: of all classes, from `recommend(pool(curves))`
     """
-    points, is_own = by_class(curves, recommend(pool(curves)))
+    points, is_own = by_class(curves, overall)
     chosen = zip(classes, points, is_own, strict=True)
     return {name: point.thresh for name, point, own in chosen if own}
 
@@ -218,12 +221,13 @@ def summary(
         precision and recall, None where they are not defined
     """
     pooled = pool(curves)
+    overall = recommend(pooled)
     points = [at(pooled, thresh) for thresh in THRESHOLDS]
     names = ("thresh", "precision", "recall")
     return {
-        **recommend(pooled).to_json(),
+        **overall.to_json(),
         "iou_thresh": iou_thresh,
-        "class_threshs": class_threshs(curves, classes),
+        "class_threshs": class_threshs(curves, classes, overall),
         "curve": {
             name: [_json(round(getattr(point, name), 4)) for point in points]
             for name in names

@@ -44,7 +44,7 @@ def store(config: Any, curves: dict[str, Curve], *, of_frames: bool) -> None:
     """
     found = list(curves.values())
     point = operating_point.recommend(operating_point.pool(found))
-    own = operating_point.class_threshs(found, list(curves))
+    own = operating_point.class_threshs(found, list(curves), point)
     config.operating_point = {
         **point.to_json(),
         "class_threshs": [list(pair) for pair in own.items()],

@@ -3,7 +3,7 @@
 The grid, for example, depends on the sizes of the objects. Never imports Keras.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,14 +59,23 @@ def settings(
         known: `network`, `recipe`, and the settings that were given
         facts: of the images and the machine
     """
-    choices = recipes.choices(known["recipe"], known["network"])
-    found = {name: choice.value for name, choice in choices.items()} | known
+    found = {**recipes.values(**known), **known}
     reasons: dict[str, str] = {}
     for name, choose in _CHOOSE.items():
-        choice = choices.get(name)
-        if choice and choice.is_automatic and name not in known:
+        if is_automatic(name, known):
             found[name], reasons[name] = choose(found, facts)
     return {name: found[name] for name in reasons}, reasons
+
+
+def is_automatic(name: str, known: Mapping[str, Any]) -> bool:
+    """Returns whether a setting is chosen for the images and the machine.
+
+    Args:
+        name: of the setting
+        known: `network`, `recipe`, and the settings that are not the recipe's
+    """
+    choice = recipes.choices(known["recipe"], known["network"]).get(name)
+    return name not in known and choice is not None and choice.is_automatic
 
 
 def _grid_size(found: dict[str, Any], facts: Facts) -> tuple[int, str]:
@@ -75,8 +84,9 @@ def _grid_size(found: dict[str, Any], facts: Facts) -> tuple[int, str]:
     sizes = grid_sizes(found["network"], found["image_size"]) or (found["S"],)
     if objects is None:
         return sizes[-1], "the finest: the objects were not read"
+    side = median_size(objects)
     for S in sizes:
-        lost, cells = lost_share(objects, S), S * median_size(objects)
+        lost, cells = lost_share(objects, S), S * side
         reason = f"{lost:.1%} of the objects share a cell, half are {cells:.1f} cells"
         if lost <= MAX_LOST and cells >= CELLS_PER_OBJECT:
             break
@@ -88,9 +98,8 @@ def lost_share(objects: RaggedBoxes, S: int) -> float:
     if not len(objects.class_ids):
         return 0.0
     image = np.repeat(np.arange(len(objects.offsets) - 1), np.diff(objects.offsets))
-    cells = grid.cell_index(objects.boxes, GridConfig(S=S)).astype(int)
-    kept = len(np.unique(image * S**2 + cells))
-    return 1 - kept / len(cells)
+    kept = grid.first_in_cells(objects.boxes, image, GridConfig(S=S))
+    return 1 - len(kept) / len(image)
 
 
 def median_size(objects: RaggedBoxes) -> float:

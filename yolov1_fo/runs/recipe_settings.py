@@ -72,7 +72,7 @@ class Draft:
         known.setdefault("recipe", recipes.choose(network, start))
         spelling.check_choice("recipe", known["recipe"], tuple(recipes.RECIPES))
         settings = {**recipes.values(**known), **known}
-        if is_automatic("S", known):
+        if automatic.is_automatic("S", known):
             settings["S"] = _possible_grid_size(settings)
         config = TrainConfig(C=classes, **settings)
         if config.tensorboard and find_spec("tensorboard") is None:
@@ -100,18 +100,7 @@ class Draft:
 
     def is_automatic(self, name: str) -> bool:
         """Returns whether a setting is chosen for the images and the machine."""
-        return is_automatic(name, self.known)
-
-
-def is_automatic(name: str, known: Mapping[str, Any]) -> bool:
-    """Returns whether a setting is chosen for the images and the machine.
-
-    Args:
-        name: of the setting
-        known: `network`, `recipe`, and the settings that are not the recipe's
-    """
-    choice = recipes.choices(known["recipe"], known["network"]).get(name)
-    return name not in known and choice is not None and choice.is_automatic
+        return automatic.is_automatic(name, self.known)
 
 
 def _possible_grid_size(settings: Mapping[str, Any]) -> int:

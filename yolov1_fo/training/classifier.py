@@ -75,8 +75,7 @@ def pretrain(
     Source: paper section 2.2
     """
     user_callbacks = check_callbacks(callbacks)
-    hardware.check_alone(device, devices)
-    with shown_log(progress), hardware.on_device(device):
+    with shown_log(progress), hardware.on_device(device, devices):
         plan = planning.make(
             *(CLASSIFY, samples, label_field, val_samples, network),
             resume=resume,

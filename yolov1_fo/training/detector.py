@@ -106,8 +106,7 @@ def train(
     settings |= {name: value for name, value in named.items() if value is not None}
     user_callbacks = check_callbacks(callbacks)
     layers = augmentation_layer.check_layers(augmentation)
-    hardware.check_alone(device, devices)
-    with shown_log(progress), hardware.on_device(device):
+    with shown_log(progress), hardware.on_device(device, devices):
         plan = planning.make(
             *(DETECT, samples, gt_field, val_samples, network),
             resume=resume,

@@ -102,15 +102,18 @@ def _splits(arguments: argparse.Namespace) -> tuple[Any, Any]:
     train_tag, val_tag = arguments.train_tag, arguments.val_tag
     if train_tag is None and "train" in tags:
         train_tag = "train"
-    if val_tag is None and train_tag is not None and "val" in tags:
-        val_tag = "val"
-    if val_tag is None and train_tag is None and "val" in tags and not arguments.all:
-        val_tag = "val"
-        train = collection(arguments).match_tags("val", bool=False)
-        return train, None if arguments.no_val else collection(arguments, val_tag)
+    is_rest = False  # whether all but the validation split is trained on
+    if (
+        val_tag is None
+        and "val" in tags
+        and (train_tag is not None or not arguments.all)
+    ):
+        val_tag, is_rest = "val", train_tag is None
     train = collection(arguments, None if arguments.all else train_tag)
-    is_tagged = val_tag is not None and not arguments.no_val
-    return train, collection(arguments, val_tag) if is_tagged else None
+    if is_rest:
+        train = train.match_tags("val", bool=False)
+    is_validated = val_tag is not None and not arguments.no_val
+    return train, collection(arguments, val_tag) if is_validated else None
 
 
 def run_training(arguments: argparse.Namespace, function: str, **more: Any) -> int:
