@@ -77,3 +77,29 @@ def test_overlap_with_a_crowd_is_relative_to_the_box():
         [box], [crowd, crowd], is_crowd=np.array([True, False])
     )
     assert overlap.tolist() == [[0.5, 0.2]]  # 0.25 of 0.5; 0.25 of 1.25
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        ([0.0, 0.0, 1.0, 1.0], 1.0),
+        # IoU 0.5; centres 0.25 apart, diagonal of the enclosing box squared 2; v is
+        # 4 / pi^2 (atan 1 - atan 2)^2 = 0.041956, alpha v / (0.5 + v) = 0.077416
+        ([0.0, 0.0, 1.0, 0.5], 0.5 - 0.0625 / 2 - 0.077416 * 0.041956),
+        # no overlap: centres (1.5, 0) apart, enclosing box 2.5 x 1
+        ([1.5, 0.0, 2.5, 1.0], -2.25 / 7.25),
+    ],
+)
+def test_complete_iou_worked_by_hand(other, expected):
+    box = np.float32([0.0, 0.0, 1.0, 1.0])
+    other = np.float32(other)
+    assert boxes.complete_iou(box, other) == pytest.approx(expected, abs=1e-6)
+    assert boxes.complete_iou(other, box) == pytest.approx(expected, abs=1e-6)
+    tensors = (ops.convert_to_tensor(part) for part in (box, other))
+    assert float(boxes.complete_iou(*tensors)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_complete_iou_of_empty_boxes_is_finite():
+    empty, box = np.zeros(4, np.float32), np.float32([0.0, 0.0, 1.0, 1.0])
+    for pair in ((empty, empty), (empty, box), (box, empty)):
+        assert np.isfinite(boxes.complete_iou(*pair))

@@ -110,3 +110,40 @@ def test_encode_is_the_same_for_arrays_tensors_and_tf_data(rng):
 def test_encode_needs_padded_boxes():
     with pytest.raises(ValueError, match="padded to at least one row"):
         grid.encode(np.zeros((0, 4)), np.zeros(0, int), CONFIG)
+
+
+def test_neighbour_cells_are_responsible_too():
+    config = GridConfig(S=4, C=2)
+    # Centres (0.3, 0.45) in cell (row 1, column 1), and (0.95, 0.95) in the last cell.
+    boxes = np.float32([[0.2, 0.4, 0.4, 0.5], [0.92, 0.92, 0.98, 0.98]])
+    y_true = grid.encode(boxes, np.int32([0, 1]), config, neighbour_cells=True)
+    targets = grid.split_targets(y_true)
+    found = {(int(r), int(c)) for r, c in np.argwhere(targets.object)}
+    # beside: x 0.2 in its cell is nearer to the left; y 0.8 is nearer to the cell below
+    assert found == {(1, 1), (1, 0), (2, 1), (3, 3)}
+    np.testing.assert_allclose(targets.boxes[1, 0, :2], [1.2, 0.8], atol=1e-6)
+    np.testing.assert_allclose(targets.boxes[2, 1, :2], [0.2, -0.2], atol=1e-6)
+    xyxy = grid.cell_boxes_to_xyxy(targets.boxes[..., None, :], config)
+    for cell in ((1, 1), (1, 0), (2, 1)):
+        np.testing.assert_allclose(xyxy[cell][0], boxes[0], atol=1e-6)
+    assert not targets.class_probs[3, 3, 0]
+
+
+def test_a_centre_takes_its_cell_from_a_neighbour():
+    config = GridConfig(S=4, C=2)
+    # The cell beside the first centre has a centre of its own.
+    boxes = np.float32([[0.3, 0.3, 0.4, 0.4], [0.1, 0.3, 0.2, 0.4]])
+    y_true = grid.encode(boxes, np.int32([0, 1]), config, neighbour_cells=True)
+    targets = grid.split_targets(y_true)
+    assert targets.class_probs[1, 0].tolist() == [0, 1]
+    assert targets.class_probs[1, 1].tolist() == [1, 0]
+
+
+def test_neighbour_cells_run_on_the_device_too():
+    config = GridConfig(S=5, C=3)
+    boxes = np.float32([[[0.2, 0.4, 0.4, 0.5], [0.1, 0.1, 0.9, 0.9], [0, 0, 0, 0]]])
+    class_ids = np.int32([[0, 2, -1]])
+    host = grid.encode(boxes, class_ids, config, neighbour_cells=True)
+    tensors = ops.convert_to_tensor(boxes), ops.convert_to_tensor(class_ids)
+    device = grid.encode(*tensors, config, neighbour_cells=True)
+    np.testing.assert_allclose(np.asarray(device), host, atol=1e-6)

@@ -141,3 +141,58 @@ def test_rmse_fallback_makes_the_nearest_box_responsible():
         loss_config = LossConfig(rmse_fallback=rmse_fallback)
         parts = loss.terms(y_true, grid.join(cells), config, loss_config)
         assert float(parts.coord_xy[0]) == pytest.approx(expected)
+
+
+VARIANT = LossConfig(box_loss="ciou", score_loss="cross-entropy", rescore=False)
+
+
+def test_cross_entropy_and_ciou_worked_by_hand():
+    config = GridConfig(S=1, B=2, C=2)
+    # One object of class 0 on the left half: xyxy 0, 0, 0.5, 0.5.
+    y_true = np.float32([[[[0.25, 0.25, 0.5, 0.5, 1, 1, 0]]]])
+    # Box 1 is shifted right by 0.25: IoU 1/3. Box 2 does not overlap.
+    root = np.sqrt(0.5)
+    boxes = np.float32([[[[[0.5, 0.25, root, root], [0.9, 0.9, 0.1, 0.1]]]]])
+    cells = grid.Cells(
+        np.float32([[[[0.8, 0.3]]]]), np.float32([[[[0.4, 0.1]]]]), boxes
+    )
+    parts = loss.terms(y_true, grid.join(cells), config, VARIANT)
+    expected = {
+        # centres 0.25 apart; enclosing box 0.75 x 0.5; the aspect ratios are equal
+        "coord_iou": 1 - (1 / 3 - 0.0625 / (0.5625 + 0.25)),
+        "confidence_obj": -np.log(0.4),
+        "confidence_noobj": -np.log(0.9),
+        "class_probs": -np.log(0.8) - np.log(0.7),
+    }
+    assert loss.term_names(VARIANT) == tuple(expected)
+    for name, value in expected.items():
+        assert float(getattr(parts, name)[0]) == pytest.approx(value, abs=1e-6), name
+    weighted = loss.weighted(parts, VARIANT, S=1)
+    weights = (2.5, 0.5, 0.25, 0.5)  # 5, 1, 0.5 and 1, halved
+    for part, unweighted, weight in zip(weighted, parts, weights, strict=True):
+        assert float(part[0]) == pytest.approx(weight * float(unweighted[0]))
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 0.5])
+def test_gradients_of_the_variants_are_finite(value, rng):
+    config = GridConfig(S=4, B=2, C=3)
+    y_true = random_targets(rng, config)
+    y_pred = tf.Variable(np.full((3, grid.output_size(config)), value, np.float32))
+    with tf.GradientTape() as tape:
+        parts = loss.terms(y_true, y_pred, config, VARIANT)
+        result = ops.mean(sum(parts[1:], parts[0]))
+    assert np.isfinite(result)
+    assert np.isfinite(tape.gradient(result, y_pred).numpy()).all()
+
+
+def test_the_gradient_of_cross_entropy_behind_a_sigmoid_is_p_minus_t():
+    config = GridConfig(S=1, B=1, C=1)
+    y_true = np.float32([[[[0.5, 0.5, 0.25, 0.25, 1, 1]]]])
+    logits = tf.Variable([[-9.0, 12.0]])  # class, confidence
+    box = tf.constant([[0.5, 0.5, 0.5, 0.5]])
+    with tf.GradientTape() as tape:
+        y_pred = tf.concat([tf.sigmoid(logits), box], axis=-1)
+        parts = loss.terms(y_true, y_pred, config, VARIANT)
+        result = parts.class_probs + parts.confidence_obj
+    expected = tf.sigmoid(logits).numpy() - 1
+    np.testing.assert_allclose(tape.gradient(result, logits), expected, atol=1e-7)

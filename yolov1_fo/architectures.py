@@ -145,6 +145,14 @@ NETWORKS = {
         backbone="efficientnet-lite0",
         description="ImageNet backbone from PyPI; trains on a CPU",
     ),
+    "yolov1-efficientnet-lite1": Architecture(
+        backbone="efficientnet-lite1",
+        description="ImageNet backbone from PyPI, deeper",
+    ),
+    "yolov1-efficientnet-lite2": Architecture(
+        backbone="efficientnet-lite2",
+        description="ImageNet backbone from PyPI, deeper and wider",
+    ),
     "yolov1-mobilenetv2": Architecture(
         backbone="mobilenetv2", description="backbone from keras.applications"
     ),

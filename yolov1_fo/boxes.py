@@ -67,6 +67,46 @@ def iou(boxes_a: Array, boxes_b: Array, border: float = 0.0) -> Array:
     return intersection / xp.where(union > 0, union, xp.ones_like(union))
 
 
+def complete_iou(boxes_a: Array, boxes_b: Array) -> Array:
+    """Returns the complete IoU (CIoU) of boxes and their counterparts.
+
+    It is the IoU, less the squared distance of the centres relative to the diagonal of
+    the enclosing box, less a penalty for different aspect ratios, whose weight is a
+    constant for gradients. All gradients are finite, also for empty boxes.
+
+    Args:
+        boxes_a: (..., 4) xyxy
+        boxes_b: (..., 4) xyxy, or a shape that broadcasts
+
+    Returns:
+        (...) from -1.5 to 1; 1 where both boxes are equal and not empty
+
+    Source: Zheng et al., Distance-IoU Loss, AAAI 2020
+    """
+    xp, tiny = namespace(boxes_a), 1e-9
+    size_a, size_b = (b[..., 2:] - b[..., :2] for b in (boxes_a, boxes_b))
+    low = xp.maximum(boxes_a[..., :2], boxes_b[..., :2])
+    shared = xp.maximum(xp.minimum(boxes_a[..., 2:], boxes_b[..., 2:]) - low, 0)
+    shared_area = shared[..., 0] * shared[..., 1]
+    areas = area(boxes_a) + area(boxes_b)
+    overlap = shared_area / (areas - shared_area + tiny)
+
+    centres = boxes_a[..., :2] + boxes_a[..., 2:] - boxes_b[..., :2] - boxes_b[..., 2:]
+    distance = xp.sum(xp.square(centres), axis=-1) / 4
+    low = xp.minimum(boxes_a[..., :2], boxes_b[..., :2])
+    enclosing = xp.maximum(boxes_a[..., 2:], boxes_b[..., 2:]) - low
+    diagonal = xp.sum(xp.square(enclosing), axis=-1)
+
+    angles = [
+        xp.arctan2(size[..., 0], size[..., 1] + tiny) for size in (size_a, size_b)
+    ]
+    aspect = xp.square(angles[0] - angles[1]) * (4 / np.pi**2)
+    weight = aspect / (1 - overlap + aspect + tiny)
+    if xp is not np:
+        weight = xp.stop_gradient(weight)
+    return overlap - distance / (diagonal + tiny) - weight * aspect
+
+
 def evaluation_iou(
     boxes_a: Array,
     boxes_b: Array,

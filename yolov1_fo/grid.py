@@ -101,7 +101,9 @@ def split_targets(y_true: Array) -> Targets:
     return Targets(y_true[..., :4], y_true[..., 4], y_true[..., 5:])
 
 
-def encode(boxes: Array, class_ids: Array, config: GridConfig) -> Array:
+def encode(
+    boxes: Array, class_ids: Array, config: GridConfig, *, neighbour_cells: bool = False
+) -> Array:
     """Returns the targets of each cell.
 
     The cell that contains the centre of an object is responsible for it. If several
@@ -113,6 +115,9 @@ def encode(boxes: Array, class_ids: Array, config: GridConfig) -> Array:
         boxes: (..., M, 4) xyxy, relative
         class_ids: (..., M) ints; -1 = no object
         config: S and C
+        neighbour_cells (False): the nearest cell to the left or right of the centre,
+            and the nearest one above or below, are responsible too, unless they contain
+            a centre or belong to an earlier object; x and y are from -0.5 to 1.5 then
 
     Returns:
         (..., S, S, (x, y, w, h, object, *one_hot)); zeros in a cell without an object
@@ -131,6 +136,12 @@ def encode(boxes: Array, class_ids: Array, config: GridConfig) -> Array:
     corner = _cell_corner(centre, config)
     index = corner[..., 1] * S + corner[..., 0]  # (..., M)
     is_valid = (class_ids >= 0) & (size[..., 0] > 0) & (size[..., 1] > 0)
+    if neighbour_cells:  # as further objects, behind those of the centres' cells
+        corner, is_near = _neighbour_corners(centre, corner, config)
+        is_valid = xp.concatenate([is_valid] * 3, axis=-1) & is_near
+        centre, size = (xp.concatenate([part] * 3, axis=-2) for part in (centre, size))
+        class_ids = xp.concatenate([class_ids] * 3, axis=-1)
+        index = corner[..., 1] * S + corner[..., 0]  # (..., 3 M)
 
     # 2. The first object in each cell.
     cells = xp.arange(S * S, dtype="float32")
@@ -185,6 +196,26 @@ def _cell_corner(centre: Array, config: GridConfig) -> Array:
     """Returns the cell of each centre: (..., (column, row))."""
     xp = namespace(centre)
     return xp.clip(xp.floor(centre * config.S), 0, config.S - 1)
+
+
+def _neighbour_corners(
+    centre: Array, corner: Array, config: GridConfig
+) -> tuple[Array, Array]:
+    """Returns the cells of the centres, then those beside, then those above or below.
+
+    A centre in the middle of its cell has no nearest neighbours.
+
+    Returns:
+        (..., 3 M, (column, row)), and whether each is in the grid: (..., 3 M)
+    """
+    xp = namespace(centre)
+    step = xp.sign(centre * config.S - corner - 0.5)  # 0 in the middle
+    still = xp.zeros_like(step[..., 0])
+    beside = corner + xp.stack([step[..., 0], still], axis=-1)
+    above = corner + xp.stack([still, step[..., 1]], axis=-1)
+    corners = xp.concatenate([corner, beside, above], axis=-2)
+    is_inside = (corners >= 0) & (corners < config.S)
+    return corners, is_inside[..., 0] & is_inside[..., 1]
 
 
 def cell_boxes_to_xyxy(boxes: Array, config: GridConfig) -> Array:

@@ -1,9 +1,10 @@
-"""The five terms of the paper's loss, and their weights.
+"""The five terms of the paper's loss, their variants, and their weights.
 
 The loss is half of equation 3, averaged over the batch, so that its gradient is
 Darknet's.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from keras import ops
@@ -14,7 +15,7 @@ from yolov1_fo.config import GridConfig, LossConfig
 
 
 class Terms(NamedTuple):
-    """The sums of squared errors, (N,) each, in the order of equation 3."""
+    """The sums of errors of an image, (N,) each, in the order of equation 3."""
 
     coord_xy: Array
     coord_wh: Array
@@ -23,10 +24,24 @@ class Terms(NamedTuple):
     class_probs: Array
 
 
+class IouTerms(NamedTuple):
+    """The same with `box_loss="ciou"`: one error for position and size."""
+
+    coord_iou: Array
+    confidence_obj: Array
+    confidence_noobj: Array
+    class_probs: Array
+
+
+def term_names(config: LossConfig) -> tuple[str, ...]:
+    """Returns the names of the terms."""
+    return (IouTerms if config.box_loss == "ciou" else Terms)._fields
+
+
 def terms(
     y_true: Array, y_pred: Array, config: GridConfig, loss_config: LossConfig
-) -> Terms:
-    """Returns the five unweighted sums of equation 3 for each image.
+) -> Terms | IouTerms:
+    """Returns the unweighted sums of equation 3, or of its variants, for each image.
 
     In a cell with an object, the predictor with the highest IoU is responsible, the
     first one if several are equal; its confidence target is that IoU. All gradients are
@@ -39,9 +54,10 @@ def terms(
         config: S, B and C; `sqrt`; `softmax`, which replaces the squared error of the
             class probabilities with twice the cross-entropy, whose halved gradient is
             Darknet's p - t
-        loss_config: confidence target; responsible predictor where no box overlaps
+        loss_config: kind of errors; confidence target; responsible predictor where no
+            box overlaps
 
-    Source: paper equation 3; Darknet detection_layer.c
+    Source: paper equation 3; Darknet detection_layer.c; for CIoU `boxes.complete_iou`
     """
     targets, cells = grid.split_targets(y_true), grid.split(y_pred, config)
     overlap = _iou_with_targets(cells, targets, config)  # (N, S, S, B)
@@ -50,26 +66,50 @@ def terms(
     )  # (N, S, S, B)
     has_object = targets.object[..., None]  # (N, S, S, 1)
 
+    true_confidence = overlap if loss_config.rescore else ops.ones_like(overlap)
+    error = _score_error(loss_config)
+    if config.softmax:
+        log_probs = ops.log_softmax(cells.class_probs, axis=-1)
+        class_error = -2 * targets.class_probs * log_probs
+    else:
+        class_error = error(cells.class_probs, targets.class_probs)
+    nothing = ops.zeros_like(cells.confidence)
+    scores = {
+        "confidence_obj": _sum(responsible * error(cells.confidence, true_confidence)),
+        "confidence_noobj": _sum((1 - responsible) * error(cells.confidence, nothing)),
+        "class_probs": _sum(has_object * class_error),
+    }
+    if loss_config.box_loss == "ciou":
+        misfit = 1 - boxes.complete_iou(
+            grid.predicted_xyxy(cells, config), _true_xyxy(targets, config)
+        )
+        return IouTerms(coord_iou=_sum(responsible * misfit), **scores)
+
     true_size = targets.boxes[..., 2:]
     if config.sqrt:
         true_size = ops.sqrt(true_size)
     xy_error = ops.square(cells.boxes[..., :2] - targets.boxes[..., None, :2])
     wh_error = ops.square(cells.boxes[..., 2:] - true_size[..., None, :])
-    true_confidence = overlap if loss_config.rescore else ops.ones_like(overlap)
-    confidence_error = ops.square(cells.confidence - true_confidence)
-    if config.softmax:
-        log_probs = ops.log_softmax(cells.class_probs, axis=-1)
-        class_error = -2 * targets.class_probs * log_probs
-    else:
-        class_error = ops.square(cells.class_probs - targets.class_probs)
-
     return Terms(
         coord_xy=_sum(responsible[..., None] * xy_error),
         coord_wh=_sum(responsible[..., None] * wh_error),
-        confidence_obj=_sum(responsible * confidence_error),
-        confidence_noobj=_sum((1 - responsible) * ops.square(cells.confidence)),
-        class_probs=_sum(has_object * class_error),
+        **scores,
     )
+
+
+def _score_error(config: LossConfig) -> Callable[[Array, Array], Array]:
+    """Returns the error of predicted confidences or probabilities and their targets."""
+    return _cross_entropy if config.score_loss == "cross-entropy" else _squared_error
+
+
+def _squared_error(predicted: Array, true: Array) -> Array:
+    return ops.square(predicted - true)
+
+
+def _cross_entropy(predicted: Array, true: Array) -> Array:
+    """Returns the binary cross-entropy of probabilities in [0, 1], always finite."""
+    hit, miss = (ops.log(ops.maximum(p, 1e-30)) for p in (predicted, 1 - predicted))
+    return -true * hit - (1 - true) * miss
 
 
 def _iou_with_targets(
@@ -79,9 +119,14 @@ def _iou_with_targets(
 
     It is a constant of the loss: no gradient flows through it.
     """
-    true_xyxy = grid.cell_boxes_to_xyxy(targets.boxes[..., None, :], config)
+    true_xyxy = _true_xyxy(targets, config)
     overlap = boxes.iou(grid.predicted_xyxy(cells, config), true_xyxy)[..., 0]
     return ops.stop_gradient(overlap)
+
+
+def _true_xyxy(targets: grid.Targets, config: GridConfig) -> Array:
+    """Returns the corners of the object of each cell: (N, S, S, 1, 4)."""
+    return grid.cell_boxes_to_xyxy(targets.boxes[..., None, :], config)
 
 
 def _responsible(
@@ -122,7 +167,9 @@ def _sum(errors: Array) -> Array:
     return ops.sum(errors, axis=tuple(range(1, len(errors.shape))))
 
 
-def weighted(parts: Terms, config: LossConfig, S: int = GridConfig.S) -> Terms:
+def weighted(
+    parts: Terms | IouTerms, config: LossConfig, S: int = GridConfig.S
+) -> Terms | IouTerms:
     """Returns the weighted terms of each image; their sum is its loss.
 
     Args:
@@ -132,10 +179,14 @@ def weighted(parts: Terms, config: LossConfig, S: int = GridConfig.S) -> Terms:
 
     Source: paper equation 3, halved as in Darknet detection_layer.c
     """
-    coord, noobj = config.lambda_coord, config.lambda_noobj
+    noobj = config.lambda_noobj
     if config.scale_noobj:
         noobj *= GridConfig.S**2 / S**2
-    weights = Terms(coord, coord, 1.0, noobj, 1.0)
-    return Terms(
-        *(0.5 * weight * part for weight, part in zip(weights, parts, strict=True))
+    coord = dict.fromkeys(("coord_xy", "coord_wh", "coord_iou"), config.lambda_coord)
+    weights = {**coord, "confidence_noobj": noobj}
+    return type(parts)(
+        **{
+            name: 0.5 * weights.get(name, 1.0) * part
+            for name, part in parts._asdict().items()
+        }
     )

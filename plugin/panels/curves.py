@@ -9,7 +9,10 @@ from yolov1_fo.training.progress import SCORES
 
 from . import plots
 
-TERMS = ("coord_xy", "coord_wh", "confidence_obj", "confidence_noobj", "class_probs")
+TERMS = (
+    *("coord_xy", "coord_wh", "coord_iou"),
+    *("confidence_obj", "confidence_noobj", "class_probs"),
+)
 
 
 def add_curves(panel: types.Object, rows: list[Row]) -> None:

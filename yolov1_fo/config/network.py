@@ -9,6 +9,7 @@ MAX_IMAGE_SIZE = 2**14
 """Largest side of a network's input, in pixels."""
 MAX_OUTPUTS = 2**24
 """Largest number of output values per image."""
+OUTPUT_ACTIVATIONS = ("linear", "sigmoid")
 PRETRAIN_IMAGE_SIZE = 224
 """Input of the classifier in pixels: half of the detector's (section 2.2)."""
 
@@ -75,8 +76,19 @@ class NetworkConfig(GridConfig):
         0.5, "dropout rate before the output layer, or the head of a transfer network"
     )
     head_filters: int = setting(256, "filters in the head of a transfer network")
+    separable_head: bool = setting(
+        False,
+        "depthwise separable convolutions in the head of a transfer network: an eighth "
+        "of the multiplications",
+    )
     pretrained: bool = setting(
         True, "initialize a transfer network with ImageNet weights"
+    )
+    output_activation: str = setting(
+        "linear",
+        "linear (the paper's) or, for transfer networks, sigmoid: class probabilities "
+        "and confidences are sigmoids, x and y are 2 sigmoid - 0.5, and the roots of w "
+        "and h are sigmoids",
     )
     letterbox: bool = setting(
         False,
@@ -92,10 +104,12 @@ class NetworkConfig(GridConfig):
         super().__post_init__()
         self._check_integers(32, "image_size")
         self._check_integers(1, "head_filters")
-        self._check_bools("batch_norm", "pretrained", "letterbox")
+        self._check_bools("batch_norm", "pretrained", "letterbox", "separable_head")
         self._check_range(0, 0.95, "dropout")
+        self._check_choice("output_activation", OUTPUT_ACTIVATIONS)
         self._check_image_size()
         self._check_grid()
+        self._check_output()
 
     @property
     def has_backbone(self) -> bool:
@@ -129,6 +143,18 @@ class NetworkConfig(GridConfig):
         if size % step:
             raise ValueError(
                 f"image_size must be a multiple of {step} pixels, got {size}"
+            )
+
+    def _check_output(self) -> None:
+        if self.output_activation != "linear" and not self.has_backbone:
+            raise ValueError(
+                f"output_activation '{self.output_activation}' is for transfer "
+                f"networks; {self.network} has linear outputs"
+            )
+        if self.output_activation != "linear" and self.softmax:
+            raise ValueError(
+                f"softmax needs output_activation 'linear', got "
+                f"'{self.output_activation}'"
             )
 
     def _check_grid(self) -> None:

@@ -31,6 +31,8 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 """Dtype policies of a training."""
 PREDICTION_PRECISIONS = ("float32", "bfloat16", "float16", "auto")
 """Precisions of a model; auto is bfloat16 if the device supports it in hardware."""
+BOX_LOSSES = ("squared", "ciou")
+SCORE_LOSSES = ("squared", "cross-entropy")
 DATA_MODES = ("auto", "stream", "host", "device")
 MONITORS = ("val_voc07", "val_ap50", "val_coco_map", "val_f1", "val_loss", "loss")
 """Metrics that can decide which checkpoint is the best."""
@@ -98,6 +100,21 @@ class LossConfig(Settings):
     rescore: bool = setting(
         True, "the confidence target of a responsible box is its IoU, else 1"
     )
+    box_loss: str = setting(
+        "squared",
+        "error of responsible boxes: squared (the paper's, of x, y and the roots of w "
+        "and h) or ciou (1 - CIoU, complete IoU)",
+    )
+    score_loss: str = setting(
+        "squared",
+        "error of confidences and class probabilities: squared (the paper's) or "
+        "cross-entropy (binary, for output_activation sigmoid)",
+    )
+    neighbour_cells: bool = setting(
+        False,
+        "the nearest cells beside and above or below the centre of an object are "
+        "responsible for it too, if they are free",
+    )
     rmse_fallback: bool = setting(
         False,
         "if no box overlaps an object, the nearest one is responsible, as in Darknet, "
@@ -106,7 +123,9 @@ class LossConfig(Settings):
 
     def __post_init__(self) -> None:
         self._check_numbers(0, "lambda_coord", "lambda_noobj")
-        self._check_bools("scale_noobj", "rescore", "rmse_fallback")
+        self._check_bools("scale_noobj", "rescore", "rmse_fallback", "neighbour_cells")
+        self._check_choice("box_loss", BOX_LOSSES)
+        self._check_choice("score_loss", SCORE_LOSSES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +187,12 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
         "metric of the best checkpoint and of early stopping: val_voc07, val_ap50, "
         "val_coco_map, val_f1, val_loss or loss",
     )
+    monitor_tolerance: float = setting(
+        0.0,
+        "the best checkpoint is the newest whose metric is at most this many standard "
+        "errors below the highest: on few validation images the highest is luck; 0 "
+        "takes the highest; losses have no standard error",
+    )
     patience: int = setting(
         0, "stop after this many epochs without a better metric; 0 disables it"
     )
@@ -220,7 +245,7 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
         self._check_integers(0, "num_workers")
         self._check_numbers(0, "learning_rate", "weight_decay", "global_clipnorm")
         self._check_numbers(0, "warmup_epochs", "backbone_lr_multiplier", "cache_gb")
-        self._check_numbers(0, "max_minutes")
+        self._check_numbers(0, "max_minutes", "monitor_tolerance")
         self._check_range(0, 0.9999, "momentum", "ema_momentum")
         self._check_range(0, 1, "confidence_thresh", "iou_thresh")
         self._check_range(0, 0.9, "val_fraction", "negative_fraction")
@@ -233,6 +258,7 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
         self._check_choice("precision", PRECISIONS)
         self._check_choice("data", DATA_MODES)
         self._check_backbone()
+        self._check_score_loss()
         self._check_rate_steps()
         if self.max_minutes and self.schedule not in PACED_SCHEDULES:
             raise ValueError(
@@ -279,6 +305,13 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
             )
         object.__setattr__(self, "optimizer", self.optimizer.lower())
         self._check_choice("optimizer", OPTIMIZERS)
+
+    def _check_score_loss(self) -> None:
+        if self.score_loss == "cross-entropy" and self.output_activation != "sigmoid":
+            raise ValueError(
+                "score_loss 'cross-entropy' needs output_activation 'sigmoid', got "
+                f"'{self.output_activation}'"
+            )
 
     def _check_backbone(self) -> None:
         if self.has_backbone:

@@ -22,9 +22,6 @@ from yolov1_fo.inference.prediction import check_model
 from yolov1_fo.inference.prediction_pass import PredictionPass
 from yolov1_fo.model.yolov1_model import YOLOv1Model
 
-PARTS = ("total", *loss.Terms._fields)
-"""Attributes of the loss of a sample."""
-
 
 @connection.one_line_errors()
 def write_objectness(
@@ -127,7 +124,11 @@ def write_losses(
     checks.check_images(samples)
     checks.check_detections(samples, gt_field, "gt_field")
     output = output_fields.OutputField(
-        samples, field, fo.DynamicEmbeddedDocument, "field", attributes=PARTS
+        samples,
+        field,
+        fo.DynamicEmbeddedDocument,
+        "field",
+        attributes=_attributes(model),
     )
     records = annotations.read(samples, gt_field)
     boxes = fiftyone_boxes.read_boxes(records.bounding_boxes)
@@ -150,12 +151,21 @@ def write_losses(
     return batches.faults
 
 
+def _attributes(model: YOLOv1Model) -> tuple[str, ...]:
+    """Returns the attributes of the loss of a sample."""
+    return ("total", *loss.term_names(_rules(model)))
+
+
+def _rules(model: YOLOv1Model) -> LossConfig:
+    return LossConfig.pick(model.metadata["settings"])
+
+
 def _terms(
     y_pred: Array, targets: tuple[Array, Array], model: YOLOv1Model
 ) -> dict[str, Any]:
     """Returns the weighted terms of each image, given its padded objects: (N,) each."""
     y_true = grid.encode(*targets, model.grid)
-    rules = LossConfig.pick(model.metadata["settings"])
+    rules = _rules(model)
     parts = loss.terms(y_true, y_pred, model.grid, rules)
     parts = loss.weighted(parts, rules, model.grid.S)
     return {name: np.asarray(part) for name, part in parts._asdict().items()}

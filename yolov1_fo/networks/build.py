@@ -157,6 +157,19 @@ def _conv(
     return _leaky_relu(x, f"{name}_leaky")
 
 
+def _separable_conv(x: Any, layer: Conv, name: str, norm: type | None) -> Any:
+    """Applies a depthwise convolution, then one of size 1, as `_conv` does one."""
+    x = keras.layers.DepthwiseConv2D(
+        layer.size,
+        layer.stride,
+        "same",
+        use_bias=False,
+        depthwise_initializer="he_normal",
+        name=f"{name}_depthwise",
+    )(x)
+    return _conv(x, Conv(layer.filters, 1), name, norm)
+
+
 def _leaky_relu(x: Any, name: str) -> Any:
     return keras.layers.LeakyReLU(0.1, name=name)(x)
 
@@ -199,28 +212,50 @@ def _transfer_network(
     width = config.head_filters
     x = keras.layers.SpatialDropout2D(config.dropout, seed=seed, name="dropout")(x)
     norm = keras.layers.BatchNormalization if config.batch_norm else None
-    x = _conv(x, Conv(width, 3), "head_1", norm)
+    conv = _separable_conv if config.separable_head else _conv
+    x = conv(x, Conv(width, 3), "head_1", norm)
     head_stride = 1 if x.shape[1] == config.S else 2
-    x = _conv(x, Conv(width, 3, head_stride), "head_2", norm)
-    x = _conv(x, Conv(width, 3), "head_3", norm)
-    parts = [
-        _cell_output(x, "class_probs", config.C, bias=1 / config.C),
-        _cell_output(x, "confidence", config.B, bias=0.0),
-        # Mid-cell, and a quarter of the image's side.
-        _cell_output(x, "boxes", 4 * config.B, bias=0.5),
-    ]
+    x = conv(x, Conv(width, 3, head_stride), "head_2", norm)
+    x = conv(x, Conv(width, 3), "head_3", norm)
+    parts = _cell_outputs(x, config)
     output = keras.layers.Concatenate(name="output", dtype="float32")(parts)
     return keras.Model(image, output, name=_model_name(config))
 
 
-def _cell_output(x: Any, name: str, filters: int, bias: float) -> Any:
-    """Returns one part of the output vector, predicted by a convolution of size 1."""
+def _cell_outputs(x: Any, config: NetworkConfig) -> list[Any]:
+    """Returns the parts of the output vector, each predicted by a convolution."""
+    activation = config.output_activation
+    is_sigmoid = activation == "sigmoid"
+    # Boxes start in mid-cell, with a quarter of the image's side; sigmoids start where
+    # they are not flat, confidences low, since few cells have an object.
+    biases = (-2.0, -4.0, 0.0) if is_sigmoid else (1 / config.C, 0.0, 0.5)
+    class_bias, confidence_bias, box_bias = biases
+    class_probs = _cell_output(x, "class_probs", config.C, class_bias, activation)
+    confidence = _cell_output(x, "confidence", config.B, confidence_bias, activation)
+    boxes = _cell_output(x, "boxes", 4 * config.B, box_bias, activation)
+    if is_sigmoid:  # x and y from -0.5 to 1.5: sigmoids are flat at 0 and 1
+        boxes = keras.layers.Rescaling(
+            [2.0, 2.0, 1.0, 1.0] * config.B,
+            [-0.5, -0.5, 0.0, 0.0] * config.B,
+            name="boxes_range",
+            dtype="float32",
+        )(boxes)
+    parts = grid.Cells(class_probs, confidence, boxes)._asdict()
+    return [
+        keras.layers.Flatten(name=f"{name}_flat", dtype="float32")(part)
+        for name, part in parts.items()
+    ]
+
+
+def _cell_output(x: Any, name: str, filters: int, bias: float, activation: str) -> Any:
+    """Returns one part of the output, predicted by a convolution of size 1."""
     conv = keras.layers.Conv2D(
         filters,
         1,
+        activation=activation,
         kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
         bias_initializer=keras.initializers.Constant(bias),
         name=name,
         dtype="float32",
     )
-    return keras.layers.Flatten(name=f"{name}_flat", dtype="float32")(conv(x))
+    return conv(x)

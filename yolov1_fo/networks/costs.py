@@ -114,6 +114,14 @@ BACKBONE_COSTS = {
         32: BackboneCost(2_998_304, 320, 14502, 397.7),
         16: BackboneCost(716_928, 112, 9697, 358.2),
     },
+    "efficientnet-lite1": {
+        32: BackboneCost(3_774_624, 320, 19177, 517.2),
+        16: BackboneCost(1_012_096, 112, 13451, 470.3),
+    },
+    "efficientnet-lite2": {
+        32: BackboneCost(4_413_488, 352, 22048, 542.3),
+        16: BackboneCost(1_186_496, 120, 15359, 491.7),
+    },
     "mobilenetv2": {
         32: BackboneCost(2_257_984, 1280, 11938, 437.7),
         16: BackboneCost(558_656, 96, 8365, 404.2),

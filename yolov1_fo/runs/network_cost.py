@@ -72,8 +72,12 @@ def _head_cost(config: TrainConfig) -> NetworkCost:
     stride = config.backbone_stride
     positions, cells = (config.image_size // stride) ** 2, config.S**2
     width = config.head_filters
-    first = 9 * _backbone(config, stride).channels * width
-    rest, last = 9 * width * width, width * (config.C + 5 * config.B)
+    channels = _backbone(config, stride).channels
+    first, rest = (
+        9 * inputs + inputs * width if config.separable_head else 9 * inputs * width
+        for inputs in (channels, width)
+    )
+    last = width * (config.C + 5 * config.B)
     return NetworkCost(
         first + 2 * rest + last,
         2 * (first * positions + (2 * rest + last) * cells),

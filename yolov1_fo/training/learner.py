@@ -35,8 +35,6 @@ class Learner(keras.Model):
         held: the images and objects on the device, from `hold`
     """
 
-    TERMS: tuple[str, ...] = loss.Terms._fields
-
     def __init__(
         self, network: keras.Model, config: TrainConfig, replicas: int = 1
     ) -> None:
@@ -46,7 +44,8 @@ class Learner(keras.Model):
         self.replicas = replicas
         self.augmentation: keras.layers.Layer | None = None
         self.loss_metrics = {
-            name: keras.metrics.Mean(name=name, dtype="float32") for name in self.TERMS
+            name: keras.metrics.Mean(name=name, dtype="float32")
+            for name in self.term_names()
         }
         self.step = self._counter("step", "int32", 0, "only_first_replica")
         self.since_bad = self._counter("first_bad_step", "float32", -1, "mean")
@@ -155,9 +154,15 @@ class Learner(keras.Model):
             )
         )
 
+    def term_names(self) -> tuple[str, ...]:
+        """Returns the names of the loss terms, which are metrics too."""
+        return loss.term_names(self.config)
+
     def encode(self, boxes: Array, class_ids: Array) -> Array:
         """Returns the targets: (N, S, S, 5 + C)."""
-        return grid.encode(boxes, class_ids, self.config)
+        return grid.encode(
+            boxes, class_ids, self.config, neighbour_cells=self.config.neighbour_cells
+        )
 
     def terms(self, y_true: Array, y_pred: Array) -> dict[str, Array]:
         """Returns the weighted terms of the loss of each image: (N,) each."""
@@ -227,7 +232,9 @@ class Classifier(Learner):
         replicas (1): copies of the step, each with a part of the batch
     """
 
-    TERMS = ("cross_entropy",)
+    def term_names(self) -> tuple[str, ...]:
+        """Returns the name of the only term."""
+        return ("cross_entropy",)
 
     def encode(self, boxes: Array, class_ids: Array) -> Array:
         """Returns the target probability of each class: (N, C)."""

@@ -234,7 +234,12 @@ class Session:
         metrics, point = self._validated(epoch, logs)
         self.progress.seconds = self._elapsed()
         metrics["seconds"] = round(self.progress.seconds, 1)
-        is_best = self.progress.add(epoch, metrics, self.plan.config.monitor)
+        config, validation = self.plan.config, self.plan.validation
+        is_best = self.progress.add(
+            *(epoch, metrics, config.monitor),
+            tolerance=config.monitor_tolerance,
+            objects=len(validation.objects.class_ids) if validation else 0,
+        )
         if is_best:
             self.progress.operating_point = point and _without_lists(point)
         self.shown.say("saving")

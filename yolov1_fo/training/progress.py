@@ -3,7 +3,7 @@
 import json
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Self
+from typing import Any, Self
 
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.runs.history import History
@@ -23,6 +23,8 @@ class Progress:
         history: a list of numbers, one per epoch, for each metric; None where an epoch
             has no value
         best: epoch and metrics of the best checkpoint
+        highest: epoch and metrics with the best value of the monitor; others than
+            `best` only with a tolerance
         operating_point: of the best checkpoint, on the validation split, as JSON: the
             parts of `OperatingPoint` and iou_thresh; None without
         pace: of a training with `max_minutes`, a `time_limit.Pace`
@@ -34,9 +36,16 @@ class Progress:
     best: dict[str, float] = field(default_factory=dict)
     pace: list[float] | None = None
     operating_point: dict[str, float | None] | None = None
+    highest: dict[str, float] = field(default_factory=dict)
 
     def add(
-        self, epoch: int, metrics: dict[str, float], monitor: str = TrainConfig.monitor
+        self,
+        epoch: int,
+        metrics: dict[str, float],
+        monitor: str = TrainConfig.monitor,
+        *,
+        tolerance: float = 0.0,
+        objects: int = 0,
     ) -> bool:
         """Adds a finished epoch; returns whether it is the best so far.
 
@@ -44,12 +53,21 @@ class Progress:
             epoch: counted from 1
             metrics: of this epoch; NaN for what was not measured
             monitor ("val_voc07"): metric that decides, see `monitored`
+            tolerance (0.0): standard errors by which the best may be below the highest
+            objects (0): that the metrics were measured on, for the standard error
         """
         self.epoch = epoch
         for name, value in finite(metrics).items():
             # A run that began in an older version has not measured it before.
             self.history.setdefault(name, [None] * (epoch - 1)).append(value)
-        is_best = not self.best or _rank(metrics, monitor) > _rank(self.best, monitor)
+        name = monitored(monitor, metrics)
+        highest = self._highest
+        is_best = not highest or _rank(metrics, monitor) > _rank(highest, monitor)
+        if is_best:
+            self.highest = {"epoch": epoch, **metrics}
+        elif tolerance and not is_lower_better(name):
+            error = tolerance * standard_error(highest[name], objects)
+            is_best = metrics[name] >= highest[name] - error
         if is_best:
             self.best = {"epoch": epoch, **metrics}
         return is_best
@@ -60,32 +78,59 @@ class Progress:
             return self.epoch > 0
         if not config.patience or not is_validated(self.epoch, config):
             return False
-        waited = self.epoch - max(self.best["epoch"], config.freeze_epochs)
+        waited = self.epoch - max(self._highest["epoch"], config.freeze_epochs)
         return waited >= config.patience
 
     def stop_reason(self, config: TrainConfig) -> str:
         """Returns why the training ended before its last epoch; empty if it did not."""
         if self.epoch == config.epochs or not self.is_over(config):
             return ""
-        name, epoch = monitored(config.monitor, self.best), self.best["epoch"]
+        highest = self._highest
+        name, epoch = monitored(config.monitor, highest), highest["epoch"]
         change = "fallen below" if is_lower_better(name) else "exceeded"
         return (
-            f"{name} has not {change} {self.best[name]:.4g} of epoch {epoch:.0f} for "
+            f"{name} has not {change} {highest[name]:.4g} of epoch {epoch:.0f} for "
             f"{self.epoch - epoch:.0f} epochs"
         )
 
+    @property
+    def _highest(self) -> dict[str, float]:
+        return self.highest or self.best  # an older version stored only the best
+
     def to_json(self) -> str:
         """Returns it as JSON; `from_json(p.to_json()) == p`."""
-        return json.dumps({**asdict(self), "best": finite(self.best)}, indent=2)
+        known = {"best": finite(self.best), "highest": finite(self.highest)}
+        return json.dumps({**asdict(self), **known}, indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Returns what `to_json` wrote; `from_json(p.to_json()) == p`."""
         progress = cls(**json.loads(text))
-        progress.best = {
-            k: math.nan if v is None else v for k, v in progress.best.items()
-        }
+        progress.best = _with_nan(progress.best)
+        progress.highest = _with_nan(progress.highest)
         return progress
+
+
+def _with_nan(metrics: dict[str, Any]) -> dict[str, float]:
+    return {k: math.nan if v is None else v for k, v in metrics.items()}
+
+
+def standard_error(value: float, count: int) -> float:
+    """Returns the standard error of a mAP, precision or recall, as of a proportion.
+
+    It is that of a proportion to which two hits and two misses were added, so that it
+    is not 0 for 0 and 1 (Agresti and Coull, 1998).
+
+    Args:
+        value: measured, in [0, 1]
+        count: number of objects it was measured on
+
+    Example:
+        >>> round(standard_error(0.6, 13), 2), round(standard_error(0.6, 300), 3)
+        (0.12, 0.028)
+    """
+    share = (value * count + 2) / (count + 4)
+    return math.sqrt(share * (1 - share) / (count + 4))
 
 
 def finite(metrics: dict[str, float]) -> dict[str, float | None]:

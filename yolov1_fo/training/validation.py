@@ -76,7 +76,9 @@ class Validator:
         for rows, pixels, windows in self._batches():
             boxes, class_ids = objects.padded(rows, width, windows)
             y_pred = network.predict_on_batch(pixels.astype(np.float32) / 255)
-            y_true = grid.encode(boxes, class_ids, config).astype(np.float32)
+            y_true = grid.encode(
+                boxes, class_ids, config, neighbour_cells=config.neighbour_cells
+            ).astype(np.float32)
             parts = loss.weighted(
                 loss.terms(y_true, y_pred, config, config), config, config.S
             )
