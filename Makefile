@@ -17,7 +17,7 @@ help:
 	@echo "make pictures   redraws the screenshots in docs/app (PHOTOGRAPHS=folder)"
 	@echo "make tutorial   updates figures and numbers of docs/tutorial.md, in minutes"
 	@echo "make bench      speed and memory, compared with others (PHOTOGRAPHS=folder)"
-	@echo "make trainings  trains on photographs, more than an hour (PHOTOGRAPHS=folder)"
+	@echo "make trainings  trains on photographs, two hours (PHOTOGRAPHS=folder)"
 	@echo "make trust      bad inputs, killed processes, a long run; more than an hour"
 	@echo "make setup      creates .venv, as the other targets do"
 
@@ -67,8 +67,8 @@ bench: setup
 		--json benchmarks/results/speed.json
 
 trainings: setup
-	$(BIN)/python -m benchmarks.fruit --photographs "$(PHOTOGRAPHS)"
-	$(BIN)/python -m benchmarks.highway --photographs "$(PHOTOGRAPHS)"
+	$(BIN)/python -m benchmarks.trainings --photographs "$(PHOTOGRAPHS)" \
+		--json benchmarks/results/trainings.json
 
 trust: setup
 	$(BIN)/python -m benchmarks.fuzz --json benchmarks/results/fuzz.json

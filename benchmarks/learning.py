@@ -6,16 +6,11 @@ validation scenes of the quickstart dataset or on the test photographs.
 
 import argparse
 import logging
-import shutil
-import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import yolov1_fo
-from benchmarks import fruit, measuring
+from benchmarks import measuring, photographs
 
 SPLIT = 0.2
 """Share of the training split that variants are compared on."""
@@ -48,43 +43,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def load(name: str, photographs: Path | None) -> Any:
-    """Returns the training split of a dataset."""
-    if name == "quickstart":
-        return yolov1_fo.load_quickstart().match_tags("train")
-    assert photographs is not None, "--photographs is needed"
-    return fruit.load(photographs / name).match_tags("train")
-
-
 def screen(samples: Any, settings: dict[str, Any]) -> dict[str, Any]:
     """Trains on four fifths of the samples, and evaluates on the rest."""
     train, val = yolov1_fo.split(samples, SPLIT)
-    runs_dir, start = tempfile.mkdtemp(), time.monotonic()
-    result = yolov1_fo.train(
-        train, val_samples=val, runs_dir=runs_dir, progress=False, **settings
-    )
-    minutes = (time.monotonic() - start) / 60
-    model = yolov1_fo.load_model(result.checkpoint_dir)
-    yolov1_fo.apply(val, model, "yolov1", progress=False)
-    report = yolov1_fo.evaluate(val, "yolov1", progress=False)
-    scores = np.sort(val.values("yolov1.detections.confidence", unwind=True))[::-1]
-    count = val.count("ground_truth.detections")
-    shutil.rmtree(runs_dir)
-    point = report.at(report.recommended_thresh)
-    return {
-        "voc07": report.voc07,
-        "ap50": report.ap50,
-        "coco_map": report.coco_map,
-        "best_f1": report.best_f1,
-        "recommended_thresh": report.recommended_thresh,
-        "precision": point.precision,
-        "recall": point.recall,
-        "highest_score": float(scores[0]),
-        "median_score": float(np.median(scores[:count])),
-        "epoch": result.best["epoch"],
-        "history": result.history["val_voc07"],
-        "minutes": minutes,
-    }
+    return measuring.train(train, val, val, **settings)
 
 
 def main() -> None:
@@ -99,7 +61,7 @@ def main() -> None:
     logging.getLogger("yolov1_fo").setLevel(logging.ERROR)
     rows = []
     for name in arguments.datasets:
-        samples = load(name, arguments.photographs)
+        samples, _ = photographs.load(name, arguments.photographs)
         for variant in arguments.variants:
             for seed in arguments.seeds:
                 settings = {
@@ -110,18 +72,8 @@ def main() -> None:
                 row = {"dataset": name, "variant": variant, "seed": seed}
                 row |= screen(samples, settings)
                 rows.append(row)
-                print(_line(row), flush=True)
+                print(f"{variant:<42}{measuring.line(row)}", flush=True)
                 measuring.write(arguments.json, {"runs": rows})
-
-
-def _line(row: dict[str, Any]) -> str:
-    return (
-        f"{row['dataset']:<11}{row['variant']:<42}{row['seed']:>2}  "
-        f"VOC07 {row['voc07']:.3f}  AP50 {row['ap50']:.3f}  "
-        f"mAP {row['coco_map']:.3f}  F1 {row['best_f1']:.3f} at "
-        f"{row['recommended_thresh']:.2f}  median {row['median_score']:.2f}  "
-        f"epoch {row['epoch']:.0f}  {row['minutes']:.1f} min"
-    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import resource
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -35,56 +35,77 @@ def split_off_validation(samples: Any) -> tuple[Any, Any]:
     return samples.exclude(tenth), samples.select(tenth)
 
 
-def run(
-    train: Any,
-    val: Any,
-    test: Any,
-    iou_threshs: Sequence[float] = (0.5,),
-    **settings: Any,
-) -> dict[str, Any]:
-    """Trains once, chooses on `val`, and evaluates `test` once.
+def train(train: Any, val: Any, test: Any, **settings: Any) -> dict[str, Any]:
+    """Trains once, and evaluates `test` once.
 
     Args:
         train: training split
-        val: validation split, for the choice of epoch and NMS threshold
-        test: split whose mAP is returned
-        iou_threshs: NMS IoU thresholds to choose from
-        **settings: settings of the training
+        val: validation split, which the checkpoint is chosen by
+        test: split whose figures are returned
+        **settings: arguments of `yolov1_fo.train`
     """
-    runs_dir = tempfile.mkdtemp()
-    start = time.monotonic()
-    result = yolov1_fo.train(train, val_samples=val, runs_dir=runs_dir, **settings)
-    seconds = time.monotonic() - start
-
-    def measured(samples: Any, iou_thresh: float) -> Any:
-        model = yolov1_fo.load_model(result.checkpoint_dir, iou_thresh=iou_thresh)
-        yolov1_fo.apply(samples, model, "yolov1", progress=False)
-        return yolov1_fo.evaluate(samples, "yolov1", progress=False)
-
-    chosen = iou_threshs[0]
-    if len(iou_threshs) > 1:
-        chosen = max(iou_threshs, key=lambda thresh: measured(val, thresh).voc07)
-    report = measured(test, chosen)
-    print(report, flush=True)
+    runs_dir, start = tempfile.mkdtemp(), time.monotonic()
+    result = yolov1_fo.train(
+        train, val_samples=val, runs_dir=runs_dir, progress=False, **settings
+    )
+    minutes = (time.monotonic() - start) / 60
+    model = yolov1_fo.load_model(result.checkpoint_dir)
+    figures = evaluate(test, model)
     shutil.rmtree(runs_dir)
     return {
-        "voc07": report.voc07,
-        "coco_map": report.coco_map,
-        "per_class": {name: row["voc07"] for name, row in report.per_class.items()},
-        "val_voc07": result.best["val_voc07"],
+        **figures,
         "epoch": result.best["epoch"],
-        "iou_thresh": chosen,
-        "minutes": seconds / 60,
+        "epochs": len(result.history["loss"]),
+        "val_voc07": result.history["val_voc07"],
+        "minutes": minutes,
         "peak_gb_so_far": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
     }
 
 
+def evaluate(test: Any, model: Any) -> dict[str, Any]:
+    """Returns the figures of a model.
+
+    The median score is that of as many best detections as there are objects. The
+    reliability is, for each tenth of the scores, the number of detections, and the
+    share of them that are right.
+    """
+    yolov1_fo.apply(test, model, "yolov1", progress=False)
+    report = yolov1_fo.evaluate(test, "yolov1", eval_key="figures", progress=False)
+    scores, kinds = (
+        np.array(test.values(f"yolov1.detections.{name}", unwind=True))
+        for name in ("confidence", "figures")
+    )
+    count = test.count("ground_truth.detections")
+    point = report.at(report.recommended_thresh)
+    tenths = np.minimum((10 * scores).astype(int), 9)
+    return {
+        "voc07": report.voc07,
+        "ap50": report.ap50,
+        "coco_map": report.coco_map,
+        "per_class": {name: row["voc07"] for name, row in report.per_class.items()},
+        "best_f1": report.best_f1,
+        "recommended_thresh": report.recommended_thresh,
+        "precision": point.precision,
+        "recall": point.recall,
+        "highest_score": float(scores.max(initial=0)),
+        "median_score": float(np.median(np.sort(scores)[::-1][:count])),
+        "reliability": [
+            (
+                int(is_in.sum()),
+                float((kinds[is_in] == "tp").mean()) if is_in.any() else 0,
+            )
+            for is_in in (tenths == tenth for tenth in range(10))
+        ],
+    }
+
+
 def line(row: dict[str, Any]) -> str:
-    """Returns the result of a run in one line."""
+    """Returns the figures of a training in one line."""
     return (
-        f"VOC07 mAP@0.5 {row['voc07']:.3f} ({row['val_voc07']:.3f} in validation, "
-        f"epoch {row['epoch']:.0f}), {row['minutes']:.1f} minutes, "
-        f"{row['peak_gb_so_far']:.1f} GB so far"
+        f"{row['dataset']:<11} seed {row['seed']}  VOC07 {row['voc07']:.3f}  AP50 "
+        f"{row['ap50']:.3f}  mAP {row['coco_map']:.3f}  F1 {row['best_f1']:.3f} at "
+        f"{row['recommended_thresh']:.2f}  score {row['median_score']:.2f}  epoch "
+        f"{row['epoch']:.0f}/{row['epochs']}  {row['minutes']:.1f} min"
     )
 
 

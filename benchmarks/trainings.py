@@ -1,0 +1,66 @@
+"""Trains with the default recipe on several datasets, and reports mAP on test splits.
+
+Each training is the line `yolov1_fo.train(train, val_samples=val, max_minutes=...)`.
+The checkpoint is chosen on a tenth of the training split; the test split is evaluated
+once per training.
+"""
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import measuring, photographs
+from benchmarks.learning import PAPER_LOSS
+
+MINUTES = {"quickstart": 5, "fruit": 12, "one-object": 8, "highway": 45, "bccd": 25}
+SEEDS = {"fruit": (0, 1, 2), "one-object": (0, 1, 2)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--photographs", type=Path, required=True)
+    parser.add_argument(
+        "--datasets", nargs="*", choices=photographs.NAMES, default=photographs.NAMES
+    )
+    parser.add_argument("--seeds", type=int, nargs="*")
+    parser.add_argument("--max-minutes", type=float, help="of each training")
+    parser.add_argument(
+        "--paper-loss", action="store_true", help="with squared errors, to compare"
+    )
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    arguments = parser.parse_args()
+    logging.getLogger("yolov1_fo").addHandler(logging.StreamHandler())
+    rows = []
+    for name in arguments.datasets:
+        for seed in arguments.seeds or SEEDS.get(name, (0,)):
+            minutes = arguments.max_minutes or MINUTES[name]
+            settings = {"max_minutes": minutes, "seed": seed}
+            if arguments.paper_loss:
+                settings |= PAPER_LOSS
+            rows.append(run(name, arguments.photographs, settings))
+            print(measuring.line(rows[-1]), flush=True)
+            measuring.write(arguments.json, {"runs": rows})
+    for name in arguments.datasets:
+        found = [row for row in rows if row["dataset"] == name]
+        means = (
+            f"{metric} {np.mean([row[metric] for row in found]):.3f}"
+            for metric in ("voc07", "ap50", "coco_map")
+        )
+        print(f"{name}, mean of {len(found)}: {', '.join(means)}")
+
+
+def run(name: str, folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Trains once on a dataset."""
+    samples, test = photographs.load(name, folder)
+    train, val = samples, test
+    if name != "quickstart":
+        train, val = measuring.split_off_validation(samples)
+    row = {"dataset": name, "seed": settings["seed"], "settings": settings}
+    return row | measuring.train(train, val, test, **settings)
+
+
+if __name__ == "__main__":
+    main()
