@@ -27,19 +27,22 @@ CIOU = {
     "box_loss": "ciou",
     "score_loss": "cross-entropy",
     "rescore": False,
+    "scale_noobj": False,
 }
+NEIGHBOURS = {**CIOU, "neighbour_cells": True}
 VARIANTS: dict[str, dict[str, Any]] = {
     "squared errors": PAPER_LOSS,
-    "cross-entropy and CIoU, lambda_noobj 0.5": {**CIOU, "scale_noobj": False},
-    "cross-entropy and CIoU": CIOU,
-    "IoU as confidence target": {**CIOU, "rescore": True},
-    "neighbour cells": {**CIOU, "neighbour_cells": True},
-    "neighbour cells, lambda_noobj 0.5": {
-        **CIOU,
-        "neighbour_cells": True,
-        "scale_noobj": False,
-    },
-    "128 filters": {**CIOU, "head_filters": 128},
+    "ciou": CIOU,
+    "ciou, scaled lambda_noobj": {**CIOU, "scale_noobj": True},
+    "neighbours": NEIGHBOURS,
+    "neighbours, lambda_noobj 1": {**NEIGHBOURS, "lambda_noobj": 1.0},
+    "neighbours, IoU target": {**NEIGHBOURS, "rescore": True},
+    "neighbours, 128 filters": {**NEIGHBOURS, "head_filters": 128},
+    "neighbours, separable": {**NEIGHBOURS, "separable_head": True},
+    "neighbours, rate 2e-3": {**NEIGHBOURS, "learning_rate": 2e-3},
+    "neighbours, frozen to 16": {**NEIGHBOURS, "freeze_to_stride": 16},
+    "neighbours, lite1": {**NEIGHBOURS, "network": "yolov1-efficientnet-lite1"},
+    "neighbours, lite2": {**NEIGHBOURS, "network": "yolov1-efficientnet-lite2"},
 }
 
 
