@@ -22,28 +22,29 @@ PAPER_LOSS = {
     "rescore": True,
     "neighbour_cells": False,
 }
-CIOU = {
-    "output_activation": "sigmoid",
-    "box_loss": "ciou",
-    "score_loss": "cross-entropy",
-    "rescore": False,
-    "scale_noobj": False,
-}
-NEIGHBOURS = {**CIOU, "neighbour_cells": True}
 VARIANTS: dict[str, dict[str, Any]] = {
-    "squared errors": PAPER_LOSS,
-    "ciou": CIOU,
-    "ciou, scaled lambda_noobj": {**CIOU, "scale_noobj": True},
-    "neighbours": NEIGHBOURS,
-    "neighbours, lambda_noobj 1": {**NEIGHBOURS, "lambda_noobj": 1.0},
-    "neighbours, IoU target": {**NEIGHBOURS, "rescore": True},
-    "neighbours, 128 filters": {**NEIGHBOURS, "head_filters": 128},
-    "neighbours, separable": {**NEIGHBOURS, "separable_head": True},
-    "neighbours, rate 2e-3": {**NEIGHBOURS, "learning_rate": 2e-3},
-    "neighbours, frozen to 16": {**NEIGHBOURS, "freeze_to_stride": 16},
-    "neighbours, lite1": {**NEIGHBOURS, "network": "yolov1-efficientnet-lite1"},
-    "neighbours, lite2": {**NEIGHBOURS, "network": "yolov1-efficientnet-lite2"},
+    "the recipe": {},
+    "squared errors": {**PAPER_LOSS, "scale_noobj": True},
+    "no neighbour cells": {"neighbour_cells": False},
+    "scale_noobj": {"scale_noobj": True},
+    "lambda_noobj=1": {"lambda_noobj": 1.0},
+    "lambda_coord=2.5": {"lambda_coord": 2.5},
+    "rescore (IoU target)": {"rescore": True},
+    "head of 3 x 3 convolutions": {"separable_head": False},
+    "head_filters=128": {"head_filters": 128},
+    "learning_rate=2e-3": {"learning_rate": 2e-3},
+    "learning_rate=5e-4": {"learning_rate": 5e-4},
+    "batch_size=4": {"batch_size": 4},
+    "image_size=256": {"image_size": 256},
+    "freeze_to_stride=16": {"freeze_to_stride": 16},
+    "freeze_to_stride=4": {"freeze_to_stride": 4},
+    "backbone_lr_multiplier=0.3": {"backbone_lr_multiplier": 0.3},
+    "dropout=0.1": {"dropout": 0.1},
+    "jitter=0.3": {"jitter": 0.3},
+    "efficientnet-lite1": {"network": "yolov1-efficientnet-lite1"},
+    "efficientnet-lite2": {"network": "yolov1-efficientnet-lite2"},
 }
+"""What differs from the recipe."""
 
 
 def screen(samples: Any, settings: dict[str, Any]) -> dict[str, Any]:

@@ -7,12 +7,15 @@ import fiftyone.operators.types as types
 
 from yolov1_fo import architectures
 from yolov1_fo.config import TrainConfig, recipes
+from yolov1_fo.config.network import OUTPUT_ACTIVATIONS
 from yolov1_fo.config.train import (
+    BOX_LOSSES,
     DATA_MODES,
     MONITORS,
     OPTIMIZERS,
     PRECISIONS,
     SCHEDULES,
+    SCORE_LOSSES,
 )
 from yolov1_fo.datasets import sample_weights_field
 from yolov1_fo.pipeline import sampling
@@ -25,7 +28,9 @@ from . import form_widgets
 BASIC = ("max_minutes", "epochs", "image_size", "batch_size")
 ADVANCED = (
     *("recipe", "S", "batch_norm", "optimizer", "learning_rate", "schedule"),
-    *("scale_noobj", "head_filters", "dropout", "jitter", "flip", "letterbox"),
+    *("output_activation", "box_loss", "score_loss", "neighbour_cells"),
+    *("scale_noobj", "head_filters", "separable_head", "dropout"),
+    *("jitter", "flip", "letterbox"),
     *("monitor", "patience", "sample_weights", "negative_fraction"),
     *("gradient_accumulation_steps", "precision", "data", "seed"),
 )
@@ -38,6 +43,10 @@ LABELS = {
     "patience": "Early stopping patience",
     "data": "Data mode",
     "scale_noobj": "Scale lambda_noobj to the grid",
+    "box_loss": "Box loss",
+    "score_loss": "Score loss",
+    "neighbour_cells": "Neighbouring cells learn too",
+    "separable_head": "Depthwise separable head",
     "monitor": "Metric of the best checkpoint",
     "negative_fraction": "Share of images without objects",
     "seed": "Random seed",
@@ -45,6 +54,9 @@ LABELS = {
 """Labels of settings that are not simply their names."""
 CHOICES: dict[str, tuple[str, ...]] = {
     "recipe": tuple(recipes.RECIPES),
+    "output_activation": OUTPUT_ACTIVATIONS,
+    "box_loss": BOX_LOSSES,
+    "score_loss": SCORE_LOSSES,
     "monitor": MONITORS,
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,

