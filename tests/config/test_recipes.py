@@ -28,6 +28,21 @@ def test_every_network_has_a_valid_recipe(network):
         assert TrainConfig.for_network(network, recipe).recipe == recipe
 
 
+def test_linear_outputs_have_the_papers_loss():
+    shown = recipes.values("transfer", recipes.DEFAULT_NETWORK)
+    assert (shown["output_activation"], shown["box_loss"]) == ("sigmoid", "ciou")
+    for known in ({"output_activation": "linear"}, {"network": "yolov1"}):
+        network = known.get("network", recipes.DEFAULT_NETWORK)
+        left = recipes.values("transfer", **{"network": network, **known})
+        config = TrainConfig(**{"network": network, **known, **left})
+        assert (config.box_loss, config.score_loss) == ("squared", "squared")
+        assert config.rescore
+        assert config.scale_noobj
+        assert not config.neighbour_cells
+        assert "scale_noobj" in str(config)
+        assert "ciou" not in str(config)
+
+
 def test_recipes_follow_from_the_network_and_from_what_it_starts_from():
     assert recipes.choose("yolov1") == "scratch"
     assert recipes.choose("fast-yolov1", "classifier") == "paper"

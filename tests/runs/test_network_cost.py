@@ -12,16 +12,23 @@ from yolov1_fo.runs import network_cost
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "image_size", "S"),
+    ("name", "image_size", "S", "separable_head"),
     [
-        ("fast-yolov1", 64, 2),
-        ("yolov1-efficientnet-lite0", 224, 7),
-        ("yolov1-efficientnet-lite0", 224, 14),
+        ("fast-yolov1", 64, 2, False),
+        ("yolov1-efficientnet-lite0", 224, 7, False),
+        ("yolov1-efficientnet-lite0", 224, 7, True),
+        ("yolov1-efficientnet-lite0", 224, 14, False),
+        ("yolov1-efficientnet-lite1", 224, 14, True),
     ],
 )
-def test_parameters_are_those_of_the_network(name, image_size, S):
+def test_parameters_are_those_of_the_network(name, image_size, S, separable_head):
     config = TrainConfig(
-        network=name, image_size=image_size, S=S, C=3, pretrained=False
+        network=name,
+        image_size=image_size,
+        S=S,
+        C=3,
+        pretrained=False,
+        separable_head=separable_head,
     )
     net = build.detector(config, zero_init=True)
     parameters = network_cost.total_cost(config).parameters

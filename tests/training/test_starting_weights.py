@@ -144,6 +144,11 @@ def source(kind="detector", classes=("a", "b"), **settings):
             {**LITE, "S": 14, "head_filters": 64},
             "have head_filters 256; the training has head_filters 64",
         ),
+        (
+            {**LITE, "S": 14},
+            {**LITE, "S": 14, "output_activation": "sigmoid", "separable_head": True},
+            "have separable_head False, output_activation linear; the training has sep",
+        ),
     ],
 )
 def test_a_detector_of_other_layers_is_one_line(theirs, ours, line):
@@ -185,6 +190,18 @@ def test_layer_settings_follow_the_detector():
         "network": "yolov1",
         "batch_norm": False,
     }
+
+
+@pytest.mark.parametrize("activation", ["linear", "sigmoid"])
+def test_the_loss_follows_the_outputs_of_the_detector(activation):
+    """Detectors of earlier versions are linear: they keep the squared errors."""
+    parent = source(**LITE, image_size=320, S=20, output_activation=activation)
+    config = matching_layers.draft({}, 2, parent).config
+    assert (config.recipe, config.output_activation) == ("fine-tune", activation)
+    is_linear = activation == "linear"
+    assert config.score_loss == ("squared" if is_linear else "cross-entropy")
+    assert config.box_loss == ("squared" if is_linear else "ciou")
+    assert (config.scale_noobj, config.rescore) == (is_linear, is_linear)
 
 
 def test_a_transfer_network_starts_from_no_classifier():

@@ -158,7 +158,7 @@ def _differences(theirs: NetworkConfig, ours: NetworkConfig) -> list[str]:
         return ["network"]
     names = ["B", "sqrt", "softmax"]
     if ours.has_backbone:
-        names += ["batch_norm", "head_filters"]
+        names += ["batch_norm", "head_filters", "separable_head", "output_activation"]
         grid = ["image_size", "S"] if _stride(theirs) != _stride(ours) else []
     else:
         names += ["image_size", "S"]
