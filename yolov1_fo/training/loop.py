@@ -151,7 +151,7 @@ class Session:
         return self.result(self._write_report())
 
     def _write_report(self) -> str:
-        """Returns the path of the report; empty if it can't be written, or elsewhere."""
+        """Returns the path of the report; empty if this process did not write it."""
         if not self.devices.is_first:
             return ""
         return page.write_after_training(self.plan.dataset, self.plan.run_key)

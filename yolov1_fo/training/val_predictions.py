@@ -90,7 +90,11 @@ def draw(
     point: Mapping[str, Any],
     classes: Sequence[str],
 ) -> Image:
-    """Returns the picture; see `write` for the arguments."""
+    """Returns the picture; see `write` for the arguments.
+
+    Raises:
+        ValueError: if none of its images can be read
+    """
     threshs = outcomes.thresholds(point, classes)
     rows = {one: row for row, one in enumerate(detections.ids)}
     pictures = []
@@ -104,4 +108,6 @@ def draw(
         pictures.append(
             outcome_pictures.draw(tile, outcome, classes, shown.windows.get(one))
         )
+    if not pictures:
+        raise ValueError("none of its images can be read")
     return sheets.make(pictures)

@@ -42,6 +42,7 @@ STYLE = {
     "lines.markersize": 3.5,
     "lines.solid_capstyle": "round",
     "svg.fonttype": "none",
+    "svg.hashsalt": "report",
 }
 
 
@@ -126,7 +127,7 @@ def lines(
         note (""): text below the chart
     """
     with matplotlib.style.context(["default", STYLE]):
-        figure = Figure(figsize=SIZE, layout="constrained")
+        figure = Figure(SIZE, layout="constrained")
         axes = figure.add_subplot()
         for line in shown:
             places, values = _finite(line)
@@ -162,7 +163,7 @@ def bars(
         note: text below the chart
     """
     with matplotlib.style.context(["default", STYLE]):
-        figure = Figure(figsize=SIZE, layout="constrained")
+        figure = Figure(SIZE, layout="constrained")
         axes = figure.add_subplot()
         for number, one in enumerate(shown):
             step = float(one.x[1] - one.x[0])

@@ -54,8 +54,8 @@ def train_batch(contents: Contents) -> list[Picture]:
         return []
     try:
         tiles = sheets.take_apart(sheets.read(path))
-    except (OSError, ValueError) as error:
-        contents.notes.append(f"{folders.TRAIN_BATCH} can't be read: {error}")
+    except (OSError, ValueError, SyntaxError):  # Pillow raises all of them
+        contents.notes.append(f"{folders.TRAIN_BATCH} can't be read")
         return []
     return [Picture(_uri(one), "") for one in tiles]
 
