@@ -31,7 +31,8 @@ def test_each_command_can_be_parsed(task, field):
         COMMANDS[name].add(parser.add_subparsers())
         given = parser.parse_args([name, *rest])
         assert given.dataset == "my photographs"
-        assert getattr(given, "gt_field", field) == field
+        if task == "detect":
+            assert getattr(given, "gt_field", field) == field
         names.append(name)
     detector = ["apply", "evaluate", "train", "publish", "report"]
     assert names == (detector if task == "detect" else ["train"])

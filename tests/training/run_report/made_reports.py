@@ -37,7 +37,7 @@ SPLITS = {
     "val": {
         "images": 2,
         "without_objects": 0,
-        "objects": [2, 1],
+        "objects": [1, 2],
         "sizes": [0, 0, 0, 0, 0, 0, 3, *[0] * 13],
     },
 }

@@ -45,7 +45,7 @@ def test_a_usual_run(painted, split, reported):
         *("Precision and recall", "F1 by confidence", "Object sizes"),
     ]
     assert [row[0] for row in found.rows("classes")] == CLASSES
-    assert [row[-2:] for row in found.rows("classes")] == [["2", "4"], ["1", "5"]]
+    assert [row[-2:] for row in found.rows("classes")] == [["1", "4"], ["2", "5"]]
     assert len(found.images) == 2 + 4  # validation images, training batch
     assert found.rows("plain")[:2] == [
         ["Training", "6", "9", "1"],
