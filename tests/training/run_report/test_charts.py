@@ -55,7 +55,7 @@ def test_epochs_are_whole_numbers(count):
     ("values", "is_log"), [([100, 1], True), ([10, 1], False), ([100, 0], False)]
 )
 def test_the_axis_of_a_loss_is_logarithmic_if_needed(values, is_log):
-    chart = charts.lines("t", [line(values)], EPOCH, LOSS)
+    chart = charts.lines("t", [line(values)], EPOCH, LOSS, upright=2)
     assert ("10" in ticks(chart) and "50" not in ticks(chart)) == is_log or (
         ("baseline-shift" in chart.svg or "tspan" in chart.svg) == is_log
     )

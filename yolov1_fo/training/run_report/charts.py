@@ -139,9 +139,9 @@ def lines(
                 linestyle=(0, (4, 2)) if line.is_dashed else "-",
                 marker="o" if has_dots else None,
             )
+        _set_axes(axes, x, y)
         if upright is not None:
             axes.axvline(upright, color=MUTED, linestyle=":", linewidth=1.2, zorder=0)
-        _set_axes(axes, x, y)
         for mark in marks:
             _draw_mark(axes, mark)
         return Chart(
@@ -192,8 +192,7 @@ def _set_axes(axes: Axes, x: Axis, y: Axis) -> None:
     axes.set_ylabel(y.label)
     if x.kind == "epoch":
         end = max(x.end or 1, 1)
-        margin = max(0.02 * end, 0.3)
-        axes.set_xlim(1 - margin, end + margin)
+        axes.set_xlim(0.7, end + max(0.02 * end, 0.3))
         axes.xaxis.set_major_locator(MaxNLocator(7, integer=True, min_n_ticks=1))
     elif x.kind == "share":
         axes.set_xlim(0, 1.02 * (x.end or 1))

@@ -29,7 +29,7 @@ COLOURS = {
     "val_top5": RED,
     **dict(zip(TERMS, (BLUE, SKY, GREEN, RED, ORANGE, PINK), strict=True)),
 }
-ALL = "all classes together"
+ALL, EACH = "all classes together", "single classes"
 NAMELESS = "#cfd6df"
 """Colour of the classes if they are too many for colours and a legend."""
 MAX_NAMED, MAX_LINES = 12, 60
@@ -126,7 +126,7 @@ def _lines_by_class(contents: Contents) -> tuple[list[Line], list[Line]]:
     most = sorted(known, key=lambda class_id: -curves[class_id].objects)[:MAX_LINES]
     recalls, f1 = [], []
     for class_id in sorted(most) if len(known) > 1 else ():
-        line = Line("", (), (), NAMELESS, 1.0)
+        line = Line("" if recalls else EACH, (), (), NAMELESS, 1.0)
         if has_names:
             again, number = divmod(class_id, len(CLASS_COLOURS))
             name, colour = contents.classes[class_id], CLASS_COLOURS[number]
