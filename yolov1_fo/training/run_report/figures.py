@@ -124,7 +124,8 @@ def _lines_by_class(contents: Contents) -> tuple[list[Line], list[Line]]:
     known = [class_id for class_id, curve in enumerate(curves) if curve.objects]
     has_names = len(known) <= MAX_NAMED
     most = sorted(known, key=lambda class_id: -curves[class_id].objects)[:MAX_LINES]
-    recalls, f1 = [], []
+    recalls: list[Line] = []
+    f1: list[Line] = []
     for class_id in sorted(most) if len(known) > 1 else ():
         line = Line("" if recalls else EACH, (), (), NAMELESS, 1.0)
         if has_names:
