@@ -13,6 +13,7 @@ _MODULES = {
     "train": "training.detector",
     "TrainResult": "training.result",
     "pretrain": "training.classifier",
+    "write_report": "training.run_report.page",
     "load_model": "model.load",
     "YOLOv1Model": "model.yolov1_model",
     "YOLOv1ModelConfig": "model.model_config",

@@ -31,6 +31,7 @@ from yolov1_fo.cli.commands import (
     pretrain,
     publish,
     recipe,
+    report,
     runs,
     train,
 )
@@ -145,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     for module in (
         *(demo, train, apply, evaluate, inspect),
-        *(recipe, runs, pretrain, import_darknet, export, publish),
+        *(recipe, runs, report, pretrain, import_darknet, export, publish),
         *(install_plugin, doctor),
     ):
         module.add(commands)

@@ -25,6 +25,7 @@ START_FILES = (OWNER, ".lock", folders.JOB_LOCK, folders.JOB)
 """What is in a run's folder before its first epoch."""
 RUN_FILES = (
     *(*START_FILES, history.LOG, "last", "best", "epoch_*", "tensorboard"),
+    *(folders.REPORT, folders.TRAIN_BATCH, folders.VAL_PREDICTIONS),
     f".*{files.UNFINISHED}",
 )
 """What a training leaves in its run's folder."""
