@@ -207,7 +207,8 @@ def undo_accept(
     labels = [one for one in found if one[1][ACCEPTED_AT] == time]
     same = [one for one in labels if not acceptance_updates.is_changed(one[1])]
     suggested, updates = suggestion_field.name_of(gt_field), []
-    # The first label that a sample without labels got makes it such again: undone last.
+    # The last label first, so that the order of suggestions comes back, and because the
+    # first one that a sample without labels got makes it such a sample again.
     for sample_id, label in reversed(same):
         origin = label[ORIGIN]["field"]
         how = Accepting(origin, gt_field, moves=origin == suggested)

@@ -117,7 +117,7 @@ class Accepting(NamedTuple):
         changes = {self.gt_field: left, "last_modified_at": datetime.now(UTC)}
         if self.moves:
             restored = {"$literal": _restored(label)}
-            changes[self.field] = _with(self.field, restored)
+            changes[self.field] = _with(self.field, restored, is_first=True)
             changes["tags"] = {"$concatArrays": [_without_tag("$tags"), [TAG]]}
         return pymongo.UpdateOne(
             {
@@ -146,14 +146,15 @@ def _restored(label: Document) -> Document:
     return {**own, "tags": tags, "confidence": confidence}
 
 
-def _with(field: str, label: Document) -> Document:
-    """Returns the expression of a field with one more label."""
+def _with(field: str, label: Document, *, is_first: bool = False) -> Document:
+    """Returns the expression of a field with one more label, the first or the last."""
     existing = {"$ifNull": [f"${field}.detections", []]}
+    labels = [[label], existing] if is_first else [existing, [label]]
     return {
         "$mergeObjects": [
             {"$literal": {"_cls": "Detections"}},
             {"$ifNull": [f"${field}", {}]},
-            {"detections": {"$concatArrays": [existing, [label]]}},
+            {"detections": {"$concatArrays": labels}},
         ]
     }
 
