@@ -114,6 +114,15 @@ def test_a_view_accepts_what_it_shows(some):
     assert some.count_sample_tags() == {"suggested": 3}
 
 
+def test_a_view_that_shows_none_accepts_none(some):
+    view = some.filter_labels(FIELD, F("confidence") > 0.8)
+    assert yolov1_fo.accept(view).labels == 3
+    assert len(view) == 0
+    assert yolov1_fo.accept(view).labels == 0
+    assert yolov1_fo.undo_accept(some.match_tags("typo")).labels == 0
+    assert names(some) == [["cat"], ["cat"], ["cat", "cat"]]
+
+
 def test_selected_labels_are_accepted(some):
     chosen = [row[1] for row in some.limit(2).values(f"{FIELD}.detections.id")]
     made = yolov1_fo.accept(some.select_fields(), label_ids=iter(chosen))
@@ -390,6 +399,7 @@ def test_a_read_only_field_is_refused(some):
 def test_patches_and_empty_datasets_are_refused(some, call):
     for samples, line in (
         (some.to_patches(FIELD), "shows patches; pass the samples"),
+        (some.to_patches(FIELD).limit(0), "shows patches; pass the samples"),
         (fo.Dataset(), "has no samples"),
         ("mine", "must be a FiftyOne dataset or view"),
     ):

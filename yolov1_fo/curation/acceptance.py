@@ -74,7 +74,7 @@ def accept(
         TypeError: if an argument has the wrong type
         ValueError: if the samples or a field do not fit, or there is no such label
     """
-    samples = whole_samples.checked(samples)
+    samples = whole_samples.checked(samples, may_be_empty=True)
     suggested = suggestion_field.name_of(gt_field)
     source = field or suggested
     if source != suggested and label_ids is None:
@@ -197,7 +197,7 @@ def undo_accept(
         TypeError: if an argument has the wrong type
         ValueError: if the samples or the field do not fit
     """
-    samples = whole_samples.checked(samples)
+    samples = whole_samples.checked(samples, may_be_empty=True)
     whole, dataset = whole_samples.whole(samples), whole_samples.dataset_of(samples)
     checks.check_detections(whole, gt_field, "gt_field")
     suggestion_field.check_gt_field(samples, gt_field)

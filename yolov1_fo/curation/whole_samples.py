@@ -12,25 +12,28 @@ from yolov1_fo.datasets import checks, fiftyone_private
 from yolov1_fo.datasets import samples as fo_samples
 
 
-def checked(samples: fo_samples.Samples, argument: str = "samples") -> Any:
+def checked(samples: fo_samples.Samples, *, may_be_empty: bool = False) -> Any:
     """Returns a collection of images; of a grouped one, its active slice.
 
     Args:
         samples: the value of the argument
-        argument ("samples"): its name
+        may_be_empty (False): a view may have no samples
 
     Raises:
         TypeError: if it is not a dataset or view
         ValueError: if it shows patches, clips or frames, holds no images, or is empty
     """
-    samples = fo_samples.ungrouped(samples, argument)
+    samples = fo_samples.ungrouped(samples)
     if fo_samples.is_frames_view(samples):
         raise ValueError(
             f"{fo_samples.name(samples)} shows frames of videos, whose labels can't be "
-            "mended here; save them as a dataset of images first: "
-            f"{argument}.clone(...)"
+            "mended here; save them as a dataset of images first: samples.clone(...)"
         )
-    checks.check_images(samples)
+    is_view = type(samples) is fo.DatasetView  # not of patches
+    if may_be_empty and is_view and fo_samples.is_empty(samples):
+        checks.check_images(fo_samples.all_samples(samples))
+    else:
+        checks.check_images(samples)
     return samples
 
 

@@ -109,10 +109,14 @@ def _mistakes(arguments: argparse.Namespace) -> int:
         yolov1_fo.clear_mistakes(samples)
         return 0
     settings = {}
-    if arguments.folds is not None:
-        load_tensorflow()
     if arguments.max_minutes is not None:
         settings["max_minutes"] = arguments.max_minutes
+    if arguments.folds is not None:
+        load_tensorflow()
+    elif settings:
+        raise ValueError(
+            "--max-minutes is of the trainings of --folds, which is missing"
+        )
     print(
         yolov1_fo.find_mistakes(
             samples,
