@@ -28,6 +28,7 @@ from yolov1_fo.cli.commands import (
     import_darknet,
     inspect,
     install_plugin,
+    labels,
     pretrain,
     publish,
     recipe,
@@ -145,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
         title="commands", required=True, metavar="COMMAND", parser_class=_Parser
     )
     for module in (
-        *(demo, train, apply, evaluate, inspect),
+        *(demo, train, apply, evaluate, inspect, labels),
         *(recipe, runs, report, pretrain, import_darknet, export, publish),
         *(install_plugin, doctor),
     ):

@@ -10,7 +10,14 @@ import keras
 from yolov1_fo.datasets import connection, database_uri, error_lines
 from yolov1_fo.evaluation import stored_detections
 from yolov1_fo.evaluation.stored_detections import SplitDetections
-from yolov1_fo.runs import checkpoint, folders, history, records, registry
+from yolov1_fo.runs import (
+    checkpoint,
+    folders,
+    history,
+    records,
+    registry,
+    training_samples,
+)
 from yolov1_fo.training import resume
 from yolov1_fo.training.plan import Plan
 from yolov1_fo.training.progress import Progress, finite
@@ -48,6 +55,7 @@ class RunWriter:
                 registry.register(plan.dataset, plan.run_key, **self.record)
                 logger.info("run '%s', in %s", plan.run_key, plan.folder)
             try:
+                training_samples.write(plan.folder, plan.listing.ids)
                 yield
             except KeyboardInterrupt as error:
                 self._mark(status="stopped", seconds=round(self.elapsed(), 1))
