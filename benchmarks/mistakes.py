@@ -148,7 +148,7 @@ def table(
 
 def run(dataset: fo.Dataset, seed: int, folds: int, **settings: Any) -> dict[str, Any]:
     """Breaks labels, searches them, and returns the figures."""
-    before = dataset.values("ground_truth.detections.id")
+    before = _labels(dataset)
     broken = break_field(dataset, seed)
     start = time.monotonic()
     report = yolov1_fo.find_mistakes(
@@ -157,11 +157,17 @@ def run(dataset: fo.Dataset, seed: int, folds: int, **settings: Any) -> dict[str
     minutes = (time.monotonic() - start) / 60
     row = figures(dataset, report, broken)
     of_model = yolov1_fo.evaluate(dataset, "out_of_fold", progress=False)
-    is_same = dataset.values("ground_truth.detections.id") == before
+    is_same = _labels(dataset) == before
     yolov1_fo.clear_mistakes(dataset)
     dataset.delete_sample_fields([broken.field, "out_of_fold"])
     about = {"seed": seed, "folds": folds, "settings": settings, "minutes": minutes}
     return {**about, **row, "voc07": of_model.voc07, "ground_truth_is_same": is_same}
+
+
+def _labels(dataset: fo.Dataset) -> list[Any]:
+    """Returns ids, classes and boxes of the ground truth."""
+    names = ("id", "label", "bounding_box")
+    return dataset.values([f"ground_truth.detections.{name}" for name in names])
 
 
 def figures(

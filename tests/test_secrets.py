@@ -190,8 +190,13 @@ def test_records_of_failed_runs_contain_no_secret(secret, monkeypatch, tmp_path)
     stored = {}
     monkeypatch.setattr(registry, "register", lambda *_, **more: stored.update(more))
     monkeypatch.setattr(records, "update", lambda *_, **more: stored.update(more))
+    (tmp_path / "r").mkdir()
     plan = SimpleNamespace(
-        dataset=None, run_key="r", folder=tmp_path / "r", resumes=False
+        dataset=None,
+        run_key="r",
+        folder=tmp_path / "r",
+        resumes=False,
+        listing=SimpleNamespace(ids=[]),
     )
     writer = RunWriter(plan, {}, lambda: 0.0)
     with pytest.raises(OSError, match="no"), writer.registered():

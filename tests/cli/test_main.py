@@ -19,7 +19,7 @@ from yolov1_fo.datasets import error_lines
 from yolov1_fo.runs import folders
 
 COMMANDS = (
-    *("demo", "train", "apply", "evaluate", "inspect"),
+    *("demo", "train", "apply", "evaluate", "inspect", "labels"),
     *("pretrain", "import-darknet", "export", "publish", "unpublish", "doctor"),
     "report",
 )

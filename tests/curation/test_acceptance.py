@@ -119,6 +119,10 @@ def test_a_view_that_shows_none_accepts_none(some):
     assert yolov1_fo.accept(view).labels == 3
     assert len(view) == 0
     assert yolov1_fo.accept(view).labels == 0
+    assert (
+        yolov1_fo.accept(view, "truth", field="predictions", label_ids=[]).labels == 0
+    )
+    assert not some.has_field("truth")
     assert yolov1_fo.undo_accept(some.match_tags("typo")).labels == 0
     assert names(some) == [["cat"], ["cat"], ["cat", "cat"]]
 

@@ -10,6 +10,7 @@ import fiftyone.core.odm as foo
 import fiftyone.core.odm.database as fiftyone_database
 import fiftyone.operators as operators
 import fiftyone.zoo.models as fozm
+import pymongo
 import pytest
 from bson import ObjectId
 
@@ -23,7 +24,7 @@ PRIVATE = (
     *("_is_frames", "_is_patches", "_is_clips", "_is_dynamic_groups", "_is_generated"),
     *("_serialize", "_build", "_stages", "_all_stages", "_pipeline", "_aggregate"),
     *("_sample_collection", "_frame_collection", "_sample_collection_name"),
-    *("_sample_doc_cls", "_sample_dict_to_doc", "_reload", "_schema"),
+    *("_sample_doc_cls", "_sample_dict_to_doc", "_reload", "_reload_docs", "_schema"),
     *("_client", "_delete_non_persistent_datasets_if_allowed", "_connect"),
     *("_delete_empty_sidebar_group", "_delegated_operation_id", "_panel_state"),
     *("_invalidate_zoo_models_manifest", "_MODELS", "_load_zoo_models_manifest"),
@@ -190,6 +191,18 @@ def test_a_forgotten_model_is_read_again(monkeypatch):
     fiftyone_private.forget_zoo_model("mine")
     assert [key in fozm._MODELS for key in keys] == [False, False, True]
     assert fozm._load_zoo_models_manifest() is not before
+
+
+def test_updates_refresh_samples_in_memory_and_are_counted(painted):
+    sample, other = painted.first(), painted.last()
+    updates = [
+        pymongo.UpdateOne({"_id": ObjectId(one.id)}, {"$push": {"tags": "new"}})
+        for one in (sample, other)
+    ]
+    updates.append(pymongo.UpdateOne({"_id": ObjectId()}, {"$set": {"tags": []}}))
+    assert fiftyone_private.bulk_write(painted, updates, [sample.id, other.id]) == 2
+    assert sample.tags == ["train", "new"]
+    assert painted.last().tags == ["val", "new"]
 
 
 def test_the_id_of_a_delegated_operation():

@@ -99,6 +99,8 @@ def accept(
     pairs = [*_pairs(shown, source)]
     if label_ids is not None:
         pairs = _chosen(pairs, label_ids, how, whole if exists else None)
+    if not pairs:
+        return Accepted(gt_field, 0, "")
     _declare(dataset, gt_field)
     updates = [how.accept(*pair) for pair in pairs]
     changed = _write(dataset, updates, [sample_id for sample_id, _ in pairs])

@@ -25,45 +25,17 @@ def add(commands: Any) -> None:
         title="commands", required=True, metavar="COMMAND"
     )
     _add_mistakes(of_labels)
-    one = _add(
-        *(of_labels, "suggest", _suggest),
-        "Suggest labels for samples without, from a model or its predictions.",
-        "yolov1-fo labels suggest my-dataset my_run",
-    )
-    one.add_argument(
-        "source",
-        metavar="SOURCE",
-        help="predictions field, run of the dataset, checkpoint folder, or name of a "
-        "zoo model",
-    )
-    one.add_argument(
-        "--thresh", type=float, metavar="X", help="lowest confidence (that of best F1)"
-    )
-    one.add_argument(
-        "--include-labelled",
-        action="store_true",
-        help="also suggest what samples with labels lack",
-    )
-    one = _add(
-        *(of_labels, "accept", _accept),
-        "Move suggestions into the ground truth.",
-        "yolov1-fo labels accept my-dataset --tag checked",
-    )
-    one.add_argument(
-        "--min-confidence", type=float, metavar="X", help="accept only from this on"
-    )
-    _add(
-        *(of_labels, "undo", _undo),
-        "Take back what the last `accept` has accepted.",
-        "yolov1-fo labels undo my-dataset",
-    )
+    _add_suggest(of_labels)
+    _add_accept(of_labels)
     one = _add(
         *(of_labels, "next", _next),
         "Tag the samples whose labels would help a model most.",
         "yolov1-fo labels next my-dataset my_run --count 50",
     )
     one.add_argument("model", metavar="MODEL", help="run, checkpoint or zoo model")
-    one.add_argument("--count", type=int, metavar="N", default=20, help="(%(default)s)")
+    one.add_argument(
+        "--count", type=int, metavar="N", default=20, help="samples (%(default)s)"
+    )
 
 
 def _add(
@@ -98,6 +70,44 @@ def _add_mistakes(commands: Any) -> None:
     )
     parser.add_argument(
         "--clear", action="store_true", help="delete the fields and views instead"
+    )
+
+
+def _add_suggest(commands: Any) -> None:
+    parser = _add(
+        *(commands, "suggest", _suggest),
+        "Suggest labels for samples without, from a model or its predictions.",
+        "yolov1-fo labels suggest my-dataset my_run",
+    )
+    parser.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="predictions field, run of the dataset, checkpoint folder, or name of a "
+        "zoo model",
+    )
+    parser.add_argument(
+        "--thresh", type=float, metavar="X", help="lowest confidence (that of best F1)"
+    )
+    parser.add_argument(
+        "--include-labelled",
+        action="store_true",
+        help="also suggest what samples with labels lack",
+    )
+
+
+def _add_accept(commands: Any) -> None:
+    parser = _add(
+        *(commands, "accept", _accept),
+        "Move suggestions into the ground truth.",
+        "yolov1-fo labels accept my-dataset --tag checked",
+    )
+    parser.add_argument(
+        "--min-confidence", type=float, metavar="X", help="accept only from this on"
+    )
+    _add(
+        *(commands, "undo", _undo),
+        "Take back what the last `accept` has accepted.",
+        "yolov1-fo labels undo my-dataset",
     )
 
 
