@@ -49,6 +49,7 @@ def test_importing_the_package_imports_no_large_library():
         "yolov1_fo.{config, architectures, boxes, grid, evaluation.error_analysis}",
         "yolov1_fo.{datasets.quickstart, evaluation.evaluator, runs.registry}",
         "yolov1_fo.{jobs.launch, jobs.runs_table, publishing.local_zoo, visualize}",
+        "yolov1_fo.{training.run_report.page, training.next_steps}",
     ],
 )
 def test_modules_of_the_app_do_not_import_keras(modules):

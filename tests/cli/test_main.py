@@ -21,6 +21,7 @@ from yolov1_fo.runs import folders
 COMMANDS = (
     *("demo", "train", "apply", "evaluate", "inspect"),
     *("pretrain", "import-darknet", "export", "publish", "unpublish", "doctor"),
+    "report",
 )
 
 

@@ -20,6 +20,14 @@ def test_paper_schedule_warms_up_and_drops_twice():
     assert rate(105) == rate(134.9) == pytest.approx(1e-4)
 
 
+@pytest.mark.parametrize("schedule", ["paper", "cosine", "constant", "darknet-tiny"])
+def test_the_rate_outside_of_a_step_is_that_of_the_step(schedule):
+    config = TrainConfig(schedule=schedule, gradient_accumulation_steps=2)
+    made = schedules.Schedule(config, 10)
+    for step in (0, 1, 15, 1000, 1349):
+        assert made.rate(step) == float(made(step)) > 0
+
+
 def test_paper_schedule_shrinks_with_the_epochs():
     rate = rates(epochs=27, warmup_epochs=0)
     assert rate(14.9) == pytest.approx(1e-2)

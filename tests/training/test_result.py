@@ -51,6 +51,7 @@ def test_a_summary_of_everything():
         operating_point=OperatingPoint(0.314, 0.8, 0.75, 0.774, 12, 3, 4),
         stop_reason="val_voc07 has not improved since epoch 2 (patience 1)",
         peak_device_memory=5_000_000_000,
+        report_path="/runs/one/report.html",
     )
     assert full.summary("yolov1-fo apply x one").splitlines() == [
         "run              'one' on dataset 'my photographs'",
@@ -61,6 +62,7 @@ def test_a_summary_of_everything():
         "time             12 min 4 s",
         "peak memory      2.1 GB, GPU 5.0 GB",
         "checkpoint       /runs/one/epoch_0002",
+        "report           /runs/one/report.html",
         "skipped          2 images",
         "next             yolov1-fo apply x one",
     ]

@@ -115,6 +115,7 @@ def rates(schedule, pace, steps, **settings):
     config = TrainConfig(max_minutes=5, schedule=schedule, **settings)
     made = schedules.Schedule(config, 10)
     made.set_pace(pace)
+    assert [made.rate(step) for step in steps] == [float(made(step)) for step in steps]
     return np.array([float(made(step)) for step in steps])
 
 

@@ -107,3 +107,19 @@ def test_the_strongest_box_is_drawn_last():
     corners = np.array([[0.1, 0.1, 0.9, 0.9]] * 2)
     picture = drawing.with_strong_boxes(BLACK, corners, [1.0, 0.2])
     assert tuple(np.asarray(picture)[100, 20]) == ORANGE
+
+
+def test_dashes_leave_gaps():
+    picture = drawing.with_boxes(BLACK, [[0.25, 0.5, 0.75, 0.8]], dashed=True)
+    assert where(picture, ORANGE)[:2] == (49, 99)  # lines of 3 pixels around 50, 100
+    top = (np.asarray(picture)[100, 50:150] == ORANGE).all(axis=-1)
+    assert 0.4 < top.mean() < 0.7
+    changes = np.count_nonzero(np.diff(top.astype(int)))
+    assert changes >= 2 * (100 // (2 * drawing.DASH)) - 2
+
+
+def test_an_empty_name_is_not_written():
+    box = np.array([[0.25, 0.5, 0.75, 0.8]])
+    np.testing.assert_array_equal(
+        drawing.with_boxes(BLACK, box, names=[""]), drawing.with_boxes(BLACK, box)
+    )

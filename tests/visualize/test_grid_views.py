@@ -54,6 +54,22 @@ def test_the_responsible_cell_has_the_colour_of_the_class():
     assert tuple(centre) == GREEN
 
 
+def test_the_nearest_neighbours_are_shaded_if_they_are_responsible():
+    config = GridConfig(S=3, B=2, C=1)
+    corners = np.float32([[0.3, 0.3, 0.8, 0.8]])  # centre (0.55, 0.55), cell (1, 1)
+    arguments = (BLACK, corners, np.array([0]), config)
+    alone, near = (
+        {
+            cell
+            for cell in np.ndindex(3, 3)
+            if is_shaded(grid_views.truth(*arguments, neighbour_cells=on), *cell, 3)
+        }
+        for on in (False, True)
+    )
+    assert alone == {(1, 1)}
+    assert near == {(1, 1), (1, 2), (2, 1)}
+
+
 def test_a_cell_with_two_objects_has_the_colour_of_the_first():
     config = GridConfig(S=1, B=2, C=3)
     corners = np.float32([[0.1, 0.1, 0.2, 0.2], [0.6, 0.6, 0.9, 0.9]])

@@ -28,9 +28,11 @@ from yolov1_fo.cli.commands import (
     import_darknet,
     inspect,
     install_plugin,
+    labels,
     pretrain,
     publish,
     recipe,
+    report,
     runs,
     train,
 )
@@ -144,8 +146,8 @@ def _parser() -> argparse.ArgumentParser:
         title="commands", required=True, metavar="COMMAND", parser_class=_Parser
     )
     for module in (
-        *(demo, train, apply, evaluate, inspect),
-        *(recipe, runs, pretrain, import_darknet, export, publish),
+        *(demo, train, apply, evaluate, inspect, labels),
+        *(recipe, runs, report, pretrain, import_darknet, export, publish),
         *(install_plugin, doctor),
     ):
         module.add(commands)

@@ -209,6 +209,11 @@ def to_document(
     }
 
 
+def blank_document() -> dict[str, Any]:
+    """Returns a detection without label and box, as stored in the database."""
+    return dict(_documents()[1])
+
+
 @functools.cache
 def _documents() -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns an empty label and a blank detection as FiftyOne stores them."""

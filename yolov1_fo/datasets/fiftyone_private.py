@@ -9,6 +9,7 @@ from typing import Any
 import bson
 import fiftyone as fo
 import fiftyone.core.odm.database as database
+import fiftyone.core.sample as fos
 
 
 def root_dataset(samples: Any) -> fo.Dataset:
@@ -61,6 +62,24 @@ def evaluation_document(dataset: fo.Dataset, eval_key: str) -> Any:
 def collection(dataset: fo.Dataset, *, of_frames: bool = False) -> Any:
     """Returns the MongoDB collection; views only show fields of the schema."""
     return dataset._frame_collection if of_frames else dataset._sample_collection
+
+
+def bulk_write(dataset: fo.Dataset, updates: list[Any], ids: list[str]) -> int:
+    """Updates samples one by one, in order, and refreshes those in memory.
+
+    Publicly, values can only be set, which overwrites what others have just written.
+
+    Args:
+        dataset: the dataset
+        updates: pymongo's, each of one sample
+        ids: of the samples
+
+    Returns:
+        number of updates that have changed a sample
+    """
+    results = database.bulk_write(updates, dataset._sample_collection, ordered=True)
+    fos.Sample._reload_docs(dataset._sample_collection_name, sample_ids=ids)
+    return sum(one.modified_count for one in results)
 
 
 def reload_sample_view(sample: Any, dataset: fo.Dataset) -> None:

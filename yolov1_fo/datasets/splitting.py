@@ -50,6 +50,39 @@ def split(
     return samples.exclude(val), samples.select(val)
 
 
+def folds(
+    samples: fo_samples.Samples, count: int
+) -> list[tuple[fo.DatasetView, fo.DatasetView]]:
+    """Returns the samples split into as many parts, each with the rest.
+
+    The parts are the same in each process and in clones. Frames of a video stay
+    together, and so do samples of one file.
+
+    Args:
+        samples: a checked collection
+        count: number of parts, at least 2
+
+    Returns:
+        for each part, the other samples and those of the part, as views
+
+    Raises:
+        ValueError: if there are fewer images or videos than parts
+    """
+    arguments.check_integer("folds", count, 2)
+    ids, keys = samples.values(["id", _key_field(samples)])
+    groups = sorted(set(keys), key=_hash)
+    if len(groups) < count:
+        raise ValueError(
+            f"{fo_samples.name(samples)} can't be split into {count} folds: it has "
+            f"{len(groups)} different images"
+        )
+    number = {key: rank % count for rank, key in enumerate(groups)}
+    parts: list[list[str]] = [[] for _ in range(count)]
+    for one, key in zip(ids, keys, strict=True):
+        parts[number[key]].append(one)
+    return [(samples.exclude(part), samples.select(part)) for part in parts]
+
+
 def _key_field(samples: fo_samples.Samples) -> str:
     """Returns the field whose values stay together: a file, or the video of a frame."""
     return "sample_id" if fo_samples.is_frames_view(samples) else "filepath"

@@ -6,7 +6,13 @@ from typing import Any
 import fiftyone.core.media as fomm
 
 from yolov1_fo.config import arguments
-from yolov1_fo.datasets import checks, connection, fiftyone_boxes, output_fields
+from yolov1_fo.datasets import (
+    checks,
+    connection,
+    fiftyone_boxes,
+    output_fields,
+    predicted_by,
+)
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.inference import prediction_pass, video_prediction
 from yolov1_fo.model.yolov1_model import YOLOv1Model
@@ -76,7 +82,35 @@ def apply(
             detected = model.detected(y_pred, windows)
             for sample_id, found in zip(ids, detected, strict=True):
                 output.add(sample_id, fiftyone_boxes.to_document(*found, model.classes))
+    if output.is_declared and not output.on_frames:
+        is_whole = len(batches.ids) == len(fo_samples.all_samples(samples).view())
+        model_record = describe(model)
+        predicted_by.record(
+            output.dataset, output.path, model_record, replaces=is_whole
+        )
     return batches.faults
+
+
+def describe(model: YOLOv1Model) -> dict[str, Any]:
+    """Returns what a field of predictions records about its model, as JSON.
+
+    Returns:
+        model, its name; run_folder of its training, with the ids of its training
+        samples, or None; thresh and class_threshs of its operating point, if it was
+        measured, the latter as pairs, since keys of a database can't be any name
+    """
+    metadata, config = model.metadata, model.config
+    names = (
+        *(metadata.get("run_key"), config.model_name, config.released),
+        *(config.weights_path, metadata.get("origin"), "a network without a name"),
+    )
+    point = metadata.get("operating_point") or {}
+    return {
+        "model": next(name for name in names if name),
+        "run_folder": metadata.get("folder"),
+        "thresh": point.get("thresh"),
+        "class_threshs": [list(one) for one in point.get("class_threshs", {}).items()],
+    }
 
 
 def check_model(model: YOLOv1Model) -> None:

@@ -41,6 +41,8 @@ class PredictionPass:
         num_workers: threads that decode images; 0 means one per core
         progress: as in FiftyOne
         skip: ids of samples to skip
+        forward (None): what to compute of pixels (N, H, W, 3) uint8, in place of the
+            network's output; any value
 
     Attributes:
         faults: unreadable and truncated image files, with what is wrong with each
@@ -54,9 +56,11 @@ class PredictionPass:
         num_workers: int = 0,
         progress: bool | Callable[..., Any] | None = None,
         skip: Collection[str] = (),
+        forward: Callable[[Array], Any] | None = None,
     ) -> None:
         arguments.check_integer("batch_size", batch_size, 1)
         self.model, self.batch_size, self.num_workers = model, batch_size, num_workers
+        self.forward = forward or model.forward
         ids, filepaths = samples.values(["id", "filepath"])
         rows = [row for row, sample_id in enumerate(ids) if sample_id not in skip]
         self.ids, self.filepaths = (
@@ -76,7 +80,7 @@ class PredictionPass:
             max_pixels=self.model.config.max_image_pixels,
         )
         rows = zip(self.ids, self.filepaths, results, strict=True)
-        return _predictions(self._batches(rows), self.model)
+        return _predictions(self._batches(rows), self.forward)
 
     def __enter__(self) -> Self:
         self.progress_bar.__enter__()
@@ -99,14 +103,16 @@ class PredictionPass:
             self.progress_bar.update(len(batch))
 
 
-def _predictions(batches: Iterator[Batch], model: YOLOv1Model) -> Iterator[Batch]:
+def _predictions(
+    batches: Iterator[Batch], forward: Callable[[Array], Any]
+) -> Iterator[Batch]:
     """Yields ids, raw output and windows, while the next batches are computed."""
     pending: collections.deque[tuple[list[str], Future[Array], Array | None]] = (
         collections.deque()
     )
     with ThreadPoolExecutor(1) as device:
         for ids, pixels, windows in batches:
-            pending.append((ids, device.submit(model.forward, pixels), windows))
+            pending.append((ids, device.submit(forward, pixels), windows))
             if len(pending) > BATCHES_AHEAD:
                 ids, y_pred, windows = pending.popleft()
                 yield ids, y_pred.result(), windows

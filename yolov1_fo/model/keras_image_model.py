@@ -190,6 +190,19 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
             )
         return self._run(EMBEDDINGS, self._last_pixels)
 
+    def embed_pixels(self, pixels: Array) -> Array:
+        """Returns the embeddings of images of its image size: (N, channels) float32.
+
+        Args:
+            pixels: (N, H, W, 3) RGB; uint8, or float32 in [0, 1]
+
+        Raises:
+            ValueError: if the model has no features
+        """
+        if self._features is None:
+            raise ValueError("embeddings need a model with features")
+        return self._run(EMBEDDINGS, pixels)
+
     def forward(self, pixels: Array) -> Array:
         """Returns the network's outputs for images of its image size: (N, ...) float32.
 

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -22,6 +22,8 @@ METRICS = {
     "confidence_obj": "its term for the confidence of responsible boxes",
     "confidence_noobj": "its term for the confidence of other boxes",
     "class_probs": "its term for class probabilities",
+    "coord_iou": "its term for boxes, with `box_loss` ciou",
+    "learning_rate": "learning rate of the last step",
     "seconds": "training time in seconds",
 }
 LEFT_OUT = {
@@ -156,7 +158,7 @@ def _training(metadata: dict[str, Any]) -> list[str]:
         f"{_value(settings, 'epochs')}",
         f"- on {_value(metadata, 'device')}; {versions}",
     ]
-    if parent := _parent(metadata):
+    if parent := parent_text(metadata):
         lines.append(f"- Started from {parent}")
     table = ["| setting | here | paper |", "|---|---|---|"]
     for key, value in changed.items():
@@ -164,8 +166,13 @@ def _training(metadata: dict[str, Any]) -> list[str]:
     return ["## Training", "", *lines, "", *table]
 
 
-def _parent(metadata: dict[str, Any]) -> str:
-    """Returns what the training started from, without folders of this machine."""
+def parent_text(metadata: dict[str, Any], escape: Callable[[str], str] = plain) -> str:
+    """Returns what the training started from, without folders of this machine.
+
+    Args:
+        metadata: of a checkpoint, or the record of a run
+        escape (`plain`): of names, which come from other people
+    """
     parent = metadata.get("parent") or {"weights": metadata.get("weights")}
     given, run_key, dataset, digest = (
         parent.get(name) for name in ("weights", "run_key", "dataset", "digest")
@@ -174,12 +181,12 @@ def _parent(metadata: dict[str, Any]) -> str:
         return ""
     *folders, name = [part for part in re.split(r"[/\\]", given) if part] or ["?"]
     if run_key and (folders or name == run_key):
-        text = f"run '{plain(run_key)}'"
+        text = f"run '{escape(run_key)}'"
     else:
         is_checkpoint = folders and re.fullmatch(r"epoch_\d+", name)
-        text = f"'{plain(folders[-1] if is_checkpoint else name)}'"
-        text += f", run '{plain(run_key)}'" if run_key else ""
-    text += f" of dataset '{plain(dataset)}'" if run_key and dataset else ""
+        text = f"'{escape(folders[-1] if is_checkpoint else name)}'"
+        text += f", run '{escape(run_key)}'" if run_key else ""
+    text += f" of dataset '{escape(dataset)}'" if run_key and dataset else ""
     return text + (f", sha256 {digest[:12]}" if digest else "")
 
 

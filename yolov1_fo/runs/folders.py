@@ -18,6 +18,12 @@ IMAGE_CACHE = "pixels"
 """Folder of the decoded images, in `top_folder`."""
 JOB, JOB_LOCK = "job", ".job.lock"
 """Folder of a run's job, in the run's folder, and the lock held while one starts."""
+REPORT = "report.html"
+"""The report of a run, in its folder; see `training.run_report`."""
+TRAIN_BATCH, VAL_PREDICTIONS = "train_batch.jpg", "val_predictions.jpg"
+"""Pictures in a run's folder: images of its first batch as augmented; images of the
+validation split with the predictions after the last validation.
+"""
 
 
 def run_folder(

@@ -18,13 +18,17 @@ import fiftyone.core.odm as foo
 
 from yolov1_fo import files
 from yolov1_fo.datasets import fiftyone_private
-from yolov1_fo.runs import checkpoint, folders, history, run_json
+from yolov1_fo.runs import checkpoint, folders, history, run_json, training_samples
 
 OWNER = checkpoint.METADATA
-START_FILES = (OWNER, ".lock", folders.JOB_LOCK, folders.JOB)
+START_FILES = (
+    *(OWNER, ".lock", folders.JOB_LOCK, folders.JOB),
+    training_samples.FILE,
+)
 """What is in a run's folder before its first epoch."""
 RUN_FILES = (
     *(*START_FILES, history.LOG, "last", "best", "epoch_*", "tensorboard"),
+    *(folders.REPORT, folders.TRAIN_BATCH, folders.VAL_PREDICTIONS),
     f".*{files.UNFINISHED}",
 )
 """What a training leaves in its run's folder."""

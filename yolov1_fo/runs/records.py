@@ -48,6 +48,12 @@ def save_curves(
     dataset.save_run_results(run_key, results, overwrite=True)
 
 
+def curves(dataset: fo.Dataset, run_key: str) -> history.History:
+    """Returns what `save_curves` stored; empty if there is nothing."""
+    results = dataset.load_run_results(run_key)
+    return dict(getattr(results, "history", None) or {})
+
+
 def seconds(dataset: fo.Dataset, run_key: str) -> float:
     """Returns how long a run has trained, in all its processes; 0 if unknown.
 

@@ -25,6 +25,7 @@ from yolov1_fo.training import (
     coordination,
     provenance,
     resume,
+    train_batch,
 )
 from yolov1_fo.training.distribution import Devices, share
 from yolov1_fo.training.input_pipeline import InputPipeline
@@ -33,10 +34,13 @@ from yolov1_fo.training.plan import Plan
 from yolov1_fo.training.progress import Progress, is_validated
 from yolov1_fo.training.progress_line import ProgressLine
 from yolov1_fo.training.result import TrainResult
+from yolov1_fo.training.run_report import page
 from yolov1_fo.training.run_writer import RunWriter
 from yolov1_fo.training.status_line import StatusLine
+from yolov1_fo.training.tasks import DETECT
 from yolov1_fo.training.time_limit import Pace, TimeLimit
 from yolov1_fo.training.training_speed import TrainingSpeed
+from yolov1_fo.training.validation import Validator
 
 logger = logging.getLogger(__name__)
 
@@ -135,6 +139,8 @@ class Session:
                 if is_first:
                     self.check()
                     stack.enter_context(self.writer.registered())
+                    if self.plan.task is DETECT:
+                        train_batch.write(self.plan, self.input)
             self.fit()
             if self.devices.is_first:
                 self.writer.finish(
@@ -142,7 +148,13 @@ class Session:
                     skipped=len(self.input.skipped),
                     stopped_early=self._stop_reason() or None,
                 )
-        return self.result()
+        return self.result(self._write_report())
+
+    def _write_report(self) -> str:
+        """Returns the path of the report; empty if this process did not write it."""
+        if not self.devices.is_first:
+            return ""
+        return page.write_after_training(self.plan.dataset, self.plan.run_key)
 
     def prepare(self) -> None:
         """Makes the input pipeline, and the learner around a new network."""
@@ -231,8 +243,10 @@ class Session:
             epoch: counted from 1
             logs: of Keras; the validation's metrics are added
         """
-        metrics, point = self._validated(epoch, logs)
+        metrics, measured = self._validated(epoch, logs)
+        point = measured.operating_point if measured else None
         self.progress.seconds = self._elapsed()
+        metrics["learning_rate"] = self._learning_rate()
         metrics["seconds"] = round(self.progress.seconds, 1)
         config, validation = self.plan.config, self.plan.validation
         is_best = self.progress.add(
@@ -246,6 +260,7 @@ class Session:
         self.writer.save(
             *(epoch, self.averaged(), self.learner, self.progress),
             point=point,
+            detections=measured.detections if measured and is_best else None,
             is_best=is_best,
         )
         self.writer.update(self.progress)
@@ -253,7 +268,12 @@ class Session:
         if self.on_epoch:
             self.on_epoch(epoch, metrics)
 
-    def result(self) -> TrainResult:
+    def _learning_rate(self) -> float:
+        """Returns the learning rate of the last step."""
+        with self.devices.alone():
+            return self.learner.schedule.rate(int(self.learner.step.numpy()) - 1)
+
+    def result(self, report_path: str = "") -> TrainResult:
         """Returns what the training produced; logs which images were skipped."""
         skipped = dict(self.input.skipped)
         for path, fault in skipped.items():
@@ -268,6 +288,7 @@ class Session:
             config=plan.config,
             operating_point=OperatingPoint.from_json(point) if point else None,
             stop_reason=self._stop_reason(),
+            report_path=report_path,
             peak_memory=hardware.peak_memory(),
             peak_device_memory=hardware.peak_device_memory(),
         )
@@ -388,21 +409,22 @@ class Session:
 
     def _validated(
         self, epoch: int, logs: dict[str, Any]
-    ) -> tuple[dict[str, float], dict[str, Any] | None]:
+    ) -> tuple[dict[str, float], Validator | None]:
         """Returns the metrics of an epoch, NaN for those not measured after it.
 
-        And the operating point, None if it was not measured.
+        And the validator, None if it has measured nothing after it.
         """
-        validator = self.input.validator
-        is_due = is_validated(epoch, self.plan.config)
+        validator, plan = self.input.validator, self.plan
+        is_due = is_validated(epoch, plan.config)
         if validator and is_due:
             self.shown.say("validating")
             with self.averaged() as network:
                 logs.update(validator(network))
+            validator.draw(plan.folder)
         metrics = {name: float(value) for name, value in logs.items()}
         if validator and not is_due:
             metrics |= dict.fromkeys(validator.metrics, math.nan)
-        return metrics, validator.operating_point if validator and is_due else None
+        return metrics, validator if is_due else None
 
 
 def _without_lists(point: dict[str, Any]) -> dict[str, float | None]:

@@ -12,8 +12,9 @@ import keras
 
 from yolov1_fo import __version__, hardware
 from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.pipeline.listing import Listing
 from yolov1_fo.runs import estimate, records
-from yolov1_fo.training import augmentation_layer
+from yolov1_fo.training import augmentation_layer, split_summary
 from yolov1_fo.training.input_pipeline import InputPipeline
 from yolov1_fo.training.plan import Plan
 
@@ -27,7 +28,8 @@ def record(plan: Plan, source: InputPipeline) -> dict[str, Any]:
         plan: of the training
         source: its input pipeline, which has found out which images are readable
     """
-    train, val = source.listing, source.validator and source.validator.listing
+    train = source.listing
+    val = source.validator.listing if source.validator else None
     backend = keras.backend.backend()
     return {
         "folder": str(plan.folder),
@@ -46,6 +48,7 @@ def record(plan: Plan, source: InputPipeline) -> dict[str, Any]:
         "processes": source.devices.processes,
         "images": len(train.ids),
         "objects": len(train.objects.class_ids),
+        "splits": _splits(plan, train, val),
         "dropped": train.dropped._asdict(),
         "samples_digest": fo_samples.digest(train.ids),
         "labels_digest": train.objects.digest(),
@@ -62,6 +65,12 @@ def record(plan: Plan, source: InputPipeline) -> dict[str, Any]:
             "fiftyone": version("fiftyone"),
         },
     }
+
+
+def _splits(plan: Plan, train: Listing, val: Listing | None) -> dict[str, Any]:
+    C = plan.config.C
+    splits = {"train": split_summary.summarize(train, C)}
+    return splits | ({"val": split_summary.summarize(val, C)} if val else {})
 
 
 def check_same(plan: Plan, now: dict[str, Any]) -> None:

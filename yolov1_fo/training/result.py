@@ -1,12 +1,11 @@
 """What `train` and `pretrain` return."""
 
-import shlex
 from dataclasses import dataclass, field
 
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.evaluation.operating_point import OperatingPoint
 from yolov1_fo.runs.history import History
-from yolov1_fo.training import progress_text
+from yolov1_fo.training import next_steps, progress_text
 from yolov1_fo.training.progress import SCORES
 
 
@@ -27,6 +26,7 @@ class TrainResult:
         operating_point: the confidence threshold of the best F1 on the validation
             split, with precision and recall; None if it was not measured
         stop_reason: why the training ended before its last epoch; empty if it did not
+        report_path: of `report.html`, see `write_report`; empty if it was not written
         peak_memory: of the process, in bytes; None if unknown
         peak_device_memory: of the first accelerator, in bytes; None if unknown
     """
@@ -41,6 +41,7 @@ class TrainResult:
     config: TrainConfig = field(default_factory=TrainConfig)
     operating_point: OperatingPoint | None = None
     stop_reason: str = ""
+    report_path: str = ""
     peak_memory: int | None = None
     peak_device_memory: int | None = None
 
@@ -63,6 +64,7 @@ class TrainResult:
             ("time", self._time()),
             ("peak memory", self._memory()),
             ("checkpoint", self.checkpoint_dir),
+            ("report", self.report_path),
             ("skipped", self._skipped().removesuffix(" skipped")),
             ("next", next_command),
         ]
@@ -86,21 +88,13 @@ class TrainResult:
     @property
     def next_code(self) -> str:
         """What to type next in Python: it applies the detector, or trains one."""
-        key, lines = self.run_key, [f"dataset = fo.load_dataset({self.dataset!r})"]
-        if self.task == "detect":
-            call = f"apply(dataset, yolov1_fo.load_model({key!r}, dataset))"
-        else:
-            call = f"train(dataset, weights={key!r})"
-        return "\n".join([*lines, f"yolov1_fo.{call}"])
+        load = f"dataset = fo.load_dataset({self.dataset!r})"
+        return "\n".join([load, next_steps.code(self.run_key, self.task)])
 
     @property
     def next_shell_command(self) -> str:
         """What to type next in a shell: it applies the detector, or trains one."""
-        if self.task == "detect":
-            words = ["apply", self.dataset, self.run_key]
-        else:
-            words = ["train", self.dataset, "--weights", self.run_key]
-        return shlex.join(["yolov1-fo", *words])
+        return next_steps.shell_command(self.dataset, self.run_key, self.task)
 
     def _score(self) -> tuple[str, str]:
         """Returns the metric that decided which epoch is best, and its value there."""

@@ -8,7 +8,16 @@ from typing import Any
 import keras
 
 from yolov1_fo.datasets import connection, database_uri, error_lines
-from yolov1_fo.runs import checkpoint, folders, history, records, registry
+from yolov1_fo.evaluation import stored_detections
+from yolov1_fo.evaluation.stored_detections import SplitDetections
+from yolov1_fo.runs import (
+    checkpoint,
+    folders,
+    history,
+    records,
+    registry,
+    training_samples,
+)
 from yolov1_fo.training import resume
 from yolov1_fo.training.plan import Plan
 from yolov1_fo.training.progress import Progress, finite
@@ -46,6 +55,7 @@ class RunWriter:
                 registry.register(plan.dataset, plan.run_key, **self.record)
                 logger.info("run '%s', in %s", plan.run_key, plan.folder)
             try:
+                training_samples.write(plan.folder, plan.listing.ids)
                 yield
             except KeyboardInterrupt as error:
                 self._mark(status="stopped", seconds=round(self.elapsed(), 1))
@@ -77,6 +87,7 @@ class RunWriter:
         progress: Progress,
         *,
         point: dict[str, Any] | None,
+        detections: SplitDetections | None,
         is_best: bool,
     ) -> None:
         """Writes a checkpoint and what an exact resume needs.
@@ -88,6 +99,8 @@ class RunWriter:
             progress: up to this epoch
             point: the operating point, as of `operating_point.summary`; None if it was
                 not measured
+            detections: in the validation split, for the report; None if it was not
+                measured
             is_best: whether it is the best epoch so far
         """
         plan = self.plan
@@ -104,6 +117,8 @@ class RunWriter:
         with checkpoint.writing(plan.folder, epoch, best=is_best) as folder:
             with network as saved:
                 checkpoint.write(folder, saved, metadata)
+            if detections is not None:
+                stored_detections.write(folder, detections)
             resume.save(folder, learner, progress)
 
     def update(self, progress: Progress) -> None:

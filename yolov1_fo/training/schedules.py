@@ -52,14 +52,24 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
         Keras counts steps here, not updates, also if it accumulates gradients.
         """
+        pace = None if self._pace is None else ops.convert_to_tensor(self._pace)
+        return self._at(step, pace)
+
+    def rate(self, step: int) -> float:
+        """Returns the learning rate at `step`, counted from 0, outside of a step."""
+        pace = None if self._pace is None else self._pace.numpy()
+        return float(ops.convert_to_numpy(self._at(step, pace)))
+
+    def _at(self, step: Array, pace: Array | None) -> Array:
         config = self.config
         update = ops.floor_divide(step, config.gradient_accumulation_steps)
         update = ops.cast(update, "float32")
         if config.schedule in DARKNET_SCHEDULES:
             return _staircase(update + 1, DARKNET_SCHEDULES[config.schedule])
         epoch = update * config.gradient_accumulation_steps / self.steps_per_epoch
-        if self._pace is not None:
-            return config.learning_rate * self._paced(ops.cast(step, "float32"), epoch)
+        if pace is not None:
+            step = ops.cast(step, "float32")
+            return config.learning_rate * self._paced(step, epoch, pace)
         if config.schedule == "steps":
             return _staircase(epoch, config.rate_steps)
         rate = ops.ones_like(epoch) * config.learning_rate
@@ -74,13 +84,13 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         done = ops.clip((epoch - config.warmup_epochs) / length, 0.0, 1.0)
         return rate * 0.5 * (1 + ops.cos(math.pi * done))
 
-    def _paced(self, step: Array, epoch: Array) -> Array:
+    def _paced(self, step: Array, epoch: Array, pace: Array) -> Array:
         """Returns the learning rate relative to the highest, by the pace.
 
         The warm-up takes `warmup_epochs`, but at most `MAX_WARMUP` of the training.
         """
         config = self.config
-        start, before, per_step = ops.unstack(ops.convert_to_tensor(self._pace), 3)
+        start, before, per_step = ops.unstack(pace, 3)
         progress = ops.clip(before + (step - start) * per_step, 0.0, 1.0)
         rate = ops.ones_like(epoch)
         if config.schedule == "constant":

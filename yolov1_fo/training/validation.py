@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -11,10 +12,13 @@ from yolov1_fo import decode, grid, loss
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.evaluation import average_precision, coco, operating_point
+from yolov1_fo.evaluation.stored_detections import SplitDetections
 from yolov1_fo.image_files import letterboxing
 from yolov1_fo.pipeline import image_loading
 from yolov1_fo.pipeline.listing import Listing
+from yolov1_fo.training import val_predictions
 from yolov1_fo.training.learner import class_shares
+from yolov1_fo.training.val_predictions import ShownImages
 
 IOU_THRESH = 0.5
 """Minimum IoU of a true positive in VOC07 and F1."""
@@ -36,6 +40,8 @@ class Validator:
     Attributes:
         operating_point: of the last measurement, as of `operating_point.summary`; None
             before
+        detections: of the last measurement, with the objects; None before
+        shown: the images that `val_predictions` draws
     """
 
     def __init__(
@@ -52,6 +58,8 @@ class Validator:
         self.classes = classes or [str(class_id) for class_id in range(config.C)]
         self.failed = {} if failed is None else failed
         self.operating_point: dict[str, Any] | None = None
+        self.detections: SplitDetections | None = None
+        self.shown = ShownImages(listing)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -71,9 +79,11 @@ class Validator:
         config, objects = self.config, self.listing.objects
         found: list[decode.Detections] = []
         truth: list[average_precision.GroundTruth] = []
-        losses = []
+        losses, measured = [], []
         width = objects.padding_width()
         for rows, pixels, windows in self._batches():
+            measured += rows
+            self.shown.keep(rows, pixels, windows)
             boxes, class_ids = objects.padded(rows, width, windows)
             y_pred = network.predict_on_batch(pixels.astype(np.float32) / 255)
             y_true = grid.encode(
@@ -92,6 +102,11 @@ class Validator:
                 windows=windows,
             )
             truth += [self._truth(row) for row in rows]
+        ids, paths = (
+            [names[row] for row in measured]
+            for names in (self.listing.ids, self.listing.filepaths)
+        )
+        self.detections = SplitDetections(ids, paths, found, truth)
         return {
             "val_loss": float(np.mean(np.concatenate(losses))),
             **self._scores(found, truth),
@@ -119,6 +134,18 @@ class Validator:
             values = [of_class(sweep, class_id) for class_id in range(count)]
             scores[monitor] = average_precision.mean(values)
         return scores
+
+    def draw(self, folder: Path) -> None:
+        """Draws a few images with the detections of the last measurement.
+
+        Args:
+            folder: of the run
+        """
+        if self.detections is not None and self.operating_point is not None:
+            val_predictions.write(
+                *(folder, self.shown, self.detections),
+                *(self.operating_point, self.classes),
+            )
 
     def _truth(self, row: int) -> average_precision.GroundTruth:
         parts = [self.listing.objects.of_image(row), self.listing.ignored.of_image(row)]

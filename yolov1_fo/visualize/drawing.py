@@ -35,6 +35,8 @@ FONT_SIZE = 15
 """Height of names, in pixels."""
 LINE_WIDTH = 3
 """Width of a box's edge, in pixels."""
+DASH = 7
+"""Length of a dash, and of the gap after it, in pixels."""
 DOT_RADIUS = 5
 """Radius of a centre, in pixels."""
 MAX_LINE_WIDTH, MIN_OPACITY = 8, 0.08
@@ -94,6 +96,8 @@ def with_boxes(
     boxes: Array,
     colours: Sequence[str] = COLOURS,
     names: Iterable[str] = (),
+    *,
+    dashed: bool = False,
 ) -> Image:
     """Returns the image with boxes, and names if given.
 
@@ -101,19 +105,37 @@ def with_boxes(
         image: pixels or picture
         boxes: (K, 4) xyxy, relative; they are clipped to the image
         colours (`COLOURS`): colours of the boxes, repeated for more boxes
-        names (none): names of the boxes
+        names (none): names of the boxes; an empty one is not drawn
+        dashed (False): the edges are dashed
     """
     picture = _copy(image)
     draw = PIL.ImageDraw.Draw(picture)
     pixel_boxes = _to_pixels(boxes, picture)
     for number, corners in enumerate(pixel_boxes):
+        colour = colours[number % len(colours)]
+        if dashed:
+            _draw_dashes(draw, corners.tolist(), colour)
+            continue
         outline = corners + np.array([-1, -1, 1, 1])  # visible on any background
         draw.rectangle(outline.tolist(), outline="black", width=LINE_WIDTH + 2)
-        colour = colours[number % len(colours)]
         draw.rectangle(corners.tolist(), outline=colour, width=LINE_WIDTH)
     for number, (corners, name) in enumerate(zip(pixel_boxes, names, strict=False)):
-        _write_name(draw, picture, corners, name, colours[number % len(colours)])
+        if name:
+            _write_name(draw, picture, corners, name, colours[number % len(colours)])
     return picture
+
+
+def _draw_dashes(draw: PIL.ImageDraw.ImageDraw, box: list[int], colour: str) -> None:
+    left, top, right, bottom = box
+    for width, fill in ((LINE_WIDTH + 2, "black"), (LINE_WIDTH, colour)):
+        for x in range(left, right, 2 * DASH):
+            end = min(x + DASH, right)
+            draw.line((x, top, end, top), fill, width)
+            draw.line((x, bottom, end, bottom), fill, width)
+        for y in range(top, bottom, 2 * DASH):
+            end = min(y + DASH, bottom)
+            draw.line((left, y, left, end), fill, width)
+            draw.line((right, y, right, end), fill, width)
 
 
 def with_strong_boxes(

@@ -26,6 +26,8 @@ def truth(
     class_ids: Array,
     config: GridConfig,
     classes: Sequence[str] = (),
+    *,
+    neighbour_cells: bool = False,
 ) -> Image:
     """Returns the targets: objects, their centres, and the responsible grid cells.
 
@@ -35,6 +37,7 @@ def truth(
         class_ids: (M,) ints
         config: S and C
         classes (none): class names, in the order of their ids
+        neighbour_cells (False): as in `grid.encode`
 
     Source: paper section 2
     """
@@ -42,7 +45,10 @@ def truth(
     colours = [colour_of(one) for one in class_ids] or drawing.COLOURS
     picture = image
     if len(boxes):
-        targets = grid.split_targets(grid.encode(boxes, np.asarray(class_ids), config))
+        encoded = grid.encode(
+            boxes, np.asarray(class_ids), config, neighbour_cells=neighbour_cells
+        )
+        targets = grid.split_targets(encoded)
         cell_classes = targets.class_probs.argmax(axis=-1).ravel()
         cell_colours = [colour_of(class_id) for class_id in cell_classes]
         picture = drawing.with_cells(picture, targets.object, cell_colours)

@@ -1,0 +1,100 @@
+"""next_to_label(samples, model, count): which samples to label next."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from yolov1_fo.boxes import Array
+from yolov1_fo.config import arguments
+from yolov1_fo.curation import (
+    image_scores,
+    model_detections,
+    selection,
+    suggestion_field,
+    whole_samples,
+)
+from yolov1_fo.datasets import connection, tags
+from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.decode import Detections
+from yolov1_fo.evaluation.thresholds import Thresholds
+from yolov1_fo.inference import prediction
+from yolov1_fo.model.yolov1_model import YOLOv1Model
+
+logger = logging.getLogger(__name__)
+
+TAG = "next_to_label"
+DEFAULT_THRESH = 0.5
+"""Threshold of a model that recommends none."""
+
+
+@connection.one_line_errors()
+def next_to_label(
+    samples: fo_samples.Samples,
+    model: YOLOv1Model,
+    count: int,
+    gt_field: str = "ground_truth",
+    *,
+    tag: str = TAG,
+    batch_size: int = 16,
+    progress: bool | Callable[..., Any] | None = None,
+) -> Any:
+    """Chooses the samples whose labels would help the model most, and tags them.
+
+    Candidates are the samples whose `gt_field` is None. The model should be in doubt
+    about them, with detections near its operating point, and their embeddings should
+    differ from each other and from those of the labelled samples. The choice is the
+    same whenever it is made. The tag is removed from all other samples.
+
+    Args:
+        samples: a FiftyOne dataset or view of images, labelled ones included
+        model: from `load_model`
+        count: number of samples to choose
+        gt_field ("ground_truth"): field of Detections; may not exist yet
+        tag ("next_to_label"): of the chosen samples
+        batch_size (16): images per forward pass
+        progress (None): as in FiftyOne
+
+    Returns:
+        a view of the chosen samples, the most useful first
+
+    Raises:
+        TypeError: if an argument has the wrong type
+        ValueError: if the samples or an argument do not fit, or all samples are
+            labelled
+    """
+    arguments.check_integer("count", count, 1)
+    arguments.check_string("tag", tag)
+    prediction.check_model(model)
+    samples = whole_samples.checked(samples)
+    sample_tags = tags.Tags(samples)
+    whole = candidates = whole_samples.whole(samples)
+    labelled = whole.limit(0)
+    if suggestion_field.check_gt_field(samples, gt_field):
+        candidates, labelled = whole.exists(gt_field, False), whole.exists(gt_field)
+    found = image_scores.read(
+        candidates, model, batch_size=batch_size, progress=progress
+    )
+    if not found.ids:
+        raise ValueError(
+            f"{fo_samples.name(samples)} has no readable sample without '{gt_field}'"
+        )
+    if count > len(found.ids):
+        logger.warning("only %d samples can be chosen", len(found.ids))
+    known = image_scores.embed(
+        labelled, model, batch_size=batch_size, progress=progress
+    )
+    rows = selection.choose(_doubts(found.found, model), found.embeddings, known, count)
+    chosen = whole.select([found.ids[row] for row in rows], ordered=True)
+    sample_tags.remove(tag)
+    sample_tags.add(tag, chosen)
+    return chosen
+
+
+def _doubts(found: list[Detections], model: YOLOv1Model) -> Array:
+    """Returns how doubtful the model is about each image: (N,)."""
+    limits = model_detections.recommended(prediction.describe(model))
+    if limits is None:
+        limits = Thresholds(DEFAULT_THRESH, {})
+    return np.array([selection.doubt(one, model.classes, limits) for one in found])

@@ -1,0 +1,69 @@
+"""Predictions of models that were not trained on the sample they predict."""
+
+import contextlib
+import logging
+import tempfile
+from typing import Any
+
+from yolov1_fo.curation import whole_samples
+from yolov1_fo.datasets import class_lists, output_fields, predicted_by, splitting
+from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.inference.prediction import apply
+from yolov1_fo.model.load import load_model
+from yolov1_fo.runs import deletion, registry
+from yolov1_fo.training.detector import train
+
+logger = logging.getLogger(__name__)
+
+
+def predict(
+    samples: fo_samples.Samples,
+    gt_field: str,
+    pred_field: str,
+    folds: int,
+    **settings: Any,
+) -> None:
+    """Trains one model for each fold, on the others, and predicts the fold.
+
+    The runs are deleted, also if a training fails.
+
+    Args:
+        samples: a checked collection; samples that are not labelled are left out
+        gt_field: field of Detections to train on
+        pred_field: field of the predictions, created if it does not exist
+        folds: number of trainings
+        **settings: arguments of `train`
+
+    Raises:
+        TypeError: if `folds` is not a whole number, or an argument is unknown
+        ValueError: if the samples, a field or a setting does not fit
+    """
+    whole = whole_samples.whole(samples)
+    dataset = whole_samples.dataset_of(samples)
+    labelled = whole.exists(gt_field)
+    output_fields.predictions_field(labelled, pred_field)  # checks it
+    settings = {"progress": False, **settings}
+    settings.setdefault("classes", class_lists.classes_of(labelled, gt_field))
+    for number, (rest, fold) in enumerate(splitting.folds(labelled, folds), 1):
+        logger.info(
+            "fold %d of %d: training on %d samples, to predict %d",
+            *(number, folds, len(rest), len(fold)),
+        )
+        with tempfile.TemporaryDirectory() as runs_dir:
+            key = registry.new_key(dataset, pred_field, runs_dir)
+            with _deleted_afterwards(dataset, key):
+                result = train(
+                    rest, gt_field, run_key=key, runs_dir=runs_dir, **settings
+                )
+                apply(fold, load_model(result.checkpoint_dir), pred_field)
+    about = {"model": f"{folds} folds", "out_of_fold": True}
+    predicted_by.record(dataset, pred_field, about, replaces=True)
+
+
+@contextlib.contextmanager
+def _deleted_afterwards(dataset: Any, run_key: str) -> Any:
+    try:
+        yield
+    finally:
+        if registry.exists(dataset, run_key):
+            deletion.delete_run(dataset, run_key)

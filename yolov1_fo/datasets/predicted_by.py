@@ -1,0 +1,44 @@
+"""Which models have written a field of predictions, kept in the field's `info`."""
+
+from typing import Any
+
+import fiftyone as fo
+
+from yolov1_fo.datasets import schema
+
+KEY = "yolov1_fo_models"
+"""Key in the field's `info`."""
+
+
+def record(
+    dataset: fo.Dataset, path: str, model: dict[str, Any], *, replaces: bool
+) -> None:
+    """Adds a model to those that have written a field, as the latest.
+
+    Args:
+        dataset: the dataset
+        path: of the field
+        model: its name, as `model`, and what else is known, as JSON
+        replaces: whether no prediction of other models is left
+    """
+    field = schema.current_field(dataset, path)
+    if field is None:
+        return
+    others = [] if replaces else [one for one in _read(field) if one != model]
+    field.info = {**(field.info or {}), KEY: [*others, model]}
+    field.save()
+
+
+def read(dataset: fo.Dataset, path: str) -> list[dict[str, Any]]:
+    """Returns the models that have written a field, the latest last.
+
+    None are known if FiftyOne's `apply_model` has written it.
+    """
+    field = schema.current_field(dataset, path)
+    return [] if field is None else _read(field)
+
+
+def _read(field: Any) -> list[dict[str, Any]]:
+    stored = (field.info or {}).get(KEY)
+    models = stored if isinstance(stored, list) else []
+    return [dict(one) for one in models if isinstance(one, dict)]

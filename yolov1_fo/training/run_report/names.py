@@ -1,0 +1,27 @@
+"""What metrics and loss terms are called in a report."""
+
+SCORES = {
+    "val_voc07": "VOC07 mAP@0.5",
+    "val_ap50": "AP@0.5",
+    "val_coco_map": "mAP@[.5:.95]",
+    "val_f1": "F1",
+    "val_top1": "Top-1 accuracy",
+    "val_top5": "Top-5 accuracy",
+}
+"""Metrics of the validation split, the first is the headline."""
+TERMS = {
+    "coord_xy": "centre x, y",
+    "coord_wh": "width, height",
+    "coord_iou": "box (CIoU)",
+    "confidence_obj": "confidence, object",
+    "confidence_noobj": "confidence, no object",
+    "class_probs": "class probabilities",
+}
+"""Terms of a detector's loss."""
+MONITORS = {
+    **SCORES,
+    "val_top1": "top-1 accuracy",
+    "val_loss": "validation loss",
+    "loss": "training loss",
+}
+"""Metrics that can decide which epoch is the best."""
