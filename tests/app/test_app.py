@@ -17,7 +17,7 @@ def test_train_apply_evaluate_publish(
 
     from yolov1_fo.publishing import local_zoo
 
-    epochs, image_size = (20, "160") if keeps_screenshots else (10, "96")
+    epochs, image_size = 20, "160" if keeps_screenshots else "96"
     page = AppPage(chromium, app.url, screenshots)
 
     # 1. Without runs, the panel explains how to start.

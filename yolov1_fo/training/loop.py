@@ -420,7 +420,7 @@ class Session:
             self.shown.say("validating")
             with self.averaged() as network:
                 logs.update(validator(network))
-            validator.draw(plan.folder)
+            validator.draw(plan.folder / folders.VAL_PREDICTIONS)
         metrics = {name: float(value) for name, value in logs.items()}
         if validator and not is_due:
             metrics |= dict.fromkeys(validator.metrics, math.nan)

@@ -17,7 +17,6 @@ from yolov1_fo.boxes import Array
 from yolov1_fo.evaluation import outcome_pictures, outcomes
 from yolov1_fo.evaluation.stored_detections import SplitDetections
 from yolov1_fo.pipeline.listing import Listing
-from yolov1_fo.runs import folders
 from yolov1_fo.visualize import sheets
 
 logger = logging.getLogger(__name__)
@@ -60,7 +59,7 @@ class ShownImages:
 
 
 def write(
-    folder: Path,
+    path: Path,
     shown: ShownImages,
     detections: SplitDetections,
     point: Mapping[str, Any],
@@ -69,13 +68,12 @@ def write(
     """Writes the picture in place of the last one; logs a warning if it can't.
 
     Args:
-        folder: of the run
+        path: of the picture
         shown: the images
         detections: of the last validation
         point: its operating point, of `operating_point.summary`
         classes: names in the order of their ids
     """
-    path = folder / folders.VAL_PREDICTIONS
     try:
         sheet = draw(shown, detections, point, classes)
         with files.atomic_file(path) as unfinished:

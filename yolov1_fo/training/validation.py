@@ -135,15 +135,15 @@ class Validator:
             scores[monitor] = average_precision.mean(values)
         return scores
 
-    def draw(self, folder: Path) -> None:
+    def draw(self, path: Path) -> None:
         """Draws a few images with the detections of the last measurement.
 
         Args:
-            folder: of the run
+            path: of the picture
         """
         if self.detections is not None and self.operating_point is not None:
             val_predictions.write(
-                *(folder, self.shown, self.detections),
+                *(path, self.shown, self.detections),
                 *(self.operating_point, self.classes),
             )
 
