@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import yolov1_fo
-from benchmarks import measuring
 from benchmarks.measuring import Figure
 from benchmarks.photographs import fruit
 
@@ -18,7 +17,7 @@ def figures(photographs: Path, quick: bool) -> Iterator[Figure]:
     """Yields mAP, and its difference from float32."""
     logging.disable(logging.WARNING)  # hides messages about loading
     dataset = fruit(photographs / "fruit")
-    train, val = measuring.split_off_validation(dataset.match_tags("train"))
+    train, val = yolov1_fo.split(dataset.match_tags("train"))
     test = dataset.match_tags("test")
     settings = SMALL if quick else SETTINGS
     with tempfile.TemporaryDirectory() as runs_dir:

@@ -56,8 +56,8 @@ def screen(samples: Any, settings: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photographs", type=Path)
-    parser.add_argument("--datasets", nargs="*", default=["quickstart", "fruit"])
-    parser.add_argument("--variants", nargs="*", default=VARIANTS)
+    parser.add_argument("--datasets", nargs="*", choices=EPOCHS, default=EPOCHS)
+    parser.add_argument("--variants", nargs="*", choices=VARIANTS, default=VARIANTS)
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--epochs", type=int, help="of each training")
     parser.add_argument("--json", type=Path, help="file for the figures")

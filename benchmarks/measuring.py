@@ -20,19 +20,10 @@ import numpy as np
 import yolov1_fo
 from yolov1_fo.boxes import Array
 
-SPLIT_SEED = 2015
 LIBRARIES = (
     *("keras", "tensorflow", "tensorflow-cpu", "jax", "fiftyone", "numpy"),
     *("opencv-python-headless", "torch", "onnxruntime", "openvino"),
 )
-
-
-def split_off_validation(samples: Any) -> tuple[Any, Any]:
-    """Returns nine tenths of the samples, and one tenth, chosen at random."""
-    ids = np.array(samples.values("id"))
-    shown = np.random.default_rng(SPLIT_SEED).permutation(len(ids))
-    tenth = ids[shown[: len(ids) // 10]].tolist()
-    return samples.exclude(tenth), samples.select(tenth)
 
 
 def train(train: Any, val: Any, test: Any, **settings: Any) -> dict[str, Any]:

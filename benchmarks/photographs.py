@@ -30,9 +30,11 @@ def load(
         return dataset.match_tags("train"), dataset.match_tags("val")
     if folder is None:
         raise ValueError(f"'{name}' needs the folder of the photographs")
-    loaders = {"fruit": fruit, "one-object": one_object, "highway": highway}
-    source = "fruit" if name == "one-object" else name
-    dataset = {**loaders, "bccd": bccd}[name](folder / source)
+    if name == "one-object":
+        dataset = one_object(folder / "fruit")
+    else:
+        loaders = {"fruit": fruit, "highway": highway, "bccd": bccd}
+        dataset = loaders[name](folder / name)
     return dataset.match_tags("train"), dataset.match_tags("test")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+import yolov1_fo
 from benchmarks import measuring, photographs
 from benchmarks.learning import PAPER_LOSS
 
@@ -57,7 +58,7 @@ def run(name: str, folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
     samples, test = photographs.load(name, folder)
     train, val = samples, test
     if name != "quickstart":
-        train, val = measuring.split_off_validation(samples)
+        train, val = yolov1_fo.split(samples)
     row = {"dataset": name, "seed": settings["seed"], "settings": settings}
     return row | measuring.train(train, val, test, **settings)
 

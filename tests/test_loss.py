@@ -196,3 +196,18 @@ def test_the_gradient_of_cross_entropy_behind_a_sigmoid_is_p_minus_t():
         result = parts.class_probs + parts.confidence_obj
     expected = tf.sigmoid(logits).numpy() - 1
     np.testing.assert_allclose(tape.gradient(result, logits), expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("neighbour_cells", [False, True])
+def test_the_loss_of_objects_is_that_of_their_targets(rng, neighbour_cells):
+    config = GridConfig(S=4, B=2, C=3)
+    loss_config = LossConfig(neighbour_cells=neighbour_cells, scale_noobj=True)
+    boxes = np.float32([[[0.2, 0.4, 0.4, 0.5]], [[0.1, 0.1, 0.9, 0.8]]])
+    class_ids = np.int32([[0], [2]])
+    y_pred = rng.random((2, grid.output_size(config)), np.float32)
+    y_true = grid.encode(boxes, class_ids, config, neighbour_cells=neighbour_cells)
+    parts = loss.terms(y_true.astype(np.float32), y_pred, config, loss_config)
+    expected = loss.weighted(parts, loss_config, config.S)
+    found = loss.of_objects(boxes, class_ids, y_pred, config, loss_config)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -38,6 +38,45 @@ def term_names(config: LossConfig) -> tuple[str, ...]:
     return (IouTerms if config.box_loss == "ciou" else Terms)._fields
 
 
+def encode(
+    xyxy: Array, class_ids: Array, config: GridConfig, loss_config: LossConfig
+) -> Array:
+    """Returns the targets of each cell, as the loss assigns objects to cells.
+
+    Args:
+        xyxy: (..., M, 4) relative
+        class_ids: (..., M) ints; -1 = no object
+        config: S and C
+        loss_config: whether neighbouring cells are responsible too
+
+    Returns:
+        (..., S, S, 5 + C), see `grid.encode`
+    """
+    return grid.encode(
+        xyxy, class_ids, config, neighbour_cells=loss_config.neighbour_cells
+    )
+
+
+def of_objects(
+    xyxy: Array,
+    class_ids: Array,
+    y_pred: Array,
+    config: GridConfig,
+    loss_config: LossConfig,
+) -> Terms | IouTerms:
+    """Returns the weighted terms of each image; their sum is its loss.
+
+    Args:
+        xyxy: (N, M, 4) relative; NumPy
+        class_ids: (N, M) ints; -1 = no object
+        y_pred: (N, S * S * (C + 5 B)) raw output of the network
+        config: as in `terms`
+        loss_config: as in `terms` and `weighted`
+    """
+    y_true = encode(xyxy, class_ids, config, loss_config).astype("float32")
+    return weighted(terms(y_true, y_pred, config, loss_config), loss_config, config.S)
+
+
 def terms(
     y_true: Array, y_pred: Array, config: GridConfig, loss_config: LossConfig
 ) -> Terms | IouTerms:

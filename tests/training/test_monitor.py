@@ -113,7 +113,7 @@ def test_of_equally_good_epochs_the_newest_is_the_best():
             metrics = {"loss": 1.0, "val_loss": 1.0, "val_voc07": score}
             progress.add(epoch, metrics, tolerance=1.0, objects=objects)
         assert progress.best["epoch"] == best, scores
-        assert progress.highest["val_voc07"] == np.nanmax(scores)
+        assert progress.highest()["val_voc07"] == np.nanmax(scores)
 
 
 def test_patience_waits_from_the_highest_value():

@@ -37,8 +37,7 @@ def doubt(found: Detections, classes: Sequence[str], limits: Thresholds) -> floa
         0.4167
     """
     names = [classes[class_id] for class_id in found.class_ids.tolist()]
-    thresh = np.array([limits.by_class.get(one, limits.overall) for one in names])
-    thresh = np.clip(thresh, 0.01, 0.99)
+    thresh = np.clip(limits.of(names), 0.01, 0.99)
     scores = np.clip(np.asarray(found.scores, float), 0, 1)
     doubts = np.minimum(scores / thresh, (1 - scores) / (1 - thresh))
     return float(np.sort(doubts)[::-1][:STRONGEST].sum() / STRONGEST)

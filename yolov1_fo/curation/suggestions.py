@@ -150,9 +150,8 @@ def _best(
     found: Detections, predictions: ModelDetections, iou_thresh: float
 ) -> Detections:
     """Returns the detections at the operating point, without those of a better one."""
-    limits = predictions.thresholds
     names = [predictions.classes[class_id] for class_id in found.class_ids.tolist()]
-    lowest = np.array([limits.by_class.get(one, limits.overall) for one in names])
+    lowest = predictions.thresholds.of(names)
     overlaps = _boxes.evaluation_iou(found.boxes, found.boxes)
     kept: list[int] = []
     for row in np.argsort(-np.asarray(found.scores), kind="stable").tolist():

@@ -5,12 +5,15 @@ that reading them does not load its results.
 """
 
 import math
+from collections.abc import Iterable
 from numbers import Real
 from typing import Any, NamedTuple
 
 import fiftyone as fo
 import fiftyone.core.odm as foo
+import numpy as np
 
+from yolov1_fo.boxes import Array
 from yolov1_fo.datasets import fiftyone_private
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.evaluation import operating_point
@@ -27,6 +30,10 @@ class Thresholds(NamedTuple):
 
     overall: float
     by_class: dict[str, float]
+
+    def of(self, names: Iterable[str]) -> Array:
+        """Returns the threshold of each class: float64."""
+        return np.array([self.by_class.get(name, self.overall) for name in names])
 
 
 def store(config: Any, curves: dict[str, Curve], *, of_frames: bool) -> None:

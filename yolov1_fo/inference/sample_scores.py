@@ -164,8 +164,5 @@ def _terms(
     y_pred: Array, targets: tuple[Array, Array], model: YOLOv1Model
 ) -> dict[str, Any]:
     """Returns the weighted terms of each image, given its padded objects: (N,) each."""
-    y_true = grid.encode(*targets, model.grid)
-    rules = _rules(model)
-    parts = loss.terms(y_true, y_pred, model.grid, rules)
-    parts = loss.weighted(parts, rules, model.grid.S)
+    parts = loss.of_objects(*targets, y_pred, model.grid, _rules(model))
     return {name: np.asarray(part) for name, part in parts._asdict().items()}

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from yolov1_fo import augment, grid, loss
+from yolov1_fo import augment, loss
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.networks.keras_settings import fixed_settings
@@ -160,9 +160,7 @@ class Learner(keras.Model):
 
     def encode(self, boxes: Array, class_ids: Array) -> Array:
         """Returns the targets: (N, S, S, 5 + C)."""
-        return grid.encode(
-            boxes, class_ids, self.config, neighbour_cells=self.config.neighbour_cells
-        )
+        return loss.encode(boxes, class_ids, self.config, self.config)
 
     def terms(self, y_true: Array, y_pred: Array) -> dict[str, Array]:
         """Returns the weighted terms of the loss of each image: (N,) each."""

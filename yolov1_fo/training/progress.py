@@ -2,8 +2,9 @@
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import Self
 
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.runs.history import History
@@ -23,8 +24,6 @@ class Progress:
         history: a list of numbers, one per epoch, for each metric; None where an epoch
             has no value
         best: epoch and metrics of the best checkpoint
-        highest: epoch and metrics with the best value of the monitor; others than
-            `best` only with a tolerance
         operating_point: of the best checkpoint, on the validation split, as JSON: the
             parts of `OperatingPoint` and iou_thresh; None without
         pace: of a training with `max_minutes`, a `time_limit.Pace`
@@ -36,7 +35,6 @@ class Progress:
     best: dict[str, float] = field(default_factory=dict)
     pace: list[float] | None = None
     operating_point: dict[str, float | None] | None = None
-    highest: dict[str, float] = field(default_factory=dict)
 
     def add(
         self,
@@ -56,21 +54,34 @@ class Progress:
             tolerance (0.0): standard errors by which the best may be below the highest
             objects (0): that the metrics were measured on, for the standard error
         """
+        name, highest = monitored(monitor, metrics), self.highest(monitor)
         self.epoch = epoch
-        for name, value in finite(metrics).items():
+        for key, value in finite(metrics).items():
             # A run that began in an older version has not measured it before.
-            self.history.setdefault(name, [None] * (epoch - 1)).append(value)
-        name = monitored(monitor, metrics)
-        highest = self._highest
+            self.history.setdefault(key, [None] * (epoch - 1)).append(value)
         is_best = not highest or _rank(metrics, monitor) > _rank(highest, monitor)
-        if is_best:
-            self.highest = {"epoch": epoch, **metrics}
-        elif tolerance and not is_lower_better(name):
+        if not is_best and tolerance and not is_lower_better(name):
             error = tolerance * standard_error(highest[name], objects)
             is_best = metrics[name] >= highest[name] - error
         if is_best:
             self.best = {"epoch": epoch, **metrics}
         return is_best
+
+    def highest(self, monitor: str = TrainConfig.monitor) -> dict[str, float]:
+        """Returns the first epoch with the best value of the monitor.
+
+        With a tolerance, it can be another one than the best checkpoint's.
+
+        Returns:
+            epoch, the monitored metric and val_loss; empty before the first epoch
+        """
+        known = self.history
+        names = {monitored(monitor, known), "val_loss"} & set(known)
+        epochs = [
+            {"epoch": n, **_with_nan({name: known[name][n - 1] for name in names})}
+            for n in range(1, self.epoch + 1)
+        ]
+        return max(epochs, key=lambda one: _rank(one, monitor), default={})
 
     def is_over(self, config: TrainConfig) -> bool:
         """Returns whether all epochs are finished, or `patience` ends the training."""
@@ -78,14 +89,15 @@ class Progress:
             return self.epoch > 0
         if not config.patience or not is_validated(self.epoch, config):
             return False
-        waited = self.epoch - max(self._highest["epoch"], config.freeze_epochs)
+        first = self.highest(config.monitor)["epoch"]
+        waited = self.epoch - max(first, config.freeze_epochs)
         return waited >= config.patience
 
     def stop_reason(self, config: TrainConfig) -> str:
         """Returns why the training ended before its last epoch; empty if it did not."""
         if self.epoch == config.epochs or not self.is_over(config):
             return ""
-        highest = self._highest
+        highest = self.highest(config.monitor)
         name, epoch = monitored(config.monitor, highest), highest["epoch"]
         change = "fallen below" if is_lower_better(name) else "exceeded"
         return (
@@ -93,25 +105,19 @@ class Progress:
             f"{self.epoch - epoch:.0f} epochs"
         )
 
-    @property
-    def _highest(self) -> dict[str, float]:
-        return self.highest or self.best  # an older version stored only the best
-
     def to_json(self) -> str:
         """Returns it as JSON; `from_json(p.to_json()) == p`."""
-        known = {"best": finite(self.best), "highest": finite(self.highest)}
-        return json.dumps({**asdict(self), **known}, indent=2)
+        return json.dumps({**asdict(self), "best": finite(self.best)}, indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Returns what `to_json` wrote; `from_json(p.to_json()) == p`."""
         progress = cls(**json.loads(text))
         progress.best = _with_nan(progress.best)
-        progress.highest = _with_nan(progress.highest)
         return progress
 
 
-def _with_nan(metrics: dict[str, Any]) -> dict[str, float]:
+def _with_nan(metrics: Mapping[str, float | None]) -> dict[str, float]:
     return {k: math.nan if v is None else v for k, v in metrics.items()}
 
 

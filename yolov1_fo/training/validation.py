@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from yolov1_fo import decode, grid, loss
+from yolov1_fo import decode, loss
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.evaluation import average_precision, coco, operating_point
@@ -86,12 +86,7 @@ class Validator:
             self.shown.keep(rows, pixels, windows)
             boxes, class_ids = objects.padded(rows, width, windows)
             y_pred = network.predict_on_batch(pixels.astype(np.float32) / 255)
-            y_true = grid.encode(
-                boxes, class_ids, config, neighbour_cells=config.neighbour_cells
-            ).astype(np.float32)
-            parts = loss.weighted(
-                loss.terms(y_true, y_pred, config, config), config, config.S
-            )
+            parts = loss.of_objects(boxes, class_ids, y_pred, config, config)
             losses.append(keras.ops.convert_to_numpy(sum(parts[1:], parts[0])))
             found += decode.decode(
                 y_pred,
