@@ -20,8 +20,8 @@ def test_producers_and_consumers_of_a_functional_model():
     model = keras.Model(image, outputs)
     assert keras_private.producer_of(model.outputs[0]) is first
     assert keras_private.producer_of(first.input) is conv
-    assert keras_private.consumer_count(conv) == 2
-    assert keras_private.consumer_count(first) == 0
+    assert keras_private.consumers_of(conv) == [first, second]
+    assert keras_private.consumers_of(first) == []
 
 
 def test_index_of_a_variable(variables):

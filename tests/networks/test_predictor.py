@@ -1,7 +1,5 @@
-import keras
 import numpy as np
 import pytest
-from keras import ops
 
 from tests.micro import GOLDEN, MICRO, lived_in
 from yolov1_fo.architectures import NETWORKS
@@ -57,46 +55,6 @@ def test_the_network_is_not_modified(net):
     assert net.to_json() == text
     for one, other in zip(before, net.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-
-
-def test_networks_without_normalization_are_not_copied(monkeypatch):
-    architecture, settings = CASES["plain"]
-    monkeypatch.setitem(NETWORKS, "micro", architecture)
-    net = build.detector(NetworkConfig(**settings))
-    assert predictor.optimized_for_inference(net) is net
-    half = predictor.optimized_for_inference(net, "bfloat16")
-    assert half.get_layer("conv_01").kernel.dtype == "bfloat16"
-    assert half.get_layer("output").kernel.dtype == "float32"
-
-
-def test_normalization_is_folded(monkeypatch):
-    architecture, settings = CASES["batch_norm"]
-    monkeypatch.setitem(NETWORKS, "micro", architecture)
-    net = build.detector(NetworkConfig(**settings))
-    kinds = {type(layer) for layer in predictor.optimized_for_inference(net).layers}
-    assert keras.layers.BatchNormalization not in kinds
-
-
-@pytest.mark.parametrize(
-    "backbone", ["efficientnet-lite0", "resnet50v2", "mobilenetv3-large"]
-)
-@pytest.mark.slow
-def test_normalization_in_backbones_is_folded(backbone):
-    config = NetworkConfig(
-        network=f"yolov1-{backbone}",
-        image_size=64,
-        S=2,
-        C=3,
-        pretrained=False,
-        batch_norm=True,
-    )
-    net = lived_in(build.detector(config))
-    norms = predictor._foldable_norms(net)
-    assert len(norms) > 30
-    images = pixels(3, 64)
-    expected = ops.convert_to_numpy(net(images / np.float32(255)))
-    got = predictor.Predictor(net)(images)
-    np.testing.assert_allclose(got, expected, atol=1e-4 * np.abs(expected).max())
 
 
 def test_batch_sizes_are_padded_to_few_shapes(net, monkeypatch):

@@ -22,7 +22,7 @@ from yolov1_fo.inference import formats
 from yolov1_fo.inference.formats import FORMATS
 from yolov1_fo.model.load import load_model
 from yolov1_fo.model.yolov1_model import YOLOv1Model
-from yolov1_fo.networks import predictor
+from yolov1_fo.networks import folding
 from yolov1_fo.runs import checkpoint, run_json
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def export(
     if not isinstance(model, YOLOv1Model):
         model = load_model(model, dataset)
     checkpoint.check_finite(model.network)
-    network = predictor.optimized_for_inference(model.network, "float32")
+    network = folding.fold_batch_norm(model.network, "float32")
     _check_size(network, format)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,8 @@ import numpy as np
 
 from yolov1_fo.boxes import Array
 from yolov1_fo.image_files import resizing
-from yolov1_fo.networks.predictor import EMBEDDINGS, Predictor
+from yolov1_fo.networks.folding import EMBEDDINGS
+from yolov1_fo.networks.predictor import Predictor
 
 logger = logging.getLogger(__name__)
 

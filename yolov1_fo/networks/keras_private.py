@@ -15,12 +15,12 @@ def producer_of(tensor: Any) -> Any:
     return tensor._keras_history.operation
 
 
-def consumer_count(operation: Any) -> int:
-    """Returns how many layers or operations of functional models use an output.
+def consumers_of(operation: Any) -> list[Any]:
+    """Returns the layers and operations of functional models that use an output.
 
     Keras has no public way from a layer of a functional model to the layers after it.
     """
-    return len(operation._outbound_nodes)
+    return [node.operation for node in operation._outbound_nodes]
 
 
 def variable_index(optimizer: Any, variable: Any) -> int:

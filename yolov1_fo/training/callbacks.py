@@ -31,6 +31,7 @@ class UnfreezeBackbone(keras.callbacks.Callback):
         if self.is_frozen and epoch >= self.config.freeze_epochs:
             self.is_frozen = False
             freeze_backbone(self.model.backbone, self.config.freeze_to_stride)
+            self.model.accelerate()
             self.model.make_train_function(force=True)
             logger.info("the backbone is trained from epoch %d", epoch + 1)
 

@@ -224,6 +224,7 @@ class Session:
         config, done = self.plan.config, self.progress.epoch
         if self.progress.is_over(config):
             return
+        self.learner.accelerate()
         batches = self.input.batches(done * self.input.steps)  # must outlive `fit`
         self.input.move_to_device(self.learner)
         self.learner.fit(
