@@ -136,7 +136,7 @@ RECIPES: dict[str, dict[str, Choice]] = {
         "batch_size": _BATCH_SIZE,
         **_COSINE,
         **_SIGMOIDS,
-        "learning_rate": Choice(1e-3, "adam's usual rate"),
+        "learning_rate": Choice(2e-3, "converges sooner than adam's usual 1e-3"),
         "warmup_epochs": Choice(1.0, "the backbone is trained already"),
         "ema_momentum": Choice(
             0.99, "averages the last tenth of the training", is_automatic=True
@@ -156,7 +156,7 @@ RECIPES: dict[str, dict[str, Choice]] = {
 RECIPES["fine-tune"] = {
     **RECIPES["transfer"],
     "epochs": Choice(7, "a third: the detector is trained already", True),
-    "learning_rate": Choice(5e-4, "half: the detector is trained already"),
+    "learning_rate": Choice(1e-3, "half: the detector is trained already"),
     "global_clipnorm": Choice(10.0, "outputs of new classes are random at first"),
 }
 
