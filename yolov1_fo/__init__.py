@@ -35,6 +35,8 @@ _MODULES = {
     "accept": "curation.acceptance",
     "undo_accept": "curation.acceptance",
     "next_to_label": "curation.next_samples",
+    "label_changes": "curation.label_changes",
+    "LabelChanges": "curation.label_changes",
     "inspect": "datasets.inspection",
     "InspectionReport": "datasets.inspection_report",
     "split": "datasets.splitting",
