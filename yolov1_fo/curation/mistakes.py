@@ -52,7 +52,9 @@ def find_mistakes(
         min_score (0.3): less likely mistakes are left out
         run_key (None): run whose model has predicted, if FiftyOne's `apply_model` has
             written the predictions, which does not record it
-        **settings: arguments of `train` for each training, with `folds`
+        **settings: with `folds`, arguments of `train` for each training; and
+            `on_fold`, which is called with the number of a training, counted from 1,
+            and the number of all, when it starts
 
     Raises:
         TypeError: if an argument has the wrong type

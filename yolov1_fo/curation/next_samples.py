@@ -9,12 +9,13 @@ import numpy as np
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import arguments
 from yolov1_fo.curation import (
+    candidates,
     image_scores,
     model_detections,
     selection,
-    suggestion_field,
     whole_samples,
 )
+from yolov1_fo.curation.candidates import TAG
 from yolov1_fo.datasets import connection, tags
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.decode import Detections
@@ -24,7 +25,6 @@ from yolov1_fo.model.yolov1_model import YOLOv1Model
 
 logger = logging.getLogger(__name__)
 
-TAG = "next_to_label"
 DEFAULT_THRESH = 0.5
 """Threshold of a model that recommends none."""
 
@@ -69,12 +69,9 @@ def next_to_label(
     prediction.check_model(model)
     samples = whole_samples.checked(samples)
     sample_tags = tags.Tags(samples)
-    whole = candidates = whole_samples.whole(samples)
-    labelled = whole.limit(0)
-    if suggestion_field.check_gt_field(samples, gt_field):
-        candidates, labelled = whole.exists(gt_field, False), whole.exists(gt_field)
+    unlabelled, labelled = candidates.split(samples, gt_field)
     found = image_scores.read(
-        candidates, model, batch_size=batch_size, progress=progress
+        unlabelled, model, batch_size=batch_size, progress=progress
     )
     if not found.ids:
         raise ValueError(
@@ -86,7 +83,7 @@ def next_to_label(
         labelled, model, batch_size=batch_size, progress=progress
     )
     rows = selection.choose(_doubts(found.found, model), found.embeddings, known, count)
-    chosen = whole.select([found.ids[row] for row in rows], ordered=True)
+    chosen = unlabelled.select([found.ids[row] for row in rows], ordered=True)
     sample_tags.remove(tag)
     sample_tags.add(tag, chosen)
     return chosen

@@ -1,0 +1,28 @@
+"""The samples that `next_to_label` chooses from; never imports Keras."""
+
+from typing import Any
+
+from yolov1_fo.curation import suggestion_field, whole_samples
+from yolov1_fo.datasets import samples as fo_samples
+
+TAG = "next_to_label"
+"""Tag of the chosen samples."""
+
+
+def split(samples: fo_samples.Samples, gt_field: str) -> tuple[Any, Any]:
+    """Returns the samples that are not labelled and those that are, with all fields.
+
+    A sample whose value is None is not labelled.
+
+    Args:
+        samples: a checked collection
+        gt_field: field of Detections; may not exist yet
+
+    Raises:
+        TypeError: if its name is not a string
+        ValueError: if it holds something else than Detections, or is read-only
+    """
+    whole = whole_samples.whole(samples)
+    if not suggestion_field.check_gt_field(samples, gt_field):
+        return whole, whole.limit(0)
+    return whole.exists(gt_field, False), whole.exists(gt_field)
