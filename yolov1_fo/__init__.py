@@ -33,7 +33,7 @@ _MODULES = {
     "MistakeReport": "curation.mistake_report",
     "suggest": "curation.suggestions",
     "accept": "curation.acceptance",
-    "undo_accept": "curation.acceptance",
+    "undo_accept": "curation.undoing",
     "next_to_label": "curation.next_samples",
     "label_changes": "curation.label_changes",
     "LabelChanges": "curation.label_changes",

@@ -4,12 +4,10 @@ from typing import Any
 
 from yolov1_fo.config import arguments
 from yolov1_fo.curation import mistake_fields, mistake_search, whole_samples
-from yolov1_fo.curation.mistake_fields import MistakeFields
+from yolov1_fo.curation.mistake_fields import MISTAKE_FIELD, MistakeFields
 from yolov1_fo.curation.mistake_report import MistakeReport
 from yolov1_fo.datasets import connection
 from yolov1_fo.datasets import samples as fo_samples
-
-MISTAKE_FIELD = "mistake"
 
 
 @connection.one_line_errors()
