@@ -45,7 +45,8 @@ def next_to_label(
     Candidates are the samples whose `gt_field` is None. The model should be in doubt
     about them, with detections near its operating point, and their embeddings should
     differ from each other and from those of the labelled samples. The choice is the
-    same whenever it is made. The tag is removed from all other samples.
+    same whenever it is made. `next_to_label` is removed from all other samples; another
+    tag must not be in use.
 
     Args:
         samples: a FiftyOne dataset or view of images, labelled ones included
@@ -68,6 +69,7 @@ def next_to_label(
     arguments.check_string("tag", tag)
     prediction.check_model(model)
     samples = whole_samples.checked(samples)
+    candidates.check_tag(samples, tag)
     sample_tags = tags.Tags(samples)
     unlabelled, labelled = candidates.split(samples, gt_field)
     found = image_scores.read(

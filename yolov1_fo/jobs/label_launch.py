@@ -1,5 +1,6 @@
 """Starts the jobs of the circle of labels, after all checks that need no Keras."""
 
+from pathlib import Path
 from typing import Any
 
 from yolov1_fo.config import arguments
@@ -189,8 +190,7 @@ def next_to_label(
     samples = whole_samples.checked(samples)
     dataset = whole_samples.dataset_of(samples)
     arguments.check_integer("count", count, 1)
-    candidates.split(samples, gt_field)
-    check_model(dataset, model)
+    check_next(samples, model, gt_field, tag)
     given = {
         "view": fo_samples.stages(samples),
         "model": model,
@@ -198,6 +198,35 @@ def next_to_label(
         "gt_field": gt_field,
     }
     return spawn.start(dataset, "next_to_label", tag, given)
+
+
+def check_next(
+    samples: fo_samples.Samples, model: str, gt_field: str, tag: str
+) -> tuple[int, int]:
+    """Returns how many samples can be chosen, and how many have the tag already.
+
+    Args:
+        samples: a checked collection
+        model: as in `next_to_label`
+        gt_field: the labels
+        tag: of the chosen samples
+
+    Raises:
+        ValueError: if the field or the tag is invalid, or all samples are labelled
+        FileNotFoundError: if there is no such model
+    """
+    dataset = whole_samples.dataset_of(samples)
+    spawn.check_persistent(dataset)
+    folders.check_name(tag, "tag")
+    candidates.check_tag(samples, tag)
+    unlabelled, _ = candidates.split(samples, gt_field)
+    check_model(dataset, model)
+    if not len(unlabelled):
+        raise ValueError(
+            f"all samples have labels in '{gt_field}'; samples without have an empty "
+            "value there"
+        )
+    return len(unlabelled), len(dataset.match_tags(tag))
 
 
 def check_model(dataset: Any, model: str) -> dict[str, Any]:
@@ -210,4 +239,4 @@ def check_model(dataset: Any, model: str) -> dict[str, Any]:
     config = model_sources.find_config(model, dataset)
     if "checkpoint_dir" not in config:
         return {}  # an entry of our zoo manifest
-    return checkpoint.read_metadata(config["checkpoint_dir"], "detect")
+    return checkpoint.read_metadata(Path(config["checkpoint_dir"]), "detect")
