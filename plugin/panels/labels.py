@@ -102,7 +102,9 @@ class LabelsPanel(foo.Panel):
 
     def open_step(self, ctx: Any) -> None:
         """Opens the form of a step."""
-        ctx.prompt(f"{PLUGIN}/{ctx.params['step']}", on_success=self.refresh)
+        whole = {"view_target": "DATASET"}  # not the mistakes that are shown
+        uri = f"{PLUGIN}/{ctx.params['step']}"
+        ctx.prompt(uri, params=whole, on_success=self.refresh)
 
     def stop(self, ctx: Any) -> None:
         """Stops a job."""
