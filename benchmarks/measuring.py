@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import yolov1_fo
+from yolov1_fo import files
 from yolov1_fo.boxes import Array
 
 LIBRARIES = (
@@ -185,7 +186,14 @@ def write(path: Path | None, figures: dict[str, Any]) -> None:
         "versions": dict(_versions()),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**about, **figures}, indent=2) + "\n")
+    files.write_text(path, json.dumps({**about, **figures}, indent=2) + "\n")
+
+
+def read(path: Path | None) -> dict[str, Any]:
+    """Returns what `write` wrote, to complete it; nothing without a file."""
+    if path is None or not path.exists():
+        return {}
+    return json.loads(path.read_text())
 
 
 def _versions() -> Iterator[tuple[str, str]]:

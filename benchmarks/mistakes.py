@@ -6,11 +6,14 @@ Of the fruit photographs, 5 % of the objects are broken, a third each removed, g
 another class or moved by 40 % of their size, and 2 % are invented. `find_mistakes`
 trains on the broken labels, each time anew. Of the first suggestions, as many as there
 are broken labels, a share is broken.
+
+The figures are written after each seed; a file that lacks some seeds is completed.
 """
 
 import argparse
 import logging
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -160,7 +163,13 @@ def run(dataset: fo.Dataset, seed: int, folds: int, **settings: Any) -> dict[str
     is_same = _labels(dataset) == before
     yolov1_fo.clear_mistakes(dataset)
     dataset.delete_sample_fields([broken.field, "out_of_fold"])
-    about = {"seed": seed, "folds": folds, "settings": settings, "minutes": minutes}
+    about = {
+        "seed": seed,
+        "folds": folds,
+        "settings": settings,
+        "images": len(dataset),
+        "minutes": minutes,
+    }
     return {**about, **row, "voc07": of_model.voc07, "ground_truth_is_same": is_same}
 
 
@@ -195,6 +204,30 @@ def printed(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def missing(
+    seeds: Iterable[int], rows: list[dict[str, Any]], about: dict[str, Any]
+) -> list[int]:
+    """Returns the seeds that are not among the rows.
+
+    Args:
+        seeds: all
+        rows: from `run`
+        about: what their trainings have in common
+
+    Raises:
+        ValueError: if a row was measured in another way
+    """
+    for row in rows:
+        for name, wanted in about.items():
+            if row.get(name, wanted) != wanted:
+                raise ValueError(
+                    f"the file was measured with {name} {row[name]}, not {wanted}; "
+                    "choose another"
+                )
+    done = {row["seed"] for row in rows}
+    return [seed for seed in seeds if seed not in done]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photographs", type=Path, required=True)
@@ -211,8 +244,9 @@ def main() -> None:
         dataset = dataset.shuffle(seed=0).limit(arguments.images).clone()
     named = {"max_minutes": arguments.max_minutes, "epochs": arguments.epochs}
     settings = {name: value for name, value in named.items() if value is not None}
-    rows = []
-    for seed in arguments.seeds:
+    about = {"folds": arguments.folds, "settings": settings, "images": len(dataset)}
+    rows = measuring.read(arguments.json).get("runs", [])
+    for seed in missing(arguments.seeds, rows, about):
         rows.append(run(dataset, seed, arguments.folds, **settings))
         print(
             f"seed {seed}: {rows[-1]['precision']:.3f} of {rows[-1]['broken']}, out of "

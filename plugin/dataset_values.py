@@ -4,12 +4,13 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from yolov1_fo.datasets import class_lists, fiftyone_private, output_fields
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.runs import checkpoint
 
+T = TypeVar("T")
 MAX_ENTRIES = 64
 """Size of the cache; the oldest entries are dropped."""
 _cache: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
@@ -39,6 +40,17 @@ def distinct(samples: Any, path: str) -> list[str]:
         return sorted((value for value in found if value is not None), key=str)
 
     return list(_cached(samples, ("distinct", path), values))
+
+
+def computed(samples: Any, name: tuple[Any, ...], compute: Callable[[], T]) -> T:
+    """Returns what a function computes from a dataset or view, until it changes.
+
+    Args:
+        samples: the dataset or view
+        name: of the value, unlike that of any other function
+        compute: returns the value
+    """
+    return _cached(samples, ("computed", *name), compute)
 
 
 def check_replaceable(samples: Any, field: str) -> None:

@@ -11,22 +11,24 @@ from yolov1_fo.datasets import fiftyone_private
 from yolov1_fo.jobs import monitor
 from yolov1_fo.jobs.job import Job
 
-RUNS_PANEL, EVALUATION_PANEL = "yolov1_runs", "model_evaluation_panel_builtin"
-"""The panel of this plugin, and FiftyOne's own."""
+RUNS_PANEL, LABELS_PANEL = "yolov1_runs", "yolov1_labels"
+EVALUATION_PANEL = "model_evaluation_panel_builtin"
+"""FiftyOne's own panel."""
 CHECK_INTERVAL = 5.0
 """Seconds between two checks of a delegated operation's state."""
 
 
-def run_job(ctx: Any, start: Callable[[], Job]) -> Any:
+def run_job(ctx: Any, start: Callable[[], Job], panel: str = RUNS_PANEL) -> Any:
     """Starts a job and reports its progress.
 
-    In the App this opens the runs panel, which shows the progress until the job has
-    ended. Called from Python it returns immediately. A delegated operation waits for
-    the job, and stops it if the operation is marked as failed.
+    In the App this opens a panel, which shows the progress until the job has ended.
+    Called from Python it returns immediately. A delegated operation waits for the job,
+    and stops it if the operation is marked as failed.
 
     Args:
         ctx: the operator's execution context
         start: starts the job
+        panel (that of the runs): its name
 
     Returns:
         the operator's result
@@ -34,7 +36,7 @@ def run_job(ctx: Any, start: Callable[[], Job]) -> Any:
     if ctx.delegated:
         return _wait(ctx, start())
     job = start()
-    open_panel(ctx, RUNS_PANEL)
+    open_panel(ctx, panel)
     ctx.ops.reload_dataset()  # refreshes a panel that is already open
     return job_result(job)
 

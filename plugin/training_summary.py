@@ -13,7 +13,15 @@ from yolov1_fo.jobs import launch, monitor
 from yolov1_fo.runs import folders, registry
 from yolov1_fo.training.starting_weights import Source
 
-from . import dataset_values, devices, form_widgets, setting_inputs, splits, start_from
+from . import (
+    dataset_values,
+    devices,
+    form_widgets,
+    label_changes,
+    setting_inputs,
+    splits,
+    start_from,
+)
 
 
 class Training(NamedTuple):
@@ -92,6 +100,7 @@ def add(
     )
     form_widgets.add_notice(form, "what", text)
     start_from.add_class_changes(form, source, training.classes)
+    label_changes.add(form, samples, params, source)
     _add_warnings(form, estimate.memory)
 
 

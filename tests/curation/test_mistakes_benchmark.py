@@ -66,3 +66,12 @@ def test_a_breaking_trains_on_broken_labels_and_leaves_nothing(painted, micro):
     assert row["ground_truth_is_same"]
     assert set(row["by_kind"]) == set(KINDS)
     assert isinstance(painted, fo.Dataset)
+
+
+def test_a_file_is_completed():
+    about = {"folds": 3, "settings": {"max_minutes": 10.0}, "images": 300}
+    rows = [{"seed": 0, **about}, {"seed": 2, **about}]
+    assert mistakes.missing(range(4), rows, about) == [1, 3]
+    assert mistakes.missing(range(2), [], about) == [0, 1]
+    with pytest.raises(ValueError, match="measured with folds 3, not 5"):
+        mistakes.missing(range(4), rows, {**about, "folds": 5})

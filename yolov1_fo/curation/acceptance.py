@@ -1,4 +1,4 @@
-"""accept(samples): suggestions become labels; undo_accept takes them back.
+"""accept(samples): suggestions become labels.
 
 Each label is accepted by an update that reads and writes its sample at once. So no edit
 of a user is lost, and a killed process leaves each label either accepted or not.
@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 
 import fiftyone as fo
 import fiftyone.core.fields as fof
-import fiftyone.core.labels as fol
 
 from yolov1_fo.config import arguments
 from yolov1_fo.curation import acceptance_updates, suggestion_field, whole_samples
-from yolov1_fo.curation.acceptance_updates import ACCEPTED_AT, ORIGIN, Accepting
-from yolov1_fo.datasets import checks, connection, fiftyone_private, predicted_by
+from yolov1_fo.curation.acceptance_updates import ACCEPTED_AT, Accepting
+from yolov1_fo.datasets import checks, connection, predicted_by
 from yolov1_fo.datasets import samples as fo_samples
 
 
@@ -103,7 +102,9 @@ def accept(
         return Accepted(gt_field, 0, "")
     _declare(dataset, gt_field)
     updates = [how.accept(*pair) for pair in pairs]
-    changed = _write(dataset, updates, [sample_id for sample_id, _ in pairs])
+    changed = acceptance_updates.write(
+        dataset, updates, [sample_id for sample_id, _ in pairs]
+    )
     return Accepted(gt_field, changed, how.accepted_at if changed else "")
 
 
@@ -160,78 +161,6 @@ def _declare(dataset: fo.Dataset, gt_field: str) -> None:
                 f"'{path}' on dataset '{dataset.name}' must hold strings to name where "
                 f"a label comes from, got {type(existing).__name__}; rename it"
             )
-    _add_field(dataset, gt_field)
+    acceptance_updates.add_field(dataset, gt_field)
     for name in (suggestion_field.SOURCE, ACCEPTED_AT):
         dataset.add_sample_field(f"{gt_field}.detections.{name}", fof.StringField)
-
-
-def _add_field(dataset: fo.Dataset, name: str) -> None:
-    kind = {"ftype": fof.EmbeddedDocumentField, "embedded_doc_type": fol.Detections}
-    dataset.add_sample_field(name, **kind)
-
-
-def _write(dataset: fo.Dataset, updates: list[Any], ids: list[str]) -> int:
-    if not updates:
-        return 0
-    return fiftyone_private.bulk_write(dataset, updates, [*dict.fromkeys(ids)])
-
-
-@connection.one_line_errors()
-def undo_accept(
-    samples: fo_samples.Samples,
-    gt_field: str = "ground_truth",
-    *,
-    accepted_at: str | None = None,
-) -> Accepted:
-    """Takes back what the last call of `accept` has accepted in these samples.
-
-    Suggestions become suggestions again, copies of predictions are removed. A label
-    whose class or box was changed since stays. Called again, it takes back what the
-    call before has accepted.
-
-    Args:
-        samples: a FiftyOne dataset or view of images; labels that a view filters are
-            taken back too
-        gt_field ("ground_truth"): field of Detections
-        accepted_at (None): time of another call, as in the attribute `accepted_at`
-
-    Raises:
-        TypeError: if an argument has the wrong type
-        ValueError: if the samples or the field do not fit
-    """
-    samples = whole_samples.checked(samples, may_be_empty=True)
-    whole, dataset = whole_samples.whole(samples), whole_samples.dataset_of(samples)
-    checks.check_detections(whole, gt_field, "gt_field")
-    suggestion_field.check_gt_field(samples, gt_field)
-    found = _accepted(dataset, gt_field, set(whole.values("id")))
-    times = [label[ACCEPTED_AT] for _, label in found]
-    time = max(times, default="") if accepted_at is None else accepted_at
-    labels = [one for one in found if one[1][ACCEPTED_AT] == time]
-    same = [one for one in labels if not acceptance_updates.is_changed(one[1])]
-    suggested, updates = suggestion_field.name_of(gt_field), []
-    # The last label first, so that the order of suggestions comes back, and because the
-    # first one that a sample without labels got makes it such a sample again.
-    for sample_id, label in reversed(same):
-        origin = label[ORIGIN]["field"]
-        how = Accepting(origin, gt_field, moves=origin == suggested)
-        updates.append(how.undo(sample_id, label))
-    if any(label[ORIGIN]["field"] == suggested for _, label in same):
-        _add_field(dataset, suggested)  # it may have been deleted
-    changed = _write(dataset, updates, [sample_id for sample_id, _ in same])
-    return Accepted(gt_field, changed, time, undone=True, kept=len(labels) - changed)
-
-
-def _accepted(
-    dataset: fo.Dataset, gt_field: str, sample_ids: set[str]
-) -> list[tuple[str, dict[str, Any]]]:
-    """Returns sample id and stored label of each label that was accepted."""
-    path = f"{gt_field}.detections"
-    stored = fiftyone_private.collection(dataset)
-    query = {f"{path}.{ACCEPTED_AT}": {"$type": "string"}}
-    return [
-        (str(sample["_id"]), label)
-        for sample in stored.find(query, [path])
-        if str(sample["_id"]) in sample_ids
-        for label in sample[gt_field]["detections"]
-        if isinstance(label.get(ACCEPTED_AT), str)
-    ]

@@ -9,10 +9,13 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import bson
+import fiftyone as fo
+import fiftyone.core.fields as fof
+import fiftyone.core.labels as fol
 import pymongo
 
 from yolov1_fo.curation.suggestion_field import SOURCE, TAG
-from yolov1_fo.datasets import fiftyone_boxes
+from yolov1_fo.datasets import fiftyone_boxes, fiftyone_private
 
 ACCEPTED_AT = "accepted_at"
 """Attribute with the time, in UTC, at which a label was accepted."""
@@ -128,6 +131,19 @@ class Accepting(NamedTuple):
             },
             [{"$set": changes}],
         )
+
+
+def add_field(dataset: fo.Dataset, name: str) -> None:
+    """Adds a field of Detections unless it exists."""
+    kind = {"ftype": fof.EmbeddedDocumentField, "embedded_doc_type": fol.Detections}
+    dataset.add_sample_field(name, **kind)
+
+
+def write(dataset: fo.Dataset, updates: list[Any], ids: list[str]) -> int:
+    """Updates samples, given by their ids; returns how many updates had an effect."""
+    if not updates:
+        return 0
+    return fiftyone_private.bulk_write(dataset, updates, [*dict.fromkeys(ids)])
 
 
 def is_changed(label: Document) -> bool:

@@ -20,6 +20,8 @@ from yolov1_fo.curation.mistake_scores import Mistake
 from yolov1_fo.datasets import fiftyone_private, schema
 from yolov1_fo.datasets import samples as fo_samples
 
+MISTAKE_FIELD = "mistake"
+"""Default name of the run and the attributes."""
 METHOD = "yolov1/mistakes"
 """Method of the run that keeps the fields."""
 ALL = "all"

@@ -4,7 +4,7 @@ MISSING, SPURIOUS = "missing object", "spurious object"
 WRONG_CLASS, LOOSE_BOX = "wrong class", "loose box"
 
 MISTAKE_KINDS = {
-    MISSING: "predictions where no object is labelled",
+    MISSING: "predictions where no object is labeled",
     SPURIOUS: "objects that no prediction confirms",
     WRONG_CLASS: "objects that the model takes for another class",
     LOOSE_BOX: "objects that the model finds elsewhere or in another size",

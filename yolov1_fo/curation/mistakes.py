@@ -4,12 +4,10 @@ from typing import Any
 
 from yolov1_fo.config import arguments
 from yolov1_fo.curation import mistake_fields, mistake_search, whole_samples
-from yolov1_fo.curation.mistake_fields import MistakeFields
+from yolov1_fo.curation.mistake_fields import MISTAKE_FIELD, MistakeFields
 from yolov1_fo.curation.mistake_report import MistakeReport
 from yolov1_fo.datasets import connection
 from yolov1_fo.datasets import samples as fo_samples
-
-MISTAKE_FIELD = "mistake"
 
 
 @connection.one_line_errors()
@@ -52,7 +50,9 @@ def find_mistakes(
         min_score (0.3): less likely mistakes are left out
         run_key (None): run whose model has predicted, if FiftyOne's `apply_model` has
             written the predictions, which does not record it
-        **settings: arguments of `train` for each training, with `folds`
+        **settings: with `folds`, arguments of `train` for each training; and
+            `on_fold`, which is called with the number of a training, counted from 1,
+            and the number of all, when it starts
 
     Raises:
         TypeError: if an argument has the wrong type

@@ -9,12 +9,13 @@ import numpy as np
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import arguments
 from yolov1_fo.curation import (
+    candidates,
     image_scores,
     model_detections,
     selection,
-    suggestion_field,
     whole_samples,
 )
+from yolov1_fo.curation.candidates import TAG
 from yolov1_fo.datasets import connection, tags
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.decode import Detections
@@ -24,7 +25,6 @@ from yolov1_fo.model.yolov1_model import YOLOv1Model
 
 logger = logging.getLogger(__name__)
 
-TAG = "next_to_label"
 DEFAULT_THRESH = 0.5
 """Threshold of a model that recommends none."""
 
@@ -45,7 +45,8 @@ def next_to_label(
     Candidates are the samples whose `gt_field` is None. The model should be in doubt
     about them, with detections near its operating point, and their embeddings should
     differ from each other and from those of the labelled samples. The choice is the
-    same whenever it is made. The tag is removed from all other samples.
+    same whenever it is made. `next_to_label` is removed from all other samples; another
+    tag must not be in use.
 
     Args:
         samples: a FiftyOne dataset or view of images, labelled ones included
@@ -68,13 +69,11 @@ def next_to_label(
     arguments.check_string("tag", tag)
     prediction.check_model(model)
     samples = whole_samples.checked(samples)
+    candidates.check_tag(samples, tag)
     sample_tags = tags.Tags(samples)
-    whole = candidates = whole_samples.whole(samples)
-    labelled = whole.limit(0)
-    if suggestion_field.check_gt_field(samples, gt_field):
-        candidates, labelled = whole.exists(gt_field, False), whole.exists(gt_field)
+    unlabelled, labelled = candidates.split(samples, gt_field)
     found = image_scores.read(
-        candidates, model, batch_size=batch_size, progress=progress
+        unlabelled, model, batch_size=batch_size, progress=progress
     )
     if not found.ids:
         raise ValueError(
@@ -86,7 +85,7 @@ def next_to_label(
         labelled, model, batch_size=batch_size, progress=progress
     )
     rows = selection.choose(_doubts(found.found, model), found.embeddings, known, count)
-    chosen = whole.select([found.ids[row] for row in rows], ordered=True)
+    chosen = unlabelled.select([found.ids[row] for row in rows], ordered=True)
     sample_tags.remove(tag)
     sample_tags.add(tag, chosen)
     return chosen

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import tempfile
+from collections.abc import Callable
 from typing import Any
 
 from yolov1_fo.curation import whole_samples
@@ -21,6 +22,7 @@ def predict(
     gt_field: str,
     pred_field: str,
     folds: int,
+    on_fold: Callable[[int, int], None] | None = None,
     **settings: Any,
 ) -> None:
     """Trains one model for each fold, on the others, and predicts the fold.
@@ -32,6 +34,8 @@ def predict(
         gt_field: field of Detections to train on
         pred_field: field of the predictions, created if it does not exist
         folds: number of trainings
+        on_fold (None): called with the number of a training, counted from 1, and the
+            number of all, when it starts
         **settings: arguments of `train`
 
     Raises:
@@ -49,6 +53,8 @@ def predict(
             "fold %d of %d: training on %d samples, to predict %d",
             *(number, folds, len(rest), len(fold)),
         )
+        if on_fold is not None:
+            on_fold(number, folds)
         with tempfile.TemporaryDirectory() as runs_dir:
             key = registry.new_key(dataset, pred_field, runs_dir)
             with _deleted_afterwards(dataset, key):

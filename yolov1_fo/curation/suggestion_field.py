@@ -15,13 +15,26 @@ from yolov1_fo.datasets.tags import Tags
 
 TAG = "suggested"
 """Tag of suggested labels, and of the samples that have some."""
+SUFFIX = "_suggested"
 SOURCE = "source"
 """Attribute with the name of the model that a label comes from."""
 
 
 def name_of(gt_field: str) -> str:
-    """Returns the field of the suggestions for a field of labels."""
-    return f"{gt_field}_suggested"
+    """Returns the field of the suggestions for a field of labels.
+
+    `gt_field_of(name_of(field)) == field`.
+    """
+    return gt_field + SUFFIX
+
+
+def gt_field_of(field: str) -> str | None:
+    """Returns the field of labels, given that of its suggestions; None for others.
+
+    `gt_field_of(name_of(field)) == field`.
+    """
+    name = field.removesuffix(SUFFIX)
+    return name if name and name != field else None
 
 
 def check_gt_field(samples: fo_samples.Samples, gt_field: str) -> bool:

@@ -13,10 +13,10 @@ logger = logging.getLogger(__name__)
 ADVICE = "folds=3 predicts each sample with a model that was not trained on it"
 
 
-def warn(
+def count(
     samples: fo_samples.Samples, pred_field: str, run_key: str | None = None
 ) -> int | None:
-    """Warns if a model agrees with labels because it has learned them.
+    """Returns how many samples the model of some predictions was trained on.
 
     Args:
         samples: a checked collection
@@ -25,7 +25,7 @@ def warn(
             recorded
 
     Returns:
-        number of samples that were trained on, as far as known; None if nothing is
+        the number as far as known; None if nothing is
 
     Raises:
         ValueError: if there is no such run
@@ -43,18 +43,28 @@ def warn(
         ids = training_samples.read(Path(run_folder)) if run_folder else None
         is_known &= ids is not None or bool(model.get("out_of_fold"))
         learned |= ids or set()
-    ids = samples.values("id")
-    count = len(learned.intersection(ids))
-    if count:
+    found = len(learned.intersection(samples.values("id")))
+    return found if is_known or found else None
+
+
+def warn(
+    samples: fo_samples.Samples, pred_field: str, run_key: str | None = None
+) -> int | None:
+    """Warns if a model agrees with labels because it has learned them.
+
+    Its arguments, result and errors are those of `count`.
+    """
+    found = count(samples, pred_field, run_key)
+    if found:
         logger.warning(
             "the model of '%s' was trained on %d of these %d samples, and tends to "
             "agree with their labels, right or wrong; %s",
-            *(pred_field, count, len(ids), ADVICE),
+            *(pred_field, found, len(samples), ADVICE),
         )
-    elif not is_known:
+    elif found is None:
         logger.warning(
             "it is not known which of these %d samples the model of '%s' was trained "
             "on; it tends to agree with their labels, right or wrong; %s",
-            *(len(ids), pred_field, ADVICE),
+            *(len(samples), pred_field, ADVICE),
         )
-    return count if is_known or count else None
+    return found

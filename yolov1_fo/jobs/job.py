@@ -18,6 +18,9 @@ TRAINING_TASKS = ("train", "pretrain")
 OTHER_TASKS = {
     "apply": (".applied", "label_field"),
     "evaluate": (".evaluated", "eval_key"),
+    "find_mistakes": (".mistakes", "mistake_field"),
+    "suggest": (".suggested", "gt_field"),
+    "next_to_label": (".next_to_label", "tag"),
 }
 """Other tasks: the dataset's folder for their jobs, and the name of their target."""
 JOB_FILE, PROCESS_FILE, PROGRESS_FILE, LOG_FILE = (

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from yolov1_fo.datasets import connection, database_uri, error_lines, fiftyone_private
-from yolov1_fo.jobs import child_process, monitor, spawn
+from yolov1_fo.jobs import child_process, label_tasks, monitor, spawn
 from yolov1_fo.jobs.job import (
     STOP_FILE,
     Job,
@@ -56,7 +56,9 @@ def main(folder: Path) -> int:
 
 def _run(job: Job) -> int:
     try:
-        run = {"apply": _apply, "evaluate": _evaluate}.get(job.task, _train)
+        runs = {"apply": _apply, "evaluate": _evaluate}
+        runs |= dict.fromkeys(label_tasks.LABEL_TASKS, _mend_labels)
+        run = runs.get(job.task, _train)
         result = run(job, read_arguments(job.folder), _Reporter(job.folder))
     except KeyboardInterrupt:
         write_progress(job.folder, JobProgress("stopped", label="stopped"))
@@ -156,6 +158,16 @@ def _evaluate(job: Job, arguments: dict[str, Any], report: _Reporter) -> dict[st
         progress=_sample_progress(report),
     )
     return evaluation.numbers()
+
+
+def _mend_labels(
+    job: Job, arguments: dict[str, Any], report: _Reporter
+) -> dict[str, Any]:
+    samples, _ = _load_samples(job, arguments, report)
+    if label_tasks.needs_tensorflow(arguments):
+        _load_tensorflow(report)
+    progress = _sample_progress(report)
+    return label_tasks.run(job, samples, arguments, report, progress)
 
 
 def _sample_progress(report: _Reporter) -> Any:

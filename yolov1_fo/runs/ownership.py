@@ -18,11 +18,19 @@ import fiftyone.core.odm as foo
 
 from yolov1_fo import files
 from yolov1_fo.datasets import fiftyone_private
-from yolov1_fo.runs import checkpoint, folders, history, run_json, training_samples
+from yolov1_fo.runs import (
+    checkpoint,
+    folders,
+    history,
+    run_json,
+    training_labels,
+    training_samples,
+)
 
 OWNER = checkpoint.METADATA
 START_FILES = (
     *(OWNER, ".lock", folders.JOB_LOCK, folders.JOB),
+    training_labels.FILE,
     training_samples.FILE,
 )
 """What is in a run's folder before its first epoch."""

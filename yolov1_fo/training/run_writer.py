@@ -16,11 +16,13 @@ from yolov1_fo.runs import (
     history,
     records,
     registry,
+    training_labels,
     training_samples,
 )
 from yolov1_fo.training import resume
 from yolov1_fo.training.plan import Plan
 from yolov1_fo.training.progress import Progress, finite
+from yolov1_fo.training.tasks import DETECT
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ class RunWriter:
                 registry.register(plan.dataset, plan.run_key, **self.record)
                 logger.info("run '%s', in %s", plan.run_key, plan.folder)
             try:
-                training_samples.write(plan.folder, plan.listing.ids)
+                self._write_samples()
                 yield
             except KeyboardInterrupt as error:
                 self._mark(status="stopped", seconds=round(self.elapsed(), 1))
@@ -65,6 +67,16 @@ class RunWriter:
                 line = error_lines.describe(error) or database_uri.one_line(error)
                 self._mark(status="failed", error=line)
                 raise
+
+    def _write_samples(self) -> None:
+        """Writes what is trained on: the ids of samples, and their objects."""
+        plan = self.plan
+        training_samples.write(plan.folder, plan.listing.ids)
+        if plan.task is DETECT:
+            val_ids = plan.validation.ids if plan.validation else []
+            training_labels.write(
+                *(plan.folder, plan.dataset, plan.field, plan.listing.ids, val_ids)
+            )
 
     def finish(self, progress: Progress, **known: Any) -> None:
         """Records that the training is over; its last state is not needed any more."""

@@ -183,7 +183,7 @@ def _undo(arguments: argparse.Namespace) -> int:
 
 def _next(arguments: argparse.Namespace) -> int:
     import yolov1_fo
-    from yolov1_fo.curation.next_samples import TAG
+    from yolov1_fo.curation.candidates import TAG
 
     samples = collection(arguments, arguments.tag)
     model = _model(samples, arguments.model)

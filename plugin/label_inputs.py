@@ -1,0 +1,84 @@
+"""Inputs that the forms of the circle of labels share."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import fiftyone.operators.types as types
+
+from yolov1_fo.curation import label_status
+from yolov1_fo.datasets import fiftyone_private
+
+from . import form_widgets, start_from
+
+GT_FIELD = "ground_truth"
+NO_MODEL = "No trained model yet; run 'Train YOLOv1' first"
+
+
+def add_gt_field(
+    form: types.Object,
+    samples: Any,
+    params: Mapping[str, Any],
+    *,
+    exists: bool = True,
+) -> str:
+    """Adds the choice of the field of labels; returns the chosen one.
+
+    Args:
+        form: the operator's form
+        samples: the target
+        params: the inputs so far
+        exists (True): whether the field must exist; if none does, an error is shown and
+            the result is empty
+    """
+    fields = label_status.label_fields(fiftyone_private.root_dataset(samples))
+    if exists:
+        if not fields:
+            form_widgets.show_error(form, "No field of labels (Detections)")
+            return ""
+        default = form_widgets.add_dropdown(
+            form, "gt_field", fields, label="Ground truth field", default=GT_FIELD
+        )
+        return str(params.get("gt_field") or default)
+    view = types.AutocompleteView(allow_user_input=True)
+    for field in fields:
+        view.add_choice(field, label=field)
+    default = GT_FIELD if GT_FIELD in fields or not fields else fields[0]
+    form.str(
+        "gt_field",
+        label="Ground truth field",
+        description="Samples whose value is empty are not labeled yet",
+        default=default,
+        view=view,
+    )
+    return str(params.get("gt_field") or default)
+
+
+def add_model(
+    form: types.Object, dataset: Any, params: Mapping[str, Any], name: str = "model"
+) -> str:
+    """Adds the choice of a model; returns the chosen one.
+
+    Without any, an error is shown and the result is empty.
+
+    Args:
+        form: the operator's form
+        dataset: with the runs
+        params: the inputs so far
+        name ("model"): of the input
+    """
+    models = start_from.choices(dataset)
+    if not models:
+        form_widgets.show_error(form, NO_MODEL)
+        return ""
+    default = form_widgets.add_dropdown(form, name, models, label="Model")
+    return str(params.get(name) or default)
+
+
+def count(number: int, noun: str) -> str:
+    """Returns a number with its noun.
+
+    Example:
+        >>> count(1, "sample"), count(1200, "sample")
+        ('1 sample', '1,200 samples')
+    """
+    return f"{number:,} {noun if number == 1 else f'{noun}s'}"

@@ -1,0 +1,127 @@
+"""Accepts suggestions, and predictions of missing objects, as labels."""
+
+from typing import Any
+
+import fiftyone.operators as foo
+import fiftyone.operators.types as types
+
+from yolov1_fo.curation import acceptance
+
+from .. import acceptance_choice, form_widgets
+from ..acceptance_choice import Origin
+from ..label_inputs import count
+
+NOTHING = (
+    "Nothing to accept; run 'Suggest labels with YOLOv1' or 'Find label mistakes with "
+    "YOLOv1' first"
+)
+
+
+class AcceptLabels(foo.Operator):
+    """Moves suggestions into the labels; existing labels are never changed."""
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        """The operator's name, label and options."""
+        return foo.OperatorConfig(
+            name="accept_labels",
+            label="Accept suggested labels",
+            description="Add suggestions or missing objects to the ground truth",
+            icon="task_alt",
+            dynamic=True,
+            risk_level=types.RiskLevel.MEDIUM,
+            view_target=False,
+        )
+
+    def resolve_input(self, ctx: Any) -> types.Property:
+        """Returns the form: from which field, and which labels."""
+        form = types.Object()
+        found = acceptance_choice.origins(ctx.dataset)
+        if found:
+            self._add_inputs(ctx, form, found)
+        else:
+            form_widgets.show_error(form, NOTHING)
+        return types.Property(form, view=types.View(label="Accept suggested labels"))
+
+    def _add_inputs(
+        self, ctx: Any, form: types.Object, found: dict[str, Origin]
+    ) -> None:
+        field = form_widgets.add_dropdown(
+            form,
+            "field",
+            {name: one.label for name, one in found.items()},
+            label="Accept",
+            default=acceptance_choice.default_field(ctx, found),
+        )
+        origin = found[ctx.params.get("field") or field]
+        choices = acceptance_choice.choices(ctx, origin.field)
+        default = form_widgets.add_dropdown(form, "chosen", choices, label="Of")
+        form.float(
+            "min_confidence",
+            label="Minimum confidence",
+            default=0.0,
+            min=0.0,
+            max=1.0,
+        )
+        chosen = ctx.params.get("chosen")
+        labels = acceptance_choice.find(
+            ctx,
+            origin,
+            chosen if chosen in choices else default,
+            ctx.params.get("min_confidence") or 0.0,
+        )
+        if not labels.label_ids:
+            form_widgets.show_error(form, f"{origin.label}: none of these to accept")
+            return
+        text = (
+            f"Will add {count(len(labels.label_ids), 'label')} to "
+            f"{count(labels.samples, 'sample')}, in '{origin.gt_field}'. No label is "
+            "changed; 'Undo accepted labels' takes them back"
+        )
+        form_widgets.add_notice(form, "what", text)
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """Accepts the labels."""
+        found = acceptance_choice.origins(ctx.dataset)
+        if not found:
+            raise ValueError(NOTHING)
+        field = ctx.params.get("field") or acceptance_choice.default_field(ctx, found)
+        origin = found[field]
+        chosen = ctx.params.get("chosen")
+        if not chosen:
+            chosen = next(iter(acceptance_choice.choices(ctx, field)))
+        labels = acceptance_choice.find(
+            ctx, origin, chosen, ctx.params.get("min_confidence") or 0.0
+        )
+        is_new = not ctx.dataset.has_field(origin.gt_field)
+        accepted = acceptance.accept(
+            ctx.dataset, origin.gt_field, label_ids=labels.label_ids, field=field
+        )
+        ctx.ops.clear_selected_labels()
+        _show(ctx, str(accepted), is_new=is_new)
+        return {**accepted._asdict(), "line": str(accepted)}
+
+    def __call__(self, dataset: Any, field: str, chosen: str = "dataset") -> Any:
+        """Accepts labels from Python; returns the operator's result.
+
+        `yolov1_fo.accept` does the same with more choices.
+
+        Args:
+            dataset: the dataset
+            field: that holds the labels to accept
+            chosen ("dataset"): or view, samples or labels, of the context
+        """
+        return foo.execute_operator(
+            self.uri,
+            ctx={"dataset": dataset},
+            params={"field": field, "chosen": chosen},
+        )
+
+
+def _show(ctx: Any, line: str, *, is_new: bool) -> None:
+    """Shows a message, and the labels as they are now."""
+    ctx.ops.notify(f"{line}", variant="success")
+    if is_new:
+        ctx.ops.reload_dataset()
+    else:
+        ctx.ops.reload_samples()

@@ -1,0 +1,249 @@
+"""The panel of the circle of labels: its steps in order, and what they have found."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import fiftyone.operators as foo
+import fiftyone.operators.types as types
+
+from yolov1_fo.curation import label_status, mistake_fields
+from yolov1_fo.curation.candidates import TAG
+from yolov1_fo.curation.mistake_kinds import KINDS, MISTAKE_KINDS
+from yolov1_fo.jobs import monitor
+from yolov1_fo.jobs.job import Job
+from yolov1_fo.jobs.label_tasks import LABEL_TASKS
+from yolov1_fo.publishing.model_card import plain
+
+from .. import label_results
+
+PLUGIN = "@yolov1-fo/yolov1"
+REFRESH_MS = 2000
+STEPS = {
+    "find_mistakes": "1. Find mistakes",
+    "suggest_labels": "2. Suggest labels",
+    "accept_labels": "3. Accept",
+    "undo_accept": "Undo",
+    "next_to_label": "4. Choose next",
+    "train_again": "5. Train again",
+}
+"""The buttons: operators, with their labels."""
+HELP = """
+A detector is trained in a circle: train, look, mend labels, train again.
+
+1. *Find mistakes* compares labels with predictions. Show a kind, and correct its labels
+   in the App or in an annotation tool.
+2. *Suggest labels* predicts labels for samples without.
+3. *Accept* adds suggestions, or missing objects, to the labels. *Undo* takes them back.
+4. *Choose next* tags the samples whose labels would help most.
+5. *Train again* starts from the last run.
+
+No label is ever changed or deleted by these steps.
+"""
+
+
+class LabelsPanel(foo.Panel):
+    """Shows the steps of mending labels, and their results."""
+
+    @property
+    def config(self) -> foo.PanelConfig:
+        """The panel's name, label and options."""
+        return foo.PanelConfig(
+            name="yolov1_labels",
+            label="YOLOv1 labels",
+            icon="fact_check",
+            category=foo.Categories.CURATE,
+            help_markdown=HELP,
+            surfaces="grid",
+        )
+
+    def on_load(self, ctx: Any) -> None:
+        """Reads what was found."""
+        self.refresh(ctx)
+
+    def on_change_dataset(self, ctx: Any) -> None:
+        """Reads it again: another dataset, or the same one reloaded."""
+        self.refresh(ctx)
+
+    def on_change_view(self, ctx: Any) -> None:
+        """Reads it again: labels may have been edited."""
+        self.refresh(ctx)
+
+    def refresh(self, ctx: Any) -> None:
+        """Reads mistakes, suggestions and jobs."""
+        found = [one._asdict() for one in label_status.mistakes(ctx.dataset)]
+        suggested = [one._asdict() for one in label_status.suggestions(ctx.dataset)]
+        ctx.panel.set_state("mistakes", found)
+        ctx.panel.set_state("suggestions", suggested)
+        ctx.panel.set_state("chosen", len(ctx.dataset.match_tags(TAG)))
+        for number, one in enumerate(found):
+            rows = [_row(kind, one["counts"][kind]) for kind in KINDS]
+            ctx.panel.set_data(f"mistakes_{number}", rows)
+        rows = [{k: str(v) for k, v in one.items()} for one in suggested]
+        ctx.panel.set_data("suggestions_table", rows)
+        self.follow(ctx)
+
+    def follow(self, ctx: Any) -> None:
+        """Follows the jobs; called by the timer."""
+        jobs = _jobs(ctx.dataset)
+        active = {job.task: job for job in jobs.values() if job.progress.is_active}
+        for job in active.values():
+            ctx.panel.set_data(f"bar_{job.task}", job.progress.done)
+        before = ctx.panel.get_state("active") or []
+        ended = [task for task in before if task not in active]
+        if active or ended:
+            ctx.panel.set_state("refreshed", datetime.now(UTC).isoformat())
+        if [*active] != before:
+            ctx.panel.set_state("active", [*active])
+        for task in ended:
+            if task in jobs:
+                label_results.show(ctx, jobs[task])
+        if ended:
+            self.refresh(ctx)
+
+    def open_step(self, ctx: Any) -> None:
+        """Opens the form of a step."""
+        whole = {"view_target": "DATASET"}  # not the mistakes that are shown
+        uri = f"{PLUGIN}/{ctx.params['step']}"
+        ctx.prompt(uri, params=whole, on_success=self.refresh)
+
+    def stop(self, ctx: Any) -> None:
+        """Stops a job."""
+        job = _jobs(ctx.dataset).get(ctx.params["task"])
+        if job and job.progress.is_active:
+            monitor.stop(job)
+
+    def show_kind(self, ctx: Any) -> None:
+        """Shows the mistakes of a row of the table."""
+        name = ctx.params["path"].rpartition("_")[2]
+        found = ctx.panel.get_state("mistakes")[int(name)]
+        label_results.show_view(ctx, f"{found['name']}:{KINDS[ctx.params['row']]}")
+
+    def show_all(self, ctx: Any) -> None:
+        """Shows the mistakes of all kinds."""
+        label_results.show_view(ctx, f"{ctx.params['name']}:{mistake_fields.ALL}")
+
+    def clear(self, ctx: Any) -> None:
+        """Opens the form that deletes the mistakes that were found."""
+        params = {"mistake_field": ctx.params["name"]}
+        uri = f"{PLUGIN}/clear_mistakes"
+        ctx.prompt(uri, params=params, on_success=self.refresh)
+
+    def show_suggestions(self, ctx: Any) -> None:
+        """Shows the suggestions of a row of the table."""
+        found = ctx.panel.get_state("suggestions")[ctx.params["row"]]
+        label_results.show_suggestions(ctx, found["field"])
+
+    def show_chosen(self, ctx: Any) -> None:
+        """Shows the samples to label next."""
+        ctx.ops.set_view(ctx.dataset.match_tags(TAG))
+
+    def render(self, ctx: Any) -> types.Property:
+        """Returns the panel's layout."""
+        panel = types.Object()
+        self._add_steps(panel)
+        self._add_jobs(panel, ctx)
+        for number, found in enumerate(ctx.panel.get_state("mistakes") or []):
+            self._add_mistakes(panel, number, found)
+        if ctx.panel.get_state("suggestions"):
+            self._add_suggestions(panel)
+        if chosen := ctx.panel.get_state("chosen"):
+            bar = _add_bar(panel, "next")
+            label = f"Show {chosen:,} to label next"
+            _add_button(bar, "show_chosen", label, self.show_chosen)
+        panel.view(
+            "timer", types.TimerView(interval=REFRESH_MS, on_interval=self.follow)
+        )
+        layout = types.GridView(orientation="vertical", gap=2, pad=1, align_x="stretch")
+        return types.Property(panel, view=layout)
+
+    def _add_steps(self, panel: types.Object) -> None:
+        bar = _add_bar(panel, "steps")
+        for step, label in STEPS.items():
+            _add_button(bar, step, label, self.open_step, params={"step": step})
+
+    def _add_jobs(self, panel: types.Object, ctx: Any) -> None:
+        """Adds a progress bar and a button that stops it for each running job."""
+        for job in _jobs(ctx.dataset).values():
+            if job.progress.is_active:
+                label = f"{label_results.TITLES[job.task]}: {job.progress.label}"
+                view = types.ProgressView(label=plain(label))
+                panel.float(f"bar_{job.task}", view=view)
+                bar = _add_bar(panel, f"stop_{job.task}")
+                _add_button(bar, "stop", "Stop", self.stop, params={"task": job.task})
+
+    def _add_mistakes(
+        self, panel: types.Object, number: int, found: dict[str, Any]
+    ) -> None:
+        total, name = sum(found["counts"].values()), found["name"]
+        title = (
+            f"**{total:,} possible mistakes** in '{found['gt_field']}', compared with "
+            f"'{found['pred_field']}'"
+        )
+        panel.md(title, name=f"title_{number}")
+        table = _table()
+        for key, label in (("kind", "Kind"), ("count", "Count"), ("meaning", "")):
+            table.add_column(key, label=label)
+        table.add_row_action(
+            "show", self.show_kind, icon="visibility", tooltip="Show these samples"
+        )
+        panel.list(f"mistakes_{number}", types.Object(), view=table)
+        bar = _add_bar(panel, f"all_{number}")
+        for key, label, click in (
+            ("show_all", "Show all", self.show_all),
+            ("clear", "Clear", self.clear),
+        ):
+            _add_button(bar, key, label, click, params={"name": name})
+
+    def _add_suggestions(self, panel: types.Object) -> None:
+        panel.md("**Suggestions** to accept or delete", name="title_suggestions")
+        table = _table()
+        for key, label in (
+            ("field", "Field"),
+            ("labels", "Labels"),
+            ("samples", "Samples"),
+        ):
+            table.add_column(key, label=label)
+        table.add_row_action(
+            "show",
+            self.show_suggestions,
+            icon="visibility",
+            tooltip="Show these samples",
+        )
+        panel.list("suggestions_table", types.Object(), view=table)
+
+
+def _row(kind: str, count: int) -> dict[str, str]:
+    meaning = MISTAKE_KINDS[kind]
+    return {
+        "kind": kind.capitalize(),
+        "count": f"{count:,}",
+        "meaning": f"{meaning[0].upper()}{meaning[1:]}",
+    }
+
+
+def _jobs(dataset: Any) -> dict[str, Job]:
+    """Returns the jobs of the circle of labels by task; active ones before others."""
+    found: dict[str, Job] = {}
+    for job in monitor.list_jobs(dataset):
+        if job.task in LABEL_TASKS:
+            found.setdefault(job.task, job)
+    return found
+
+
+def _table() -> types.TableView:
+    narrow = {"table": {"sx": {"minWidth": 0}}}  # else wider than half a window
+    return types.TableView(size="small", componentsProps=narrow)
+
+
+def _add_bar(panel: types.Object, name: str) -> types.Object:
+    """Adds a row of buttons that wraps in a narrow panel."""
+    bar = types.Object()
+    panel.define_property(name, bar, view=types.GridView(gap=1, align_y="center"))
+    return bar
+
+
+def _add_button(
+    bar: types.Object, name: str, label: str, on_click: Any, **more: Any
+) -> None:
+    width = {"item": {"sx": {"width": "auto"}}}
+    bar.btn(name, label=label, on_click=on_click, componentsProps=width, **more)

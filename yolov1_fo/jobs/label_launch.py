@@ -1,0 +1,242 @@
+"""Starts the jobs of the circle of labels, after all checks that need no Keras."""
+
+from pathlib import Path
+from typing import Any
+
+from yolov1_fo.config import arguments
+from yolov1_fo.curation import (
+    candidates,
+    mistake_fields,
+    mistake_search,
+    suggestion_search,
+    whole_samples,
+)
+from yolov1_fo.curation.mistake_fields import MistakeFields
+from yolov1_fo.curation.suggestion_search import SuggestionSearch
+from yolov1_fo.datasets import output_fields
+from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.jobs import launch, spawn
+from yolov1_fo.jobs.job import Job
+from yolov1_fo.publishing import model_sources
+from yolov1_fo.runs import checkpoint, folders
+
+OUT_OF_FOLD = "out_of_fold"
+"""Field of the predictions of `find_mistakes` with `folds`."""
+
+
+def find_mistakes(
+    samples: fo_samples.Samples,
+    pred_field: str | None,
+    gt_field: str,
+    *,
+    folds: int | None = None,
+    mistake_field: str = mistake_fields.MISTAKE_FIELD,
+    min_score: float = mistake_search.MIN_SCORE,
+    settings: dict[str, Any] | None = None,
+    device: str | None = None,
+) -> Job:
+    """Starts a search for mistakes in labels.
+
+    Args:
+        samples: a FiftyOne dataset or view of images
+        pred_field: the predictions; None with `folds`
+        gt_field: the labels
+        folds (None): number of trainings
+        mistake_field ("mistake"): name of the attributes and views
+        min_score (0.3): less likely mistakes are left out
+        settings (None): fields of `TrainConfig`, with `folds`
+        device (None): number of a GPU, or `cpu`, with `folds`
+
+    Raises:
+        ValueError: if the samples, a field or a setting is invalid
+        OSError: if the job did not start
+    """
+    fields = check_mistakes(
+        *(samples, pred_field, gt_field, folds, mistake_field, min_score),
+        settings=settings,
+        device=device,
+    )
+    given = {
+        "view": fo_samples.stages(fields.samples),
+        "pred_field": fields.pred_field,
+        "gt_field": gt_field,
+        "folds": folds,
+        "min_score": min_score,
+        "settings": settings or {},
+        "device": device,
+    }
+    return spawn.start(fields.dataset, "find_mistakes", mistake_field, given)
+
+
+def check_mistakes(
+    samples: fo_samples.Samples,
+    pred_field: str | None,
+    gt_field: str,
+    folds: int | None = None,
+    mistake_field: str = mistake_fields.MISTAKE_FIELD,
+    min_score: float = mistake_search.MIN_SCORE,
+    *,
+    settings: dict[str, Any] | None = None,
+    device: str | None = None,
+) -> MistakeFields:
+    """Returns what is compared, after all checks; its arguments are of `find_mistakes`.
+
+    Raises:
+        ValueError: if the samples, a field or a setting is invalid
+    """
+    samples = whole_samples.checked(samples)
+    spawn.check_persistent(whole_samples.dataset_of(samples))
+    pred_field = pred_field or OUT_OF_FOLD
+    fields = MistakeFields(samples, pred_field, gt_field, mistake_field)
+    mistake_search.check(fields, min_score)
+    if folds is not None:
+        arguments.check_integer("folds", folds, 2)
+        labelled = whole_samples.whole(samples).exists(gt_field)
+        output_fields.predictions_field(labelled, pred_field)
+        launch.check_train(labelled, gt_field, None, settings, device=device)
+    return fields
+
+
+def suggest(
+    samples: fo_samples.Samples,
+    gt_field: str,
+    *,
+    pred_field: str | None = None,
+    model: str | None = None,
+    thresh: float | None = None,
+    include_labelled: bool = False,
+) -> Job:
+    """Starts a search for labels to suggest.
+
+    Args:
+        samples: a FiftyOne dataset or view of images
+        gt_field: the labels; may not exist yet
+        pred_field (None): predictions to suggest from
+        model (None): run key, checkpoint folder, or name of a published model, to
+            suggest from otherwise
+        thresh (None): lowest confidence; None is that of the best F1
+        include_labelled (False): also suggests what samples with labels lack
+
+    Raises:
+        ValueError: if the samples, a field or a threshold is invalid
+        FileNotFoundError: if there is no such model
+        OSError: if the job did not start
+    """
+    found = check_suggest(
+        SuggestionSearch(
+            *(samples, gt_field, thresh, suggestion_search.IOU_THRESH),
+            include_labelled=include_labelled,
+        ),
+        pred_field,
+        model,
+    )
+    given = {
+        "view": fo_samples.stages(found.samples),
+        "pred_field": pred_field,
+        "model": model,
+        "thresh": thresh,
+        "include_labelled": include_labelled,
+    }
+    dataset = whole_samples.dataset_of(found.samples)
+    return spawn.start(dataset, "suggest", gt_field, given)
+
+
+def check_suggest(
+    search: SuggestionSearch, pred_field: str | None, model: str | None
+) -> SuggestionSearch:
+    """Returns a search for suggestions with checked samples, after all other checks.
+
+    Args:
+        search: not checked yet
+        pred_field: predictions to suggest from; None for those of a model
+        model: as in `suggest`
+
+    Raises:
+        ValueError: if the samples, a field or a threshold is invalid
+        FileNotFoundError: if there is no such model
+    """
+    search = search.check()
+    dataset = whole_samples.dataset_of(search.samples)
+    spawn.check_persistent(dataset)
+    folders.check_name(search.gt_field, "gt_field")
+    if pred_field:
+        search.thresholds(pred_field)
+    else:
+        check_model(dataset, model or "")
+    return search
+
+
+def next_to_label(
+    samples: fo_samples.Samples,
+    model: str,
+    count: int,
+    gt_field: str,
+    tag: str = candidates.TAG,
+) -> Job:
+    """Starts the choice of samples to label next.
+
+    Args:
+        samples: a FiftyOne dataset or view of images, labelled ones included
+        model: run key, checkpoint folder, or name of a published model
+        count: number of samples to choose
+        gt_field: the labels; may not exist yet
+        tag ("next_to_label"): of the chosen samples
+
+    Raises:
+        ValueError: if the samples, the field, the tag or the number is invalid
+        FileNotFoundError: if there is no such model
+        OSError: if the job did not start
+    """
+    samples = whole_samples.checked(samples)
+    dataset = whole_samples.dataset_of(samples)
+    arguments.check_integer("count", count, 1)
+    check_next(samples, model, gt_field, tag)
+    given = {
+        "view": fo_samples.stages(samples),
+        "model": model,
+        "count": count,
+        "gt_field": gt_field,
+    }
+    return spawn.start(dataset, "next_to_label", tag, given)
+
+
+def check_next(
+    samples: fo_samples.Samples, model: str, gt_field: str, tag: str
+) -> tuple[int, int]:
+    """Returns how many samples can be chosen, and how many have the tag already.
+
+    Args:
+        samples: a checked collection
+        model: as in `next_to_label`
+        gt_field: the labels
+        tag: of the chosen samples
+
+    Raises:
+        ValueError: if the field or the tag is invalid, or all samples are labelled
+        FileNotFoundError: if there is no such model
+    """
+    dataset = whole_samples.dataset_of(samples)
+    spawn.check_persistent(dataset)
+    folders.check_name(tag, "tag")
+    candidates.check_tag(samples, tag)
+    unlabelled, _ = candidates.split(samples, gt_field)
+    check_model(dataset, model)
+    if not len(unlabelled):
+        raise ValueError(
+            f"all samples have labels in '{gt_field}'; samples without have an empty "
+            "value there"
+        )
+    return len(unlabelled), len(dataset.match_tags(tag))
+
+
+def check_model(dataset: Any, model: str) -> dict[str, Any]:
+    """Returns the metadata of a detector's checkpoint; none of an untrained one.
+
+    Raises:
+        ValueError: if it is no detector
+        FileNotFoundError: if there is no such model
+    """
+    config = model_sources.find_config(model, dataset)
+    if "checkpoint_dir" not in config:
+        return {}  # an entry of our zoo manifest
+    return checkpoint.read_metadata(Path(config["checkpoint_dir"]), "detect")
