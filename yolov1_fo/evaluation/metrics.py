@@ -4,7 +4,12 @@ import math
 from typing import Any
 
 from yolov1_fo.datasets import samples as fo_samples
-from yolov1_fo.evaluation import average_precision, evaluation_data, operating_point
+from yolov1_fo.evaluation import (
+    average_precision,
+    confidence_filter,
+    evaluation_data,
+    operating_point,
+)
 from yolov1_fo.evaluation.average_precision import Curve
 from yolov1_fo.evaluation.coco import Sweep
 
@@ -12,14 +17,19 @@ METRICS = ("voc07", "voc10", "ap50", "coco_map")
 """Names of the metrics."""
 
 
-def per_class(curves: dict[str, Curve], sweep: Sweep) -> dict[str, dict[str, float]]:
+def per_class(
+    curves: dict[str, Curve],
+    sweep: Sweep,
+    matched_curves: dict[str, Curve] | None = None,
+) -> dict[str, dict[str, float]]:
     """Returns the metrics of each class, with its numbers of objects and detections.
 
     Args:
         curves: VOC's, by name of class
         sweep: of the same classes
+        matched_curves (None): those of the operating points; by default VOC's
     """
-    found = list(curves.values())
+    found = list((curves if matched_curves is None else matched_curves).values())
     overall = operating_point.recommend(operating_point.pool(found))
     points, _ = operating_point.by_class(found, overall)
     return {
@@ -60,6 +70,7 @@ def compute(samples: fo_samples.Samples, results: Any) -> dict[str, float | None
         by name of `METRICS`; None if no class has objects
     """
     config = results.config
+    samples = confidence_filter.without(samples, config.pred_field)  # AP is of all
     names = [name for name in results.classes if name != results.missing]
     data = evaluation_data.read(samples, config.pred_field, config.gt_field, names)
     curves = data.curves_by_name(config.iou or 0.5)

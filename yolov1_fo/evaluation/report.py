@@ -42,6 +42,10 @@ class EvaluationReport:
             arrays `scores`, `precision` and `recall`, one value per detection, by
             descending score; a threshold of `scores[k]` has `precision[k]` and
             `recall[k]`
+        matched_curves: likewise, matched as in COCO: the operating points are those of
+            these curves, since FiftyOne stores and shows COCO's matches
+        confidence_thresh: confidence from which predictions count in FiftyOne's
+            results and panel, except in mAP; 0 counts all
     """
 
     voc07: float
@@ -53,6 +57,10 @@ class EvaluationReport:
     results: Any
     left_out: dict[str, int] = field(default_factory=dict)
     curves: dict[str, Curve] = field(default_factory=dict, repr=False, compare=False)
+    matched_curves: dict[str, Curve] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    confidence_thresh: float = 0.0
 
     @cached_property
     def operating_point(self) -> OperatingPoint:
@@ -87,7 +95,7 @@ class EvaluationReport:
 
     @cached_property
     def _pooled(self) -> Curve:
-        return operating_point.pool(list(self.curves.values()))
+        return operating_point.pool(list(self.matched_curves.values()))
 
     def numbers(self) -> dict[str, float]:
         """Returns the four mean metrics by name."""
