@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from yolov1_fo.config import metric_names
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.evaluation import (
     average_precision,
@@ -13,7 +14,7 @@ from yolov1_fo.evaluation import (
 from yolov1_fo.evaluation.average_precision import Curve
 from yolov1_fo.evaluation.coco import Sweep
 
-METRICS = ("voc07", "voc10", "ap50", "coco_map")
+METRICS = tuple(metric_names.LABELS)
 """Names of the metrics."""
 
 
@@ -85,19 +86,14 @@ def custom_metrics(values: dict[str, float], iou_thresh: float) -> dict[str, Any
         values: by name of `METRICS`, or some of them; FiftyOne computes coco_map itself
         iou_thresh: of the VOC metrics
     """
-    labels = {
-        "voc07": f"VOC07 mAP@{iou_thresh:g}",
-        "voc10": f"VOC10 mAP@{iou_thresh:g}",
-        "ap50": "COCO AP@0.5",
-    }
     return {
         f"yolov1_fo/{key}": {
             "key": key,
             "value": None if math.isnan(values[key]) else values[key],
-            "label": label,
+            "label": metric_names.label(key, iou_thresh),
             "lower_is_better": False,
         }
-        for key, label in labels.items()
+        for key in ("voc07", "voc10", "ap50")
         if key in values
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from yolov1_fo.config import arguments
+from yolov1_fo.config import arguments, metric_names
 from yolov1_fo.evaluation import operating_point
 from yolov1_fo.evaluation.average_precision import Curve
 from yolov1_fo.evaluation.error_analysis import ERROR_TYPES
@@ -108,7 +108,9 @@ class EvaluationReport:
             for name, row in self.per_class.items()
         ]
         rows.append(["mean", "", "", *map(format_metric, self.numbers().values())])
-        headers = ("class", "objects", "detections", *METRICS)
+        iou_thresh = self.results.config.iou
+        labels = [metric_names.label(name, iou_thresh) for name in METRICS]
+        headers = ("class", "objects", "detections", *labels)
         align = ("left", *("right" for _ in headers[1:]))
         lines = [tabulate(rows, headers, disable_numparse=True, colalign=align)]
         lines.append(f"best {self.operating_point}")
