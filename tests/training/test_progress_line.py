@@ -295,8 +295,8 @@ def test_a_resumed_training_shows_its_best_epoch(monkeypatch):
         now[0] += 2
         told.on_train_batch_end(batch, {"loss": 3.0})
     assert shown(stream.getvalue()) == [  # 26 steps of 2 s
-        "epoch 3/9  step 2/4         52 s left  loss 3.000  VOC07 mAP@0.5 0.250 (best 0.500)  "
-        "2.0 images/s"
+        "epoch 3/9  step 2/4         52 s left  loss 3.000  VOC07 mAP@0.5 0.250 "
+        "(best 0.500)  2.0 images/s"
     ]
     longer = replace(config, epochs=20)
     told = ProgressLine(

@@ -35,7 +35,9 @@ class Comparison:
             {
                 "evaluation": key,
                 **{
-                    metric_names.label(name, self.iou_thresh): report.format_metric(value)
+                    metric_names.label(name, self.iou_thresh): report.format_metric(
+                        value
+                    )
                     for name, value in numbers.items()
                 },
                 **{name: _percent(share) for name, share in self.shares(key).items()},

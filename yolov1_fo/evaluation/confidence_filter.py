@@ -43,6 +43,28 @@ def without(samples: fo_samples.Samples, pred_field: str) -> Any:
     return fo_samples.view_from_stages(fiftyone_private.root_dataset(samples), kept)
 
 
+def replace(samples: fo_samples.Samples, pred_field: str, lowest: float) -> Any:
+    """Returns the view of the predictions of at least another confidence.
+
+    Stages that `add` has added for the field are replaced where the first of them is;
+    without any, one is appended.
+
+    Args:
+        samples: a FiftyOne dataset or view
+        pred_field: field of Detections with confidences
+        lowest: lowest confidence that is shown
+    """
+    stages = fo_samples.stages(samples)
+    places = [n for n, stage in enumerate(stages) if _is_filter(stage, pred_field)]
+    if not places:
+        return add(samples, pred_field, lowest)
+    dataset = fiftyone_private.root_dataset(samples)
+    new = fo_samples.stages(add(dataset, pred_field, lowest))
+    kept = [one for n, one in enumerate(stages) if n not in places]
+    kept[places[0] : places[0]] = new
+    return fo_samples.view_from_stages(dataset, kept)
+
+
 def lowest(samples: fo_samples.Samples, pred_field: str) -> float | None:
     """Returns the confidence from which predictions are in a view; None if from any.
 
