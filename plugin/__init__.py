@@ -27,6 +27,7 @@ from .operators.train_model import TrainModel
 from .operators.undo_accept import UndoAccept
 from .panels.errors import ErrorsPanel
 from .panels.labels import LabelsPanel
+from .panels.predictions import PredictionsPanel
 from .panels.runs import RunsPanel
 
 
@@ -39,6 +40,6 @@ def register(plugin: Any) -> None:
         *(NextToLabel, TrainAgain, ClearMistakes),
         *(PublishModel, DeleteRun),
         *(Voc07, Voc10, Ap50),
-        *(RunsPanel, ErrorsPanel, LabelsPanel),
+        *(RunsPanel, PredictionsPanel, ErrorsPanel, LabelsPanel),
     ):
         plugin.register(one)

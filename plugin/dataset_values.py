@@ -6,9 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import fiftyone as fo
+import fiftyone.core.fields as fof
+import fiftyone.core.labels as fol
+
+from yolov1_fo.boxes import Array
 from yolov1_fo.datasets import class_lists, fiftyone_private, output_fields
 from yolov1_fo.datasets import samples as fo_samples
-from yolov1_fo.runs import checkpoint
+from yolov1_fo.evaluation import evaluation_results, shown_predictions
+from yolov1_fo.evaluation import model_splits as splits
+from yolov1_fo.evaluation.average_precision import Curve
+from yolov1_fo.evaluation.model_splits import ModelSplits
+from yolov1_fo.runs import checkpoint, training_samples
 
 T = TypeVar("T")
 MAX_ENTRIES = 64
@@ -51,6 +60,63 @@ def computed(samples: Any, name: tuple[Any, ...], compute: Callable[[], T]) -> T
         compute: returns the value
     """
     return _cached(samples, ("computed", *name), compute)
+
+
+def detections_fields(dataset: Any) -> list[str]:
+    """Returns the fields of Detections, and those of a video's frames, sorted."""
+    kind = {"ftype": fof.EmbeddedDocumentField, "embedded_doc_type": fol.Detections}
+    found = sorted(dataset.get_field_schema(**kind))
+    of_frames = sorted(dataset.get_frame_field_schema(**kind) or ())
+    return [*found, *(f"frames.{name}" for name in of_frames)]
+
+
+def counts(samples: Any, paths: list[str]) -> list[int]:
+    """Returns the numbers of values of some fields."""
+
+    def count() -> list[int]:
+        return list(samples.aggregate([fo.Count(path) for path in paths]))
+
+    return list(_cached(samples, ("counts", *paths), count))
+
+
+def confidences(samples: Any, field: str) -> Array:
+    """Returns the confidences of a field's predictions in ascending order: (K,)."""
+    return _cached(
+        samples,
+        ("confidences", field),
+        lambda: shown_predictions.confidences(samples, field),
+    )
+
+
+def model_splits(dataset: Any, field: str) -> ModelSplits:
+    """Returns the splits of the model that made a field's predictions."""
+    model, folder = splits.run_folder(dataset, field)
+    file = None if folder is None else folder / training_samples.FILE
+    changed = file.stat().st_mtime_ns if file is not None and file.is_file() else 0
+    key = ("splits", model, str(folder), changed)
+    return _kept(key, lambda: splits.read(model, folder))
+
+
+def ids(samples: Any) -> frozenset[str]:
+    """Returns the ids of the samples of a dataset or view."""
+    return _cached(samples, ("ids",), lambda: frozenset(samples.values("id")))
+
+
+def curve(dataset: Any, eval_key: str) -> Curve | None:
+    """Returns the curve of an evaluation of all its classes together.
+
+    It is None if the evaluation has no confidences.
+    """
+
+    def read() -> Curve | None:
+        try:
+            results = dataset.load_evaluation_results(eval_key, cache=False)
+            return evaluation_results.curve_of(results)
+        except ValueError:
+            return None
+
+    evaluation = fiftyone_private.evaluation_id(dataset, eval_key)
+    return _kept(("curve", evaluation), read)
 
 
 def check_replaceable(samples: Any, field: str) -> None:

@@ -12,7 +12,7 @@ from yolov1_fo.jobs import monitor
 from yolov1_fo.jobs.job import Job
 
 RUNS_PANEL, LABELS_PANEL = "yolov1_runs", "yolov1_labels"
-EVALUATION_PANEL = "model_evaluation_panel_builtin"
+EVALUATION_PANEL = fiftyone_private.EVALUATION_PANEL
 """FiftyOne's own panel."""
 CHECK_INTERVAL = 5.0
 """Seconds between two checks of a delegated operation's state."""
@@ -46,17 +46,27 @@ def called_from_app(ctx: Any) -> bool:
     return "active_fields" in ctx.request_params
 
 
-def open_panel(ctx: Any, name: str) -> None:
-    """Opens a panel next to the samples, or as a tab if the runs panel is open."""
-    layout = None if _is_open(ctx.spaces) else "horizontal"
-    ctx.ops.open_panel(name, layout=layout, is_active=True)
+def open_panel(ctx: Any, name: str, state: dict[str, Any] | None = None) -> None:
+    """Opens a panel next to the samples, or as a tab if the runs panel is open.
+
+    Args:
+        ctx: the operator's execution context
+        name: of the panel
+        state (None): of the panel, also if it is open already
+    """
+    panel_id = _find(ctx.spaces, name)
+    if state is not None and panel_id is not None:
+        ctx.ops.set_panel_state(state, panel_id=panel_id)
+    layout = None if _find(ctx.spaces, RUNS_PANEL) else "horizontal"
+    ctx.ops.open_panel(name, layout=layout, is_active=True, state=state)
 
 
-def _is_open(space: Any) -> bool:
-    """Returns whether the runs panel is open."""
-    if getattr(space, "type", None) == RUNS_PANEL:
-        return True
-    return any(_is_open(child) for child in getattr(space, "children", ()))
+def _find(space: Any, name: str) -> str | None:
+    """Returns the id of an open panel; None if it is not open."""
+    if getattr(space, "type", None) == name:
+        return str(space.component_id)
+    found = (_find(child, name) for child in getattr(space, "children", ()))
+    return next((one for one in found if one is not None), None)
 
 
 def job_result(job: Job) -> dict[str, Any]:

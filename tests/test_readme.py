@@ -35,7 +35,7 @@ def test_ten_lines_run(painted, painted_files, monkeypatch, capsys):
     config = space["run"].config
     assert (config.network, config.recipe) == (recipes.DEFAULT_NETWORK, "transfer")
     assert painted.list_evaluations() == ["first_eval"]
-    assert "voc07" in capsys.readouterr().out
+    assert "VOC07 mAP@0.5" in capsys.readouterr().out
     view = space["session"].view
     shown, stored = (one.count("yolov1.detections") for one in (view, painted))
     assert 0 < shown < stored

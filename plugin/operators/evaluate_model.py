@@ -5,12 +5,14 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from yolov1_fo.evaluation import evaluation_keys, evaluator
+from yolov1_fo.evaluation import confidence_filter, evaluation_keys, evaluator
 from yolov1_fo.jobs import launch
 
-from .. import dataset_values, form_widgets, job_progress
+from .. import dataset_values, form_widgets, job_end, job_progress
 
 GT_FIELD, IOU_THRESH = "ground_truth", 0.5
+VAL, ALL = "val", "all"
+"""Samples that are evaluated: the model's validation split, or the whole target."""
 
 
 class EvaluateModel(foo.Operator):
@@ -22,7 +24,7 @@ class EvaluateModel(foo.Operator):
         return foo.OperatorConfig(
             name="evaluate_model",
             label="Evaluate YOLOv1",
-            description="Compute VOC07, VOC10 and COCO mAP of a field of predictions",
+            description="Compute mAP, precision, recall and errors of predictions",
             icon="analytics",
             dynamic=True,
             allow_immediate_execution=True,
@@ -49,14 +51,25 @@ class EvaluateModel(foo.Operator):
         form_widgets.add_dropdown(
             form, "gt_field", fields, label="Ground truth field", default=gt_default
         )
-        key = _free_key(ctx.dataset, ctx.params.get("pred_field", others[0]))
+        pred_field = ctx.params.get("pred_field") or others[0]
+        samples = confidence_filter.without(samples, pred_field)
+        _add_samples(ctx, form, samples, pred_field)
+        key = _free_key(ctx.dataset, pred_field)
         form.str("eval_key", label="Evaluation key", default=key)
         form.float(
             "iou_thresh",
             label="IoU threshold",
-            description="Minimum IoU of a match, for both COCO and VOC evaluation",
+            description="Minimum IoU of a match",
             default=IOU_THRESH,
             min=0.05,
+            max=1.0,
+        )
+        form.float(
+            "confidence_thresh",
+            label="Minimum confidence",
+            description="Of precision, recall, F1, counts and confusion matrix; mAP "
+            "takes all predictions into account. Empty: the one of the best F1",
+            min=0.0,
             max=1.0,
         )
         form_widgets.check(
@@ -65,10 +78,18 @@ class EvaluateModel(foo.Operator):
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Evaluates; in a child process if called from the App or delegated."""
-        samples, params = ctx.target_view(require_flat=True), ctx.params
-        iou_thresh = params.get("iou_thresh", IOU_THRESH)
+        params = ctx.params
+        settings = {
+            "iou_thresh": params.get("iou_thresh", IOU_THRESH),
+            "confidence_thresh": params.get("confidence_thresh"),
+        }
         classes = params.get("classes") or None
         pred_field = params.get("pred_field", "")
+        samples = confidence_filter.without(
+            ctx.target_view(require_flat=True), pred_field
+        )
+        if params.get("split", ALL) == VAL:
+            samples = _validation_split(ctx.dataset, samples, pred_field)
         fields = (
             pred_field,
             params.get("gt_field", GT_FIELD),
@@ -77,15 +98,13 @@ class EvaluateModel(foo.Operator):
         if ctx.delegated or job_progress.called_from_app(ctx):
             return job_progress.run_job(
                 ctx,
-                lambda: launch.evaluate(
-                    samples, *fields, classes, iou_thresh=iou_thresh
-                ),
+                lambda: launch.evaluate(samples, *fields, classes, **settings),
             )
         report = evaluator.evaluate(
-            samples, *fields, classes, iou_thresh=iou_thresh, progress=False
+            samples, *fields, classes, **settings, progress=False
         )
         ctx.ops.reload_dataset()
-        job_progress.open_panel(ctx, job_progress.EVALUATION_PANEL)
+        job_end.show_evaluation(ctx, fields[2])
         return {"eval_key": fields[2], **report.numbers()}
 
     def __call__(
@@ -106,7 +125,7 @@ class EvaluateModel(foo.Operator):
             gt_field ("ground_truth"): field of Detections
             eval_key (None): name of the evaluation; `<pred_field>_eval_<n>` if None
             delegate (False): whether to queue a delegated operation
-            **more: iou_thresh, classes
+            **more: iou_thresh, confidence_thresh, classes; split, "all" or "val"
         """
         params = {"pred_field": pred_field, "gt_field": gt_field, "eval_key": eval_key}
         return foo.execute_operator(
@@ -115,6 +134,43 @@ class EvaluateModel(foo.Operator):
             params={**params, **more},
             request_delegation=delegate,
         )
+
+
+def _add_samples(ctx: Any, form: types.Object, samples: Any, pred_field: str) -> None:
+    """Adds the choice between the model's validation split and all samples."""
+    splits = dataset_values.model_splits(ctx.dataset, pred_field)
+    chosen = ctx.params.get("split")
+    ids = dataset_values.ids(samples)
+    in_val = len(ids & splits.val_ids)
+    learned = None if splits.train_ids is None else len(ids & splits.train_ids)
+    trained_on = f"; {learned:,} of them were trained on" if learned else ""
+    choices = {ALL: f"All {len(ids):,} samples{trained_on}"}
+    if in_val:
+        val = f"Validation split of run '{splits.model}' ({in_val:,} samples)"
+        choices = {VAL: val, **choices}
+    default = form_widgets.add_dropdown(form, "split", choices, label="Samples")
+    if learned and (chosen or default) == ALL:
+        line = f"{learned:,} of these {len(ids):,} samples were trained on"
+        form_widgets.add_notice(
+            *(form, "learned", f"{line}: the metrics will be too high"),
+            is_warning=True,
+        )
+
+
+def _validation_split(dataset: Any, samples: Any, pred_field: str) -> Any:
+    """Returns the samples that the model of a field was validated on.
+
+    Raises:
+        ValueError: if there are none
+    """
+    splits = dataset_values.model_splits(dataset, pred_field)
+    ids = dataset_values.ids(samples) & splits.val_ids
+    if not ids:
+        raise ValueError(
+            f"the validation split of the model of '{pred_field}' is not among these "
+            "samples; choose all samples"
+        )
+    return samples.select(sorted(ids))
 
 
 def _add_classes(

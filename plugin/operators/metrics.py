@@ -4,21 +4,23 @@ from typing import Any
 
 import fiftyone.operators as foo
 
+from yolov1_fo.config import metric_names
 from yolov1_fo.evaluation import metrics
 
 
 class _Metric(foo.EvaluationMetric):
     """One of the metrics of an `EvaluationReport`."""
 
-    key = label = ""
+    key = ""
 
     @property
     def config(self) -> foo.EvaluationMetricConfig:
         """The operator's name, label and options."""
+        label = metric_names.label(self.key)
         return foo.EvaluationMetricConfig(
             name=self.key,
-            label=self.label,
-            description=f"{self.label} over all classes that have objects",
+            label=label,
+            description=f"{label} over all classes that have objects",
             eval_types=["detection"],
             aggregate_key=self.key,
             lower_is_better=False,
@@ -33,16 +35,16 @@ class _Metric(foo.EvaluationMetric):
 class Voc07(_Metric):
     """Mean of the interpolated precision at 11 recall levels."""
 
-    key, label = "voc07", "VOC07 mAP"
+    key = "voc07"
 
 
 class Voc10(_Metric):
     """Area under the interpolated precision-recall curve."""
 
-    key, label = "voc10", "VOC10 mAP"
+    key = "voc10"
 
 
 class Ap50(_Metric):
     """Mean of the interpolated precision at 101 recall levels, at IoU 0.5."""
 
-    key, label = "ap50", "COCO AP@0.5"
+    key = "ap50"

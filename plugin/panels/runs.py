@@ -12,7 +12,7 @@ from yolov1_fo.jobs.job import OTHER_TASKS, Job
 from yolov1_fo.jobs.runs_table import Row
 from yolov1_fo.publishing.model_card import plain
 
-from .. import job_progress
+from .. import job_end
 from . import curves
 
 PLUGIN = "@yolov1-fo/yolov1"
@@ -204,8 +204,8 @@ def _notify_end(ctx: Any, task: str, target: str) -> None:
     if state == "failed" and task in OTHER_TASKS:  # the panel shows those of runs
         line = f"failed: {job.progress.label}"
     ctx.ops.notify(f"{target}: {line}", variant=variants.get(state, "info"))
-    if job.task == "evaluate" and state == "finished":
-        job_progress.open_panel(ctx, job_progress.EVALUATION_PANEL)
+    if state == "finished":
+        job_end.show(ctx, job)
 
 
 def _age(started: datetime | None) -> str:

@@ -108,7 +108,7 @@ def test_train_apply_evaluate_publish(
     page.open_panel(EVALUATION)
     page.screenshot("9-evaluated")
     page.open_evaluation("predictions_eval_1")
-    for name in ("VOC07 mAP", "VOC10 mAP", "COCO AP@0.5"):
+    for name in ("VOC07 mAP@0.5", "VOC10 mAP@0.5", "AP@0.5"):
         page.wait_for_text(name).scroll_into_view_if_needed()
     page.screenshot("10-evaluation")
 

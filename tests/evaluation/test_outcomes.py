@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from yolov1_fo.decode import Detections
-from yolov1_fo.evaluation import average_precision, operating_point, outcomes
+from yolov1_fo.evaluation import coco, operating_point, outcomes
 from yolov1_fo.evaluation.average_precision import GroundTruth
 
 LEFT, RIGHT = [0.0, 0.0, 0.4, 1.0], [0.6, 0.0, 1.0, 1.0]
@@ -127,7 +127,7 @@ def random_split(rng, images=40, classes=3):
 
 def test_counts_and_sums_are_those_of_the_operating_points(rng):
     detected, objects = random_split(rng)
-    curves = average_precision.curves(detected, objects, 3, 0.5)
+    curves = coco.curves(detected, objects, 3, 0.5)
     threshs = np.array([0.3, 0.5, 0.4])
     each = [
         outcomes.outcome(*pair, threshs, 0.5)

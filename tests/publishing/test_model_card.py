@@ -44,7 +44,7 @@ def test_a_card_describes_the_run():
         "- on GPU; keras 3.15",
         "| image_size | 96 | 448 |",
         "| epochs | 3 | 135 |",
-        "| val_voc07 | 0.5 | VOC07 mAP at IoU 0.5 on the validation split |",
+        "| val_voc07 | 0.5 | VOC07 mAP@0.5 on the validation split |",
         "| loss | 1.25 | loss on the training split |",
     ):
         assert line in lines

@@ -61,7 +61,7 @@ def longest(text):
 
 def test_a_usual_line():
     assert progress_text.line(USUAL) == (
-        "epoch  3/30  step  50/100   4 min 31 s left  loss 1.234  VOC07 0.512 "
+        "epoch  3/30  step  50/100   4 min 31 s left  loss 1.234  VOC07 mAP@0.5 0.512 "
         "(best 0.530)  41 images/s"
     )
 
@@ -73,15 +73,15 @@ def test_a_usual_line():
         ({"seconds_left": None}, "epoch  3/30  step  50/100  loss 1.234"),
         ({"seconds_left": math.nan}, "epoch  3/30  step  50/100  loss 1.234"),
         ({"seconds": 724}, "step  50/100     in 12 min 4 s  loss 1.234"),
-        ({"loss": None}, "4 min 31 s left  VOC07 0.512"),
+        ({"loss": None}, "4 min 31 s left  VOC07 mAP@0.5 0.512"),
         ({"loss": 12.3456}, "loss 12.35  VOC07"),
         ({"loss": math.nan}, "loss   nan  VOC07"),
-        ({"score": None}, "VOC07     - (best 0.530)"),
+        ({"score": None}, "VOC07 mAP@0.5     - (best 0.530)"),
         ({"score": math.nan, "best": math.nan}, "loss 1.234  41 images/s"),
         ({"metric": "val_top1"}, "accuracy 0.512 (best 0.530)"),
         ({"metric": "val_f1"}, "F1 0.512 (best 0.530)"),
-        ({"metric": "val_ap50"}, "AP50 0.512 (best 0.530)"),
-        ({"metric": "val_coco_map"}, "mAP 0.512 (best 0.530)"),
+        ({"metric": "val_ap50"}, "AP@0.5 0.512 (best 0.530)"),
+        ({"metric": "val_coco_map"}, "mAP@[.5:.95] 0.512 (best 0.530)"),
         ({"metric": "val_loss", "score": 21}, "val loss 21.00 (best 0.530)"),
         ({"metric": "loss", "best": 1.1}, "loss 1.234 (best 1.100)  41 images/s"),
         ({"metric": ""}, "loss 1.234  41 images/s"),
@@ -121,10 +121,10 @@ def test_no_line_is_wider_than_the_terminal():
 def test_a_narrow_terminal_shows_what_matters_most():
     lines = {width: progress_text.line(USUAL, width) for width in (79, 60, 40, 20, 5)}
     assert lines == {
-        79: "epoch 3/30 step 50/100 4 min 31 s left loss 1.234 VOC07 0.512 "
-        "(best 0.530)",
-        60: "epoch  3/30   4 min 31 s left  loss 1.234  VOC07 0.512",
-        40: "epoch 3/30 4 min 31 s left VOC07 0.512",
+        79: "epoch  3/30  step  50/100   4 min 31 s left  loss 1.234  VOC07 mAP@0.5 "
+        "0.512",
+        60: "epoch 3/30 4 min 31 s left loss 1.234 VOC07 mAP@0.5 0.512",
+        40: "epoch  3/30   4 min 31 s left",
         20: "epoch  3/30",
         5: "epoch",
     }
@@ -289,14 +289,14 @@ def test_a_resumed_training_shows_its_best_epoch(monkeypatch):
     told = ProgressLine(line, lambda: config, progress, speed)
     told.on_epoch_begin(2)
     assert shown(stream.getvalue()) == [
-        "epoch 3/9  compiling  VOC07 0.250 (best 0.500)"
+        "epoch 3/9  compiling  VOC07 mAP@0.5 0.250 (best 0.500)"
     ]
     for batch in range(2):
         now[0] += 2
         told.on_train_batch_end(batch, {"loss": 3.0})
     assert shown(stream.getvalue()) == [  # 26 steps of 2 s
-        "epoch 3/9  step 2/4         52 s left  loss 3.000  VOC07 0.250 (best 0.500)  "
-        "2.0 images/s"
+        "epoch 3/9  step 2/4         52 s left  loss 3.000  VOC07 mAP@0.5 0.250 "
+        "(best 0.500)  2.0 images/s"
     ]
     longer = replace(config, epochs=20)
     told = ProgressLine(
@@ -357,7 +357,7 @@ def test_a_training_on_a_terminal(painted, micro, monkeypatch):
         best = max(run.history["val_voc07"][:epoch])
         assert line.startswith(f"epoch {epoch}/3  step 3/3  ")
         assert f"loss {progress_text.value('loss', loss):>5}  " in line
-        assert f"VOC07 {score:.3f} (best {best:.3f})" in line
+        assert f"VOC07 mAP@0.5 {score:.3f} (best {best:.3f})" in line
     assert " left  loss" in lines[1]
     assert " in " in lines[2]
     assert "images/s" in lines[2]
@@ -376,7 +376,7 @@ def test_a_training_without_a_terminal(painted, micro, monkeypatch):
     lines = text.splitlines()
     assert [line[:21] for line in lines] == [f"epoch {n}/3  step 3/3  " for n in "123"]
     assert "VOC07" not in lines[0]  # not validated yet
-    assert f"VOC07 {run.best['val_voc07']:.3f} (best " in lines[1] + lines[2]
+    assert f"VOC07 mAP@0.5 {run.best['val_voc07']:.3f} (best " in lines[1] + lines[2]
     _, text = trained(
         monkeypatch, Terminal(), painted, micro, progress=False, run_key="silent"
     )

@@ -33,7 +33,7 @@ def test_a_usual_summary():
     assert str(result()) == "\n".join(
         [
             "run          'one' on dataset 'my photographs'",
-            "best epoch   2 of 3, with VOC07 0.500",
+            "best epoch   2 of 3, with VOC07 mAP@0.5 0.500",
             "time         12 min 4 s",
             "peak memory  2.1 GB",
             "checkpoint   /runs/one/epoch_0002",
@@ -55,7 +55,7 @@ def test_a_summary_of_everything():
     )
     assert full.summary("yolov1-fo apply x one").splitlines() == [
         "run              'one' on dataset 'my photographs'",
-        "best epoch       2 of 3 (of 30 planned), with VOC07 0.500",
+        "best epoch       2 of 3 (of 30 planned), with VOC07 mAP@0.5 0.500",
         "ended early      val_voc07 has not improved since epoch 2 (patience 1)",
         "operating point  F1 0.77 at a confidence of at least 0.314: precision 0.80, "
         "recall 0.75",

@@ -59,6 +59,44 @@ def evaluation_document(dataset: fo.Dataset, eval_key: str) -> Any:
     return dataset._doc.evaluations[eval_key]
 
 
+EVALUATION_PANEL = "model_evaluation_panel_builtin"
+"""Name of FiftyOne's Model Evaluation panel, and of the store of its notes."""
+
+
+def set_evaluation_note(dataset: fo.Dataset, eval_key: str, note: str | None) -> None:
+    """Writes or deletes an evaluation's note; only the panel itself does so publicly.
+
+    Args:
+        dataset: the dataset
+        eval_key: name of a stored evaluation
+        note: Markdown; None deletes it
+    """
+    from fiftyone.operators.store import ExecutionStore
+
+    store = ExecutionStore.create(EVALUATION_PANEL, dataset_id(dataset))
+    notes, key = store.get("notes") or {}, evaluation_id(dataset, eval_key)
+    if note is None and key not in notes:
+        return
+    others = {other: text for other, text in notes.items() if other != key}
+    store.set("notes", others if note is None else {**others, key: note})
+
+
+def evaluation_id(dataset: fo.Dataset, eval_key: str) -> str:
+    """Returns the id of an evaluation, by which the panel knows it."""
+    return str(evaluation_document(dataset, eval_key).id)
+
+
+def opened_evaluation(dataset: fo.Dataset, eval_key: str) -> dict[str, Any]:
+    """Returns the state of a Model Evaluation panel that shows an evaluation.
+
+    The panel has no public way to be opened at an evaluation.
+    """
+    key = evaluation_id(dataset, eval_key)
+    return {
+        "view": {"page": "evaluation", "key": eval_key, "id": key, "init": True},
+    }
+
+
 def collection(dataset: fo.Dataset, *, of_frames: bool = False) -> Any:
     """Returns the MongoDB collection; views only show fields of the schema."""
     return dataset._frame_collection if of_frames else dataset._sample_collection

@@ -7,8 +7,9 @@ import importlib
 from typing import Any
 
 _HOMES = {
-    "EvaluationConfig": "evaluator",
-    "Evaluation": "evaluator",
+    "EvaluationConfig": "coco_method",
+    "Evaluation": "coco_method",
+    "EvaluationResults": "evaluation_results",
 }
 """Classes whose full names are stored in databases and files."""
 

@@ -129,9 +129,30 @@ def curves(
 
     Source: VOC development kit, section 3.4
     """
+    targets = [
+        match(detections, truth, iou_thresh, border)[0]
+        for detections, truth in zip(found, objects, strict=True)
+    ]
+    return matched_curves(found, objects, targets, num_classes)
+
+
+def matched_curves(
+    found: Sequence[Detections],
+    objects: Sequence[GroundTruth],
+    targets: Sequence[Array],
+    num_classes: int,
+) -> list[Curve]:
+    """Returns the precision-recall curve of each class, of detections with a match.
+
+    Args:
+        found: detections, by image
+        objects: ground truth, by image, in the same order
+        targets: (K,) index of the object matched with each detection, -1 for none, by
+            image
+        num_classes: classes are 0 to num_classes - 1
+    """
     is_true, ignored = [], []
-    for detections, truth in zip(found, objects, strict=True):
-        target, _ = match(detections, truth, iou_thresh, border)
+    for target, truth in zip(targets, objects, strict=True):
         is_difficult = np.append(np.asarray(truth.difficult, bool), False)[target]
         is_true.append((target >= 0) & ~is_difficult)
         ignored.append(is_difficult)

@@ -14,7 +14,8 @@ import numpy as np
 from yolov1_fo import boxes as _boxes
 from yolov1_fo.boxes import Array
 from yolov1_fo.decode import Detections
-from yolov1_fo.evaluation.average_precision import GroundTruth
+from yolov1_fo.evaluation import average_precision
+from yolov1_fo.evaluation.average_precision import Curve, GroundTruth
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 """IoU thresholds of a true positive: 0.5, 0.55, ... 0.95."""
@@ -194,3 +195,25 @@ def match(
         target[rows[hit]] = own[place[hit]]
         overlap[rows[hit]] = overlaps[hit, place[hit]]
     return target, overlap
+
+
+def curves(
+    found: Sequence[Detections],
+    objects: Sequence[GroundTruth],
+    num_classes: int,
+    iou_thresh: float,
+) -> list[Curve]:
+    """Returns the precision-recall curve of each class, of all detections.
+
+    Their points are what FiftyOne shows of the detections from a threshold on, while AP
+    is interpolated; see `sweep`.
+
+    Args:
+        found: detections, by image
+        objects: ground truth, by image, in the same order; difficult ones are crowds
+        num_classes: classes are 0 to num_classes - 1
+        iou_thresh: minimum overlap of a true positive
+    """
+    pairs = zip(found, objects, strict=True)
+    targets = [match(one, truth, iou_thresh)[0] for one, truth in pairs]
+    return average_precision.matched_curves(found, objects, targets, num_classes)

@@ -6,6 +6,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from yolov1_fo.config import metric_names
 from yolov1_fo.datasets import connection
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.evaluation import error_fields, metrics, report
@@ -21,17 +22,24 @@ class Comparison:
         numbers: voc07, voc10, ap50 and coco_map by evaluation; NaN if not stored
         errors: number of detections of each class and error type by evaluation; only
             of evaluations that store error types
+        iou_thresh: minimum IoU of a match; None if the evaluations differ in it
     """
 
     numbers: dict[str, dict[str, float]]
     errors: dict[str, ErrorCounts]
+    iou_thresh: float | None = 0.5
 
     def rows(self) -> list[dict[str, Any]]:
         """Returns the rows of the table: metrics and shares of the error types."""
         return [
             {
                 "evaluation": key,
-                **{name: report.format_metric(x) for name, x in numbers.items()},
+                **{
+                    metric_names.label(name, self.iou_thresh): report.format_metric(
+                        value
+                    )
+                    for name, value in numbers.items()
+                },
                 **{name: _percent(share) for name, share in self.shares(key).items()},
             }
             for key, numbers in self.numbers.items()
@@ -88,6 +96,8 @@ def compare(samples: fo_samples.Samples, *eval_keys: str) -> Comparison:
             f"{', '.join(available) or 'none'}"
         )
     keys = list(dict.fromkeys(eval_keys or available))
+    configs = [samples.get_evaluation_info(key).config for key in keys]
+    threshs = {getattr(config, "iou", None) for config in configs}
     return Comparison(
         {key: metrics.load(samples, key) for key in keys},
         {
@@ -95,4 +105,5 @@ def compare(samples: fo_samples.Samples, *eval_keys: str) -> Comparison:
             for key in keys
             if error_fields.has_errors(samples, key)
         },
+        threshs.pop() if len(threshs) == 1 else None,
     )

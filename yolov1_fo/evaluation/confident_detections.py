@@ -13,7 +13,7 @@ from fiftyone import ViewField as F
 from yolov1_fo.config import arguments
 from yolov1_fo.datasets import checks, connection
 from yolov1_fo.datasets import samples as fo_samples
-from yolov1_fo.evaluation import evaluation_data, thresholds
+from yolov1_fo.evaluation import confidence_filter, evaluation_data, thresholds
 from yolov1_fo.evaluation.thresholds import Thresholds
 
 logger = logging.getLogger(__name__)
@@ -48,8 +48,7 @@ def confident(
     _check_thresh(thresh)
     _check_confidences(samples, pred_field)
     chosen = _chosen(samples, pred_field, thresh)
-    is_confident = F("confidence") >= _by_label(chosen)
-    return samples.filter_labels(pred_field, is_confident, only_matches=False)
+    return confidence_filter.add(samples, pred_field, _by_label(chosen))
 
 
 def _check_thresh(thresh: Any) -> None:

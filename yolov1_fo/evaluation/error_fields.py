@@ -9,7 +9,7 @@ from fiftyone import ViewField as F
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import spelling
 from yolov1_fo.datasets import samples as fo_samples
-from yolov1_fo.evaluation import error_analysis
+from yolov1_fo.evaluation import confidence_filter, error_analysis
 from yolov1_fo.evaluation.error_analysis import ERROR_TYPES
 from yolov1_fo.evaluation.evaluated_field import EvaluatedField
 from yolov1_fo.evaluation.evaluation_data import EvaluationData
@@ -106,7 +106,8 @@ def _evaluated_samples(
 ) -> Any:
     """Returns the samples; for videos, the frames view that was evaluated."""
     if samples.has_frame_field(pred_field):
-        return samples.load_evaluation_view(eval_key)
+        evaluated = samples.load_evaluation_view(eval_key)
+        return confidence_filter.without(evaluated, pred_field)
     return samples
 
 

@@ -15,6 +15,7 @@ from yolov1_fo.evaluation import (
     error_fields,
     evaluation_data,
     evaluation_keys,
+    panel_note,
     registration,
 )
 from yolov1_fo.evaluation.evaluation_data import EvaluationData
@@ -201,8 +202,9 @@ class ErrorAnalysisMixin:
         return fields
 
     def cleanup(self, samples: Any, eval_key: str) -> None:
-        """Deletes the fields; for a frames view also those of the videos' frames."""
+        """Deletes the note and the fields, for a frames view also of its videos."""
         config = self.config
+        panel_note.delete(samples, eval_key)
         fields = evaluation_keys.paths(config.pred_field, config.gt_field, eval_key)
         for dataset in (
             fiftyone_private.own_dataset(samples),

@@ -1,96 +1,30 @@
 """Evaluation of predictions with the metrics of VOC and COCO and an error analysis."""
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from fiftyone.utils.eval.coco import (
-    COCODetectionResults,
-    COCOEvaluation,
-    COCOEvaluationConfig,
-)
-
+from yolov1_fo.boxes import Array
 from yolov1_fo.config import arguments, class_names
 from yolov1_fo.datasets import class_lists, connection
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.evaluation import (
-    coco,
+    coco_method,
+    confidence_filter,
     error_analysis,
     error_fields,
     evaluation_method,
-    matching,
     metrics,
+    operating_point,
+    panel_note,
     registration,
     thresholds,
 )
-from yolov1_fo.evaluation.coco import Sweep
-from yolov1_fo.evaluation.evaluation_data import EvaluationData
-from yolov1_fo.evaluation.evaluation_method import ErrorAnalysisMixin, missing_label
-from yolov1_fo.evaluation.matching import Match, Matching, Progress
+from yolov1_fo.evaluation.average_precision import Curve
+from yolov1_fo.evaluation.coco_method import Evaluation, EvaluationConfig
+from yolov1_fo.evaluation.evaluation_results import EvaluationResults
+from yolov1_fo.evaluation.operating_point import OperatingPoint
 from yolov1_fo.evaluation.report import EvaluationReport
-
-
-class EvaluationConfig(COCOEvaluationConfig):
-    """FiftyOne's settings of COCO's evaluation, for `Evaluation`.
-
-    `evaluate` adds `inclusive_corners` and, of a stored evaluation, `operating_point`:
-    see `thresholds`.
-    """
-
-    __module__ = "yolov1_fo.evaluation"  # as stored in databases and files
-
-
-class Evaluation(ErrorAnalysisMixin, COCOEvaluation):
-    """COCO's evaluation as in pycocotools, which also stores `<eval_key>_error`.
-
-    A detection is matched with the unmatched object of its class that it overlaps most.
-    Objects that are `difficult`, `iscrowd` or `IsGroupOf` are COCO's crowds: they and
-    detections matched with them are ignored.
-
-    Args:
-        config: its settings
-    """
-
-    __module__ = "yolov1_fo.evaluation"  # as stored in databases and files
-
-    def match(self, data: EvaluationData, progress: Progress = None) -> Matching:
-        """Matches predictions with ground truth."""
-        return matching.match_coco(data, self.config.iou, progress)
-
-    def make_results(
-        self,
-        samples: Any,
-        matches: list[Match],
-        eval_key: str | None,
-        data: EvaluationData,
-        missing: str | None,
-    ) -> COCODetectionResults:
-        """Returns the curves of the evaluated classes."""
-        return _results(self, samples, eval_key, data, matches, data.sweep())
-
-
-def _results(
-    method: Evaluation,
-    samples: fo_samples.Samples,
-    eval_key: str | None,
-    data: EvaluationData,
-    matches: list[Match],
-    sweep: Sweep,
-) -> COCODetectionResults:
-    """Returns FiftyOne's results, with the `mAP()` of pycocotools."""
-    return COCODetectionResults(
-        samples,
-        method.config,
-        eval_key,
-        matches,
-        sweep.precision,
-        coco.RECALLS,
-        coco.THRESHOLDS,
-        data.classes,
-        recall_sweep=sweep.recall,
-        thresholds=sweep.scores,
-        missing=missing_label(data.classes),
-        backend=method,
-    )
 
 
 @connection.one_line_errors()
@@ -102,6 +36,7 @@ def evaluate(
     classes: Sequence[str] | None = None,
     *,
     iou_thresh: float = 0.5,
+    confidence_thresh: float | None = None,
     inclusive_corners: bool = False,
     similar: Collection[Collection[str]] | None = None,
     progress: bool | Callable[..., Any] | None = None,
@@ -111,8 +46,12 @@ def evaluate(
     The report also has the confidence threshold of best F1, of all classes and of each.
 
     With an `eval_key`, the evaluation is stored on the dataset, completely or not at
-    all: FiftyOne's Model Evaluation panel shows COCO's matches at `iou_thresh` and all
-    metrics, and `confident` shows the detections from the thresholds on. Objects that
+    all. In FiftyOne's Model Evaluation panel, mAP is that of all predictions;
+    precision, recall, F1, the counts, the confusion matrix and the samples behind a
+    click are those of the predictions of at least `confidence_thresh`, matched as in
+    COCO at `iou_thresh`: they equal `report.at(confidence_thresh)`. The others have no
+    `<eval_key>`, and `load_evaluation_view(eval_key)` does not show them. `confident`
+    shows the detections from the thresholds of their classes on. Objects that
     are `difficult`, `iscrowd` or `IsGroupOf` and objects with an invalid box are
     ignored. The error types of the strongest detections of each class are stored in
     `<eval_key>_error`: `correct`, `localization`, `similar`, `other` or `background`.
@@ -125,6 +64,9 @@ def evaluate(
             An evaluation of the same fields with this name is replaced
         classes (None): classes to evaluate; by default those of `gt_field`
         iou_thresh (0.5): minimum IoU of a match, and of a true positive of VOC
+        confidence_thresh (None): confidence from which predictions count, except in
+            mAP; 0 counts all. None is the recommended threshold, that of best F1; if
+            there is none, since no prediction is right, all count
         inclusive_corners (False): measures VOC's IoU in pixels, as its development kit
             does, where a box includes both corners and is one pixel wider than their
             distance; needs `samples.compute_metadata()`
@@ -142,6 +84,8 @@ def evaluate(
     samples = fo_samples.ungrouped(samples)
     evaluation_method.check_fields(samples, pred_field, gt_field)
     config = _config(pred_field, gt_field, iou_thresh, inclusive_corners)
+    if confidence_thresh is not None:
+        arguments.check_number("confidence_thresh", confidence_thresh, 0)
     method = config.build()
     names = class_lists.classes_of(samples, gt_field, classes)
     _check_similar(similar, names)
@@ -160,32 +104,64 @@ def evaluate(
     error_types = error_fields.classify_errors(data, iou_thresh, similar)
     sweep = data.sweep()
     curves = data.curves_by_name(iou_thresh)
-    per_class = metrics.per_class(curves, sweep)
+    matched_curves = matched.curves()
+    pooled = operating_point.pool(list(matched_curves.values()))
+    point = operating_point.recommend(pooled)
+    lowest = config.confidence_thresh = _lowest(confidence_thresh, point)
+    method.matching = matched.counting(lowest or None, len(names))
+    per_class = metrics.per_class(curves, sweep, matched_curves)
     means = metrics.means(per_class)
-    matches = [one for some in matched.matches() for one in some]
-    results = _results(method, samples, eval_key, data, matches, sweep)
+    matches = [one for some in method.matching.matches() for one in some]
+    shown = confidence_filter.add(samples, pred_field, lowest) if lowest else samples
+    results = coco_method.make_results(
+        method, shown, eval_key, data, matches, sweep, pooled
+    )
     results.custom_metrics = metrics.custom_metrics(means, iou_thresh)
 
     # 3. Store.
     if eval_key is not None:
-        thresholds.store(config, curves, of_frames=fo_samples.is_frames_view(samples))
-        with registration.registered(method, samples, eval_key):
-            method.write(samples, eval_key, error_types)
-            method.save_run_results(samples, eval_key, results)
-            method.add_fields_to_sidebar_group(
-                samples, eval_key, omit_fields=(pred_field, gt_field)
-            )
+        _store(method, samples, shown, eval_key, matched_curves, error_types, results)
     return EvaluationReport(
         **means,
         per_class=per_class,
         errors=error_analysis.count_by_name(error_types, data.found, names),
         results=results,
         curves=curves,
+        matched_curves=matched_curves,
+        confidence_thresh=lowest,
         left_out={
             pred_field: data.pred_field.left_out,
             gt_field: data.gt_field.left_out,
         },
     )
+
+
+def _lowest(confidence_thresh: float | None, point: OperatingPoint) -> float:
+    """Returns the confidence from which predictions count; 0 counts all."""
+    if confidence_thresh is not None:
+        return float(confidence_thresh)
+    return 0.0 if math.isnan(point.thresh) else point.thresh
+
+
+def _store(
+    method: Evaluation,
+    samples: fo_samples.Samples,
+    shown: fo_samples.Samples,
+    eval_key: str,
+    curves: dict[str, Curve],
+    error_types: list[Array],
+    results: EvaluationResults,
+) -> None:
+    """Stores an evaluation on its dataset, completely or not at all."""
+    config = method.config
+    thresholds.store(config, curves, of_frames=fo_samples.is_frames_view(samples))
+    with registration.registered(method, samples, eval_key, shown):
+        method.write(samples, eval_key, error_types)
+        method.save_run_results(samples, eval_key, results)
+        method.add_fields_to_sidebar_group(
+            samples, eval_key, omit_fields=(config.pred_field, config.gt_field)
+        )
+        panel_note.write(samples, eval_key)
 
 
 def _config(

@@ -1,5 +1,6 @@
 """Matches of detections with objects, in FiftyOne's form and as fields."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ from fiftyone.core.utils import ProgressBar
 from yolov1_fo.boxes import Array
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.evaluation import average_precision, coco
+from yolov1_fo.evaluation.average_precision import Curve
 from yolov1_fo.evaluation.evaluation_data import EvaluationData
 
 Match = tuple[
@@ -24,18 +26,60 @@ Progress = bool | Callable[..., Any] | None
 class Matching(NamedTuple):
     """Evaluation data with the matches of all images.
 
-    Difficult objects and detections matched with them have neither marks nor matches.
+    Difficult objects and detections matched with them have neither marks nor matches;
+    likewise detections that do not count.
 
     Attributes:
         data: predictions and ground truth
         targets: (K,) index of the object matched with each detection, -1 for none, by
             image
         overlaps: (K,) their IoU, by image
+        lowest: confidence from which detections count; None counts all
+        num_classes: objects and detections of the first so many classes count; None
+            counts all
     """
 
     data: EvaluationData
     targets: list[Array]
     overlaps: list[Array]
+    lowest: float | None = None
+    num_classes: int | None = None
+
+    def counting(self, lowest: float | None, num_classes: int) -> "Matching":
+        """Returns the matches of the detections and objects that count.
+
+        They are those of the field without the other detections, since detections are
+        matched by class and descending confidence.
+
+        Args:
+            lowest: confidence from which detections count; None counts all
+            num_classes: objects and detections of the first so many classes count
+        """
+        counted = self._replace(lowest=lowest, num_classes=num_classes)
+        targets = [
+            np.where(counted.is_counted(image), target, -1)
+            for image, target in enumerate(self.targets)
+        ]
+        return counted._replace(targets=targets)
+
+    def is_counted(self, image: int) -> Array:
+        """Returns whether each detection of an image counts: (K,) bool."""
+        found = self.data.found[image]
+        lowest = -math.inf if self.lowest is None else self.lowest
+        return (found.scores >= lowest) & self._is_evaluated(found.class_ids)
+
+    def _is_evaluated(self, class_ids: Array) -> Array:
+        if self.num_classes is None:
+            return np.ones(len(class_ids), bool)
+        return np.asarray(class_ids < self.num_classes)
+
+    def curves(self) -> dict[str, Curve]:
+        """Returns the precision-recall curve of these matches by name of class."""
+        data = self.data
+        curves = average_precision.matched_curves(
+            data.found, data.objects, self.targets, len(data.classes)
+        )
+        return dict(zip(data.classes, curves, strict=True))
 
     @property
     def ids(self) -> list[str]:
@@ -52,7 +96,8 @@ class Matching(NamedTuple):
         ids, true_ids = data.pred_field.ids[image], data.gt_field.ids[image]
         names = data.labels
         matches: list[Match] = []
-        for row in np.argsort(-found.scores, kind="stable").tolist():
+        order = np.argsort(-found.scores, kind="stable")
+        for row in order[self.is_counted(image)[order]].tolist():
             label, score = names[found.class_ids[row]], float(found.scores[row])
             place = int(target[row])
             if place < 0:
@@ -61,7 +106,7 @@ class Matching(NamedTuple):
                 overlap = float(self.overlaps[image][row])
                 true_id = true_ids[place]
                 matches.append((label, label, overlap, score, true_id, ids[row]))
-        missed = ~truth.difficult
+        missed = ~truth.difficult & self._is_evaluated(truth.class_ids)
         missed[target[target >= 0]] = False
         for place in np.flatnonzero(missed).tolist():
             label = names[truth.class_ids[place]]
@@ -100,10 +145,13 @@ class Matching(NamedTuple):
         data, target = self.data, self.targets[image].tolist()
         ids, true_ids = data.pred_field.ids[image], data.gt_field.ids[image]
         overlap = self.overlaps[image].tolist()
-        difficult = data.objects[image].difficult.tolist()
-        predicted: Marks = (["fp"] * len(ids), [None] * len(ids), [None] * len(ids))
+        truth = data.objects[image]
+        difficult = truth.difficult.tolist()
+        is_object = (~truth.difficult & self._is_evaluated(truth.class_ids)).tolist()
+        marks = ["fp" if one else None for one in self.is_counted(image).tolist()]
+        predicted: Marks = (marks, [None] * len(ids), [None] * len(ids))
         n = len(true_ids)
-        missed = [None if x else "fn" for x in difficult]
+        missed = ["fn" if one else None for one in is_object]
         true: Marks = (missed, [None] * n, [None] * n)
         for row, place in enumerate(target):
             if place < 0:

@@ -3,23 +3,34 @@
 import math
 from typing import Any
 
+from yolov1_fo.config import metric_names
 from yolov1_fo.datasets import samples as fo_samples
-from yolov1_fo.evaluation import average_precision, evaluation_data, operating_point
+from yolov1_fo.evaluation import (
+    average_precision,
+    confidence_filter,
+    evaluation_data,
+    operating_point,
+)
 from yolov1_fo.evaluation.average_precision import Curve
 from yolov1_fo.evaluation.coco import Sweep
 
-METRICS = ("voc07", "voc10", "ap50", "coco_map")
+METRICS = tuple(metric_names.LABELS)
 """Names of the metrics."""
 
 
-def per_class(curves: dict[str, Curve], sweep: Sweep) -> dict[str, dict[str, float]]:
+def per_class(
+    curves: dict[str, Curve],
+    sweep: Sweep,
+    matched_curves: dict[str, Curve] | None = None,
+) -> dict[str, dict[str, float]]:
     """Returns the metrics of each class, with its numbers of objects and detections.
 
     Args:
         curves: VOC's, by name of class
         sweep: of the same classes
+        matched_curves (None): those of the operating points; by default VOC's
     """
-    found = list(curves.values())
+    found = list((curves if matched_curves is None else matched_curves).values())
     overall = operating_point.recommend(operating_point.pool(found))
     points, _ = operating_point.by_class(found, overall)
     return {
@@ -60,6 +71,7 @@ def compute(samples: fo_samples.Samples, results: Any) -> dict[str, float | None
         by name of `METRICS`; None if no class has objects
     """
     config = results.config
+    samples = confidence_filter.without(samples, config.pred_field)  # AP is of all
     names = [name for name in results.classes if name != results.missing]
     data = evaluation_data.read(samples, config.pred_field, config.gt_field, names)
     curves = data.curves_by_name(config.iou or 0.5)
@@ -74,19 +86,14 @@ def custom_metrics(values: dict[str, float], iou_thresh: float) -> dict[str, Any
         values: by name of `METRICS`, or some of them; FiftyOne computes coco_map itself
         iou_thresh: of the VOC metrics
     """
-    labels = {
-        "voc07": f"VOC07 mAP@{iou_thresh:g}",
-        "voc10": f"VOC10 mAP@{iou_thresh:g}",
-        "ap50": "COCO AP@0.5",
-    }
     return {
         f"yolov1_fo/{key}": {
             "key": key,
             "value": None if math.isnan(values[key]) else values[key],
-            "label": label,
+            "label": metric_names.label(key, iou_thresh),
             "lower_is_better": False,
         }
-        for key, label in labels.items()
+        for key in ("voc07", "voc10", "ap50")
         if key in values
     }
 

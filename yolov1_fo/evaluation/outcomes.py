@@ -1,7 +1,7 @@
 """What is right among the detections that are shown, by image and by class.
 
-It works on arrays. Detections and objects are matched as in `average_precision`, so
-that the counts are those of the operating point.
+It works on arrays. Detections and objects are matched as in `coco`, so that the counts
+are those of the operating point.
 """
 
 import math
@@ -13,7 +13,7 @@ import numpy as np
 from yolov1_fo import boxes as _boxes
 from yolov1_fo.boxes import Array
 from yolov1_fo.decode import Detections
-from yolov1_fo.evaluation import average_precision
+from yolov1_fo.evaluation import coco
 from yolov1_fo.evaluation.average_precision import GroundTruth
 
 
@@ -82,7 +82,7 @@ def outcome(
     """
     is_shown = found.scores >= threshs[found.class_ids]
     shown = Detections(*(part[is_shown] for part in found))
-    target, _ = average_precision.match(shown, truth, iou_thresh)
+    target, _ = coco.match(shown, truth, iou_thresh)
     difficult = np.asarray(truth.difficult, bool)
     is_ignored = np.append(difficult, False)[target]
     is_missed = ~difficult

@@ -17,7 +17,10 @@ logger = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def registered(
-    method: Any, samples: fo_samples.Samples, eval_key: str
+    method: Any,
+    samples: fo_samples.Samples,
+    eval_key: str,
+    shown: fo_samples.Samples | None = None,
 ) -> Iterator[None]:
     """Registers an evaluation; deletes it if the body fails.
 
@@ -27,11 +30,12 @@ def registered(
         method: FiftyOne's evaluation method
         samples: a checked collection
         eval_key: a checked name
+        shown (None): the view that `load_evaluation_view` loads; by default the samples
     """
     delete_unfinished(samples, eval_key)
     method.validate_run(samples, eval_key)
     try:
-        method.register_run(samples, eval_key)
+        method.register_run(samples if shown is None else shown, eval_key)
         method.register_samples(samples, eval_key)
         yield
     except BaseException:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from yolov1_fo.config import arguments
+from yolov1_fo.config import arguments, metric_names
 from yolov1_fo.evaluation import operating_point
 from yolov1_fo.evaluation.average_precision import Curve
 from yolov1_fo.evaluation.error_analysis import ERROR_TYPES
@@ -42,6 +42,10 @@ class EvaluationReport:
             arrays `scores`, `precision` and `recall`, one value per detection, by
             descending score; a threshold of `scores[k]` has `precision[k]` and
             `recall[k]`
+        matched_curves: likewise, matched as in COCO: the operating points are those of
+            these curves, since FiftyOne stores and shows COCO's matches
+        confidence_thresh: confidence from which predictions count in FiftyOne's
+            results and panel, except in mAP; 0 counts all
     """
 
     voc07: float
@@ -53,6 +57,10 @@ class EvaluationReport:
     results: Any
     left_out: dict[str, int] = field(default_factory=dict)
     curves: dict[str, Curve] = field(default_factory=dict, repr=False, compare=False)
+    matched_curves: dict[str, Curve] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    confidence_thresh: float = 0.0
 
     @cached_property
     def operating_point(self) -> OperatingPoint:
@@ -87,7 +95,7 @@ class EvaluationReport:
 
     @cached_property
     def _pooled(self) -> Curve:
-        return operating_point.pool(list(self.curves.values()))
+        return operating_point.pool(list(self.matched_curves.values()))
 
     def numbers(self) -> dict[str, float]:
         """Returns the four mean metrics by name."""
@@ -100,7 +108,9 @@ class EvaluationReport:
             for name, row in self.per_class.items()
         ]
         rows.append(["mean", "", "", *map(format_metric, self.numbers().values())])
-        headers = ("class", "objects", "detections", *METRICS)
+        iou_thresh = self.results.config.iou
+        labels = [metric_names.label(name, iou_thresh) for name in METRICS]
+        headers = ("class", "objects", "detections", *labels)
         align = ("left", *("right" for _ in headers[1:]))
         lines = [tabulate(rows, headers, disable_numparse=True, colalign=align)]
         lines.append(f"best {self.operating_point}")

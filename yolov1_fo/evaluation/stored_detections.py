@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from bson import ObjectId
 
 from yolov1_fo.boxes import Array
 from yolov1_fo.datasets import error_lines
@@ -87,6 +88,23 @@ def read(folder: Path, num_classes: int) -> SplitDetections | None:
     except Exception as error:  # NumPy and zipfile raise many kinds
         line = error_lines.describe(error) or "it is damaged"
         raise ValueError(f"'{path}' can't be read: {line}") from error
+
+
+def read_ids(folder: Path) -> list[str]:
+    """Returns the ids of the samples that `write` wrote; none if they can't be read.
+
+    Args:
+        folder: of the checkpoint
+    """
+    try:
+        with (
+            (folder / FILE).open("rb") as file,
+            np.load(file, allow_pickle=False) as stored,
+        ):
+            names = json.loads(stored["names"].tobytes())
+        return [one for one in map(str, names["ids"]) if ObjectId.is_valid(one)]
+    except Exception:  # NumPy and zipfile raise many kinds
+        return []
 
 
 def _split(parts: dict[str, Array], num_classes: int) -> SplitDetections:

@@ -271,6 +271,7 @@ def evaluate(
     classes: list[str] | None = None,
     *,
     iou_thresh: float = 0.5,
+    confidence_thresh: float | None = None,
 ) -> Job:
     """Starts an evaluation.
 
@@ -281,6 +282,8 @@ def evaluate(
         eval_key: name of the evaluation on the dataset
         classes (None): classes to evaluate; None evaluates those of `gt_field`
         iou_thresh (0.5): IoU from which a prediction matches an object
+        confidence_thresh (None): confidence from which predictions count, except in
+            mAP; None is that of best F1
 
     Raises:
         ValueError: if the samples, a field or the name is invalid
@@ -298,6 +301,7 @@ def evaluate(
         "gt_field": gt_field,
         "classes": classes,
         "iou_thresh": iou_thresh,
+        "confidence_thresh": confidence_thresh,
     }
     return spawn.start(
         fiftyone_private.root_dataset(samples), "evaluate", eval_key, arguments

@@ -155,6 +155,7 @@ def _evaluate(job: Job, arguments: dict[str, Any], report: _Reporter) -> dict[st
         job.target,
         arguments["classes"],
         iou_thresh=arguments["iou_thresh"],
+        confidence_thresh=arguments.get("confidence_thresh"),
         progress=_sample_progress(report),
     )
     return evaluation.numbers()

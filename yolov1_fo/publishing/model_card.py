@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from yolov1_fo.config import TrainConfig
+from yolov1_fo.config import TrainConfig, metric_names
 from yolov1_fo.evaluation.operating_point import OperatingPoint
 
 METRICS = {
-    "val_voc07": "VOC07 mAP at IoU 0.5 on the validation split",
+    "val_voc07": "VOC07 mAP@0.5 on the validation split",
     "val_f1": "F1 at the recommended threshold on the validation split",
-    "val_ap50": "COCO AP at IoU 0.5 on the validation split",
-    "val_coco_map": "COCO mAP on the validation split",
+    "val_ap50": "AP@0.5 on the validation split",
+    "val_coco_map": "mAP@[.5:.95] on the validation split",
     "val_loss": "loss on the validation split",
     "loss": "loss on the training split",
     "coord_xy": "its term for box centres",
@@ -65,7 +65,7 @@ def summary(metadata: dict[str, Any]) -> str:
     images, dataset = (metadata.get(name, "?") for name in ("images", "dataset"))
     text += metadata.get("origin", f"trained on {images} images of '{dataset}'")
     if metrics.get("val_voc07") is not None:
-        text += f"; VOC07 mAP@0.5 {metrics['val_voc07']:.3f}"
+        text += f"; {metric_names.label('val_voc07')} {metrics['val_voc07']:.3f}"
     return text
 
 

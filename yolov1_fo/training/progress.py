@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Self
 
-from yolov1_fo.config import TrainConfig
+from yolov1_fo.config import TrainConfig, metric_names
 from yolov1_fo.runs.history import History
 from yolov1_fo.training.progress_text import monitored
 
-SCORES = {"val_voc07": "VOC07 mAP@0.5", "val_top1": "top-1 accuracy"}
+SCORES = {"val_voc07": metric_names.label("val_voc07"), "val_top1": "top-1 accuracy"}
 """The mAP and accuracy that are shown for each run, and their names for people."""
 
 

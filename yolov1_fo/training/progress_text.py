@@ -5,12 +5,15 @@ import re
 from collections.abc import Container
 from typing import NamedTuple
 
-MAX_WIDTH = 100
+from yolov1_fo.config import metric_names
+
+MAX_WIDTH = 110
 """Most columns of a progress line."""
 SHORT_NAMES = {
-    "val_voc07": "VOC07",
-    "val_ap50": "AP50",
-    "val_coco_map": "mAP",
+    **{
+        name: metric_names.label(name)
+        for name in ("val_voc07", "val_ap50", "val_coco_map")
+    },
     "val_f1": "F1",
     "val_loss": "val loss",
     "val_top1": "accuracy",
@@ -110,7 +113,7 @@ def line(shot: Snapshot, width: int = MAX_WIDTH) -> str:
 
     Args:
         shot: what to show
-        width (100): most columns
+        width (110): most columns
 
     Example:
         >>> shot = Snapshot(3, 30, 50, 100, "", 271, None, 1.234)

@@ -115,7 +115,8 @@ class Validator:
         """Returns the metrics of the detections, and keeps their operating point."""
         count, monitor = self.config.C, self.config.monitor
         curves = average_precision.curves(found, truth, count, IOU_THRESH)
-        point = operating_point.summary(curves, self.classes, IOU_THRESH)
+        matched = coco.curves(found, truth, count, IOU_THRESH)
+        point = operating_point.summary(matched, self.classes, IOU_THRESH)
         self.operating_point = point
         scores = {
             "val_voc07": average_precision.mean(

@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
         commands,
         "evaluate",
         _run,
-        "Evaluate predictions against ground truth. Prints VOC and COCO mAP per class.",
+        "Evaluate predictions against ground truth. Prints the metrics of each class.",
         example="yolov1-fo evaluate my-dataset yolov1 --tag val --eval-key yolov1_val",
     )
     add_collection(parser)

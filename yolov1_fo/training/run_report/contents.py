@@ -17,6 +17,7 @@ from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.boxes import Array
 from yolov1_fo.evaluation import (
     average_precision,
+    coco,
     operating_point,
     outcomes,
     stored_detections,
@@ -195,6 +196,15 @@ class Contents:
         )
 
     @cached_property
+    def matched_curves(self) -> list[Curve]:
+        """Likewise, matched as the operating point; see `coco.curves`."""
+        split = self.detections
+        if split is None:
+            return []
+        count = len(self.classes)
+        return coco.curves(split.found, split.truth, count, self.iou_thresh)
+
+    @cached_property
     def overall(self) -> OperatingPoint | None:
         """The operating point of all classes; None if it was not measured."""
         return OperatingPoint.from_json(self.point) if self.point else None
@@ -202,9 +212,9 @@ class Contents:
     @cached_property
     def class_points(self) -> tuple[list[OperatingPoint], list[bool]]:
         """The point of each class, and whether its threshold is its own."""
-        if not self.curves or self.overall is None:
+        if not self.matched_curves or self.overall is None:
             return [], []
-        return operating_point.by_class(self.curves, self.overall)
+        return operating_point.by_class(self.matched_curves, self.overall)
 
     @cached_property
     def outcomes(self) -> list[Outcome]:

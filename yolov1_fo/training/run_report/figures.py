@@ -120,7 +120,7 @@ def _lines_by_class(contents: Contents) -> tuple[list[Line], list[Line]]:
     Returns:
         precision by recall; F1 by threshold
     """
-    curves = contents.curves
+    curves = contents.matched_curves
     known = [class_id for class_id, curve in enumerate(curves) if curve.objects]
     has_names = len(known) <= MAX_NAMED
     most = sorted(known, key=lambda class_id: -curves[class_id].objects)[:MAX_LINES]

@@ -1,9 +1,12 @@
 """What metrics and loss terms are called in a report."""
 
+from yolov1_fo.config import metric_names
+
 SCORES = {
-    "val_voc07": "VOC07 mAP@0.5",
-    "val_ap50": "AP@0.5",
-    "val_coco_map": "mAP@[.5:.95]",
+    **{
+        name: metric_names.label(name)
+        for name in ("val_voc07", "val_ap50", "val_coco_map")
+    },
     "val_f1": "F1",
     "val_top1": "Top-1 accuracy",
     "val_top5": "Top-5 accuracy",

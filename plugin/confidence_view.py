@@ -1,0 +1,85 @@
+"""The App's view of the predictions from a confidence on."""
+
+from typing import Any
+
+import fiftyone as fo
+
+from yolov1_fo.datasets import checks, fiftyone_private
+from yolov1_fo.evaluation import confidence_filter, shown_predictions
+from yolov1_fo.evaluation.shown_predictions import Advice
+
+from . import dataset_values
+
+PATCHES = (
+    "the current view has no field '{}' of whole samples; close the patches or clips "
+    "to filter it"
+)
+
+
+def current(ctx: Any) -> Any:
+    """Returns the App's view, without the filters of the sidebar, which stay there."""
+    stages = ctx.request_params.get("view")
+    if not stages:
+        return ctx.dataset.view()
+    return fiftyone_private.view_from_stages(ctx.dataset, stages)
+
+
+def has_field(view: Any, field: str) -> bool:
+    """Returns whether a view has a field of Detections, and not its patches."""
+    try:
+        checks.check_detections(view, field, "field")
+    except ValueError:
+        return False
+    return True
+
+
+def show(ctx: Any, field: str, lowest: float) -> None:
+    """Restricts the App's view to the predictions of at least a confidence.
+
+    Raises:
+        ValueError: if the view shows no whole samples
+    """
+    ctx.ops.set_view(restricted(current(ctx), field, lowest))
+
+
+def restricted(view: Any, field: str, lowest: float) -> Any:
+    """Returns a view of the predictions of at least a confidence.
+
+    Raises:
+        ValueError: if the view shows no whole samples
+    """
+    if not has_field(view, field):
+        raise ValueError(PATCHES.format(field))
+    return confidence_filter.replace(view, field, lowest)
+
+
+def show_all(ctx: Any, field: str) -> None:
+    """Restores the App's view as it was before `show`."""
+    view = confidence_filter.without(current(ctx), field)
+    if view == ctx.dataset.view():
+        ctx.ops.clear_view()
+    else:
+        ctx.ops.set_view(view)
+
+
+def fields(dataset: fo.Dataset) -> list[str]:
+    """Returns the fields of Detections with confidences; of videos, their frames'."""
+    found = dataset_values.detections_fields(dataset)
+    counts = dataset_values.counts(
+        dataset, [f"{field}.detections.confidence" for field in found]
+    )
+    return [field for field, count in zip(found, counts, strict=True) if count]
+
+
+def line(view: Any, field: str, advice: Advice) -> str:
+    """Returns in one line how many predictions a view shows, and why.
+
+    Args:
+        view: the App's
+        field: of predictions
+        advice: of the field
+    """
+    scores = dataset_values.confidences(confidence_filter.without(view, field), field)
+    lowest = confidence_filter.lowest(view, field)
+    shown = len(scores) if lowest is None else shown_predictions.count(scores, lowest)
+    return shown_predictions.describe(shown, len(scores), lowest, advice)

@@ -1,0 +1,303 @@
+"""The panel of predictions: how many are shown, and how good those are."""
+
+from typing import Any, NamedTuple
+
+import fiftyone.operators as foo
+import fiftyone.operators.types as types
+
+from yolov1_fo.evaluation import confidence_filter, operating_point, shown_predictions
+from yolov1_fo.evaluation.average_precision import Curve
+from yolov1_fo.evaluation.shown_predictions import Advice
+from yolov1_fo.jobs import monitor
+from yolov1_fo.publishing.model_card import plain
+
+from .. import confidence_view, dataset_values
+from . import plots
+
+PLUGIN = "@yolov1-fo/yolov1"
+HELP = """
+A model writes predictions of all confidences, since mAP needs them. Look at those that
+count: **Apply filter** restricts the current view to predictions of at least the
+minimum confidence, and **Show all** restores it.
+
+The slider starts at the threshold of the best F1. Precision, recall and F1 are those of
+the latest evaluation of the field.
+"""
+EMPTY = """
+**No predictions yet.**
+Apply a model to the current view; how many of its predictions to show is chosen here.
+"""
+NAMES = ("precision", "recall", "f1")
+DEFAULT_THRESH = 0.2
+"""Where the slider starts if no threshold is known."""
+
+
+class _Numbers(NamedTuple):
+    """What the panel shows of a field at a minimum confidence.
+
+    Attributes:
+        line: what the App's view shows
+        shown: number of predictions of at least the minimum confidence
+        total: number of predictions
+        advice: of the field
+        curve: of its latest evaluation; None without
+    """
+
+    line: str
+    shown: int
+    total: int
+    advice: Advice
+    curve: Curve | None
+
+
+class PredictionsPanel(foo.Panel):
+    """Chooses the predictions that are shown."""
+
+    @property
+    def config(self) -> foo.PanelConfig:
+        """The panel's name, label and options."""
+        return foo.PanelConfig(
+            name="yolov1_predictions",
+            label="YOLOv1 predictions: confidence",
+            icon="tune",
+            category=foo.Categories.ANALYZE,
+            help_markdown=HELP,
+            surfaces="grid",
+        )
+
+    def on_load(self, ctx: Any) -> None:
+        """Chooses the field that was written last, and the recommended threshold."""
+        self.refresh(ctx)
+
+    def on_change_dataset(self, ctx: Any) -> None:
+        """Reads the fields of the other dataset, or of the same one reloaded."""
+        self.refresh(ctx)
+
+    def on_change_view(self, ctx: Any) -> None:
+        """Counts the predictions in the other view."""
+        self._renew(ctx)
+
+    def refresh(self, ctx: Any) -> None:
+        """Reads the fields again; another field starts at its own threshold."""
+        fields = confidence_view.fields(ctx.dataset)
+        field = ctx.panel.get_state("field")
+        if field not in fields:
+            field = _last_applied(ctx.dataset, fields)
+            ctx.panel.set_state("field", field)
+            ctx.panel.set_state("thresh", None)
+        ctx.panel.set_state("fields", fields)
+        if field is not None and ctx.panel.get_state("thresh") is None:
+            ctx.panel.set_state("thresh", _start(ctx, field))
+        self._renew(ctx)
+
+    def _renew(self, ctx: Any) -> None:
+        """Renders the panel again, since it has changed."""
+        ctx.panel.set_state("renewed", (ctx.panel.get_state("renewed") or 0) + 1)
+
+    def choose(self, ctx: Any) -> None:
+        """Chooses a field."""
+        ctx.panel.set_state("field", ctx.params["value"])
+        ctx.panel.set_state("thresh", None)
+        self.refresh(ctx)
+
+    def move(self, ctx: Any) -> None:
+        """Chooses the minimum confidence."""
+        ctx.panel.set_state("thresh", ctx.params["value"])
+
+    def filter(self, ctx: Any) -> None:
+        """Restricts the view to the predictions of at least the minimum confidence."""
+        field, thresh = _chosen(ctx)
+        try:
+            confidence_view.show(ctx, field, thresh)
+        except ValueError as error:
+            ctx.ops.notify(str(error), variant="error")
+
+    def show_all(self, ctx: Any) -> None:
+        """Restores the view as it was before the filter."""
+        confidence_view.show_all(ctx, _chosen(ctx)[0])
+
+    def save_view(self, ctx: Any) -> None:
+        """Saves the filtered view under a new name."""
+        field, thresh = _chosen(ctx)
+        name = str(ctx.panel.get_state("save.name") or "").strip()
+        view = confidence_view.current(ctx)
+        if not name:
+            error = "Enter a name for the view"
+        elif name in ctx.dataset.list_saved_views():
+            error = f"A saved view '{name}' exists; choose another name"
+        elif not confidence_view.has_field(view, field):
+            error = confidence_view.PATCHES.format(field)
+        else:
+            restricted = confidence_view.restricted(view, field, thresh)
+            ctx.dataset.save_view(name, restricted)
+            ctx.ops.notify(f"Saved view '{name}'", variant="success")
+            ctx.ops.reload_dataset()  # its list of saved views
+            return
+        ctx.ops.notify(error, variant="error")
+
+    def evaluate(self, ctx: Any) -> None:
+        """Opens the form."""
+        field = _chosen(ctx)[0]
+        ctx.prompt(f"{PLUGIN}/evaluate_model", params={"pred_field": field})
+
+    def apply(self, ctx: Any) -> None:
+        """Opens the form."""
+        ctx.prompt(f"{PLUGIN}/apply_model")
+
+    def render(self, ctx: Any) -> types.Property:
+        """Returns the panel's layout."""
+        panel = types.Object()
+        fields = ctx.panel.get_state("fields") or []
+        field, thresh = ctx.panel.get_state("field"), ctx.panel.get_state("thresh")
+        if field not in fields or thresh is None:
+            panel.md(EMPTY, name="empty")
+            panel.btn("apply", label="Apply", on_click=self.apply, variant="contained")
+        else:
+            numbers = _numbers(ctx, field, thresh)
+            self._add_inputs(panel, fields, field, thresh, numbers)
+            self._add_buttons(panel)
+            if numbers.curve is not None:
+                _add_plot(panel, field, thresh, numbers)
+        layout = types.GridView(orientation="vertical", gap=2, pad=1, align_x="stretch")
+        return types.Property(panel, view=layout)
+
+    def _add_inputs(
+        self,
+        panel: types.Object,
+        fields: list[str],
+        field: str,
+        thresh: float,
+        numbers: _Numbers,
+    ) -> None:
+        panel.enum(
+            "field",
+            values=fields,
+            default=field,
+            label="Predictions field",
+            on_change=self.choose,
+        )
+        panel.md(plain(numbers.line), name="line")
+        panel.float(
+            "thresh",
+            label="Minimum confidence",
+            default=thresh,
+            min=0.0,
+            max=1.0,
+            view=types.SliderView(label_position="top", value_precision=3),
+            on_change=self.move,
+        )
+        panel.md(_table(thresh, numbers), name="numbers")
+
+    def _add_buttons(self, panel: types.Object) -> None:
+        bar = panel.h_stack("buttons", gap=1)
+        bar.btn(*("filter", "Apply filter"), on_click=self.filter, variant="contained")
+        bar.btn("all", "Show all", on_click=self.show_all)
+        bar.btn("evaluate", "Evaluate", on_click=self.evaluate)
+        bar = panel.h_stack("save", gap=1, align_y="center")
+        bar.str("name", label="Name of the view")
+        bar.btn("save_view", "Save as view", on_click=self.save_view)
+
+
+def _chosen(ctx: Any) -> tuple[str, float]:
+    """Returns the field and the minimum confidence."""
+    return ctx.panel.get_state("field"), float(ctx.panel.get_state("thresh"))
+
+
+def _last_applied(dataset: Any, fields: list[str]) -> str | None:
+    """Returns the field that a job has written last, or else the first."""
+    jobs = [job for job in monitor.list_jobs(dataset) if job.task == "apply"]
+    newest_first = sorted(
+        jobs, key=lambda job: job.folder.stat().st_mtime, reverse=True
+    )
+    names = [
+        name for job in newest_first for name in (job.target, f"frames.{job.target}")
+    ]
+    return next((name for name in (*names, *fields) if name in fields), None)
+
+
+def _start(ctx: Any, field: str) -> float:
+    """Returns the confidence at which the slider starts."""
+    advice = shown_predictions.advise(ctx.dataset, field)
+    now = confidence_filter.lowest(confidence_view.current(ctx), field)
+    found = (now, advice.thresh, DEFAULT_THRESH)
+    return next(float(one) for one in found if one is not None)
+
+
+def _numbers(ctx: Any, field: str, thresh: float) -> _Numbers:
+    view = confidence_view.current(ctx)
+    advice = shown_predictions.advise(ctx.dataset, field)
+    if not confidence_view.has_field(view, field):
+        view = ctx.dataset.view()  # its patches are shown
+    scores = dataset_values.confidences(confidence_filter.without(view, field), field)
+    key = advice.eval_key
+    return _Numbers(
+        confidence_view.line(view, field, advice),
+        shown_predictions.count(scores, thresh),
+        len(scores),
+        advice,
+        None if key is None else dataset_values.curve(ctx.dataset, key),
+    )
+
+
+def _table(thresh: float, numbers: _Numbers) -> str:
+    """Returns what is shown at a minimum confidence, as Markdown."""
+    names = ["Predictions"]
+    values = [f"{numbers.shown:,} of {numbers.total:,}"]
+    if numbers.curve is None:
+        hint = "*Evaluate* shows precision, recall and F1 at each confidence."
+    else:
+        point = operating_point.at(numbers.curve, thresh)
+        names += ["Objects", "Precision", "Recall", "F1"]
+        values += [f"{numbers.curve.objects:,}"]
+        values += [_share(getattr(point, name)) for name in NAMES]
+        key = plain(str(numbers.advice.eval_key))
+        hint = f"Objects, precision, recall and F1 are those of evaluation '{key}'."
+    rows = (names, ["---"] * len(names), values)
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return f"At a confidence of at least {thresh:.3g}:\n\n{table}\n\n{hint}"
+
+
+def _share(value: float) -> str:
+    return "-" if value != value else f"{value:.3f}"  # NaN
+
+
+def _add_plot(
+    panel: types.Object, field: str, thresh: float, numbers: _Numbers
+) -> None:
+    """Adds precision, recall and F1 over the confidence, with the chosen one marked."""
+    curve = numbers.curve
+    if curve is None:
+        return
+    threshs = operating_point.THRESHOLDS.tolist()
+    points = [operating_point.at(curve, one) for one in threshs]
+    lines: list[dict[str, Any]] = [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": name.capitalize(),
+            "x": threshs,
+            "y": [None if value != value else round(value, 4) for value in values],
+            "line": {"width": 3 if name == "f1" else 1},
+        }
+        for name in reversed(NAMES)
+        for values in [[getattr(point, name) for point in points]]
+    ]
+    mark = {"color": "#999999", "dash": "dash", "width": 1}
+    lines.append(
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": "Minimum",
+            "x": [thresh, thresh],
+            "y": [0, 1],
+            "line": mark,
+        }
+    )
+    plots.add_plot(
+        panel,
+        f"curve_{field.replace('.', '_')}_{numbers.advice.eval_key}",
+        lines,
+        "F1 over the minimum confidence",
+        xaxis={"title": {"text": "confidence"}, "range": [0, 1]},
+        yaxis={"range": [0, 1.02]},
+    )
