@@ -11,10 +11,13 @@ except ImportError:  # use the copy next to this folder
 
 from .operators.apply_model import ApplyModel
 from .operators.delete_run import DeleteRun
+from .operators.edit_note import EditNote
 from .operators.evaluate_model import EvaluateModel
+from .operators.export_model import ExportModel
 from .operators.inspect_dataset import InspectDataset
 from .operators.metrics import Ap50, Voc07, Voc10
 from .operators.publish_model import PublishModel
+from .operators.rename_run import RenameRun
 from .operators.resume_training import ResumeTraining
 from .operators.stop_training import StopTraining
 from .operators.train_model import TrainModel
@@ -27,7 +30,7 @@ def register(plugin: Any) -> None:
     for one in (
         *(TrainModel, ResumeTraining, StopTraining),
         *(ApplyModel, EvaluateModel, InspectDataset),
-        *(PublishModel, DeleteRun),
+        *(PublishModel, ExportModel, RenameRun, EditNote, DeleteRun),
         *(Voc07, Voc10, Ap50),
         *(RunsPanel, ErrorsPanel),
     ):

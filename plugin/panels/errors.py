@@ -97,6 +97,7 @@ class ErrorsPanel(foo.Panel):
             ctx.ops.notify(message, variant="info")
             return
         ctx.ops.set_view(view)
+        ctx.ops.open_panel("Samples", is_active=True)  # they may be behind this panel
 
     def evaluate(self, ctx: Any) -> None:
         """Opens the form."""
@@ -143,7 +144,7 @@ class ErrorsPanel(foo.Panel):
             panel,
             f"kinds_{'_'.join(errors)}",
             _bars_by_kind(errors),
-            "Top detections by error type",
+            "Error types (top detections)",
             on_click=self.show_kind,
             **_layout("group"),
         )

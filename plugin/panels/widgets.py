@@ -1,0 +1,69 @@
+"""Parts of the panels: rows of buttons that wrap, tables, pictures."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import fiftyone.operators.types as types
+
+AS_WIDE_AS_ITS_TEXT = {"item": {"sx": {"width": "auto"}}}
+AS_WIDE_AS_THE_PANEL = {"image": {"style": {"width": "100%", "display": "block"}}}
+
+
+def add_bar(panel: types.Object, name: str) -> types.Object:
+    """Adds a row whose parts wrap in a narrow panel; returns it."""
+    bar = types.Object()
+    panel.define_property(name, bar, view=types.GridView(gap=1, align_y="center"))
+    return bar
+
+
+def add_button(
+    bar: types.Object, name: str, label: str, on_click: Any, **more: Any
+) -> None:
+    """Adds a button to a row of `add_bar`."""
+    bar.btn(
+        name,
+        label=label,
+        on_click=on_click,
+        componentsProps=AS_WIDE_AS_ITS_TEXT,
+        **more,
+    )
+
+
+def narrow_table(**more: Any) -> types.TableView:
+    """Returns a table that is as narrow as its content allows.
+
+    Args:
+        **more: arguments of `TableView`
+    """
+    narrow = {"table": {"sx": {"minWidth": 0}}}  # else wider than half a window
+    return types.TableView(size="small", componentsProps=narrow, **more)
+
+
+def add_table(
+    panel: types.Object,
+    name: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    label: str = "",
+) -> None:
+    """Adds a table of text.
+
+    Args:
+        panel: the panel's layout
+        name: the property's name
+        columns: their titles
+        rows: their cells
+        label (""): title of the table
+    """
+    table = narrow_table(label=label or None)
+    keys = [f"c{number}" for number in range(len(columns))]
+    for key, title in zip(keys, columns, strict=True):
+        table.add_column(key, label=title)
+    cells = [dict(zip(keys, row, strict=True)) for row in rows]
+    panel.list(name, types.Object(), default=cells, view=table)
+
+
+def add_picture(panel: types.Object, name: str, alt: str, label: str = "") -> None:
+    """Adds a picture, whose URI is the panel's data of this name."""
+    view = types.ImageView(alt=alt, label=label, componentsProps=AS_WIDE_AS_THE_PANEL)
+    panel.str(name, view=view)
