@@ -9,7 +9,7 @@ from tabulate import tabulate
 from yolov1_fo.evaluation import comparison, error_fields
 from yolov1_fo.evaluation.error_analysis import ERROR_TYPES
 
-from . import plots
+from . import plots, widgets
 
 NONE = "none"
 COLOURS = ("#009e73", "#56b4e9", "#e69f00", "#cc79a7", "#737373")
@@ -115,8 +115,7 @@ class ErrorsPanel(foo.Panel):
             self._add_choices(panel, evaluations, ctx.panel.get_state("eval_key"))
             self._add_plots(panel, errors, ctx.panel.get_state("eval_key"))
             _add_table(panel, ctx.panel.get_state("rows"))
-        layout = types.GridView(orientation="vertical", gap=2, pad=1, align_x="stretch")
-        return types.Property(panel, view=layout)
+        return types.Property(panel, view=widgets.layout())
 
     def _add_choices(
         self, panel: types.Object, evaluations: list[str], chosen: str

@@ -37,11 +37,11 @@ class ActiveJob(NamedTuple):
 
 
 def active_jobs(jobs: Sequence[Job], rows: Sequence[Row]) -> list[ActiveJob]:
-    """Returns what runs or waits, trainings first.
+    """Returns what runs or waits, trainings first, in the order of their turn.
 
     Args:
         jobs: of the dataset
-        rows: of its runs
+        rows: of its runs, newest first
     """
     folders = {str(job.folder.parent): str(job.folder) for job in jobs}
     trainings = [
@@ -49,8 +49,9 @@ def active_jobs(jobs: Sequence[Job], rows: Sequence[Row]) -> list[ActiveJob]:
             *("train", row.run_key, f"{row.run_key}: {row.progress_text}", row.done),
             folders.get(row.folder, ""),
         )
-        for row in rows
-        if row.is_active
+        for status in ("running", "waiting")
+        for row in reversed(rows)
+        if row.status == status
     ]
     others = [
         ActiveJob(

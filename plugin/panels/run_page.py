@@ -95,7 +95,11 @@ def _add_buttons(
         if action.name in allowed:
             method = getattr(handlers, action.name)
             widgets.add_button(bar, action.name, action.label, method)
-    panel.md(f"### {plain(row.run_key)}", name=f"title_{row.run_key}")
+    path = Path(row.folder) / folders.REPORT
+    if path.is_file():
+        address = f"/media?filepath={urllib.parse.quote(str(path))}"  # of the App
+        widgets.add_button(bar, "report", "Open report", None, href=address)
+    panel.md(f"**{plain(row.run_key)}**", name=f"title_{row.run_key}")
 
 
 def _add_facts(panel: types.Object, contents: Contents, row: Row) -> None:
@@ -107,12 +111,8 @@ def _add_facts(panel: types.Object, contents: Contents, row: Row) -> None:
     ]
     size = runs_table.folder_size(row.folder)
     facts += [("Disk space", size), ("Folder", row.folder)]
-    path = overview.report_path(contents)
-    if path:
+    if path := overview.report_path(contents):
         facts.append(("Report", str(path)))
-        address = f"/media?filepath={urllib.parse.quote(str(path))}"
-        link = types.LinkView(href=address)
-        panel.str(f"report_{version}", default="Open the report", view=link)
     widgets.add_table(panel, f"facts_{version}", ("Run", row.run_key), facts)
     changed = overview.changed_settings(contents)
     if changed:
@@ -144,7 +144,13 @@ def _add_report(panel: types.Object, contents: Contents, row: Row) -> None:
         )
         images = types.Object()
         columns = max(len(group.pictures), 1)
-        view = types.GridView(columns=columns, gap=1)
+        equal = {"gridTemplateColumns": f"repeat({columns}, minmax(0, 1fr))"}
+        view = types.GridView(
+            columns=columns,
+            gap=1,
+            orientation="vertical",
+            componentsProps={"grid": {"sx": equal}},
+        )
         panel.define_property(_group(number), images, view=view)
         for place, picture in enumerate(group.pictures):
             widgets.add_picture(

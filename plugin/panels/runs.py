@@ -28,10 +28,17 @@ the browser. Trainings on one device wait for each other.
 - Click a row for its details and report. The menu at its end applies, evaluates,
   resumes, compares, publishes, exports, renames or deletes it, and keeps a note.
 - *Best mAP* is the VOC07 mAP@0.5 on the validation split.
-- *Threshold* is the confidence threshold of the best F1 there.
 - *Stop* keeps the last complete epoch of a training; *Resume* continues from there. Of
   Apply it keeps the predictions so far, of Evaluate nothing.
 """
+COLUMNS = {
+    "run": "Run",
+    "status": "Status",
+    "epochs": "Epochs",
+    "best": "Best mAP",
+    "started": "Started",
+}
+"""Columns of the table; the others are on the page of a run."""
 EMPTY = """
 **No training runs yet.**
 Train a YOLOv1 on the current view; its status and curves will appear here. All you need
@@ -161,8 +168,7 @@ class RunsPanel(RunActions, foo.Panel):
         interval = REFRESH_MS if active else IDLE_MS
         timer = types.TimerView(interval=interval, on_interval=self.refresh)
         panel.view("timer", timer)
-        layout = types.GridView(orientation="vertical", gap=2, pad=1, align_x="stretch")
-        return types.Property(panel, view=layout)
+        return types.Property(panel, view=widgets.layout())
 
     def _add_list(
         self,
@@ -208,19 +214,10 @@ class RunsPanel(RunActions, foo.Panel):
                 widgets.add_button(bar, name, name.capitalize(), getattr(self, name))
 
     def _add_table(self, panel: types.Object, rows: list[Row]) -> None:
-        """Adds the table; a column that would be empty takes no space."""
+        """Adds the table, which fits into a third of a window."""
         table = widgets.narrow_table(on_click_row=self.open_run)
-        for key, label, is_shown in (
-            ("run", "Run", True),
-            ("status", "Status", True),
-            ("epochs", "Epochs", True),
-            ("best", "Best mAP", True),
-            ("thresh", "Threshold", any(row.thresh_text for row in rows)),
-            ("parent", "Started from", any(row.parent for row in rows)),
-            ("started", "Started", True),
-        ):
-            if is_shown:
-                table.add_column(key, label=label)
+        for key, label in COLUMNS.items():
+            table.add_column(key, label=label)
         run_actions.add_menu(self, table, rows)
         for number, row in enumerate(rows):
             if row.note:
@@ -241,8 +238,6 @@ def _cells(row: Row) -> dict[str, str]:
         "status": row.status,
         "epochs": row.epochs_text,
         "best": row.best_text,
-        "thresh": row.thresh_text,
-        "parent": row.parent,
         "started": _age(row.started),
     }
 

@@ -5,8 +5,22 @@ from typing import Any
 
 import fiftyone.operators.types as types
 
+ONE_COLUMN = {"grid": {"sx": {"gridTemplateColumns": "minmax(0, 1fr)"}}}
+"""Of a vertical layout: its parts are no wider than the panel, whatever is in them."""
+CELL = {"sx": {"px": 1, "fontSize": "0.875rem", "overflowWrap": "anywhere"}}
 AS_WIDE_AS_ITS_TEXT = {"item": {"sx": {"width": "auto"}}}
 AS_WIDE_AS_THE_PANEL = {"image": {"style": {"width": "100%", "display": "block"}}}
+
+
+def layout() -> types.GridView:
+    """Returns the layout of a panel: its parts below each other."""
+    return types.GridView(
+        orientation="vertical",
+        gap=2,
+        pad=1,
+        align_x="stretch",
+        componentsProps=ONE_COLUMN,
+    )
 
 
 def add_bar(panel: types.Object, name: str) -> types.Object:
@@ -35,7 +49,11 @@ def narrow_table(**more: Any) -> types.TableView:
     Args:
         **more: arguments of `TableView`
     """
-    narrow = {"table": {"sx": {"minWidth": 0}}}  # else wider than half a window
+    narrow = {  # else it is wider than half a window
+        "table": {"sx": {"minWidth": 0}},
+        "tableHeadCell": CELL,
+        "tableBodyCell": CELL,
+    }
     return types.TableView(size="small", componentsProps=narrow, **more)
 
 

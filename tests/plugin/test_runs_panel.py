@@ -76,28 +76,16 @@ def menu(ctx):
     ]
 
 
-def test_threshold_and_parent_are_shown_if_a_run_has_them(dataset, ctx):
+def test_the_table_has_the_best_score_of_each_run(dataset, ctx):
     make_run(dataset, "first")
-    assert columns(ctx) == ["Run", "Status", "Epochs", "Best mAP", "Started"]
-    make_run(
-        dataset,
-        "second",
-        best={"val_voc07": 0.5},
-        operating_point={"thresh": 0.3125},
-        parent={"run_key": "first", "weights": "first"},
-    )
-    assert columns(ctx) == [
-        *("Run", "Status", "Epochs", "Best mAP"),
-        *("Threshold", "Started from", "Started"),
-    ]
+    make_run(dataset, "second", best={"val_voc07": 0.5, "epoch": 1}, note="good")
     ctx.click("refresh")
+    assert columns(ctx) == ["Run", "Status", "Epochs", "Best mAP", "Started"]
     second, first = ctx.data["table"]
-    assert (second["best"], second["thresh"], second["parent"]) == (
-        *("0.500", "0.312", "first"),
-    )
-    assert (first["best"], first["thresh"], first["parent"]) == ("", "", "")
-    records.update(dataset, "second", operating_point=None)
-    assert "Threshold" not in columns(ctx)
+    assert (second["run"], second["best"]) == ("second *", "0.500")
+    assert (first["run"], first["best"]) == ("first", "")
+    [note] = ctx.render()["table"]["view"]["tooltips"]
+    assert (note["row"], note["column"], note["value"]) == (0, 0, "good")
 
 
 def test_the_menu_of_a_run_has_what_it_allows(dataset, ctx):
@@ -180,8 +168,8 @@ def test_a_run_has_a_page(dataset, ctx):
     assert cells["Report"] == str(folder / folders.REPORT)
     [settings] = [one for name, one in shown.items() if name.startswith("settings_")]
     assert ("epochs", "3") in [(row["c0"], row["c2"]) for row in settings["default"]]
-    [link] = [one for name, one in shown.items() if name.startswith("report_")]
-    assert link["view"]["href"].startswith("/media?filepath=/")
+    link = shown["page_buttons"]["type"]["properties"]["report"]["view"]
+    assert link["href"].startswith("/media?filepath=/")
     assert "table" not in shown
     assert "table" in ctx.click("back")
 
