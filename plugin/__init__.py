@@ -13,12 +13,15 @@ from .operators.accept_labels import AcceptLabels
 from .operators.apply_model import ApplyModel
 from .operators.clear_mistakes import ClearMistakes
 from .operators.delete_run import DeleteRun
+from .operators.edit_note import EditNote
 from .operators.evaluate_model import EvaluateModel
+from .operators.export_model import ExportModel
 from .operators.find_mistakes import FindMistakes
 from .operators.inspect_dataset import InspectDataset
 from .operators.metrics import Ap50, Voc07, Voc10
 from .operators.next_to_label import NextToLabel
 from .operators.publish_model import PublishModel
+from .operators.rename_run import RenameRun
 from .operators.resume_training import ResumeTraining
 from .operators.stop_training import StopTraining
 from .operators.suggest_labels import SuggestLabels
@@ -38,7 +41,7 @@ def register(plugin: Any) -> None:
         *(ApplyModel, EvaluateModel, InspectDataset),
         *(FindMistakes, SuggestLabels, AcceptLabels, UndoAccept),
         *(NextToLabel, TrainAgain, ClearMistakes),
-        *(PublishModel, DeleteRun),
+        *(PublishModel, ExportModel, RenameRun, EditNote, DeleteRun),
         *(Voc07, Voc10, Ap50),
         *(RunsPanel, PredictionsPanel, ErrorsPanel, LabelsPanel),
     ):

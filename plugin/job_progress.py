@@ -8,7 +8,7 @@ from fiftyone.operators.delegated import DelegatedOperationService
 from fiftyone.operators.executor import ExecutionRunState
 
 from yolov1_fo.datasets import fiftyone_private
-from yolov1_fo.jobs import monitor
+from yolov1_fo.jobs import monitor, spawn
 from yolov1_fo.jobs.job import Job
 
 RUNS_PANEL, LABELS_PANEL = "yolov1_runs", "yolov1_labels"
@@ -36,8 +36,9 @@ def run_job(ctx: Any, start: Callable[[], Job], panel: str = RUNS_PANEL) -> Any:
     if ctx.delegated:
         return _wait(ctx, start())
     job = start()
-    open_panel(ctx, panel)
-    ctx.ops.reload_dataset()  # refreshes a panel that is already open
+    if not called_from_app(ctx):  # a script may end, and with it the database
+        job = spawn.wait_until_connected(job)
+    open_panel(ctx, panel)  # one that is open refreshes itself
     return job_result(job)
 
 

@@ -117,5 +117,8 @@ def _add_warnings(form: types.Object, memory: float) -> None:
         text = f"Training may need {needed} of memory, but only {there} is free"
         form_widgets.add_notice(form, "memory", text, is_warning=True)
     if jobs := ", ".join(f"'{job.target}'" for job in monitor.active_jobs()):
-        text = f"Other jobs are running, which slows down both: {jobs}"
+        text = (
+            f"Other jobs are running: {jobs}. This training waits for trainings on the "
+            "same device; others slow it down"
+        )
         form_widgets.add_notice(form, "jobs", text, is_warning=True)

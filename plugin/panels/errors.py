@@ -9,7 +9,7 @@ from tabulate import tabulate
 from yolov1_fo.evaluation import comparison, error_fields
 from yolov1_fo.evaluation.error_analysis import ERROR_TYPES
 
-from . import plots
+from . import plots, widgets
 
 NONE = "none"
 COLOURS = ("#009e73", "#56b4e9", "#e69f00", "#cc79a7", "#737373")
@@ -97,6 +97,7 @@ class ErrorsPanel(foo.Panel):
             ctx.ops.notify(message, variant="info")
             return
         ctx.ops.set_view(view)
+        ctx.ops.open_panel("Samples", is_active=True)  # they may be behind this panel
 
     def evaluate(self, ctx: Any) -> None:
         """Opens the form."""
@@ -114,8 +115,7 @@ class ErrorsPanel(foo.Panel):
             self._add_choices(panel, evaluations, ctx.panel.get_state("eval_key"))
             self._add_plots(panel, errors, ctx.panel.get_state("eval_key"))
             _add_table(panel, ctx.panel.get_state("rows"))
-        layout = types.GridView(orientation="vertical", gap=2, pad=1, align_x="stretch")
-        return types.Property(panel, view=layout)
+        return types.Property(panel, view=widgets.layout())
 
     def _add_choices(
         self, panel: types.Object, evaluations: list[str], chosen: str
@@ -143,7 +143,7 @@ class ErrorsPanel(foo.Panel):
             panel,
             f"kinds_{'_'.join(errors)}",
             _bars_by_kind(errors),
-            "Top detections by error type",
+            "Error types (top detections)",
             on_click=self.show_kind,
             **_layout("group"),
         )

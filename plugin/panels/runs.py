@@ -1,31 +1,44 @@
-"""The panel of a dataset's trainings: status, curves, and actions."""
+"""The panel of a dataset's trainings: progress, runs, curves, a page for each run."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 import humanize
 
 from yolov1_fo.jobs import monitor, runs_table
-from yolov1_fo.jobs.job import OTHER_TASKS, Job
+from yolov1_fo.jobs.job import OTHER_TASKS
 from yolov1_fo.jobs.runs_table import Row
 from yolov1_fo.publishing.model_card import plain
 
 from .. import job_end
-from . import curves
+from . import curves, job_bars, run_actions, run_page, widgets
+from .run_actions import RunActions
 
-PLUGIN = "@yolov1-fo/yolov1"
-REFRESH_MS = 2000
+REFRESH_MS, IDLE_MS = 2000, 5000
+"""Milliseconds between two readings, while a job is running and else."""
 HELP = """
 Each row is a training run of this dataset. **Train** starts a new one; its curves are
 updated while it runs. Training runs in a separate process: it continues when you close
-the browser.
+the browser. Trainings on one device wait for each other.
 
-- *Best mAP* is the VOC07 mAP at IoU 0.5 on the validation split.
-- *Threshold* is the confidence threshold of the best F1 there.
-- *Stop* keeps the last complete epoch; *Resume* continues from there.
+- Click a row for its details and report. The menu at its end applies, evaluates,
+  resumes, compares, publishes, exports, renames or deletes it, and keeps a note.
+- *Best mAP* is the VOC07 mAP@0.5 on the validation split.
+- *Stop* keeps the last complete epoch of a training; *Resume* continues from there. Of
+  Apply it keeps the predictions so far, of Evaluate nothing.
 """
+COLUMNS = {
+    "run": "Run",
+    "status": "Status",
+    "epochs": "Epochs",
+    "best": "Best mAP",
+    "started": "Started",
+}
+"""Columns of the table; the others are on the page of a run."""
 EMPTY = """
 **No training runs yet.**
 Train a YOLOv1 on the current view; its status and curves will appear here. All you need
@@ -33,7 +46,7 @@ is a field of Detections.
 """
 
 
-class RunsPanel(foo.Panel):
+class RunsPanel(RunActions, foo.Panel):
     """Shows the runs of a dataset."""
 
     @property
@@ -49,7 +62,8 @@ class RunsPanel(foo.Panel):
         )
 
     def on_load(self, ctx: Any) -> None:
-        """Reads the runs."""
+        """Reads the runs; a new page of the browser has no pictures yet."""
+        ctx.panel.set_state("pictures", {})
         self.refresh(ctx)
 
     def on_change_dataset(self, ctx: Any) -> None:
@@ -61,147 +75,181 @@ class RunsPanel(foo.Panel):
         self.refresh(ctx)
 
     def refresh(self, ctx: Any) -> None:
-        """Reads the runs again; also called by the timer while a job is running."""
+        """Reads the runs again; also called by the timer."""
         jobs = monitor.list_jobs(ctx.dataset)
         rows = runs_table.rows(ctx.dataset, jobs)
+        ctx.panel.set_state("runs", [[row.run_key, row.folder] for row in rows])
         ctx.panel.set_data("table", [_cells(row) for row in rows])
-        active = _active_jobs(jobs, rows)
+        active = job_bars.active_jobs(jobs, rows)
         for job in active:
-            ctx.panel.set_data(job.name, job.done)
+            ctx.panel.set_data(f"{job.name}.done", job.done)
+        self._send_pictures(ctx, rows)
         before = ctx.panel.get_state("active") or {}
-        now = {job.name: [job.task, job.target] for job in active}
+        now = {job.name: [job.task, job.target, job.folder] for job in active}
         ctx.panel.set_state("active", now)
         ctx.panel.set_state("refreshed", datetime.now(UTC).isoformat())
         ended = [job for name, job in before.items() if name not in now]
-        for task, target in ended:
-            _notify_end(ctx, task, target)
-        if ended:
+        for _, target, folder in ended:
+            _notify_end(ctx, target, folder)
+        if any(task in OTHER_TASKS for task, _, _ in ended):
             ctx.ops.reload_dataset()  # shows new fields and labels
+
+    def _send_pictures(self, ctx: Any, rows: Sequence[Row]) -> None:
+        """Sends the pictures that the panel shows and that have changed."""
+        sent = dict(ctx.panel.get_state("pictures") or {})
+        page = _find(rows, ctx.panel.get_state("page"))
+        shown = page or next((row for row in rows if row.status == "running"), None)
+        if shown is not None:
+            version, path = run_page.live_picture(shown)
+            if path and sent.get(run_page.LIVE) != version:
+                ctx.panel.set_data(run_page.LIVE, run_page.read_picture(path))
+                sent[run_page.LIVE] = version
+        version = f"{page.run_key} {page.epoch}" if page else ""
+        if page and not page.is_active and sent.get("images") != version:
+            found = run_page.validation_pictures(ctx.dataset, page)
+            for name, source in found.items():
+                ctx.panel.set_data(name, source)
+            sent["images"] = version
+        ctx.panel.set_state("pictures", sent)
 
     def train(self, ctx: Any) -> None:
         """Opens the form."""
-        ctx.prompt(f"{PLUGIN}/train_model")
-
-    def stop(self, ctx: Any) -> None:
-        """Opens the form."""
-        ctx.prompt(f"{PLUGIN}/stop_training")
+        self._prompt(ctx, "train_model")
 
     def resume(self, ctx: Any) -> None:
         """Opens the form."""
-        ctx.prompt(f"{PLUGIN}/resume_training")
+        self._prompt(ctx, "resume_training")
 
     def apply(self, ctx: Any) -> None:
         """Opens the form."""
-        ctx.prompt(f"{PLUGIN}/apply_model")
+        self._prompt(ctx, "apply_model")
 
     def evaluate(self, ctx: Any) -> None:
         """Opens the form."""
-        ctx.prompt(f"{PLUGIN}/evaluate_model")
+        self._prompt(ctx, "evaluate_model")
 
-    def publish(self, ctx: Any) -> None:
-        """Opens the form."""
-        ctx.prompt(f"{PLUGIN}/publish_model")
+    def stop(self, ctx: Any) -> None:
+        """Stops a job."""
+        job = monitor.find(Path(ctx.params["folder"]))
+        own = {str(one.folder) for one in monitor.list_jobs(ctx.dataset)}
+        if job is not None and str(job.folder) in own and job.progress.is_active:
+            try:
+                monitor.stop(job)
+                ctx.ops.notify(f"Stopping {job.target}", variant="info")
+            except ValueError as error:  # it has just ended, or runs elsewhere
+                ctx.ops.notify(str(error), variant="error")
+        self.refresh(ctx)
+
+    def back(self, ctx: Any) -> None:
+        """Returns to the list of runs."""
+        self._open(ctx, "", "")
+
+    def choose_other(self, ctx: Any) -> None:
+        """Selects the run to compare with."""
+        ctx.panel.set_state("other", ctx.params["value"])
+        self.refresh(ctx)
 
     def render(self, ctx: Any) -> types.Property:
         """Returns the panel's layout."""
         panel = types.Object()
         jobs = monitor.list_jobs(ctx.dataset)
         rows = runs_table.rows(ctx.dataset, jobs)
+        active = job_bars.active_jobs(jobs, rows)
+        page = _find(rows, ctx.panel.get_state("page"))
+        other = _find(rows, ctx.panel.get_state("other"))
+        if page is not None and other is not None and other != page:
+            run_page.add_comparison(panel, ctx, (page, other), rows, self)
+        elif page is not None:
+            of_run = [one for one in active if one.target == page.run_key]
+            job_bars.add(panel, of_run, self.stop)
+            run_page.add(panel, ctx, page, rows, self)
+        else:
+            self._add_list(panel, rows, active)
+        interval = REFRESH_MS if active else IDLE_MS
+        timer = types.TimerView(interval=interval, on_interval=self.refresh)
+        panel.view("timer", timer)
+        return types.Property(panel, view=widgets.layout())
+
+    def _add_list(
+        self,
+        panel: types.Object,
+        rows: list[Row],
+        active: list[job_bars.ActiveJob],
+    ) -> None:
+        """Adds the list of runs, with the progress of jobs and the curves."""
         if not rows:
             panel.md(EMPTY, name="empty")
         self._add_buttons(panel, rows)
-        active = _active_jobs(jobs, rows)
-        for job in active:
-            label = f"{job.target}: {job.label}"
-            panel.float(job.name, view=types.ProgressView(label=label))
-        if rows:
-            _add_table(panel, rows)
-            for row in rows:
-                if row.status == "failed":
-                    line = plain(f"{row.run_key}: {row.message}")
-                    panel.view(f"error_{row.run_key}", types.Warning(label=line))
-            curves.add_curves(panel, rows)
-        if active:
-            panel.view(
-                "timer",
-                types.TimerView(interval=REFRESH_MS, on_interval=self.refresh),
-            )
-        layout = types.GridView(orientation="vertical", gap=2, pad=1, align_x="stretch")
-        return types.Property(panel, view=layout)
+        job_bars.add(panel, active, self.stop)
+        if not rows:
+            return
+        self._add_table(panel, rows)
+        for row in rows:
+            if row.status == "failed":
+                text = plain(f"{row.run_key}: {row.message}")
+                panel.view(f"error_{row.run_key}", types.Warning(label=text))
+        running = next((row for row in rows if row.status == "running"), None)
+        if running is not None and run_page.live_picture(running)[1]:
+            label = f"{running.run_key}: {run_page.LIVE_LABEL.lower()}"
+            widgets.add_picture(panel, run_page.LIVE, label, label)
+        curves.add_curves(panel, rows)
+        learned = [row for row in rows if row.history]
+        if learned:
+            curves.add_components(panel, learned[0])
 
     def _add_buttons(self, panel: types.Object, rows: list[Row]) -> None:
-        bar = panel.h_stack("buttons", gap=1)
-        bar.btn("train", label="Train", on_click=self.train, variant="contained")
-        is_active = any(row.is_active for row in rows)
-        is_resumable = any(row.status in ("stopped", "failed") for row in rows)
+        bar = widgets.add_bar(panel, "buttons")
+        widgets.add_button(bar, "train", "Train", self.train, variant="contained")
+        is_resumable = any(
+            row.status in ("stopped", "failed") and row.number is not None
+            for row in rows
+        )
         is_trained = any(row.epoch for row in rows)
         for name, is_shown in (
-            ("stop", is_active),
             ("resume", is_resumable),
             ("apply", is_trained),
             ("evaluate", is_trained),
-            ("publish", is_trained),
         ):
             if is_shown:
-                bar.btn(name, label=name.capitalize(), on_click=getattr(self, name))
+                widgets.add_button(bar, name, name.capitalize(), getattr(self, name))
+
+    def _add_table(self, panel: types.Object, rows: list[Row]) -> None:
+        """Adds the table, which fits into a third of a window."""
+        table = widgets.narrow_table(on_click_row=self.open_run)
+        for key, label in COLUMNS.items():
+            table.add_column(key, label=label)
+        run_actions.add_menu(self, table, rows)
+        for number, row in enumerate(rows):
+            if row.note:
+                table.add_tooltip(number, 0, row.note)
+        panel.list("table", types.Object(), view=table)
+
+
+def _find(rows: Sequence[Row], run_key: Any) -> Row | None:
+    """Returns the row of a run; None if it was deleted, or is no run."""
+    found = (row for row in rows if row.run_key == run_key and row.number is not None)
+    return next(found, None)
 
 
 def _cells(row: Row) -> dict[str, str]:
     """Returns a row of the table, as text."""
     return {
-        "run": row.run_key,
+        "run": f"{row.run_key} *" if row.note else row.run_key,
         "status": row.status,
         "epochs": row.epochs_text,
         "best": row.best_text,
-        "thresh": row.thresh_text,
-        "parent": row.parent,
         "started": _age(row.started),
     }
 
 
-class _ActiveJob(NamedTuple):
-    """A running job.
-
-    Attributes:
-        task: of the job
-        target: run, field or evaluation
-        label: what it does now
-        done: part of the work that is done, in [0, 1]
-    """
-
-    task: str
-    target: str
-    label: str
-    done: float
-
-    @property
-    def name(self) -> str:
-        """The name of its progress bar."""
-        return f"bar_{self.task}_{self.target}"
-
-
-def _active_jobs(jobs: list[Job], rows: list[Row]) -> list[_ActiveJob]:
-    trainings = [
-        _ActiveJob("train", row.run_key, row.message, row.done)
-        for row in rows
-        if row.is_active
-    ]
-    others = [
-        _ActiveJob(job.task, job.target, job.progress.label, job.progress.done)
-        for job in jobs
-        if job.task in OTHER_TASKS and job.progress.is_active
-    ]
-    return trainings + others
-
-
-def _notify_end(ctx: Any, task: str, target: str) -> None:
+def _notify_end(ctx: Any, target: str, folder: str) -> None:
     """Shows how a job has ended, and the results of an evaluation."""
-    job = monitor.find(monitor.job_folder(ctx.dataset, task, target))
+    job = monitor.find(Path(folder)) if folder else None
     if job is None:
         return  # started outside the App
     variants = {"finished": "success", "failed": "error"}
     line = state = job.progress.state
-    if state == "failed" and task in OTHER_TASKS:  # the panel shows those of runs
+    if state == "failed" and job.task in OTHER_TASKS:  # the panel shows those of runs
         line = f"failed: {job.progress.label}"
     ctx.ops.notify(f"{target}: {line}", variant=variants.get(state, "info"))
     if state == "finished":
@@ -214,21 +262,3 @@ def _age(started: datetime | None) -> str:
         return ""
     started = started if started.tzinfo else started.replace(tzinfo=UTC)
     return humanize.naturaltime(started, when=datetime.now(UTC))
-
-
-def _add_table(panel: types.Object, rows: list[Row]) -> None:
-    """Adds the table; a column that would be empty takes no space."""
-    narrow = {"table": {"sx": {"minWidth": 0}}}  # else wider than half a window
-    table = types.TableView(size="small", componentsProps=narrow)
-    for key, label, is_shown in (
-        ("run", "Run", True),
-        ("status", "Status", True),
-        ("epochs", "Epochs", True),
-        ("best", "Best mAP", True),
-        ("thresh", "Threshold", any(row.thresh_text for row in rows)),
-        ("parent", "Started from", any(row.parent for row in rows)),
-        ("started", "Started", True),
-    ):
-        if is_shown:
-            table.add_column(key, label=label)
-    panel.list("table", types.Object(), view=table)

@@ -63,8 +63,6 @@ def test_train_apply_evaluate_publish(
 
     # 4. Stop it well before its end, and resume it.
     page.click("Stop")
-    page.window.locator(MODAL).wait_for()
-    page.execute()
     page.wait_for_text("trucks: stopped")
     assert ended(highway, "trucks").progress.state == "stopped"
     before = epochs_of(highway, "trucks")

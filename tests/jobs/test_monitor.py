@@ -15,7 +15,7 @@ import pytest
 
 import yolov1_fo
 from yolov1_fo import files
-from yolov1_fo.jobs import child_process, monitor, spawn, worker
+from yolov1_fo.jobs import child_process, export_job, monitor, spawn, worker
 from yolov1_fo.jobs.job import (
     JOB_FILE,
     LOCK_FILE,
@@ -89,7 +89,8 @@ def reached(job, label, within=120):
 
 def test_a_model_is_trained_and_applied(dataset):
     job = spawn.start(dataset, "train", "one", training(dataset, epochs=2))
-    assert job.progress.state == "running"
+    job = spawn.wait_until_connected(job)
+    assert job.progress.state in ("waiting", "running")
     assert job.folder == folders.run_folder(dataset, "one") / "job"
     seen = [
         (now.progress.done, now.progress.label) for now in monitor.updates(job, 0.05)
@@ -148,6 +149,74 @@ def test_a_job_is_stopped_killed_and_resumed(dataset):
     assert "; its log ends: " in now.progress.label
     assert not folders.is_locked(folders.run_folder(dataset, "one"))
     assert monitor.list_jobs(dataset) == [now]
+
+
+def test_trainings_wait_for_each_other(dataset):
+    first, second, third = (
+        spawn.start(dataset, "train", key, training(dataset, epochs=epochs))
+        for key, epochs in (("first", 500), ("second", 1), ("third", 500))
+    )
+    reached(first, "epoch 2")
+    reached(third, "waiting for 'first', 'second'")
+    waiting = reached(second, "waiting for 'first'")
+    assert waiting.progress.state == "waiting"
+    with pytest.raises(ValueError, match="a job of 'second' is running: waiting for"):
+        spawn.start(dataset, "train", "second", training(dataset))
+
+    # 1. One that waits can be stopped; it has not become a run.
+    monitor.stop(monitor.find(third.folder))
+    assert ended(third).progress.state == "stopped"
+    dataset.reload()
+    assert dataset.list_runs() == ["first"]
+
+    # 2. The next one starts even if the one before it is killed.
+    os.killpg(first.pid, signal.SIGKILL)
+    assert ended(second).progress.state == "finished", second.log()
+    dataset.reload()
+    assert sorted(dataset.list_runs()) == ["first", "second"]
+
+
+def test_a_stopped_apply_keeps_whole_predictions(dataset, checkpoint_dir):
+    many = dataset.clone(persistent=True)
+    try:
+        for _ in range(8):
+            many.add_samples([sample.copy() for sample in many])
+        arguments = {
+            "view": many.view()._serialize(),
+            "model": str(checkpoint_dir),
+            "settings": {},
+            "batch_size": 2,
+            "skip_existing": False,
+        }
+        job = spawn.start(many, "apply", "found", arguments)
+        monitor.stop(reached(job, "sample "))
+        now = ended(job)
+        assert (now.progress.state, now.progress.label) == ("stopped", "stopped")
+        many.reload()
+        written = many.exists("found")
+        assert 0 < len(written) < len(many)
+        found = written.first().found.detections
+        assert found
+        assert all(one.confidence is not None for one in found)
+    finally:
+        many.delete()
+
+
+def test_a_model_is_exported(dataset, checkpoint_dir, tmp_path):
+    path, model = tmp_path / "model", str(checkpoint_dir)
+    done = ended(export_job.start(dataset, model, path, "saved_model"))
+    assert done.progress.state == "finished", done.log()
+    assert done.target.endswith("_saved_model")
+    assert done.progress.result["path"] == str(path)
+    assert (path / "saved_model.pb").is_file()
+    for source, target, name, line in (
+        (model, path, "saved_model", "exists; choose another path"),
+        (model, "model", "saved_model", "path must be absolute"),
+        (model, tmp_path / "new", "torch", "format must be one of"),
+        ("none", tmp_path / "new", "litert", "run 'none' is not on dataset"),
+    ):
+        with pytest.raises(ValueError, match=line):
+            export_job.start(dataset, source, target, name)
 
 
 def test_a_failed_job_has_an_error_of_one_line(dataset):
@@ -281,7 +350,9 @@ def test_a_process_that_was_never_started_does_not_block_its_name(dataset, monke
     )
     for _ in range(2):
         with pytest.raises(OSError, match=r"did not start: .*no TensorFlow here"):
-            spawn.start(dataset, "apply", "found", arguments)
+            spawn.wait_until_connected(
+                spawn.start(dataset, "apply", "found", arguments)
+            )
 
 
 def test_arguments_that_are_not_json_are_a_type_error_and_nothing_is_made(dataset):

@@ -1,47 +1,306 @@
-"""The table of the runs panel."""
+"""The runs panel: its table, the actions of a run, and the pages of runs."""
 
+import contextlib
 from types import SimpleNamespace
 
+import PIL.Image
+import pytest
+
+from plugin.panels import curves, plots
+from plugin.panels.run_page import LIVE, MAX_URI
 from plugin.panels.runs import RunsPanel
 from tests.runs.made_runs import make_run
-from yolov1_fo.runs import records
+from yolov1_fo import files
+from yolov1_fo.datasets import predicted_by
+from yolov1_fo.jobs import monitor, runs_table
+from yolov1_fo.jobs.job import (
+    JOB_FILE,
+    LOCK_FILE,
+    JobProgress,
+    write_json,
+    write_progress,
+)
+from yolov1_fo.runs import folders, history, records
+
+CURVES = {"loss": [3.0, 2.0], "val_loss": [4.0, 3.0], "val_voc07": [0.1, 0.2]}
 
 
-def columns(dataset):
+class Context:
+    """The execution context of a panel, which keeps what the App would show."""
+
+    def __init__(self, dataset):
+        self.dataset, self.params = dataset, {}
+        self.state, self.data, self.prompted, self.called = {}, {}, [], []
+        self.panel = SimpleNamespace(
+            get_state=self.state.get,
+            set_state=self.state.__setitem__,
+            set_data=self.data.__setitem__,
+        )
+        self.ops = self
+
+    def prompt(self, uri, params, on_success):
+        assert on_success.__name__ == "refresh"
+        self.prompted.append((uri.rpartition("/")[2], params))
+
+    def __getattr__(self, name):
+        return lambda *words, **named: self.called.append((name, *words, named))
+
+    def click(self, method, **params):
+        """Calls a method of the panel as the App does; returns what is shown then."""
+        self.params = params
+        getattr(RunsPanel(), method)(self)
+        return self.render()
+
+    def render(self):
+        return RunsPanel().render(self).to_json()["type"]["properties"]
+
+
+@pytest.fixture
+def ctx(dataset):
+    context = Context(dataset)
+    RunsPanel().on_load(context)
+    return context
+
+
+def columns(ctx):
     """Returns the labels of the table's columns."""
-    panel = RunsPanel().render(SimpleNamespace(dataset=dataset)).to_json()
-    table = panel["type"]["properties"]["table"]
-    return [one["label"] for one in table["view"]["columns"]]
+    return [one["label"] for one in ctx.render()["table"]["view"]["columns"]]
 
 
-def cells(dataset):
-    """Returns the rows of the table."""
-    data, state = {}, {}
-    panel = SimpleNamespace(
-        set_data=data.__setitem__, get_state=state.get, set_state=state.__setitem__
-    )
-    RunsPanel().refresh(SimpleNamespace(dataset=dataset, panel=panel))
-    return data["table"]
-
-
-def test_threshold_and_parent_are_shown_if_a_run_has_them(dataset):
-    make_run(dataset, "first")
-    assert columns(dataset) == ["Run", "Status", "Epochs", "Best mAP", "Started"]
-    make_run(
-        dataset,
-        "second",
-        best={"val_voc07": 0.5},
-        operating_point={"thresh": 0.3125},
-        parent={"run_key": "first", "weights": "first"},
-    )
-    assert columns(dataset) == [
-        *("Run", "Status", "Epochs", "Best mAP"),
-        *("Threshold", "Started from", "Started"),
+def menu(ctx):
+    """Returns the labels in the menu of each run."""
+    actions = ctx.render()["table"]["view"]["row_actions"]
+    return [
+        [one["label"] for one in actions if one["rows"][row]]
+        for row in range(len(ctx.data["table"]))
     ]
-    second, first = cells(dataset)
-    assert (second["best"], second["thresh"], second["parent"]) == (
-        *("0.500", "0.312", "first"),
+
+
+def test_the_table_has_the_best_score_of_each_run(dataset, ctx):
+    make_run(dataset, "first")
+    make_run(dataset, "second", best={"val_voc07": 0.5, "epoch": 1}, note="good")
+    ctx.click("refresh")
+    assert columns(ctx) == ["Run", "Status", "Epochs", "Best mAP", "Started"]
+    second, first = ctx.data["table"]
+    assert (second["run"], second["best"]) == ("second *", "0.500")
+    assert (first["run"], first["best"]) == ("first", "")
+    [note] = ctx.render()["table"]["view"]["tooltips"]
+    assert (note["row"], note["column"], note["value"]) == (0, 0, "good")
+
+
+def test_the_menu_of_a_run_has_what_it_allows(dataset, ctx):
+    make_run(dataset, "first")
+    ctx.click("refresh")
+    always = ["Details", "Apply", "Evaluate"]
+    rest = ["Publish", "Export", "Rename", "Note", "Delete"]
+    assert menu(ctx) == [[*always, *rest]]
+    make_run(dataset, "second", status="stopped")
+    ctx.click("refresh")
+    assert menu(ctx) == [
+        [*always, "Resume", "Compare", *rest],
+        [*always, "Compare", *rest],
+    ]
+
+
+def test_forms_open_with_the_run_chosen(dataset, ctx):
+    folder = make_run(dataset, "first")
+    make_run(dataset, "second", status="stopped")
+    ctx.click("refresh")
+    for method, row in (("apply_run", 1), ("resume_run", 0), ("publish_run", 1)):
+        ctx.click(method, row=row)
+    for method in ("export_run", "rename_run", "note_run", "delete_run"):
+        ctx.click(method, row=1)
+    assert ctx.prompted == [
+        ("apply_model", {"model": "first"}),
+        ("resume_training", {"run_key": "second"}),
+        ("publish_model", {"run_key": "first"}),
+        ("export_model", {"model": "first"}),
+        ("rename_run", {"run_key": "first"}),
+        ("edit_note", {"run_key": "first"}),
+        ("delete_run", {"run_key": "first"}),
+    ]
+
+    # Evaluate needs predictions of this run.
+    ctx.click("evaluate_run", row=1)
+    [(name, line, _)] = ctx.called
+    assert (name, line) == (
+        *("notify", "No predictions of 'first' yet: choose Apply first"),
     )
-    assert (first["best"], first["thresh"], first["parent"]) == ("", "", "")
-    records.update(dataset, "second", operating_point=None)
-    assert "Threshold" not in columns(dataset)
+    add_predictions(dataset, "found", folder)
+    ctx.click("evaluate_run", row=1)
+    assert ctx.prompted[-1] == ("evaluate_model", {"pred_field": "found"})
+
+
+def add_predictions(dataset, field, folder):
+    """Adds a field that a run has predicted."""
+    import fiftyone as fo
+
+    dataset.set_values(field, [fo.Detections()] * len(dataset))
+    model = {"model": "first", "run_folder": str(folder)}
+    predicted_by.record(dataset, field, model, replaces=True)
+
+
+def test_a_run_has_a_page(dataset, ctx):
+    folder = make_run(dataset, "first", classes=["blue", "red"])
+    records.update(
+        dataset,
+        "first",
+        classes=["blue", "red"],
+        note="good *one*",
+        images=6,
+        objects=9,
+        parent={"run_key": "zero", "weights": "zero"},
+        versions={"keras": "3.15"},
+    )
+    history.write(folder, CURVES)
+    (folder / folders.REPORT).write_text("<html>")
+    ctx.click("refresh")
+    shown = ctx.click("open_run", row=0)
+    assert ctx.state["page"] == "first"
+    assert shown["note"]["default"] == r"good \*one\*"
+    [facts] = [one for name, one in shown.items() if name.startswith("facts_")]
+    cells = {row["c0"]: row["c1"] for row in facts["default"]}
+    assert cells["Status"].startswith("Finished (started ")
+    assert cells["Training split"] == "6 images, 9 objects"
+    assert cells["Started from"] == "run 'zero'"
+    assert cells["keras"] == "3.15"
+    assert cells["Disk space"].endswith("Bytes") or cells["Disk space"].endswith("kB")
+    assert cells["Report"] == str(folder / folders.REPORT)
+    [settings] = [one for name, one in shown.items() if name.startswith("settings_")]
+    assert ("epochs", "3") in [(row["c0"], row["c2"]) for row in settings["default"]]
+    link = shown["page_buttons"]["type"]["properties"]["report"]["view"]
+    assert link["href"].startswith("/media?filepath=/")
+    assert "table" not in shown
+    assert "table" in ctx.click("back")
+
+
+def test_two_runs_are_compared(dataset, ctx):
+    for number, key in enumerate(("first", "second", "third")):
+        make_run(dataset, key, classes=["blue"])
+        records.update(dataset, key, classes=["blue"], images=number + 1)
+    ctx.click("refresh")
+    shown = ctx.click("compare_run", row=2)
+    assert (ctx.state["page"], ctx.state["other"]) == ("first", "third")
+    [table] = [one for name, one in shown.items() if name.startswith("comparison_")]
+    assert [one["label"] for one in table["view"]["columns"]] == ["", "first", "third"]
+    rows = {row["c0"]: (row["c1"], row["c2"]) for row in table["default"]}
+    assert rows["Training split"] == ("1 image", "3 images")
+    ctx.click("choose_other", value="second")
+    assert ctx.state["other"] == "second"
+
+
+def test_pictures_are_sent_when_they_change(dataset, ctx):
+    folder = make_run(dataset, "first")
+    path = folder / folders.VAL_PREDICTIONS
+    PIL.Image.effect_noise((1280, 640), 100).convert("RGB").save(path, quality=95)
+    ctx.click("refresh")
+    shown = ctx.click("open_run", row=0)
+    assert shown[LIVE]["view"]["name"] == "ImageView"
+    sent = ctx.data.pop(LIVE)
+    assert sent.startswith("data:image/jpeg;base64,")
+    assert len(sent) <= MAX_URI
+    ctx.click("refresh")
+    assert LIVE not in ctx.data
+    PIL.Image.new("RGB", (64, 64)).save(path)
+    ctx.click("refresh")
+    assert ctx.data[LIVE] != sent
+    path.write_bytes(b"no picture")
+    ctx.click("refresh")
+    assert ctx.data[LIVE] == ""
+
+
+def test_a_run_keeps_its_colour_and_the_newest_is_on_top(dataset, ctx):
+    def lines(name):
+        [plot] = [one for key, one in ctx.render().items() if key.startswith(name)]
+        layout = plot["view"]["layout"]
+        assert layout["showlegend"]
+        assert (layout["xaxis"]["tickformat"], layout["xaxis"]["dtick"]) == ("d", 1)
+        return [(one["name"], one["line"]) for one in plot["view"]["data"]]
+
+    history.write(make_run(dataset, "first"), CURVES)
+    blue, orange = plots.COLOURS[:2]
+    alone = [("first", {"color": blue, "dash": "solid"})]
+    assert lines("score") == alone
+    history.write(make_run(dataset, "second"), CURVES)
+    assert lines("score") == [*alone, ("second", {"color": orange, "dash": "solid"})]
+    assert lines("loss") == [
+        *alone,
+        ("", {"color": blue, "dash": "dash"}),
+        ("second", {"color": orange, "dash": "solid"}),
+        ("", {"color": orange, "dash": "dash"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("last", "step"), [(1, 1), (8, 1), (9, 2), (16, 2), (40, 5), (135, 20)]
+)
+def test_epochs_are_whole_numbers(last, step):
+    assert plots.epoch_axis(last)["dtick"] == step
+
+
+def test_only_the_newest_runs_are_in_a_plot(dataset, ctx):
+    for number in range(curves.MAX_RUNS + 1):
+        history.write(make_run(dataset, f"run_{number}"), {"loss": [1.0]})
+    [name] = [one for one in ctx.render() if one.startswith("loss")]
+    assert "run_0" not in name
+    assert "run_8" in name
+
+
+@pytest.fixture
+def make_job(dataset):
+    """Returns a function that makes the files of a job, on which this process works."""
+    with contextlib.ExitStack() as held:
+
+        def make(task, target, progress):
+            folder = monitor.job_folder(dataset, task, target)
+            folder.mkdir(parents=True)
+            content = {"task": task, "dataset": dataset.name, "target": target}
+            write_json(folder / JOB_FILE, {**content, "arguments": {}})
+            write_progress(folder, progress)
+            held.callback(files.remove, folder)
+            held.enter_context(files.locked(folder / LOCK_FILE))
+            return folder
+
+        yield make
+
+
+def test_each_job_can_be_stopped(dataset, ctx, make_job, monkeypatch):
+    stopped = []
+    monkeypatch.setattr(monitor, "stop", lambda job: stopped.append(job.target))
+    for task, target in (("train", "one"), ("apply", "found"), ("evaluate", "key")):
+        make_job(task, target, JobProgress("running", 0.5, "sample 5 of 10"))
+    shown = ctx.click("refresh")
+    bars = {name: one for name, one in shown.items() if name.startswith("bar_")}
+    assert list(bars) == ["bar_train_one", "bar_apply_found", "bar_evaluate_key"]
+    for bar in bars.values():
+        button = bar["type"]["properties"]["stop"]["view"]
+        ctx.click("stop", **button["params"])
+    assert stopped == ["one", "found", "key"]
+    ctx.click("stop", folder="/tmp")
+    assert stopped == ["one", "found", "key"]
+    assert ctx.data["bar_apply_found.done"] == 0.5
+
+
+def test_the_dataset_is_reloaded_only_for_new_labels(ctx, make_job):
+    folders_of = {
+        task: make_job(task, target, JobProgress("running"))
+        for task, target in (("train", "one"), ("apply", "found"))
+    }
+    for task, names in (
+        ("train", ["notify"]),
+        ("apply", ["notify", "reload_dataset"]),
+    ):
+        ctx.click("refresh")
+        ctx.called.clear()
+        write_progress(folders_of[task], JobProgress("finished"))
+        ctx.click("refresh")
+        assert [one[0] for one in ctx.called] == names
+
+
+def test_a_job_that_never_became_a_run_is_removed(dataset, ctx, make_job):
+    folder = make_job("train", "one", JobProgress("failed", label="no images"))
+    ctx.click("refresh")
+    assert menu(ctx) == [["Remove from this list"]]
+    ctx.click("forget_run", row=0)
+    assert not folder.exists()
+    assert runs_table.rows(dataset) == []

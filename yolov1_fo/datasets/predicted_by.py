@@ -1,5 +1,6 @@
 """Which models have written a field of predictions, kept in the field's `info`."""
 
+from pathlib import Path
 from typing import Any
 
 import fiftyone as fo
@@ -36,6 +37,39 @@ def read(dataset: fo.Dataset, path: str) -> list[dict[str, Any]]:
     """
     field = schema.current_field(dataset, path)
     return [] if field is None else _read(field)
+
+
+def fields_of(dataset: fo.Dataset, run_folder: Path) -> list[str]:
+    """Returns the fields of samples whose latest predictions are those of a run.
+
+    Args:
+        dataset: the dataset
+        run_folder: folder of the run
+    """
+    return [
+        name
+        for name, field in dataset.get_field_schema().items()
+        if (models := _read(field)) and models[-1].get("run_folder") == str(run_folder)
+    ]
+
+
+def rename(dataset: fo.Dataset, run_folder: Path, name: str) -> None:
+    """Changes the name of a run in the fields that it has written.
+
+    Args:
+        dataset: the dataset
+        run_folder: folder of the run
+        name: the new name
+    """
+    for field in dataset.get_field_schema().values():
+        models = _read(field)
+        changed = [
+            {**one, "model": name} if one.get("run_folder") == str(run_folder) else one
+            for one in models
+        ]
+        if changed != models:
+            field.info = {**field.info, KEY: changed}
+            field.save()
 
 
 def _read(field: Any) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 An export returns the raw output; `decode.decode` decodes it with NumPy only.
 """
 
-import importlib.util
 import json
 import logging
 import os
@@ -18,7 +17,8 @@ import numpy as np
 
 from yolov1_fo import files, grid
 from yolov1_fo.config import spelling
-from yolov1_fo.inference import formats
+from yolov1_fo.inference import export_formats, formats
+from yolov1_fo.inference.export_formats import INSTALL, metadata_path
 from yolov1_fo.inference.formats import FORMATS
 from yolov1_fo.model.load import load_model
 from yolov1_fo.model.yolov1_model import YOLOv1Model
@@ -29,7 +29,6 @@ logger = logging.getLogger(__name__)
 
 TOLERANCE = 1e-4
 """Allowed difference from Keras, relative to the largest output if that exceeds 1."""
-INSTALL = "pip install 'yolov1-fo[export]'"
 
 
 def export(
@@ -82,29 +81,15 @@ def export(
     return target
 
 
-def metadata_path(path: Path) -> Path:
-    """Returns the path of an export's metadata."""
-    return path.with_name(f"{path.name}.json")
-
-
 def _check(target: Path, format: str) -> None:
     """Checks everything that can be checked before the model is loaded."""
     spelling.check_choice("format", format, FORMATS)
-    for path in (target, metadata_path(target)):
-        if os.path.lexists(path):  # also true for a dangling link
-            raise ValueError(f"'{path}' exists; choose another path, or delete it")
+    export_formats.check(target, format)
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
             "export needs Keras' backend tensorflow, got "
             f"{keras.backend.backend()}; set KERAS_BACKEND=tensorflow"
         )
-    missing = [name for name in FORMATS[format].writers if not _is_installed(name)]
-    if missing:
-        raise ImportError(f"{format} needs {' and '.join(missing)}: {INSTALL}")
-
-
-def _is_installed(package: str) -> bool:
-    return importlib.util.find_spec(package) is not None
 
 
 def _check_size(network: keras.Model, format: str) -> None:
@@ -132,7 +117,7 @@ def _write(network: keras.Model, path: Path, format: str) -> None:
 def _compare(network: keras.Model, path: Path, format: str, target: Path) -> None:
     """Raises a ValueError if the output of the export at `path` differs from Keras."""
     runtime = FORMATS[format].runtime
-    if not _is_installed(runtime):
+    if not export_formats.is_installed(runtime):
         logger.warning(
             "'%s' was not compared with Keras, which needs %s: %s",
             *(target, runtime, INSTALL),

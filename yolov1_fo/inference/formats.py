@@ -28,14 +28,12 @@ class Format(NamedTuple):
     """How a format is written and run.
 
     Attributes:
-        writers: packages that write it, in addition to TensorFlow
         runtime: package that runs it
         max_bytes: size limit
         write: exports a network to a path
         load: returns a function that runs the export at a path
     """
 
-    writers: tuple[str, ...]
     runtime: str
     max_bytes: float
     write: Callable[[keras.Model, Path], None]
@@ -154,8 +152,8 @@ def _image(network: keras.Model) -> Any:
 
 FORMATS = {
     "saved_model": Format(
-        (), "tensorflow", math.inf, _write_saved_model, _load_saved_model
+        "tensorflow", math.inf, _write_saved_model, _load_saved_model
     ),
-    "onnx": Format(("tf2onnx", "onnx"), "onnxruntime", 2**31, _write_onnx, _load_onnx),
-    "litert": Format((), "ai_edge_litert", 2**31, _write_litert, _load_litert),
+    "onnx": Format("onnxruntime", 2**31, _write_onnx, _load_onnx),
+    "litert": Format("ai_edge_litert", 2**31, _write_litert, _load_litert),
 }

@@ -21,6 +21,7 @@ OTHER_TASKS = {
     "find_mistakes": (".mistakes", "mistake_field"),
     "suggest": (".suggested", "gt_field"),
     "next_to_label": (".next_to_label", "tag"),
+    "export": (".exported", "name"),
 }
 """Other tasks: the dataset's folder for their jobs, and the name of their target."""
 JOB_FILE, PROCESS_FILE, PROGRESS_FILE, LOG_FILE = (
@@ -30,7 +31,7 @@ JOB_FILE, PROCESS_FILE, PROGRESS_FILE, LOG_FILE = (
     "log.txt",
 )
 STOP_FILE, LOCK_FILE = "stopping", ".lock"
-ACTIVE_STATES = ("starting", "running")
+ACTIVE_STATES = ("starting", "waiting", "running")
 LOG_LINES = 20
 
 
@@ -38,7 +39,7 @@ class JobProgress(NamedTuple):
     """The progress of a job.
 
     Attributes:
-        state: starting, running, finished, stopped or failed
+        state: starting, waiting, running, finished, stopped or failed
         done: fraction of the work, in [0, 1]
         label: the current step, or why the job failed
         result: of a finished job
@@ -51,7 +52,7 @@ class JobProgress(NamedTuple):
 
     @property
     def is_active(self) -> bool:
-        """Whether the job is starting or running."""
+        """Whether the job is starting, waiting or running."""
         return self.state in ACTIVE_STATES
 
 
@@ -62,9 +63,10 @@ class Job(NamedTuple):
         folder: its files
         task: one of `TRAINING_TASKS` or `OTHER_TASKS`
         dataset: name of its dataset
-        target: run key, field that is written, or name of an evaluation
+        target: run key, field that is written, name of an evaluation or of an export
         progress: its state, as last read
         pid: of its process; None if there never was one
+        submitted: when it was started, in nanoseconds; 0 if unknown
     """
 
     folder: Path
@@ -73,6 +75,7 @@ class Job(NamedTuple):
     target: str
     progress: JobProgress
     pid: int | None
+    submitted: int = 0
 
     def log(self, lines: int = LOG_LINES) -> str:
         """Returns the last lines of its output."""

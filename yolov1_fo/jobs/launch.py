@@ -182,8 +182,7 @@ def resume(dataset: fo.Dataset, run_key: str) -> Job:
             f"yolov1_fo.train(..., resume='{run_key}')"
         )
     arguments = {**read_arguments(before.folder), "resume": True}
-    runs_dir = before.folder.parents[2]
-    return spawn.start(dataset, before.task, run_key, arguments, runs_dir=runs_dir)
+    return spawn.start(dataset, before.task, run_key, arguments, folder=before.folder)
 
 
 def apply(

@@ -35,7 +35,7 @@ def job_folder(
     Args:
         dataset: that it works on
         task: one of `TRAINING_TASKS` or `OTHER_TASKS`
-        target: run key, field that is written, or name of an evaluation
+        target: run key, field that is written, name of an evaluation or of an export
         runs_dir (None): replaces FiftyOne's folder for datasets
 
     Raises:
@@ -70,6 +70,7 @@ def find(folder: Path, *, starts: bool = False) -> Job | None:
         content["target"],
         progress,
         process.get("pid"),
+        _number(content.get("submitted")),
     )
     if progress.is_active and not _is_alive(folder, process, starts=starts):
         is_stopped = (folder / STOP_FILE).exists()
@@ -77,6 +78,10 @@ def find(folder: Path, *, starts: bool = False) -> Job | None:
         label = "stopped" if is_stopped else _cause_of_death(job)
         job = job._replace(progress=progress._replace(state=state, label=label))
     return job
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _cause_of_death(job: Job) -> str:

@@ -8,8 +8,8 @@ import fiftyone as fo
 import humanize
 
 from yolov1_fo.jobs import monitor
-from yolov1_fo.jobs.job import TRAINING_TASKS, Job
-from yolov1_fo.runs import history, registry
+from yolov1_fo.jobs.job import TRAINING_TASKS, Job, JobProgress
+from yolov1_fo.runs import history, records, registry
 from yolov1_fo.training.progress import SCORES
 
 
@@ -18,7 +18,7 @@ class Row(NamedTuple):
 
     Attributes:
         run_key: its name
-        status: running, finished, stopped or failed
+        status: running, waiting, finished, stopped or failed
         message: the current step, or why it failed; may be empty
         done: fraction of the work, in [0, 1]
         network: its name; empty if unknown
@@ -30,6 +30,10 @@ class Row(NamedTuple):
         folder: its files; empty if it never started
         thresh: confidence threshold of the best F1; None if it was not measured
         parent: run or model that it started from; empty without
+        best_epoch: of the best score; None without validation
+        note: of the user; may be empty
+        number: counts the runs of the dataset from 0, in the order of their start;
+            None for a job that is no run yet
     """
 
     run_key: str
@@ -45,11 +49,21 @@ class Row(NamedTuple):
     folder: str = ""
     thresh: float | None = None
     parent: str = ""
+    best_epoch: int | None = None
+    note: str = ""
+    number: int | None = None
 
     @property
     def is_active(self) -> bool:
-        """Whether a process works on it."""
-        return self.status == "running"
+        """Whether a process works on it, or waits to do so."""
+        return self.status in ("running", "waiting")
+
+    @property
+    def progress_text(self) -> str:
+        """What it does now, with the best score so far."""
+        if self.best is None or self.best_epoch is None:
+            return self.message
+        return f"{self.message}; best {self.best_text} at epoch {self.best_epoch}"
 
     @property
     def epochs_text(self) -> str:
@@ -75,18 +89,35 @@ def rows(dataset: fo.Dataset, jobs: list[Job] | None = None) -> list[Row]:
         jobs (None): its jobs, of `monitor.list_jobs`; read if None
     """
     found = monitor.list_jobs(dataset) if jobs is None else jobs
-    trainings = {job.target: job for job in found if job.task in TRAINING_TASKS}
+    trainings = {one.folder.parent: one for one in found if one.task in TRAINING_TASKS}
     keys = registry.newest_first(dataset)
-    runs = [_row(dataset, key, trainings.get(key)) for key in keys]
-    without_run = [job for key, job in trainings.items() if key not in keys]
-    return [_row_of_job(job) for job in without_run] + runs
+    paths = {key: records.folder_of(dataset, key) for key in keys}
+    runs = [
+        _row(dataset, key, trainings.get(path) if path else None)._replace(
+            number=number
+        )
+        for number, (key, path) in zip(
+            reversed(range(len(keys))), paths.items(), strict=True
+        )
+    ]
+    own = set(paths.values())
+    others = [job for path, job in trainings.items() if path not in own]
+    others.sort(key=lambda job: -job.submitted)
+    return [_row_of_job(job) for job in others] + runs
 
 
 def _row_of_job(job: Job) -> Row:
     """Returns the row of a job that has no run yet, or failed before it had one."""
     progress = job.progress
-    status = "running" if progress.is_active else progress.state
-    return Row(job.target, status, progress.label, progress.done)
+    return Row(
+        *(job.target, _status(progress), progress.label, progress.done),
+        folder=str(job.folder.parent),
+    )
+
+
+def _status(progress: JobProgress) -> str:
+    """Returns the status of a training that is a job."""
+    return "running" if progress.state == "starting" else progress.state
 
 
 def _row(dataset: fo.Dataset, run_key: str, job: Job | None) -> Row:
@@ -106,7 +137,8 @@ def _row_of_run(dataset: fo.Dataset, run_key: str, job: Job | None) -> Row:
     epochs, curves = run.settings["epochs"], history.read(Path(run.folder))
     done = _done(run, curves) if status == "running" else run.epoch / epochs
     if job and job.progress.is_active:
-        status, message, done = "running", job.progress.label, job.progress.done
+        status, message = _status(job.progress), job.progress.label
+        done = job.progress.done
     elif job and job.progress.state == "failed" and message == registry.INTERRUPTED:
         message = job.progress.label  # has the last step and output of the process
     if not Path(run.folder).is_dir():
@@ -129,6 +161,8 @@ def _row_of_run(dataset: fo.Dataset, run_key: str, job: Job | None) -> Row:
         run.folder,
         point.get("thresh"),
         parent.get("run_key") or parent.get("weights") or "",
+        best.get("epoch"),
+        records.note(dataset, run_key),
     )
 
 

@@ -30,6 +30,8 @@ START_TIMEOUT = 10.0
 """Seconds to wait for another process that starts the same job."""
 CONNECT_TIMEOUT = 60.0
 """Seconds that a job may take to reach the database."""
+FAILURE_TIMEOUT = 1.0
+"""Seconds in which a process that can't start at all has ended."""
 
 logger = logging.getLogger(__name__)
 
@@ -41,15 +43,21 @@ def start(
     arguments: dict[str, Any],
     *,
     runs_dir: str | os.PathLike[str] | None = None,
+    folder: Path | None = None,
 ) -> Job:
-    """Starts a job; returns when its process has reached the database.
+    """Starts a job; returns while its process is still loading.
+
+    A caller that ends soon waits with `wait_until_connected`: an embedded database
+    ends with its last client.
 
     Args:
         dataset: that it works on
         task: one of `TRAINING_TASKS` or `OTHER_TASKS`
-        target: run key, field that is written, or name of an evaluation
+        target: run key, field that is written, name of an evaluation or of an export
         arguments: for `worker`; JSON only
         runs_dir (None): replaces FiftyOne's folder for datasets
+        folder (None): of the job; by default that of its target, which for a renamed
+            run is another one
 
     Raises:
         ValueError: if the target has an active job, or the dataset is not persistent
@@ -57,8 +65,14 @@ def start(
         OSError: if its files can't be written, or it did not start
     """
     check_persistent(dataset)
-    folder = monitor.job_folder(dataset, task, target, runs_dir)
-    content = {"format": 1, "task": task, "dataset": dataset.name, "target": target}
+    folder = folder or monitor.job_folder(dataset, task, target, runs_dir)
+    content = {
+        "format": 1,
+        "task": task,
+        "dataset": dataset.name,
+        "target": target,
+        "submitted": time.time_ns(),
+    }
     try:
         text = json.dumps({**content, "arguments": arguments}, indent=2)
     except TypeError as error:
@@ -74,13 +88,16 @@ def start(
     except OSError as error:
         raise OSError(f"job '{folder}' can't be started: {error}") from error
     threading.Thread(target=process.wait, daemon=True).start()  # leaves no zombie
-    _wait_for_database(folder)
-    job = monitor.find(folder)
-    if job is None:
-        raise OSError(f"folder of job '{folder}' was deleted")
-    if job.progress.state == "failed" and not (folder / PROGRESS_FILE).exists():
-        raise OSError(f"job '{folder}' did not start: {job.progress.label}")
-    return job
+    return _wait(folder, FAILURE_TIMEOUT)
+
+
+def wait_until_connected(job: Job) -> Job:
+    """Waits until the process of a job has reached the database; returns the job.
+
+    Raises:
+        OSError: if it did not start
+    """
+    return _wait(job.folder, CONNECT_TIMEOUT)
 
 
 def check_persistent(dataset: fo.Dataset) -> None:
@@ -153,10 +170,19 @@ def working(folder: Path) -> Iterator[None]:
         yield
 
 
-def _wait_for_database(folder: Path) -> None:
-    deadline = time.monotonic() + CONNECT_TIMEOUT
-    while time.monotonic() < deadline:
-        job = monitor.find(folder)
-        if job is None or job.progress.state != "starting":
-            return
-        time.sleep(0.1)
+def _wait(folder: Path, seconds: float) -> Job:
+    """Waits while a job is starting, for some time; returns it.
+
+    Raises:
+        OSError: if it did not start
+    """
+    deadline = time.monotonic() + seconds
+    while (job := monitor.find(folder)) and job.progress.state == "starting":
+        if time.monotonic() >= deadline:
+            break
+        time.sleep(0.05)
+    if job is None:
+        raise OSError(f"folder of job '{folder}' was deleted")
+    if job.progress.state == "failed" and not (folder / PROGRESS_FILE).exists():
+        raise OSError(f"job '{folder}' did not start: {job.progress.label}")
+    return job

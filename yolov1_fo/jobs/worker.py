@@ -1,14 +1,14 @@
 """The process of a job: `python -m yolov1_fo --job FOLDER`."""
 
 import logging
-import signal
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from yolov1_fo.datasets import connection, database_uri, error_lines, fiftyone_private
-from yolov1_fo.jobs import child_process, label_tasks, monitor, spawn
+from yolov1_fo.inference import export_formats
+from yolov1_fo.jobs import child_process, label_tasks, monitor, spawn, training_queue
 from yolov1_fo.jobs.job import (
     STOP_FILE,
     Job,
@@ -16,6 +16,7 @@ from yolov1_fo.jobs.job import (
     read_arguments,
     write_progress,
 )
+from yolov1_fo.jobs.stopping import StopRequest
 from yolov1_fo.jobs.training_clock import TrainingClock
 from yolov1_fo.runs import records, registry
 
@@ -24,22 +25,34 @@ REPORT_SECONDS = 0.3
 
 
 class _Reporter:
-    """Writes the progress of a job, at most every `REPORT_SECONDS`."""
+    """Writes the progress of a job, at most every `REPORT_SECONDS`.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.last = folder, 0.0
+    Attributes:
+        stop: whether the job was asked to stop
+    """
+
+    def __init__(self, folder: Path, stop: StopRequest) -> None:
+        self.folder, self.stop, self.last = folder, stop, 0.0
+        self.shown = ""
 
     def __call__(self, done: float, label: str, *, now: bool = False) -> None:
         if now or time.monotonic() - self.last >= REPORT_SECONDS:
             self.last = time.monotonic()
             write_progress(self.folder, JobProgress("running", done, label))
 
+    def waiting(self, label: str) -> None:
+        """Shows what the job waits for."""
+        if label != self.shown:
+            self.shown = label
+            write_progress(self.folder, JobProgress("waiting", label=label))
+
 
 def main(folder: Path) -> int:
     """Runs the job in a folder; returns the exit code."""
     database_uri.scrub_logs()
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stop = StopRequest()
+    stop.handle()
     if not child_process.HAS_GROUPS:
         child_process.interrupt_when_exists(folder / STOP_FILE)
     job = monitor.find(folder)
@@ -48,18 +61,18 @@ def main(folder: Path) -> int:
         return 2
     try:
         with spawn.working(folder):
-            return _run(job)
+            return _run(job, stop)
     except TimeoutError:
         print(f"another process works on the job in '{folder}'", file=sys.stderr)
         return 2
 
 
-def _run(job: Job) -> int:
+def _run(job: Job, stop: StopRequest) -> int:
+    runs = {"apply": _apply, "evaluate": _evaluate, "export": _export}
+    runs |= dict.fromkeys(label_tasks.LABEL_TASKS, _mend_labels)
+    run, report = runs.get(job.task, _queued), _Reporter(job.folder, stop)
     try:
-        runs = {"apply": _apply, "evaluate": _evaluate}
-        runs |= dict.fromkeys(label_tasks.LABEL_TASKS, _mend_labels)
-        run = runs.get(job.task, _train)
-        result = run(job, read_arguments(job.folder), _Reporter(job.folder))
+        result = run(job, read_arguments(job.folder), report)
     except KeyboardInterrupt:
         write_progress(job.folder, JobProgress("stopped", label="stopped"))
         return 130
@@ -81,6 +94,12 @@ def _error_line(error: Exception, job: Job) -> str:
     if isinstance(error, DatasetNotFoundError):
         return f"dataset '{job.dataset}' was deleted"
     return error_lines.describe(error) or database_uri.one_line(error)
+
+
+def _queued(job: Job, arguments: dict[str, Any], report: _Reporter) -> dict[str, Any]:
+    """Trains when the trainings before this one have ended."""
+    with training_queue.turn(job, report.waiting):
+        return _train(job, arguments, report)
 
 
 def _train(job: Job, arguments: dict[str, Any], report: _Reporter) -> dict[str, Any]:
@@ -132,14 +151,15 @@ def _apply(job: Job, arguments: dict[str, Any], report: _Reporter) -> dict[str, 
         **arguments["settings"],
     )
     report(0.0, f"predicting {len(samples)} samples", now=True)
-    faults = yolov1_fo.apply(
-        samples,
-        model,
-        job.target,
-        batch_size=arguments["batch_size"],
-        skip_existing=arguments["skip_existing"],
-        progress=_sample_progress(report),
-    )
+    with report.stop.only_in_check():
+        faults = yolov1_fo.apply(
+            samples,
+            model,
+            job.target,
+            batch_size=arguments["batch_size"],
+            skip_existing=arguments["skip_existing"],
+            progress=_sample_progress(report),
+        )
     return {"samples": len(samples), "faults": faults}
 
 
@@ -171,34 +191,54 @@ def _mend_labels(
     return label_tasks.run(job, samples, arguments, report, progress)
 
 
-def _sample_progress(report: _Reporter) -> Any:
-    """Returns FiftyOne's callback that reports the progress over samples."""
-    import fiftyone as fo
+def _export(job: Job, arguments: dict[str, Any], report: _Reporter) -> dict[str, Any]:
+    dataset = _load_dataset(job, report)
+    _load_tensorflow(report)
+    import yolov1_fo
 
-    return fo.report_progress(
-        lambda bar: report(bar.progress, f"sample {bar.iteration} of {bar.total}"),
-        dt=REPORT_SECONDS,
+    report(0.0, f"exporting as {arguments['format']}", now=True)
+    path = yolov1_fo.export(
+        arguments["model"], arguments["path"], arguments["format"], dataset=dataset
     )
+    return {"path": str(path), "metadata_path": str(export_formats.metadata_path(path))}
+
+
+def _sample_progress(report: _Reporter) -> Any:
+    """Returns FiftyOne's callback, which is called after each batch.
+
+    It reports the progress over samples, and interrupts a job that is to stop.
+    """
+
+    def update(bar: Any) -> None:
+        report.stop.check()
+        report(bar.progress, f"sample {bar.iteration} of {bar.total}")
+
+    return update
 
 
 def _load_samples(
     job: Job, arguments: dict[str, Any], report: _Reporter
 ) -> tuple[Any, Any]:
     """Returns the samples of a job and its validation samples."""
-    import fiftyone as fo
-
     from yolov1_fo.datasets import samples as fo_samples
 
-    connection.check()
-    if not fo.dataset_exists(job.dataset):
-        raise ValueError(f"dataset '{job.dataset}' does not exist")
-    dataset = fo.load_dataset(job.dataset)
+    dataset = _load_dataset(job, report)
     samples, val_samples = (
         None if stages is None else fo_samples.view_from_stages(dataset, stages)
         for stages in (arguments["view"], arguments.get("val_view"))
     )
-    report(0.0, "connected", now=True)
     return samples, val_samples
+
+
+def _load_dataset(job: Job, report: _Reporter) -> Any:
+    """Returns the dataset of a job."""
+    import fiftyone as fo
+
+    connection.check()
+    if not fo.dataset_exists(job.dataset):
+        raise ValueError(f"dataset '{job.dataset}' does not exist")
+    report(0.0, "connected", now=True)
+    return fo.load_dataset(job.dataset)
 
 
 def _load_tensorflow(report: _Reporter) -> None:

@@ -5,8 +5,12 @@ from typing import Any
 
 import fiftyone as fo
 
+from yolov1_fo.config import arguments
 from yolov1_fo.datasets import connection
 from yolov1_fo.runs import history, ownership, run_json
+
+MAX_NOTE = 5000
+"""Longest note on a run, in characters."""
 
 
 def info(dataset: fo.Dataset, run_key: str) -> Any:
@@ -25,7 +29,7 @@ def info(dataset: fo.Dataset, run_key: str) -> Any:
 
 
 @connection.retry_once
-def update(dataset: fo.Dataset, run_key: str, **changes: Any) -> None:
+def update(dataset: fo.Dataset, run_key: str, /, **changes: Any) -> None:
     """Changes parts of a run's record; does nothing if it was deleted meanwhile."""
     dataset.reload()
     if not dataset.has_run(run_key):
@@ -34,6 +38,27 @@ def update(dataset: fo.Dataset, run_key: str, **changes: Any) -> None:
     for key, value in changes.items():
         setattr(config, key, value)
     dataset.update_run_config(run_key, config)
+
+
+def set_note(dataset: fo.Dataset, run_key: str, note: str) -> None:
+    """Keeps a note of the user on a run; an empty one removes it.
+
+    Raises:
+        TypeError: if the note is not a string
+        ValueError: if it is longer than `MAX_NOTE` characters
+    """
+    arguments.check_string("note", note)
+    if len(note) > MAX_NOTE:
+        raise ValueError(
+            f"note must have at most {MAX_NOTE} characters, got {len(note)}"
+        )
+    update(dataset, run_key, note=note.strip())
+
+
+def note(dataset: fo.Dataset, run_key: str) -> str:
+    """Returns the note on a run; empty without one."""
+    stored = getattr(info(dataset, run_key), "note", "")
+    return stored if isinstance(stored, str) else ""
 
 
 @connection.retry_once

@@ -1,5 +1,6 @@
 """Sheets: several square pictures in one JPEG, four in a row."""
 
+import base64
 import io
 import os
 from collections.abc import Sequence
@@ -48,6 +49,27 @@ def to_jpeg(picture: Image, quality: int = QUALITY) -> bytes:
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=quality, subsampling=0)
     return file.getvalue()
+
+
+def to_uri(picture: Image, quality: int = QUALITY) -> str:
+    """Returns a picture as a `data:` URI of a JPEG; see `to_jpeg`."""
+    encoded = base64.b64encode(to_jpeg(picture, quality)).decode()
+    return f"data:image/jpeg;base64,{encoded}"
+
+
+def small_uri(picture: Image, max_length: int) -> str:
+    """Returns a picture as a `data:` URI, smaller if it is too long.
+
+    Args:
+        picture: RGB
+        max_length: of the URI, in characters; at least a few hundred
+    """
+    while True:
+        for quality in (QUALITY, 75, 60):
+            uri = to_uri(picture, quality)
+            if len(uri) <= max_length:
+                return uri
+        picture = picture.reduce(2)
 
 
 def read(path: str | os.PathLike[str]) -> Image:

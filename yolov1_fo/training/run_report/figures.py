@@ -74,13 +74,8 @@ def _over_epochs(
 def of_validation(contents: Contents) -> list[Chart]:
     """Returns the precision-recall and the F1-confidence chart, if they are known."""
     point = contents.overall
-    if point is None:
-        return []
-    if contents.curves:
-        recalls, f1 = _lines_by_class(contents)
-    else:
-        recalls, f1 = _stored_lines(contents)
-    if not len(recalls[-1].x):
+    recalls, f1 = validation_lines(contents)
+    if point is None or not recalls:
         return []
     marks: tuple[list[Mark], list[Mark]] = ([], [])
     note = "No detection is a true positive."
@@ -104,6 +99,21 @@ def of_validation(contents: Contents) -> list[Chart]:
             note=note,
         ),
     ]
+
+
+def validation_lines(contents: Contents) -> tuple[list[Line], list[Line]]:
+    """Returns the lines of the validation split, that of all classes last.
+
+    Returns:
+        precision by recall; F1 by confidence threshold; both empty if unknown
+    """
+    if contents.overall is None:
+        return [], []
+    if contents.curves:
+        recalls, f1 = _lines_by_class(contents)
+    else:
+        recalls, f1 = _stored_lines(contents)
+    return (recalls, f1) if len(recalls[-1].x) else ([], [])
 
 
 def _end(shown: Sequence[Line]) -> float:

@@ -1,6 +1,5 @@
 """The pictures of a report: validation images with outcomes, and the training batch."""
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -57,7 +56,7 @@ def train_batch(contents: Contents) -> list[Picture]:
     except (OSError, ValueError, SyntaxError):  # Pillow raises all of them
         contents.notes.append(f"{folders.TRAIN_BATCH} can't be read")
         return []
-    return [Picture(_uri(one), "") for one in tiles]
+    return [Picture(sheets.to_uri(one, QUALITY), "") for one in tiles]
 
 
 def validation(contents: Contents) -> list[Group]:
@@ -105,7 +104,7 @@ def _pictures(contents: Contents, rows: Sequence[int]) -> list[Picture]:
         else:
             picture = _resized(PIL.Image.fromarray(pixels))
             drawn = outcome_pictures.draw(picture, one, contents.classes)
-            source = _uri(drawn)
+            source = sheets.to_uri(drawn, QUALITY)
         found.append(Picture(source, caption, Path(path).name))
     return found
 
@@ -124,8 +123,3 @@ def _resized(picture: Image) -> Image:
     scale = LONGER_SIDE / max(width, height)
     size = max(round(scale * width), 1), max(round(scale * height), 1)
     return picture.resize(size, PIL.Image.Resampling.BILINEAR)
-
-
-def _uri(picture: Image) -> str:
-    encoded = base64.b64encode(sheets.to_jpeg(picture, QUALITY)).decode()
-    return f"data:image/jpeg;base64,{encoded}"
