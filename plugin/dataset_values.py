@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from yolov1_fo.datasets import class_lists, fiftyone_private, output_fields
+from yolov1_fo.datasets import class_lists, fiftyone_private
 from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.datasets.predictions_field import PredictionsField
 from yolov1_fo.runs import checkpoint
 
 MAX_ENTRIES = 64
@@ -54,12 +55,12 @@ def check_replaceable(samples: Any, field: str) -> None:
 
     def error() -> str:
         try:
-            output_fields.predictions_field(samples, field)
+            PredictionsField(samples, field)
         except ValueError as error:
             return str(error)
         return ""
 
-    exists = output_fields.predictions_field(samples, field, replaces=False).exists
+    exists = PredictionsField(samples, field, replaces=False).exists
     if line := _cached(samples, ("replaceable", field, exists), error):
         raise ValueError(line)
 
