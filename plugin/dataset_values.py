@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from yolov1_fo.datasets import class_lists, fiftyone_private
+from yolov1_fo.datasets import class_lists, fiftyone_private, splitting
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.predictions_field import PredictionsField
 from yolov1_fo.runs import checkpoint
@@ -63,6 +63,16 @@ def check_replaceable(samples: Any, field: str) -> None:
     exists = PredictionsField(samples, field, replaces=False).exists
     if line := _cached(samples, ("replaceable", field, exists), error):
         raise ValueError(line)
+
+
+def shared_count(samples: Any, val_samples: Any) -> int:
+    """Returns the number of samples that are in both splits."""
+    stages = json.dumps(fo_samples.stages(val_samples), sort_keys=True)
+    return _cached(
+        samples,
+        ("shared", stages),
+        lambda: splitting.shared_count(samples, val_samples),
+    )
 
 
 def metrics(checkpoint_dir: Path) -> dict[str, float | None]:

@@ -33,7 +33,7 @@ def check_integer(argument: str, value: Any, low: int, high: float = math.inf) -
         raise TypeError(f"{argument} must be a whole number, got {value!r}")
     if value < low:
         raise ValueError(f"{argument} must be at least {low}, got {value!r}")
-    if value > high:
+    if int(value) > high:
         raise ValueError(f"{argument} must be at most {high}, got {value!r}")
 
 

@@ -154,7 +154,7 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
         "fit the number of epochs to this time, from the start of the training to its "
         "last checkpoint; epochs, if given, is then the largest number; 0 is no limit",
     )
-    batch_size: int = setting(64, "images per step")
+    batch_size: int = setting(64, "images per batch")
     gradient_accumulation_steps: int = setting(
         1, "steps whose mean gradient makes one update, as of a larger batch"
     )

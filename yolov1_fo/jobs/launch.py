@@ -13,6 +13,7 @@ from yolov1_fo.datasets import (
     class_lists,
     fiftyone_private,
     sample_weights_field,
+    splitting,
 )
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.predictions_field import PredictionsField
@@ -57,14 +58,15 @@ def train(
         runs_dir (None): replaces FiftyOne's folder for datasets
 
     Raises:
-        ValueError: if the samples, the field, the name or a setting is invalid, or the
-            weights do not fit
+        ValueError: if the samples, the field, the name or a setting is invalid, the
+            splits overlap, or the weights do not fit
         FileNotFoundError: if there are no such weights
         OSError: if the job did not start
     """
     samples = fo_samples.ungrouped(samples)
     if val_samples is not None:
         val_samples = fo_samples.ungrouped(val_samples, "val_samples")
+        splitting.check_disjoint(splitting.shared_count(samples, val_samples))
     dataset = fiftyone_private.root_dataset(samples)
     source = None if weights is None else starting_weights.find(dataset, weights)
     config = check_train(
