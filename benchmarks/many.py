@@ -20,7 +20,8 @@ from benchmarks.measuring import Figure
 from tests.micro import MICRO
 from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.boxes import Array
-from yolov1_fo.datasets import fiftyone_boxes, output_fields
+from yolov1_fo.datasets import fiftyone_boxes
+from yolov1_fo.datasets.predictions_field import PredictionsField
 
 CLASSES = list("abcde")
 SETTINGS: dict[str, Any] = {
@@ -132,7 +133,7 @@ def _writing(dataset: fo.Dataset) -> Iterator[Figure]:
     ids = dataset.values("id")
     found = [_found(rng) for _ in ids]
     start = time.perf_counter()
-    with output_fields.predictions_field(dataset, "apply") as output:
+    with PredictionsField(dataset, "apply") as output:
         for sample_id, one in zip(ids, found, strict=True):
             output.add(sample_id, fiftyone_boxes.to_document(*one, CLASSES))
     writer_seconds = time.perf_counter() - start

@@ -62,7 +62,9 @@ def evaluate(test: Any, model: Any) -> dict[str, Any]:
     share of them that are right.
     """
     yolov1_fo.apply(test, model, "yolov1", progress=False)
-    report = yolov1_fo.evaluate(test, "yolov1", eval_key="figures", progress=False)
+    report = yolov1_fo.evaluate(
+        test, "yolov1", eval_key="figures", confidence_thresh=0, progress=False
+    )
     scores, kinds = (
         np.array(test.values(f"yolov1.detections.{name}", unwind=True))
         for name in ("confidence", "figures")

@@ -11,8 +11,9 @@ import fiftyone.core.fields as fof
 import fiftyone.core.labels as fol
 
 from yolov1_fo.boxes import Array
-from yolov1_fo.datasets import class_lists, fiftyone_private, output_fields
+from yolov1_fo.datasets import class_lists, fiftyone_private, splitting
 from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.datasets.predictions_field import PredictionsField
 from yolov1_fo.evaluation import evaluation_results, shown_predictions
 from yolov1_fo.evaluation import model_splits as splits
 from yolov1_fo.evaluation.average_precision import Curve
@@ -132,14 +133,24 @@ def check_replaceable(samples: Any, field: str) -> None:
 
     def error() -> str:
         try:
-            output_fields.predictions_field(samples, field)
+            PredictionsField(samples, field)
         except ValueError as error:
             return str(error)
         return ""
 
-    exists = output_fields.predictions_field(samples, field, replaces=False).exists
+    exists = PredictionsField(samples, field, replaces=False).exists
     if line := _cached(samples, ("replaceable", field, exists), error):
         raise ValueError(line)
+
+
+def shared_count(samples: Any, val_samples: Any) -> int:
+    """Returns the number of samples that are in both splits."""
+    stages = json.dumps(fo_samples.stages(val_samples), sort_keys=True)
+    return _cached(
+        samples,
+        ("shared", stages),
+        lambda: splitting.shared_count(samples, val_samples),
+    )
 
 
 def metrics(checkpoint_dir: Path) -> dict[str, float | None]:

@@ -34,4 +34,4 @@ def _choices() -> dict[str, str]:
     """Returns the devices, with their labels."""
     names = [f"GPU {n} {name}".strip() for n, name in enumerate(gpus.names())]
     numbered = {str(n): name for n, name in enumerate(names)}
-    return {AUTO: "automatic", **numbered, CPU: "CPU"}
+    return {AUTO: "Automatic", **numbered, CPU: "CPU"}

@@ -1,7 +1,7 @@
 """Form inputs and messages shared by the operators."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import fiftyone.core.fields as fof
@@ -13,7 +13,15 @@ from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.publishing.model_card import plain
 from yolov1_fo.runs import registry
 
+from . import messages, run_labels
+
 T = TypeVar("T")
+VIEW_TARGET = "view_target"
+"""FiftyOne's name of the input that `add_target` adds."""
+NO_LABELS: Mapping[str, str] = {}
+ENTER_NUMBER, ENTER_NAME = "enter a number", "enter a name"
+NAME_RULE = "Use letters, digits and underscores"
+"""Help text of names of runs and fields."""
 
 
 def add_target(
@@ -63,20 +71,46 @@ def attempt(run: Callable[[], T]) -> tuple[T | None, str]:
         return None, str(error)
 
 
-def show_error(form: types.Object, message: str) -> None:
+def show_error(
+    form: types.Object, message: str, labels: Mapping[str, str] = NO_LABELS
+) -> None:
     """Shows an error message and disables execution.
 
-    The message appears below the input whose name it begins with, or else at the end.
+    It appears below the input whose name it begins with. If that input is hidden, it
+    comes first; if it begins with another word, last.
+
+    Args:
+        form: the operator's form
+        message: of the library; labels replace the names of arguments
+        labels (none): of inputs that are not in the form
     """
-    error = form.view("error", types.Error(label=plain(message)))
+    text = messages.for_app(message, {**labels, **messages.labels_of(form)})
+    name, names = message.partition(" ")[0], list(form.properties)
+    is_hidden = name in labels and name not in names
+    if is_hidden:
+        text += " (among the advanced settings)"
+    error = form.view("error", types.Error(label=plain(text)))
     error.invalid = True
-    error.error_message = message
-    names = list(form.properties)
-    name = message.partition(" ")[0]
-    if name in names:
-        following = names[names.index(name) + 1 : -1]
-        for one in following:
-            form.properties[one] = form.properties.pop(one)  # moves it to the end
+    error.error_message = text
+    following: list[str] = []
+    if is_hidden:
+        following = [one for one in names if one != VIEW_TARGET]
+    elif name in names:
+        following = names[names.index(name) + 1 :]
+    for one in following:
+        form.properties[one] = form.properties.pop(one)  # moves it to the end
+
+
+def check_filled(params: Mapping[str, Any], needed: Mapping[str, str]) -> None:
+    """Raises a ValueError if an input was emptied.
+
+    Args:
+        params: the inputs; those that are missing have not been touched
+        needed: what to do, such as "enter a number", by name
+    """
+    for name, what in needed.items():
+        if name in params and params[name] in (None, ""):
+            raise ValueError(f"{name} is empty; {what}")
 
 
 def detection_fields(samples: Any, form: types.Object, least: int = 1) -> list[str]:
@@ -157,8 +191,12 @@ def add_dropdown(
     label: str,
     description: str = "",
     default: str | None = None,
+    params: Mapping[str, Any] | None = None,
 ) -> str:
-    """Adds a dropdown; returns its default value.
+    """Adds a dropdown; returns its value.
+
+    The App replaces the value of an untouched input when its default changes, so the
+    default is the value that the form has, once it has one.
 
     Args:
         form: the operator's form
@@ -168,6 +206,7 @@ def add_dropdown(
         label: the input's label
         description: help text
         default (the first): default value; ignored if it is not among the choices
+        params (None): the inputs so far
     """
     labels = (
         choices if isinstance(choices, dict) else {value: value for value in choices}
@@ -175,6 +214,9 @@ def add_dropdown(
     view = types.DropdownView(placeholder=labels.get(""))
     for value, text in labels.items():
         view.add_choice(value, label=text)
+    current = (params or {}).get(name)
+    if isinstance(current, str) and current in labels:
+        default = current
     selected = default if default in labels else next(iter(labels), "")
     form.enum(
         name,
@@ -188,19 +230,29 @@ def add_dropdown(
 
 
 def add_run(
-    form: types.Object, dataset: Any, is_choice: Callable[[str], bool], error: str
-) -> bool:
-    """Adds the choice of a training run; returns whether there is one.
+    form: types.Object,
+    dataset: Any,
+    is_choice: Callable[[str], bool],
+    error: str,
+    *,
+    params: Mapping[str, Any] | None = None,
+    default: str | None = None,
+) -> str:
+    """Adds the choice of a run; returns its value, empty if there is none.
 
     Args:
         form: the operator's form
         dataset: the dataset with the runs
         is_choice: returns whether a run key may be chosen
         error: the message if there is no such run
+        params (None): the inputs so far; the choice stays when other runs finish
+        default (the newest): run key
     """
     keys = [key for key in registry.newest_first(dataset) if is_choice(key)]
     if not keys:
         show_error(form, error)
-        return False
-    add_dropdown(form, "run_key", keys, label="Run")
-    return True
+        return ""
+    labels = {key: run_labels.run_label(dataset, key) for key in keys}
+    return add_dropdown(
+        form, "run_key", labels, label="Run", default=default, params=params
+    )

@@ -19,6 +19,7 @@ from yolov1_fo.config.train import (
 )
 from yolov1_fo.datasets import sample_weights_field
 from yolov1_fo.pipeline import sampling
+from yolov1_fo.runs import repeating
 from yolov1_fo.runs.recipe_settings import Draft
 from yolov1_fo.training import matching_layers
 from yolov1_fo.training.starting_weights import Source
@@ -36,7 +37,9 @@ ADVANCED = (
 )
 LABELS = {
     "max_minutes": "Time limit (minutes)",
-    "S": "Grid size (S)",
+    "batch_size": "Images per batch",
+    "S": "Grid size (S x S)",
+    "network": "Network",
     "batch_norm": "Batch normalization",
     "flip": "Horizontal flip",
     "schedule": "Learning rate schedule",
@@ -47,7 +50,7 @@ LABELS = {
     "score_loss": "Score loss",
     "neighbour_cells": "Neighbouring cells learn too",
     "separable_head": "Depthwise separable head",
-    "monitor": "Metric of the best checkpoint",
+    "monitor": "Metric for the best checkpoint",
     "negative_fraction": "Share of images without objects",
     "seed": "Random seed",
 }
@@ -70,10 +73,21 @@ NOT_READ = ("S", "precision")
 """Automatic settings that depend on the objects or the GPU, which no form reads."""
 DECIDING = ("network", "recipe", "image_size")
 """Settings on which the values of others depend."""
+NOTHING: Mapping[str, Any] = {}
 
 
-def given(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the settings that were edited; the recipe has the others.
+def label(name: str) -> str:
+    """Returns the label of a setting."""
+    return LABELS.get(name, name.replace("_", " ").capitalize())
+
+
+def labels() -> dict[str, str]:
+    """Returns the labels of all inputs of settings, by name."""
+    return {name: label(name) for name in ("network", *BASIC, *ADVANCED)}
+
+
+def edited(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the settings that were edited, also in inputs that are hidden now.
 
     Args:
         params: the inputs of the form
@@ -87,6 +101,55 @@ def given(params: Mapping[str, Any]) -> dict[str, Any]:
     if params.get("split") == "none":
         found["val_fraction"] = 0.0
     return found
+
+
+def of_run(dataset: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the settings of the run chosen as "Same settings as"; none without one.
+
+    Args:
+        dataset: with the runs
+        params: the inputs of the form
+
+    Raises:
+        ValueError: if there is no such run
+    """
+    run_key = params.get("settings_of")
+    if not run_key:
+        return {}
+    found = repeating.settings_of(dataset, run_key)
+    if params.get("weights"):  # they bring their network
+        found = {k: v for k, v in found.items() if k not in ("network", "recipe")}
+    return found
+
+
+def given(params: Mapping[str, Any], of_run: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the settings that were edited and those of a run, which they replace.
+
+    The recipe has the others.
+
+    Args:
+        params: the inputs of the form
+        of_run: from `of_run`
+    """
+    own, kept = edited(params), dict(of_run)
+    if own.get("network", kept.get("network")) != kept.get("network"):
+        kept.pop("recipe", None)  # of another network
+    return {**kept, **own}
+
+
+def hidden(params: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the labels of the inputs that the form does not show, by name."""
+    names = () if params.get("advanced") else ADVANCED
+    return {name: label(name) for name in names}
+
+
+def listed(settings: Mapping[str, Any]) -> str:
+    """Returns settings as text, with the labels of the form."""
+    shown = labels()
+    return ", ".join(
+        f"{shown.get(name, label(name))} {_text(value)}"
+        for name, value in settings.items()
+    )
 
 
 def _value(shown: Any) -> Any:
@@ -119,6 +182,7 @@ def add_setting(
     source: Source | None,
     checked: TrainConfig | None,
     choices: tuple[str, ...] = (),
+    of_run: Mapping[str, Any] = NOTHING,
 ) -> None:
     """Adds the input of a setting; its description tells what empty means.
 
@@ -129,21 +193,24 @@ def add_setting(
         source: what the training starts from; None without
         checked: all settings, with the automatic ones; None if a check failed
         choices (those of `CHOICES`): to choose from
+        of_run (none): settings of the run that empty inputs stand for
     """
-    others = {key: value for key, value in settings.items() if key != name}
-    draft = recipe_draft(others, source)
+    others = {**settings, name: of_run.get(name)}
+    draft = recipe_draft({k: v for k, v in others.items() if v is not None}, source)
     choices, value = choices or CHOICES.get(name, ()), getattr(draft.config, name)
     text = TrainConfig.describe()[name]
     if text.partition(" ")[0] not in choices:
         text = f"{text[0].upper()}{text[1:]}"
     shown = _empty_text(name, draft, None if name in settings else checked)
-    options = {
-        "label": LABELS.get(name, name.replace("_", " ").capitalize()),
+    if name in of_run:
+        shown = _text(of_run[name])
+    options: dict[str, Any] = {
+        "label": label(name),
         "description": f"{text}. Empty: {shown}",
     }
     if choices or isinstance(value, bool):
         names = {one: one for one in choices or BOOLS}
-        empty = f"default: {shown.partition(' (')[0]}"
+        empty = f"Default: {shown.partition(' (')[0]}"
         form_widgets.add_dropdown(form, name, {"": empty, **names}, **options)
     elif isinstance(value, int):
         form.int(name, **options)

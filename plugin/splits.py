@@ -10,14 +10,15 @@ from yolov1_fo.datasets import fiftyone_private, splitting
 from . import dataset_values, form_widgets
 
 METHODS = {
-    "tags": "By tag",
-    "views": "By saved view",
-    "auto": "A tenth is put aside for validation",
-    "percent": "Random",
-    "none": "Train on all samples, without validation",
+    "tags": "Split by tags",
+    "views": "Split by saved views",
+    "auto": "Automatic split (10 % for validation)",
+    "percent": "Random split (tags unchanged)",
+    "none": "No validation",
 }
 UNITS = {"tags": "tag", "views": "view"}
 """The inputs `train_<unit>` and `val_<unit>` choose the two parts."""
+NUMBERS = ("val_percent", "split_seed")
 VAL_PERCENT = 20.0
 
 
@@ -41,26 +42,31 @@ def add_inputs(
         for method, label in METHODS.items()
         if (method != "tags" or len(tags) > 1) and (method != "views" or len(views) > 1)
     }
-    default = form_widgets.add_dropdown(form, "split", methods, label="Split")
+    default = form_widgets.add_dropdown(
+        form, "split", methods, label="Split", params=params
+    )
     defaults: dict[str, Any] = {"split": default}
     method = params.get("split", default)
     if method in UNITS:
         unit, choices = UNITS[method], tags if method == "tags" else views
         for part, name in (("train", "Training"), ("val", "Validation")):
             defaults[f"{part}_{unit}"] = form_widgets.add_dropdown(
-                form, f"{part}_{unit}", choices, label=f"{name} {unit}", default=part
+                *(form, f"{part}_{unit}", choices),
+                label=f"{name} {unit}",
+                default=part,
+                params=params,
             )
     elif method == "percent":
         form.float(
             "val_percent",
-            label="Validation percentage",
-            description="Chosen at random; tags are not changed",
+            label="Validation share (%)",
             default=VAL_PERCENT,
             min=1.0,
             max=90.0,
         )
         form.int("split_seed", label="Split seed", default=0, min=0)
-    return {**defaults, **{k: v for k, v in params.items() if v is not None}}
+    is_kept = {k for k, v in params.items() if v is not None} | {*NUMBERS}
+    return {**defaults, **{k: v for k, v in params.items() if k in is_kept}}
 
 
 def split(samples: Any, params: dict[str, Any]) -> tuple[Any, Any]:
@@ -90,7 +96,7 @@ def split(samples: Any, params: dict[str, Any]) -> tuple[Any, Any]:
     for name in ("train", "val"):
         value = params.get(f"{name}_{unit}")
         if not value:
-            raise ValueError(f"split '{method}' needs {name}_{unit}")
+            raise ValueError(f"{name}_{unit} is empty; choose one")
         if unit == "tag":
             part = samples.match_tags(value)
         else:
@@ -104,16 +110,19 @@ def split(samples: Any, params: dict[str, Any]) -> tuple[Any, Any]:
 def preview(samples: Any, params: dict[str, Any]) -> tuple[Any, Any, int, int]:
     """Returns both parts and their sizes, without the cost of shuffling.
 
-    For an automatic or random split the parts are all samples and None; the sizes are
-    correct.
+    The parts have no samples in common. For an automatic or random split the parts are
+    all samples and None; the sizes are correct.
 
     Args:
         samples: the target
         params: the inputs of `add_inputs`
 
     Raises:
-        ValueError: as `split` does
+        ValueError: as `split` does; if the parts have common samples, or an input was
+            emptied
     """
+    enter = dict.fromkeys(NUMBERS, form_widgets.ENTER_NUMBER)
+    form_widgets.check_filled(params, enter)
     if params.get("split") == "percent":
         total = len(samples)
         count = _val_count(total, params)
@@ -123,6 +132,8 @@ def preview(samples: Any, params: dict[str, Any]) -> tuple[Any, Any, int, int]:
         count = splitting.val_count(samples, TrainConfig.val_fraction)
         return samples, None, total - count, count
     train, val = split(samples, params)
+    if val is not None:
+        splitting.check_disjoint(dataset_values.shared_count(train, val))
     return train, val, len(train), 0 if val is None else len(val)
 
 

@@ -6,13 +6,11 @@ from typing import Any
 import fiftyone.operators.types as types
 
 from yolov1_fo.config import arguments
-from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import records, registry
 from yolov1_fo.training import matching_layers, starting_weights
-from yolov1_fo.training.progress import SCORES
 from yolov1_fo.training.starting_weights import DETECTOR, Source
 
-from . import dataset_values, form_widgets
+from . import form_widgets, run_labels
 
 NEW = ""
 """The choice of the network's own weights."""
@@ -25,16 +23,9 @@ def choices(dataset: Any) -> dict[str, str]:
     runs = {}
     for key in registry.newest_first(dataset):
         run = records.info(dataset, key)
-        status = getattr(run, "status", "failed")
-        if status == "running" or not getattr(run, "epoch", 0):
-            continue
-        notes = [_score(getattr(run, "best", None))]
-        notes += [status] if status != "finished" else []
-        runs[key] = _label(f"run {key}", notes)
-    published = {}
-    for name in local_zoo.names():
-        score = _score(dataset_values.metrics(local_zoo.root() / name))
-        published[name] = _label(f"zoo: {name}", [score])
+        if getattr(run, "status", "failed") != "running" and getattr(run, "epoch", 0):
+            runs[key] = run_labels.run_label(dataset, key)
+    published = run_labels.published()
     return {**runs, **{k: v for k, v in published.items() if k not in runs}}
 
 
@@ -49,7 +40,7 @@ def add_input(form: types.Object, choices: dict[str, str]) -> None:
         form_widgets.add_dropdown(
             form,
             "weights",
-            {NEW: "the network's own weights", **choices},
+            {NEW: "The network's own weights", **choices},
             label="Start from",
             description="A run or published model brings its network; its classes are "
             "matched by name",
@@ -105,21 +96,6 @@ def add_class_changes(
     if lines:
         text = f"Classes compared with '{source.weights}': {'; '.join(lines)}"
         form_widgets.add_notice(form, "class_changes", text)
-
-
-def _label(name: str, notes: list[str]) -> str:
-    shown = ", ".join(filter(None, notes))
-    return f"{name} ({shown})" if shown else name
-
-
-def _score(metrics: Any) -> str:
-    """Returns the mAP or accuracy among metrics, as text; empty without one."""
-    known = metrics if isinstance(metrics, Mapping) else {}
-    for metric, name in SCORES.items():
-        value = known.get(metric)
-        if isinstance(value, int | float):
-            return f"{name} {value:.3f}"
-    return ""
 
 
 def _listed(names: Sequence[str]) -> str:

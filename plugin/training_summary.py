@@ -10,7 +10,8 @@ import psutil
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.datasets import checks, fiftyone_private
 from yolov1_fo.jobs import launch, monitor
-from yolov1_fo.runs import folders, registry
+from yolov1_fo.runs import estimate, folders, gpus, registry
+from yolov1_fo.runs.estimate import Estimate
 from yolov1_fo.training.starting_weights import Source
 
 from . import (
@@ -18,10 +19,12 @@ from . import (
     devices,
     form_widgets,
     label_changes,
-    setting_inputs,
     splits,
     start_from,
 )
+
+LONG_SECONDS = 7 * 86400.0
+"""Trainings that take longer get a warning."""
 
 
 class Training(NamedTuple):
@@ -32,24 +35,35 @@ class Training(NamedTuple):
         classes: their names
         images: number of training images
         val_images: number of validation images
+        settings: those that are not the recipe's
+        estimate: of its time and memory
     """
 
     config: TrainConfig
     classes: list[str]
     images: int
     val_images: int
+    settings: dict[str, Any]
+    estimate: Estimate
 
 
-def check(samples: Any, params: dict[str, Any], source: Source | None) -> Training:
+def check(
+    samples: Any,
+    params: dict[str, Any],
+    source: Source | None,
+    settings: dict[str, Any],
+) -> Training:
     """Returns the training of a form.
 
     Args:
         samples: the target
         params: the inputs, completed by `splits.add_inputs`
         source: what the training starts from; None without
+        settings: of `setting_inputs.given`
 
     Raises:
-        ValueError: if an input is missing or invalid
+        ValueError: if an input is missing or invalid, the splits overlap, or the
+            memory of this machine does not suffice
     """
     dataset, field = fiftyone_private.root_dataset(samples), params["gt_field"]
     checks.check_detections(samples, field, "gt_field")
@@ -59,12 +73,19 @@ def check(samples: Any, params: dict[str, Any], source: Source | None) -> Traini
     classes = dataset_values.classes(train, field)
     devices.check(params)
     config = launch.check_train(
-        *(train, field, val, setting_inputs.given(params), classes),
+        *(train, field, val, settings, classes),
         source=source,
         images=images,
         device=devices.chosen(params),
     )
-    return Training(config, classes, images, val_images)
+    found = launch.estimate_training(
+        *(dataset, config, images, val_images),
+        device=devices.chosen(params),
+        has_max_epochs="epochs" in settings,
+    )
+    if not gpus.is_used(devices.chosen(params)):
+        estimate.check_memory(found)
+    return Training(config, classes, images, val_images, settings, found)
 
 
 def add(
@@ -84,24 +105,23 @@ def add(
         training: from `check`
     """
     config, images, val_images = training.config, training.images, training.val_images
-    has_max_epochs = "epochs" in setting_inputs.given(params)
-    estimate = launch.estimate_training(
-        *(fiftyone_private.root_dataset(samples), config, images, val_images),
-        device=devices.chosen(params),
-        has_max_epochs=has_max_epochs,
-    )
     epochs = _count(config.epochs, "epoch")
     if config.max_minutes:
-        epochs = f"at most {epochs}" if has_max_epochs else "as many epochs as fit"
-    text = (
+        is_given = "epochs" in training.settings
+        epochs = f"at most {epochs}" if is_given else "as many epochs as fit"
+    steps = images // config.batch_size
+    parts = (
         f"{_count(images, 'training image')}, {_count(val_images, 'validation image')},"
-        f" {_count(config.C, 'class', 'classes')}; batch size {config.batch_size}, "
-        f"{_count(images // config.batch_size, 'step')} per epoch, {epochs}; {estimate}"
+        f" {_count(config.C, 'class', 'classes')}",
+        f"{config.batch_size} images per batch, "
+        f"{_count(steps, 'batch', 'batches')} per epoch, {epochs}",
+        str(training.estimate),
     )
+    text = "; ".join(parts)
     form_widgets.add_notice(form, "what", text)
     start_from.add_class_changes(form, source, training.classes)
     label_changes.add(form, samples, params, source)
-    _add_warnings(form, estimate.memory)
+    _add_warnings(form, training.estimate)
 
 
 def _count(number: int, noun: str, nouns: str = "") -> str:
@@ -109,11 +129,14 @@ def _count(number: int, noun: str, nouns: str = "") -> str:
     return f"{number or 'no'} {noun if number == 1 else nouns or f'{noun}s'}"
 
 
-def _add_warnings(form: types.Object, memory: float) -> None:
-    """Warns if the memory, in bytes, is not free, or other jobs are running."""
+def _add_warnings(form: types.Object, found: Estimate) -> None:
+    """Warns of long trainings, memory that is not free, and jobs that are running."""
     free = psutil.virtual_memory().available
-    if memory > free:
-        needed, there = map(humanize.naturalsize, (memory, free))
+    if (found.seconds or 0) > LONG_SECONDS and found.source != estimate.TIME_LIMIT:
+        text = "Training may take more than a week; set a time limit to end it earlier"
+        form_widgets.add_notice(form, "time", text, is_warning=True)
+    if found.memory > free:
+        needed, there = map(humanize.naturalsize, (found.memory, free))
         text = f"Training may need {needed} of memory, but only {there} is free"
         form_widgets.add_notice(form, "memory", text, is_warning=True)
     if jobs := ", ".join(f"'{job.target}'" for job in monitor.active_jobs()):

@@ -5,15 +5,28 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from yolov1_fo.config import PREDICTION_PRECISIONS
-from yolov1_fo.datasets import checks, output_fields
+from yolov1_fo.config import PREDICTION_PRECISIONS, arguments
+from yolov1_fo.datasets import checks
+from yolov1_fo.datasets.predictions_field import PredictionsField
 from yolov1_fo.jobs import launch
-from yolov1_fo.publishing import local_zoo
-from yolov1_fo.runs import records, registry
 
-from .. import dataset_values, form_widgets, job_progress
+from .. import dataset_values, form_widgets, job_progress, model_inputs, placements
 
 LABEL_FIELD, BATCH_SIZE = "predictions", 16
+DEFAULTS = {
+    "label_field": LABEL_FIELD,
+    "batch_size": BATCH_SIZE,
+    "confidence_thresh": 0.01,
+    "iou_thresh": 0.5,
+}
+NEEDED = {
+    "model": "choose one",
+    "label_field": form_widgets.ENTER_NAME,
+    "confidence_thresh": form_widgets.ENTER_NUMBER,
+    "iou_thresh": form_widgets.ENTER_NUMBER,
+    "batch_size": form_widgets.ENTER_NUMBER,
+}
+"""Inputs that must not be empty, and what to do with them."""
 SETTINGS = ("confidence_thresh", "iou_thresh", "filter_classes", "precision")
 
 
@@ -46,43 +59,37 @@ class ApplyModel(foo.Operator):
 
     def _add_inputs(self, ctx: Any, form: types.Object, samples: Any) -> None:
         # 1. Model and field.
-        models = _models(ctx.dataset)
-        view = types.AutocompleteView(allow_user_input=True)
-        for name, label in models.items():
-            view.add_choice(name, label=label)
+        model = model_inputs.add_model(form, ctx.dataset, ctx.params)
         form.str(
-            "model",
-            label="Model",
-            description="A run, a published model, or the path of a checkpoint folder",
-            default=next(iter(models), None),
-            view=view,
+            "label_field",
+            label="Predictions field",
+            description=form_widgets.NAME_RULE,
+            default=LABEL_FIELD,
         )
-        form.str("label_field", label="Predictions field", default=LABEL_FIELD)
-        model = ctx.params.get("model") or next(iter(models), "")
-        if not model:
+        if not model and "model" not in ctx.params:
             form_widgets.show_error(
                 form, "No trained model yet; run 'Train YOLOv1' first"
             )
             return
+        params = {**DEFAULTS, **ctx.params, "model": model}
 
         # 2. Settings; the classes are those of the model, if it is valid.
         _add_thresholds(form)
-        metadata: dict[str, Any] = {}
-        is_valid = form_widgets.check(
-            form, lambda: metadata.update(_check(samples, model, ctx.params))
-        )
-        _add_settings(form, metadata.get("classes", []))
+        metadata, error = form_widgets.attempt(lambda: _check(samples, params))
+        _add_settings(form, (metadata or {}).get("classes", []))
         if samples.media_type == "image":
-            form.bool("skip_existing", label="Skip samples that have predictions")
+            form.bool("skip_existing", label="Skip samples already predicted")
 
-        # 3. Summary.
-        if is_valid:
-            form_widgets.add_notice(form, "what", _summary(samples, ctx.params))
+        # 3. The first error, or a summary.
+        if error:
+            form_widgets.show_error(form, error)
+        else:
+            form_widgets.add_notice(form, "what", _summary(samples, params))
 
     def execute(self, ctx: Any) -> Any:
         """Starts the job and reports its progress."""
         samples = ctx.target_view(require_flat=True)
-        params = dict(ctx.params)
+        params = {**DEFAULTS, **ctx.params}
         unset: tuple[Any, ...] = (None, "", [])
         settings = {n: params[n] for n in SETTINGS if params.get(n) not in unset}
         return job_progress.run_job(
@@ -90,12 +97,16 @@ class ApplyModel(foo.Operator):
             lambda: launch.apply(
                 samples,
                 params.get("model", ""),
-                params.get("label_field", LABEL_FIELD),
-                batch_size=params.get("batch_size", BATCH_SIZE),
+                params["label_field"],
+                batch_size=params["batch_size"],
                 skip_existing=params.get("skip_existing", False),
                 settings=settings,
             ),
         )
+
+    def resolve_placement(self, ctx: Any) -> types.Placement:
+        """Returns the button above the samples."""
+        return placements.button("Apply YOLOv1", self.config.icon)
 
     def __call__(
         self,
@@ -123,22 +134,12 @@ class ApplyModel(foo.Operator):
         )
 
 
-def _models(dataset: Any) -> dict[str, str]:
-    """Returns the models with their labels: runs, newest first, then the local zoo."""
-    trained = {
-        key: f"run {key}"
-        for key in registry.newest_first(dataset)
-        if records.info(dataset, key).epoch
-    }
-    return trained | {name: f"zoo: {name}" for name in local_zoo.names()}
-
-
 def _add_thresholds(form: types.Object) -> None:
     form.float(
         "confidence_thresh",
-        label="Confidence threshold",
-        description="Keep it low for a correct mAP; the sidebar can hide detections",
-        default=0.01,
+        label="Minimum confidence",
+        description="Keep it low for a correct mAP; the App shows the confident ones",
+        default=DEFAULTS["confidence_thresh"],
         min=0.0,
         max=1.0,
     )
@@ -146,7 +147,7 @@ def _add_thresholds(form: types.Object) -> None:
         "iou_thresh",
         label="NMS IoU threshold",
         description="Removes detections that overlap a more confident one by more",
-        default=0.5,
+        default=DEFAULTS["iou_thresh"],
         min=0.0,
         max=1.0,
     )
@@ -159,7 +160,7 @@ def _add_settings(form: types.Object, classes: list[str]) -> None:
     form_widgets.add_dropdown(
         form,
         "precision",
-        {"": "as in training"} | {name: name for name in PREDICTION_PRECISIONS},
+        {"": "As in training"} | {name: name for name in PREDICTION_PRECISIONS},
         label="Precision",
         description="auto is bfloat16 on devices that support it: faster, with "
         "slightly different scores",
@@ -171,28 +172,27 @@ def _skips_existing(samples: Any, params: dict[str, Any]) -> bool:
     return samples.media_type == "image" and bool(params.get("skip_existing"))
 
 
-def _check(samples: Any, model: str, params: dict[str, Any]) -> dict[str, Any]:
+def _check(samples: Any, params: dict[str, Any]) -> dict[str, Any]:
     """Checks the inputs; returns the model's metadata."""
-    field = params.get("label_field", LABEL_FIELD)
+    form_widgets.check_filled(params, NEEDED)
+    for name in ("confidence_thresh", "iou_thresh"):
+        arguments.check_number(name, params[name], 0, 1)
     skips = _skips_existing(samples, params)
     metadata = launch.check_apply(
-        samples,
-        model,
-        field,
-        params.get("batch_size", BATCH_SIZE),
+        *(samples, params["model"], params["label_field"], params["batch_size"]),
         skip_existing=skips,
         documents=False,
     )
     if not skips:
-        dataset_values.check_replaceable(samples, field)
+        dataset_values.check_replaceable(samples, params["label_field"])
     return metadata
 
 
 def _summary(samples: Any, params: dict[str, Any]) -> str:
-    field = params.get("label_field", LABEL_FIELD)
-    images = f"{len(samples)} {samples.media_type}s"
-    if not output_fields.predictions_field(samples, field, replaces=False).exists:
-        return f"Creates the field '{field}' on {images}"
+    field, count = params["label_field"], len(samples)
+    images = f"{count:,} {samples.media_type}{'' if count == 1 else 's'}"
+    if not PredictionsField(samples, field, replaces=False).exists:
+        return f'Will add "{field}" to {images}'
     if _skips_existing(samples, params):
-        return f"Fills the field '{field}' where it is empty, on {images}"
-    return f"Replaces the predictions in '{field}' on {images}"
+        return f'Will fill "{field}" where it is empty, on {images}'
+    return f'Will replace the predictions in "{field}" on {images}'

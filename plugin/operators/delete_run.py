@@ -4,10 +4,16 @@ from typing import Any
 
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
+import humanize
 
+from yolov1_fo.publishing import run_traces
+from yolov1_fo.publishing.run_traces import RunTraces
 from yolov1_fo.runs import deletion, registry
 
-from .. import form_widgets
+from .. import form_widgets, run_labels
+
+LAST = "⚠ "
+"""The App sorts operators by the first character of their descriptions."""
 
 
 class DeleteRun(foo.Operator):
@@ -19,7 +25,7 @@ class DeleteRun(foo.Operator):
         return foo.OperatorConfig(
             name="delete_run",
             label="Delete YOLOv1 run",
-            description="Delete a training run and its checkpoints",
+            description=f"{LAST}Delete a training run and its checkpoints",
             icon="delete",
             dynamic=True,
             risk_level=types.RiskLevel.DANGEROUS,
@@ -27,14 +33,41 @@ class DeleteRun(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        """Returns the form: the run."""
+        """Returns the form: the run, what is lost with it, and a confirmation."""
         form = types.Object()
-
-        def is_idle(key: str) -> bool:
-            return registry.status(ctx.dataset, key) != "running"
-
-        form_widgets.add_run(form, ctx.dataset, is_idle, "No run that can be deleted")
+        keys = [
+            key
+            for key in registry.newest_first(ctx.dataset)
+            if registry.status(ctx.dataset, key) != "running"
+        ]
+        labels = {key: run_labels.run_label(ctx.dataset, key) for key in keys}
+        if keys:
+            run_key = form_widgets.add_dropdown(
+                *(form, "run_key", {"": "Choose a run", **labels}),
+                label="Run",
+                params=ctx.params,
+            )
+            self._add_losses(ctx, form, run_key)
+        else:
+            form_widgets.show_error(form, "No run that can be deleted")
         return types.Property(form, view=types.View(label="Delete YOLOv1 run"))
+
+    def _add_losses(self, ctx: Any, form: types.Object, run_key: str) -> None:
+        """Adds what is lost with the run, and the confirmation."""
+        if not run_key:
+            form.view("choose", types.Notice(label="Choose the run to delete"))
+            form.properties["choose"].invalid = True
+            form.properties["choose"].error_message = "run_key is empty; choose one"
+            return
+        found = run_traces.find(ctx.dataset, run_key)
+        form_widgets.add_notice(form, "lost", lost(run_key, found), is_warning=True)
+        if text := kept(found):
+            form_widgets.add_notice(form, "kept", text)
+        form.bool("confirm", label=f"Delete '{run_key}' for good", default=False)
+        if not ctx.params.get("confirm"):
+            confirm = form.properties["confirm"]
+            confirm.invalid = True
+            confirm.error_message = "Tick the box to delete the run (confirm=True)"
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Deletes the run."""
@@ -58,6 +91,24 @@ class DeleteRun(foo.Operator):
             dataset: the dataset with the run
             run_key: name of the run
         """
-        return foo.execute_operator(
-            self.uri, ctx={"dataset": dataset}, params={"run_key": run_key}
-        )
+        params = {"run_key": run_key, "confirm": True}
+        return foo.execute_operator(self.uri, ctx={"dataset": dataset}, params=params)
+
+
+def lost(run_key: str, found: RunTraces) -> str:
+    """Returns what is lost with a run, in one line."""
+    text = f"Lost: the record and the curves of '{run_key}'"
+    if found.folder and found.is_own:
+        size = humanize.naturalsize(found.size)
+        text += f", and its folder with all checkpoints, {size}: {found.folder}"
+    return text
+
+
+def kept(found: RunTraces) -> str:
+    """Returns what came from a run and stays, in one line; empty if nothing did."""
+    names = []
+    if found.folder and not found.is_own:
+        names.append(f"the folder {found.folder}, which belongs to another run")
+    names += [f"the published model '{name}', a copy" for name in found.published]
+    names += [f"its predictions in '{name}'" for name in found.fields]
+    return f"Kept: {'; '.join(names)}" if names else ""

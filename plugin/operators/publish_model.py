@@ -6,7 +6,7 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from yolov1_fo.publishing import local_zoo
-from yolov1_fo.runs import records, registry
+from yolov1_fo.runs import ranking, records, registry
 
 from .. import form_widgets
 
@@ -34,18 +34,22 @@ class PublishModel(foo.Operator):
         form = types.Object()
 
         def is_trained(key: str) -> bool:
-            return bool(records.info(ctx.dataset, key).epoch)
+            return ranking.is_detector(records.info(ctx.dataset, key))
 
-        if form_widgets.add_run(
-            form, ctx.dataset, is_trained, "No run has a checkpoint yet"
-        ):
+        run_key = form_widgets.add_run(
+            *(form, ctx.dataset, is_trained, "No run has a checkpoint yet"),
+            params=ctx.params,
+            default=ranking.best_finished(ctx.dataset),
+        )
+        if run_key:
             form.str(
                 "name",
                 label="Model name",
-                description="Letters, digits, dots, hyphens and underscores",
+                description="Use letters, digits, dots, hyphens and underscores",
                 required=True,
             )
-            form_widgets.check(form, lambda: _check(ctx.dataset, ctx.params))
+            name = ctx.params.get("name")
+            form_widgets.check(form, lambda: _check(ctx.dataset, run_key, name))
         return types.Property(form, view=types.View(label="Publish YOLOv1 model"))
 
     def execute(self, ctx: Any) -> dict[str, Any]:
@@ -77,8 +81,7 @@ class PublishModel(foo.Operator):
         )
 
 
-def _check(dataset: Any, params: dict[str, Any]) -> None:
-    if key := params.get("run_key"):
-        registry.existing_folder(dataset, key)
-    if name := params.get("name"):
+def _check(dataset: Any, run_key: str, name: str | None) -> None:
+    registry.existing_folder(dataset, run_key)
+    if name:
         local_zoo.check_name(name)

@@ -37,7 +37,8 @@ class ResumeTraining(foo.Operator):
             return registry.status(ctx.dataset, key) in ("stopped", "failed")
 
         form_widgets.add_run(
-            form, ctx.dataset, is_resumable, "No stopped or failed run"
+            *(form, ctx.dataset, is_resumable, "No stopped or failed run"),
+            params=ctx.params,
         )
         return types.Property(form, view=types.View(label="Resume YOLOv1 training"))
 

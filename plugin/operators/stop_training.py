@@ -38,9 +38,10 @@ class StopTraining(foo.Operator):
                 targets,
                 label="Job",
                 description="A run, a predictions field, or an evaluation key",
+                params=ctx.params,
             )
         else:
-            form_widgets.show_error(form, "No running job")
+            form_widgets.show_error(form, "No jobs are running")
         return types.Property(form, view=types.View(label="Stop YOLOv1 training"))
 
     def execute(self, ctx: Any) -> dict[str, Any]:

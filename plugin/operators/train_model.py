@@ -15,6 +15,8 @@ from .. import (
     devices,
     form_widgets,
     job_progress,
+    placements,
+    same_settings,
     setting_inputs,
     splits,
     start_from,
@@ -56,32 +58,41 @@ class TrainModel(foo.Operator):
     ) -> None:
         # 1. Data.
         field = form_widgets.add_dropdown(
-            form, "gt_field", fields, label="Ground truth field", default=GT_FIELD
+            *(form, "gt_field", fields),
+            label="Ground truth field",
+            default=GT_FIELD,
+            params=ctx.params,
         )
         params = {"gt_field": field, **splits.add_inputs(form, samples, ctx.params)}
 
         # 2. Run, and what it starts from; then all checks.
-        key = registry.new_key(ctx.dataset, "yolov1")
-        form.str("run_key", label="Run name", default=key)
+        _add_run_key(form, ctx.dataset)
         weights = start_from.choices(ctx.dataset)
         start_from.add_input(form, weights)
-        source, error = form_widgets.attempt(
-            lambda: start_from.chosen(ctx.dataset, ctx.params, weights)
+        same_settings.add_input(form, ctx.dataset)
+        chosen, error = form_widgets.attempt(
+            lambda: (
+                start_from.chosen(ctx.dataset, ctx.params, weights),
+                setting_inputs.of_run(ctx.dataset, ctx.params),
+            )
         )
+        source, of_run = chosen or (None, {})
+        settings = setting_inputs.given(ctx.params, of_run)
         training = None
         if not error:
             training, error = form_widgets.attempt(
-                lambda: training_summary.check(samples, params, source)
+                lambda: training_summary.check(samples, params, source, settings)
             )
 
         # 3. Settings; their descriptions show the values of empty inputs.
-        self._add_settings(ctx, form, samples, source, training)
+        self._add_settings(ctx, form, samples, source, training, of_run)
         devices.add_input(form)
 
         # 4. The first error, or a summary.
         if training is None:
-            form_widgets.show_error(form, error)
+            form_widgets.show_error(form, error, setting_inputs.hidden(ctx.params))
         else:
+            same_settings.add_notice(form, ctx.params, of_run)
             training_summary.add(form, samples, params, source, training)
 
     def _add_settings(
@@ -91,19 +102,23 @@ class TrainModel(foo.Operator):
         samples: Any,
         source: Source | None,
         training: Training | None,
+        of_run: dict[str, Any],
     ) -> None:
         if not ctx.params.get("weights"):
-            _add_network(form)
-        given = setting_inputs.given(ctx.params)
+            _add_network(form, of_run.get("network", recipes.DEFAULT_NETWORK))
+        given = setting_inputs.given(ctx.params, of_run)
         checked = training and training.config
 
         def add(name: str, choices: tuple[str, ...] = ()) -> None:
-            setting_inputs.add_setting(form, name, given, source, checked, choices)
+            setting_inputs.add_setting(
+                form, name, given, source, checked, choices, of_run
+            )
 
         for name in setting_inputs.BASIC:
             add(name)
         form.bool("advanced", label="Advanced settings", default=False)
         if not ctx.params.get("advanced"):
+            same_settings.add_hidden_notice(form, ctx.params)
             return
         for name in setting_inputs.ADVANCED:
             is_weights = name == "sample_weights"
@@ -112,21 +127,26 @@ class TrainModel(foo.Operator):
     def execute(self, ctx: Any) -> Any:
         """Starts the training and reports its progress."""
         samples = ctx.target_view(require_flat=True)
-        params = dict(ctx.params)
+        params, dataset = dict(ctx.params), ctx.dataset
 
         def start() -> Any:
             train, val = splits.split(samples, params)
+            of_run = setting_inputs.of_run(dataset, params)
             return launch.train(
                 train,
                 params.get("gt_field", GT_FIELD),
                 val,
                 params.get("run_key"),
-                setting_inputs.given(params),
+                setting_inputs.given(params, of_run),
                 weights=params.get("weights") or None,
                 device=devices.chosen(params),
             )
 
         return job_progress.run_job(ctx, start)
+
+    def resolve_placement(self, ctx: Any) -> types.Placement:
+        """Returns the button above the samples."""
+        return placements.button("Train YOLOv1", self.config.icon)
 
     def __call__(
         self,
@@ -147,7 +167,8 @@ class TrainModel(foo.Operator):
             split ("auto"): tags, views, auto, percent or none; its other inputs have
                 the same names as in the form
             delegate (False): whether to queue a delegated operation
-            **settings: other inputs of the form, `weights` for "Start from"
+            **settings: other inputs of the form, `weights` for "Start from",
+                `settings_of` for "Same settings as"
         """
         return foo.execute_operator(
             self.uri,
@@ -162,7 +183,16 @@ class TrainModel(foo.Operator):
         )
 
 
-def _add_network(form: types.Object) -> None:
+def _add_run_key(form: types.Object, dataset: Any) -> None:
+    form.str(
+        "run_key",
+        label="Run name",
+        description=f"{form_widgets.NAME_RULE}. Empty: an unused name",
+        default=registry.new_key(dataset, "yolov1"),
+    )
+
+
+def _add_network(form: types.Object, default: str) -> None:
     """Adds the choice of the network, the recommended one first."""
     first = recipes.DEFAULT_NETWORK
     found = {first: architectures.NETWORKS[first], **architectures.NETWORKS}
@@ -171,4 +201,5 @@ def _add_network(form: types.Object) -> None:
         "network",
         {name: f"{name}: {one.description}" for name, one in found.items()},
         label="Network",
+        default=default,
     )

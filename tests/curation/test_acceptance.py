@@ -8,7 +8,8 @@ from fiftyone import ViewField as F
 
 import yolov1_fo
 from tests.curation.labelled import detections
-from yolov1_fo.datasets import fiftyone_private, output_fields
+from yolov1_fo.datasets import fiftyone_private
+from yolov1_fo.datasets.predictions_field import PredictionsField
 
 FIELD = "ground_truth_suggested"
 BOX, FAR, MINE = [0.1, 0.1, 0.4, 0.4], [0.6, 0.6, 0.3, 0.3], [0.0, 0.5, 0.2, 0.2]
@@ -331,8 +332,8 @@ def test_accepted_labels_are_trained_on_like_others(some):
     yolov1_fo.accept(some)
     report = yolov1_fo.evaluate(some, "predictions", progress=False)
     assert report.per_class["dog"]["objects"] == 3
-    with pytest.raises(ValueError, match="objects without confidence, like annotati"):
-        output_fields.predictions_field(some, "ground_truth")
+    with pytest.raises(ValueError, match="labels that were not written by Apply"):
+        PredictionsField(some, "ground_truth")
 
 
 def test_a_group_accepts_its_active_slice():

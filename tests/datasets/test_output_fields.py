@@ -5,7 +5,7 @@ import fiftyone.core.odm as foo
 import pytest
 
 import yolov1_fo
-from yolov1_fo.datasets import output_fields
+from yolov1_fo.datasets.predictions_field import PredictionsField
 
 WRITES = ("apply", "write_objectness", "write_losses")
 OTHERS = {
@@ -155,15 +155,66 @@ def test_a_read_only_field_raises_one_clear_line(painted, model, how):
 def test_annotations_are_not_replaced_by_predictions(painted, model):
     before = stored(painted, "ground_truth")
     for view in (painted, painted.limit(2), painted.select_fields()):
-        with pytest.raises(ValueError, match="without confidence, like annotations"):
+        with pytest.raises(ValueError, match="labels that were not written by Apply"):
             yolov1_fo.apply(view, model, "ground_truth", progress=False)
-    assert stored(painted, "ground_truth") == before
+    # Not even where there are none, since others could not tell them apart.
     painted.add_sample(fo.Sample(painted.first().filepath))
-    yolov1_fo.apply(painted.skip(8), model, "ground_truth", progress=False)
-    options = {"skip_existing": True, "progress": False}
-    yolov1_fo.apply(painted, model, "ground_truth", **options)
+    for view, skips in ((painted.skip(8), False), (painted, True)):
+        with pytest.raises(ValueError, match="labels that were not written by Apply"):
+            yolov1_fo.apply(
+                view, model, "ground_truth", skip_existing=skips, progress=False
+            )
     assert stored(painted, "ground_truth")[:8] == before
-    assert painted.last().ground_truth.detections
+    assert painted.last().ground_truth is None
+
+
+def test_predictions_of_others_are_not_replaced(painted, model):
+    """They have confidences too, but the models that wrote them are not known."""
+    path = "ground_truth.detections.confidence"
+    painted.set_values(path, [[0.5] * len(one) for one in painted.values(path)])
+    with pytest.raises(ValueError, match="labels that were not written by Apply"):
+        yolov1_fo.apply(painted, model, "ground_truth", progress=False)
+    painted.delete_sample_field("ground_truth")
+    yolov1_fo.apply(painted, model, "ground_truth", progress=False)
+    yolov1_fo.apply(painted, model, "ground_truth", progress=False)
+
+
+def test_annotations_among_predictions_are_not_replaced(painted, model):
+    yolov1_fo.apply(painted, model, "yolov1", progress=False)
+    sample = painted.first()
+    sample.yolov1.detections.append(fo.Detection(label="red", bounding_box=[0] * 4))
+    sample.save()
+    with pytest.raises(ValueError, match="without confidence, like annotations"):
+        yolov1_fo.apply(painted, model, "yolov1", progress=False)
+
+
+def test_the_field_that_a_model_was_trained_on_is_not_written(painted, model):
+    """Not even where it holds no labels yet."""
+    painted.clear_sample_field("ground_truth")
+    model.metadata["gt_field"] = "ground_truth"
+    with pytest.raises(ValueError, match=r"'ground_truth' .* the model was trained on"):
+        yolov1_fo.apply(painted, model, "ground_truth", progress=False)
+    assert painted.count("ground_truth") == 0
+
+
+def test_predictions_of_a_stopped_apply_are_replaced_by_the_next(
+    painted, model, monkeypatch
+):
+    forward, passed = model.forward, []
+
+    def stops(pixels):
+        passed.append(len(pixels))
+        if len(passed) > 3:
+            raise KeyboardInterrupt
+        return forward(pixels)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(model, "forward", stops)
+        with pytest.raises(KeyboardInterrupt):
+            yolov1_fo.apply(painted, model, "made", batch_size=1, progress=False)
+    assert painted.count("made") == 3
+    yolov1_fo.apply(painted, model, "made", progress=False)
+    assert painted.count("made") == 8
 
 
 def test_predictions_are_replaced(painted, model):
@@ -206,4 +257,4 @@ def test_finished_batches_are_kept_when_a_later_one_fails(
 def test_a_deleted_dataset_raises_one_clear_line(painted, model):
     foo.get_db_conn().datasets.delete_one({"_id": painted._doc.id})
     with pytest.raises(ValueError, match=r"dataset '.*' was deleted"):
-        output_fields.predictions_field(painted, "yolov1")
+        PredictionsField(painted, "yolov1")

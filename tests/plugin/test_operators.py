@@ -60,7 +60,7 @@ def test_a_dataset_that_is_not_persistent_is_refused(dataset, form):
 def test_forms_report_what_is_missing(dataset, form):
     assert error(form("resume_training", dataset)) == "No stopped or failed run"
     assert error(form("delete_run", dataset)) == "No run that can be deleted"
-    assert error(form("stop_training", dataset)) == "No running job"
+    assert error(form("stop_training", dataset)) == "No jobs are running"
     assert error(form("apply_model", dataset)).startswith("No trained model yet")
     dataset.delete_sample_field("ground_truth")
     assert error(form("train_model", dataset)) == (
@@ -81,7 +81,7 @@ def test_forms_report_what_is_missing(dataset, form):
                 **SETTINGS,
                 "epochs": 0,
             },
-            "epochs must be at least 1, got 0",
+            "Epochs must be at least 1, got 0",
         ),
         (
             "train_model",
@@ -91,7 +91,7 @@ def test_forms_report_what_is_missing(dataset, form):
                 "train_tag": "train",
                 **SETTINGS,
             },
-            "split 'tags' needs val_tag",
+            "Validation tag is empty; choose one",
         ),
         (
             "apply_model",
@@ -105,7 +105,7 @@ def test_forms_report_what_is_missing(dataset, form):
         ),
         ("resume_training", {"run_key": "none"}, "No stopped or failed run"),
         ("delete_run", {"run_key": "../.."}, "No run that can be deleted"),
-        ("stop_training", {"target": "none"}, "No running job"),
+        ("stop_training", {"target": "none"}, "No jobs are running"),
     ],
 )
 def test_operators_check_again(dataset, name, params, line):
@@ -166,7 +166,7 @@ def test_train_stop_resume_apply_delete(dataset, form):
     [row] = runs_table.rows(dataset)
     assert (row.run_key, row.status, row.epoch > run.epoch) == ("one", "stopped", True)
     assert row.history == dataset.load_run_results("one").history
-    call("delete_run", dataset, run_key="one")
+    call("delete_run", dataset, run_key="one", confirm=True)
     assert runs_table.rows(dataset) == []
     assert dataset.list_runs() == []
     assert not folders.run_folder(dataset, "one").exists()
@@ -271,7 +271,9 @@ def test_each_operator_is_a_function(dataset):
     assert ended(dataset, "one").progress.state == "finished"
     assert records.info(dataset, "one").images == 6
     for name in ("resume_training", "stop_training"):
-        with pytest.raises(Exception, match=r"No stopped or failed run|No running job"):
+        with pytest.raises(
+            Exception, match=r"No stopped or failed run|No jobs are running"
+        ):
             function(name)(dataset, "one")
     function("apply_model")(rest, "one", "found", confidence_thresh=0.0)
     assert ended(dataset, "found").progress.state == "finished"

@@ -43,7 +43,9 @@ def test_the_form_of_an_export_proposes_a_path(dataset, form, tmp_path, monkeypa
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     asked = form("export_model", dataset, model="one", format="litert")
     assert error(asked) is None
-    assert asked["path"]["view"]["description"].endswith(f"Empty: {tmp_path / 'one.tflite'}")
+    assert asked["path"]["view"]["description"].endswith(
+        f"Empty: {tmp_path / 'one.tflite'}"
+    )
     (tmp_path / "one.tflite").touch()
     line = error(form("export_model", dataset, model="one", format="litert"))
     assert line.endswith("exists; choose another path, or delete it")

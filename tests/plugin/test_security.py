@@ -55,8 +55,8 @@ def test_names_cannot_lead_to_other_folders(dataset, form, name):
     before = tree()
     if name:  # otherwise one is generated
         line = error(form("train_model", dataset, **GIVEN, **SETTINGS, run_key=name))
-        assert line.startswith("run_key must be letters, digits and underscores")
-        with pytest.raises(Exception, match="run_key must be"):
+        assert line.startswith("Run name must be letters, digits and underscores")
+        with pytest.raises(Exception, match="Run name must be"):
             call("train_model", dataset, **GIVEN, **SETTINGS, run_key=name)
     with pytest.raises(ValueError, match="name must be letters, digits, dots"):
         local_zoo.check_name(name)
@@ -119,7 +119,7 @@ def test_it_writes_only_where_documented_and_runs_no_code_of_a_dataset(
 
     # 4. After deletion only the files of other jobs remain.
     local_zoo.unpublish("secured")
-    call("delete_run", dataset, run_key="one")
+    call("delete_run", dataset, run_key="one", confirm=True)
     left = {path.parts[3] for path in tree() - before if path.parts[2] != "pixels"}
     assert left <= {*(place for place, _ in OTHER_TASKS.values()), ".one.lock"}
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 import yolov1_fo
-from plugin import dataset_values, start_from
+from plugin import dataset_values, setting_inputs, start_from
 from tests.plugin.conftest import SETTINGS, call, error
 from tests.runs.made_runs import make_run
 from yolov1_fo.config import NetworkConfig, recipes
@@ -87,8 +87,8 @@ def test_descriptions_show_what_empty_inputs_stand_for(dataset, form):
     }
     assert {name: shown(asked, name) for name in expected} == expected
     assert shown(asked, "S").startswith("automatic (the coarsest grid that loses few")
-    assert asked["precision"]["view"]["placeholder"] == "default: automatic"
-    assert asked["batch_norm"]["view"]["placeholder"] == "default: yes"
+    assert asked["precision"]["view"]["placeholder"] == "Default: automatic"
+    assert asked["batch_norm"]["view"]["placeholder"] == "Default: yes"
     for name in expected:
         assert asked[name]["default"] in (None, "")
 
@@ -171,15 +171,15 @@ def test_only_edited_inputs_are_passed_on(dataset, started):
 def test_the_summary_shows_what_was_chosen(dataset, form):
     text = summary(form("train_model", dataset, batch_size=2))
     assert text.startswith(
-        "6 training images, 2 validation images, 2 classes; batch size 2, 3 steps per "
-        f"epoch, {EPOCHS} epochs; about "
+        "6 training images, 2 validation images, 2 classes; 2 images per batch, 3 "
+        f"batches per epoch, {EPOCHS} epochs; about "
     )
-    assert "on this CPU, based on the network's size; " in text
+    assert "on this CPU (estimated); " in text
     assert text.endswith("GB of memory")
     text = summary(form("train_model", dataset, **GIVEN, epochs=1))
     assert text.startswith(
-        "8 training images, no validation images, 2 classes; batch size 4, 2 steps per "
-        "epoch, 1 epoch; about "
+        "8 training images, no validation images, 2 classes; 4 images per batch, 2 "
+        "batches per epoch, 1 epoch; about "
     )
 
 
@@ -189,8 +189,8 @@ def test_the_summary_with_a_time_limit(dataset, form):
     # One epoch takes less than an hour; a million take more.
     text = summary(form("train_model", dataset, max_minutes=60, epochs=1))
     assert ", at most 1 epoch; about " in text
-    text = summary(form("train_model", dataset, max_minutes=60, epochs=10**6))
-    assert ", at most 1000000 epochs; ends after about 1 hour; " in text
+    text = summary(form("train_model", dataset, max_minutes=60, epochs=10**5))
+    assert ", at most 100000 epochs; ends after about 1 hour; " in text
 
 
 @pytest.mark.parametrize("size", [64, 96, 448, 640])
@@ -201,30 +201,34 @@ def test_an_image_size_alone_is_enough(dataset, form, size):
 @pytest.mark.parametrize(
     ("params", "line"),
     [
-        ({"epochs": 0}, "epochs must be at least 1, got 0"),
-        ({"epochs": 2.5}, "epochs must be a whole number, got 2.5"),
-        ({"image_size": 100}, "image_size must be a multiple of 32 pixels, got 100"),
-        ({"image_size": -32}, "image_size must be at least 32, got -32"),
-        ({"image_size": 10**6}, "image_size must be at most 16384, got 1000000"),
-        ({"image_size": [64]}, "image_size must be a whole number, got [64]"),
-        ({"batch_size": 64}, "batch_size 64 must be at most the number of training"),
-        ({"split": "tags", "train_tag": "trian"}, "train_tag 'trian' has no samples"),
-        ({"split": "halves"}, "split must be one of tags, views, auto, percent, none"),
-        ({"run_key": "../escape"}, "run_key must be letters, digits and underscores"),
-        ({"run_key": "a\nb"}, "run_key must be letters, digits and underscores"),
-        ({"network": "yolov8"}, "network must be one of yolov1"),
-        ({"network": ["yolov1"]}, "network must be one of yolov1"),
-        ({"recipe": "papre"}, "recipe must be one of paper, "),
-        ({"max_minutes": -5}, "max_minutes must be at least 0, got -5"),
-        ({"max_minutes": "soon"}, "max_minutes must be a number, got 'soon'"),
-        ({"max_minutes": 1e301}, "max_minutes must be at least 0, got 1e+301"),
-        ({"max_minutes": float("nan")}, "max_minutes must be at least 0, got nan"),
+        ({"epochs": 0}, "Epochs must be at least 1, got 0"),
+        ({"epochs": 10**6}, "Epochs must be at most 100000, got 1000000"),
+        ({"epochs": 2.5}, "Epochs must be a whole number, got 2.5"),
+        ({"image_size": 100}, "Image size must be a multiple of 32 pixels, got 100"),
+        ({"image_size": -32}, "Image size must be at least 32, got -32"),
+        ({"image_size": 10**6}, "Image size must be at most 16384, got 1000000"),
+        ({"image_size": [64]}, "Image size must be a whole number, got [64]"),
+        ({"batch_size": 64}, "Images per batch 64 must be at most the number of"),
         (
-            {"max_minutes": 5, "network": "darknet-yolov1"},
-            "max_minutes needs a schedule among paper, ",
+            {"split": "tags", "train_tag": "trian"},
+            "Training tag 'trian' has no samples",
+        ),
+        ({"split": "halves"}, "Split must be one of tags, views, auto, percent, none"),
+        ({"run_key": "../escape"}, "Run name must be letters, digits and underscores"),
+        ({"run_key": "a\nb"}, "Run name must be letters, digits and underscores"),
+        ({"network": "yolov8"}, "Network must be one of yolov1"),
+        ({"network": ["yolov1"]}, "Network must be one of yolov1"),
+        ({"recipe": "papre"}, "Recipe must be one of paper, "),
+        ({"max_minutes": -5}, "Time limit (minutes) must be in [0, 525"),
+        ({"max_minutes": "soon"}, "Time limit (minutes) must be a number, got 'soon'"),
+        ({"max_minutes": 1e301}, "Time limit (minutes) must be in [0, 525"),
+        ({"max_minutes": float("nan")}, "Time limit (minutes) must be in [0, 525"),
+        (
+            {"network": "darknet-yolov1", "max_minutes": 5},
+            "Time limit (minutes) needs a schedule among paper, ",
         ),
         ({"device": "7"}, "device must be one of auto, cpu, got '7'"),
-        ({"sample_weights": "rank"}, "sample_weights 'rank' on dataset "),
+        ({"sample_weights": "rank"}, "Sample weights 'rank' on dataset "),
     ],
 )
 def test_the_first_error_is_one_red_line(dataset, form, params, line):
@@ -232,9 +236,12 @@ def test_the_first_error_is_one_red_line(dataset, form, params, line):
     assert error(asked).startswith(line), error(asked)
     assert "\n" not in error(asked)
     assert not {"what", "memory", "jobs", "class_changes"} & set(asked)
-    names = list(asked)
-    if line.partition(" ")[0] in names:  # it stands below its input
-        assert names[names.index("error") - 1] == line.partition(" ")[0]
+    names, name = list(asked), list(params)[-1]
+    if name in names:  # it stands below its input
+        assert names[names.index("error") - 1] == name
+    elif name in setting_inputs.ADVANCED:  # its input is hidden
+        assert error(asked).endswith(" (among the advanced settings)")
+        assert names[:2] == ["view_target", "error"]
 
 
 @pytest.mark.parametrize("params", [{"max_minutes": None}, {"max_minutes": ""}])
@@ -243,11 +250,11 @@ def test_an_emptied_time_limit_is_none(dataset, form, params):
 
 
 def test_a_time_limit_of_years_is_no_overflow(dataset, form):
-    text = summary(form("train_model", dataset, max_minutes=1e200))
-    assert "ends after about 100 years or more; " in text
-    assert "about 100 years or more" in summary(
-        form("train_model", dataset, epochs=10**15)
-    )
+    text = summary(form("train_model", dataset, max_minutes=525_600))
+    assert "ends after about 1 year; " in text
+    asked = form("train_model", dataset, epochs=10**5, image_size=1024)
+    assert summary(asked)
+    assert "more than a week" in asked["time"]["view"]["label"]
 
 
 def test_devices_can_be_chosen_where_there_is_a_gpu(
@@ -258,15 +265,15 @@ def test_devices_can_be_chosen_where_there_is_a_gpu(
     asked = form("train_model", dataset)
     assert asked["device"]["default"] == "auto"
     labels = [one["label"] for one in asked["device"]["view"]["choices"]]
-    assert labels == ["automatic", "GPU 0 NVIDIA H100", "GPU 1", "CPU"]
+    assert labels == ["Automatic", "GPU 0 NVIDIA H100", "GPU 1", "CPU"]
     assert "; no estimate before a first run on this GPU; " in summary(asked)
     # Batch size and time are those of the chosen device.
     assert shown(asked, "batch_size") == "automatic (6)"
     asked = form("train_model", dataset, device="cpu")
     assert shown(asked, "batch_size") == "automatic (4)"
-    assert " on this CPU, based on the network's size; " in summary(asked)
+    assert " on this CPU (estimated); " in summary(asked)
     line = error(form("train_model", dataset, device="2"))
-    assert line == "device must be one of auto, 0, 1, cpu, got '2'"
+    assert line == "Device must be one of auto, 0, 1, cpu, got '2'"
     for chosen, passed in (("1", "1"), ("cpu", "cpu"), ("auto", None)):
         call("train_model", dataset, **GIVEN, device=chosen)
         assert started.pop()["device"] == passed
@@ -286,7 +293,7 @@ def test_start_from_offers_runs_and_published_models(dataset, form, zoo_dir):
     asked = form("train_model", dataset)["weights"]
     assert asked["default"] == start_from.NEW
     assert [one["label"] for one in asked["view"]["choices"]] == [
-        "the network's own weights",
+        "The network's own weights",
         "run second (VOC07 mAP@0.5 0.471)",
         "run stopped (stopped)",
         "run running (failed)",  # its process is not there
@@ -346,15 +353,27 @@ def test_start_from_tells_new_and_dropped_classes(dataset, form):
 @pytest.mark.parametrize(
     ("weights", "params", "line"),
     [
-        ("gone", {}, "weights 'gone' is not a file, a folder or a run of dataset '"),
-        ("darknet-yolov1-voc", {}, "weights 'darknet-yolov1-voc' is not a run that "),
-        ("/tmp", {}, "weights '/tmp' is not a run that has ended with a checkpoint"),
-        ("a\0b", {}, "weights must be a path or a name, got 'a\\x00b'"),
-        (["one"], {}, "weights must be a path or a name, got list"),
-        ("parent", {"head_filters": 16}, "weights 'parent' have head_filters 256; the"),
-        ("parent", {"S": 2}, "weights 'parent' have image_size 64, S 4; the training"),
-        ("parent", {"image_size": 0}, "image_size must be at least 32, got 0"),
-        ("parent", {"epochs": 0}, "epochs must be at least 1, got 0"),
+        ("gone", {}, "Start from 'gone' is not a file, a folder or a run of dataset '"),
+        (
+            "darknet-yolov1-voc",
+            {},
+            "Start from 'darknet-yolov1-voc' is not a run that ",
+        ),
+        ("/tmp", {}, "Start from '/tmp' is not a run that has ended with a checkpoint"),
+        ("a\0b", {}, "Start from must be a path or a name, got 'a\\x00b'"),
+        (["one"], {}, "Start from must be a path or a name, got list"),
+        (
+            "parent",
+            {"head_filters": 16},
+            "Start from 'parent' have head filters 256; the",
+        ),
+        (
+            "parent",
+            {"S": 2},
+            "Start from 'parent' have image size 64, grid size (S x S) 4;",
+        ),
+        ("parent", {"image_size": 0}, "Image size must be at least 32, got 0"),
+        ("parent", {"epochs": 0}, "Epochs must be at least 1, got 0"),
     ],
 )
 def test_what_does_not_fit_is_one_red_line(dataset, form, weights, params, line):

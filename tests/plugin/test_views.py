@@ -8,7 +8,7 @@ from bson import ObjectId
 
 from plugin import dataset_values
 from tests.plugin.conftest import SETTINGS, call, ended, error
-from yolov1_fo.datasets import output_fields
+from yolov1_fo.datasets import output_fields, predicted_by
 from yolov1_fo.jobs import monitor
 from yolov1_fo.runs import folders
 
@@ -148,7 +148,7 @@ def test_a_run_whose_folder_was_deleted(dataset, form):
     [row] = runs_table.rows(dataset)
     assert (row.status, row.message) == ("failed", "its folder was deleted")
     assert row.history == {}
-    call("delete_run", dataset, run_key="one")
+    call("delete_run", dataset, run_key="one", confirm=True)
     assert dataset.list_runs() == []
 
 
@@ -185,15 +185,18 @@ def test_annotations_are_searched_once_until_the_dataset_changes(
         return search(output, where)
 
     monkeypatch.setattr(output_fields.OutputField, "_check_no_annotations", counted)
-    params = {"model": str(checkpoint_dir), "label_field": "ground_truth"}
+    dataset.clone_sample_field("ground_truth", "found")
+    predicted_by.record(dataset, "found", {"model": "one"}, replaces=True)
+    params = {"model": str(checkpoint_dir), "label_field": "found"}
     for _ in range(3):
         assert "objects without confidence" in error(
             form("apply_model", dataset, **params)
         )
     assert len(searches) == 1
-    path = "ground_truth.detections.confidence"
+    path = "found.detections.confidence"
     dataset.set_values(path, [[0.5] * len(one) for one in dataset.values(path)])
     asked = form("apply_model", dataset, **params)
     assert error(asked) is None
-    assert asked["what"]["view"]["label"].startswith("Replaces the predictions in")
+    label = asked["what"]["view"]["label"].replace("\\", "")
+    assert label == 'Will replace the predictions in "found" on 8 images'
     assert len(searches) == 2

@@ -51,11 +51,12 @@ def test_a_past_run_corrects_the_estimate(tmp_path, no_gpu):
     # 600 s per epoch; the first also compiles
     run = past_run(tmp_path, [1000.0, 1600.0, 2200.0])
     known = estimate.estimate_training(run.config, 800, 100, [run])
-    assert known.source == "on this CPU, based on run 'before'"
+    assert known.source == 'on this CPU (based on run "before")'
     assert known.seconds == pytest.approx(30 * 600, rel=0.1)
     doubled = estimate.estimate_training(run.config, 1600, 200, [run])
     assert doubled.seconds == pytest.approx(2 * known.seconds, rel=0.1)
-    assert str(known).startswith("about 5 hours on this CPU, based on run 'before'; ")
+    begins = 'about 5 hours on this CPU (based on run "before"); '
+    assert str(known).startswith(begins)
     assert str(known).endswith(" GB of memory")
 
 
@@ -63,7 +64,7 @@ def test_a_past_run_corrects_the_estimate(tmp_path, no_gpu):
 def test_a_past_run_without_times_is_ignored(tmp_path, no_gpu, seconds):
     run = past_run(tmp_path, seconds)
     found = estimate.estimate_training(run.config, 800, 100, [run])
-    assert found.source == "on this CPU, based on the network's size"
+    assert found.source == "on this CPU (estimated)"
 
 
 def test_runs_of_other_networks_and_devices_are_not_even_read(
@@ -79,7 +80,7 @@ def test_runs_of_other_networks_and_devices_are_not_even_read(
         run._replace(config=TrainConfig(network="fast-yolov1", C=5)),
     ):
         found = estimate.estimate_training(run.config, 800, 100, [other])
-        assert found.source == "on this CPU, based on the network's size"
+        assert found.source == "on this CPU (estimated)"
     assert folders == []
     estimate.estimate_training(run.config, 800, 100, [run])
     assert folders == [tmp_path]
@@ -93,7 +94,7 @@ def test_there_is_no_estimate_for_a_gpu_before_its_first_run(tmp_path, monkeypat
     assert str(found).startswith("no estimate before a first run on this GPU; ")
     run = run._replace(device="GPU")
     found = estimate.estimate_training(run.config, 800, 100, [run])
-    assert found.source == "on this GPU, based on run 'before'"
+    assert found.source == 'on this GPU (based on run "before")'
 
 
 def test_a_time_limit_is_the_estimate(no_gpu):

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from tests.training.test_resume import assert_same_run, cut, train
-from yolov1_fo.config import TrainConfig
-from yolov1_fo.runs.recipe_settings import MAX_EPOCHS
+from yolov1_fo.config import MAX_EPOCHS, TrainConfig
 from yolov1_fo.training import loop, schedules
 from yolov1_fo.training.time_limit import Pace, TimeLimit
 
@@ -195,7 +194,7 @@ def test_given_epochs_end_a_training_before_its_time(
 @pytest.mark.parametrize(
     ("given", "line"),
     [
-        ({"max_minutes": -1}, "max_minutes must be at least 0, got -1"),
+        ({"max_minutes": -1}, r"max_minutes must be in \[0, 525600\], got -1"),
         ({"max_minutes": "5"}, "max_minutes must be a number, got '5'"),
         (
             {"max_minutes": 5, "schedule": "darknet-yolov1"},

@@ -11,7 +11,9 @@ from yolov1_fo.config.network import (
 )
 from yolov1_fo.config.train import (
     DARKNET_SCHEDULES,
+    MAX_EPOCHS,
     MAX_IMAGE_PIXELS,
+    MAX_PREDICTION_BATCH,
     PREDICTION_PRECISIONS,
     AugmentConfig,
     LossConfig,
@@ -20,8 +22,10 @@ from yolov1_fo.config.train import (
 
 __all__ = [
     "DARKNET_SCHEDULES",
+    "MAX_EPOCHS",
     "MAX_IMAGE_PIXELS",
     "MAX_IMAGE_SIZE",
+    "MAX_PREDICTION_BATCH",
     "PREDICTION_PRECISIONS",
     "PRETRAIN_IMAGE_SIZE",
     "AugmentConfig",

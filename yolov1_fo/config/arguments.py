@@ -11,17 +11,18 @@ MAX_PATH_LENGTH = 4096
 """Longest path that operating systems accept, in characters."""
 
 
-def check_integer(argument: str, value: Any, low: int) -> None:
-    """Raises an error unless a value is an integer and at least `low`.
+def check_integer(argument: str, value: Any, low: int, high: float = math.inf) -> None:
+    """Raises an error unless a value is an integer in [low, high].
 
     Args:
         argument: name of the argument
         value: its value
         low: smallest allowed value
+        high (unlimited): largest allowed value
 
     Raises:
         TypeError: if it is not an integer
-        ValueError: if it is smaller
+        ValueError: if it is out of range
 
     Example:
         >>> check_integer("batch_size", 0, 1)
@@ -32,6 +33,8 @@ def check_integer(argument: str, value: Any, low: int) -> None:
         raise TypeError(f"{argument} must be a whole number, got {value!r}")
     if value < low:
         raise ValueError(f"{argument} must be at least {low}, got {value!r}")
+    if int(value) > high:
+        raise ValueError(f"{argument} must be at most {high}, got {value!r}")
 
 
 def check_number(argument: str, value: Any, low: float, high: float = math.inf) -> None:

@@ -1,5 +1,6 @@
 """The base class of all settings: frozen dataclasses that check their values."""
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
@@ -45,8 +46,8 @@ class Settings:
         """Returns the help text of each setting, in the order of `names`."""
         return {one.name: one.metadata["help"] for one in fields(cls)}
 
-    def _check_integers(self, low: int, *names: str) -> None:
-        self._check(arguments.check_integer, names, int, low)
+    def _check_integers(self, low: int, *names: str, high: float = math.inf) -> None:
+        self._check(arguments.check_integer, names, int, low, high)
 
     def _check_numbers(self, low: float, *names: str) -> None:
         self._check(arguments.check_number, names, _to_number, low)

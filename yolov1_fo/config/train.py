@@ -41,6 +41,18 @@ MAX_IMAGE_PIXELS = 200_000_000
 
 The largest sensors of phones have 200 megapixels; Pillow's limit is 179 million.
 """
+MAX_EPOCHS = 100_000
+"""Largest number of epochs."""
+MAX_BATCH_SIZE, MAX_PREDICTION_BATCH = 65_536, 4096
+"""Largest number of images per step, and per forward pass of a prediction."""
+MAX_STEPS = 100_000
+"""Largest number of steps whose gradients are accumulated, or per compiled call."""
+MAX_SEED = 2**31 - 1
+"""Largest random seed."""
+MAX_WORKERS = 1024
+"""Largest number of threads."""
+MAX_MINUTES = 525_600
+"""Longest time limit: a year."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +154,7 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
         "fit the number of epochs to this time, from the start of the training to its "
         "last checkpoint; epochs, if given, is then the largest number; 0 is no limit",
     )
-    batch_size: int = setting(64, "images per step")
+    batch_size: int = setting(64, "images per batch")
     gradient_accumulation_steps: int = setting(
         1, "steps whose mean gradient makes one update, as of a larger batch"
     )
@@ -238,14 +250,18 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
         NetworkConfig.__post_init__(self)
         AugmentConfig.__post_init__(self)
         LossConfig.__post_init__(self)
-        self._check_integers(1, "epochs", "batch_size", "validation_freq")
-        self._check_integers(1, "gradient_accumulation_steps")
-        self._check_integers(1, "max_image_pixels", "steps_per_execution")
-        self._check_integers(0, "freeze_epochs", "freeze_to_stride", "patience", "seed")
-        self._check_integers(0, "num_workers")
+        self._check_integers(1, "epochs", "validation_freq", high=MAX_EPOCHS)
+        self._check_integers(0, "freeze_epochs", "patience", high=MAX_EPOCHS)
+        self._check_integers(1, "batch_size", high=MAX_BATCH_SIZE)
+        self._check_integers(1, "gradient_accumulation_steps", high=MAX_STEPS)
+        self._check_integers(1, "steps_per_execution", high=MAX_STEPS)
+        self._check_integers(1, "max_image_pixels")
+        self._check_integers(0, "freeze_to_stride", "seed", high=MAX_SEED)
+        self._check_integers(0, "num_workers", high=MAX_WORKERS)
         self._check_numbers(0, "learning_rate", "weight_decay", "global_clipnorm")
         self._check_numbers(0, "warmup_epochs", "backbone_lr_multiplier", "cache_gb")
-        self._check_numbers(0, "max_minutes", "monitor_tolerance")
+        self._check_range(0, MAX_MINUTES, "max_minutes")
+        self._check_numbers(0, "monitor_tolerance")
         self._check_range(0, 0.9999, "momentum", "ema_momentum")
         self._check_range(0, 1, "confidence_thresh", "iou_thresh")
         self._check_range(0, 0.9, "val_fraction", "negative_fraction")

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from yolov1_fo.curation import whole_samples
-from yolov1_fo.datasets import class_lists, output_fields, predicted_by, splitting
+from yolov1_fo.datasets import class_lists, predicted_by, splitting
 from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.datasets.predictions_field import PredictionsField
 from yolov1_fo.inference.prediction import apply
 from yolov1_fo.model.load import load_model
 from yolov1_fo.runs import deletion, registry
@@ -45,7 +46,7 @@ def predict(
     whole = whole_samples.whole(samples)
     dataset = whole_samples.dataset_of(samples)
     labelled = whole.exists(gt_field)
-    output_fields.predictions_field(labelled, pred_field)  # checks it
+    PredictionsField(labelled, pred_field, gt_field=gt_field)  # checks it
     settings = {"progress": False, **settings}
     settings.setdefault("classes", class_lists.classes_of(labelled, gt_field))
     for number, (rest, fold) in enumerate(splitting.folds(labelled, folds), 1):

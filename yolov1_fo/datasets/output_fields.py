@@ -18,21 +18,6 @@ WRITE_EVERY = 1000
 """Number of values that are written at a time."""
 
 
-def predictions_field(
-    samples: fo_samples.Samples, label_field: str, *, replaces: bool = True
-) -> "OutputField":
-    """Returns the field that predictions are written to; see `OutputField`.
-
-    Args:
-        samples: a checked collection
-        label_field: its field; for videos, a frame field, with or without `frames.`
-        replaces (True): whether existing predictions are replaced
-    """
-    return OutputField(
-        samples, label_field, fol.Detections, "label_field", replaces=replaces
-    )
-
-
 class OutputField:
     """A field to write; values of another type are never replaced.
 
@@ -100,6 +85,10 @@ class OutputField:
         if self.attributes:
             others = set(field.get_field_schema()) - {*self.attributes}
             self._check_attributes(where, others)
+        self._check_labels(where)
+
+    def _check_labels(self, where: str) -> None:
+        """Raises a ValueError if labels would be replaced that must not be."""
         if self.kind is fol.Detections and self.replaces:
             self._check_no_annotations(where)
 

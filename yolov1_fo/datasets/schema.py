@@ -96,7 +96,6 @@ def check_new_field(name: str, argument: str) -> None:
     )
     if is_reserved or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
         raise ValueError(
-            f"{argument} must be a valid Python identifier of ASCII letters, digits "
-            "and underscores that does not start with an underscore and is not "
-            f"reserved by Python or FiftyOne, got {name!r}"
+            f"{argument} must be ASCII letters, digits and underscores, beginning with "
+            f"a letter, and not reserved by Python or FiftyOne, got {name!r}"
         )

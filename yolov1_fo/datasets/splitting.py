@@ -101,5 +101,24 @@ def val_count(samples: fo_samples.Samples, val_fraction: float) -> int:
     return max(round(val_fraction * count), 1)
 
 
+def check_disjoint(shared: int) -> None:
+    """Raises a ValueError if the training and validation split have common samples.
+
+    Args:
+        shared: number of samples in both, of `shared_count`
+    """
+    if shared:
+        samples = "1 sample is" if shared == 1 else f"{shared} samples are"
+        raise ValueError(
+            f"{samples} in both the training and the validation split, where the mAP "
+            "would be too high; choose splits without common samples"
+        )
+
+
+def shared_count(samples: fo_samples.Samples, val_samples: fo_samples.Samples) -> int:
+    """Returns the number of samples that are in both collections."""
+    return len(set(samples.values("id")) & set(val_samples.values("id")))
+
+
 def _hash(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()

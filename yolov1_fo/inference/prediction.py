@@ -6,14 +6,9 @@ from typing import Any
 import fiftyone.core.media as fomm
 
 from yolov1_fo.config import arguments
-from yolov1_fo.datasets import (
-    checks,
-    connection,
-    fiftyone_boxes,
-    output_fields,
-    predicted_by,
-)
+from yolov1_fo.datasets import checks, connection, fiftyone_boxes
 from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.datasets.predictions_field import PredictionsField
 from yolov1_fo.inference import prediction_pass, video_prediction
 from yolov1_fo.model.yolov1_model import YOLOv1Model
 
@@ -39,9 +34,10 @@ def apply(
     frames are done. Detections on a view of frames are written to the frames of the
     videos.
 
-    Only predictions in the field are replaced. Other values are an error, also those
-    that a view hides or that another process has just written; so are objects without
-    confidence, which are annotations. If an error occurs, earlier detections are kept.
+    Only predictions that `apply` has written are replaced. Other labels in the field
+    are an error, also those that a view hides or that another process has just written;
+    so are objects without confidence, which are annotations, and the field that the
+    model was trained on. If an error occurs, earlier detections are kept.
 
     Args:
         samples: a FiftyOne dataset or view of images or videos; the active slice of
@@ -67,11 +63,15 @@ def apply(
     check_model(model)
     if samples.media_type == fomm.VIDEO:
         return video_prediction.apply_to_videos(
-            samples, model, label_field, batch_size, skip_existing, progress
+            *(samples, model, label_field, batch_size, skip_existing, progress),
+            about=describe(model),
         )
     checks.check_images(samples)
-    output = output_fields.predictions_field(
-        samples, label_field, replaces=not skip_existing
+    output = PredictionsField(
+        *(samples, label_field),
+        replaces=not skip_existing,
+        gt_field=model.metadata.get("gt_field"),
+        model=describe(model),
     )
     existing = output.filled_ids() if skip_existing else set()
     batches = prediction_pass.PredictionPass(
@@ -82,12 +82,9 @@ def apply(
             detected = model.detected(y_pred, windows)
             for sample_id, found in zip(ids, detected, strict=True):
                 output.add(sample_id, fiftyone_boxes.to_document(*found, model.classes))
-    if output.is_declared and not output.on_frames:
+    if output.is_declared:
         is_whole = len(batches.ids) == len(fo_samples.all_samples(samples).view())
-        model_record = describe(model)
-        predicted_by.record(
-            output.dataset, output.path, model_record, replaces=is_whole
-        )
+        output.record(replaces=is_whole)
     return batches.faults
 
 

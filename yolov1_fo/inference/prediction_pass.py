@@ -12,7 +12,7 @@ import numpy as np
 
 from yolov1_fo import images
 from yolov1_fo.boxes import Array
-from yolov1_fo.config import arguments
+from yolov1_fo.config import MAX_PREDICTION_BATCH, arguments
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.images import ReadResult
 from yolov1_fo.model.yolov1_model import YOLOv1Model
@@ -58,7 +58,7 @@ class PredictionPass:
         skip: Collection[str] = (),
         forward: Callable[[Array], Any] | None = None,
     ) -> None:
-        arguments.check_integer("batch_size", batch_size, 1)
+        arguments.check_integer("batch_size", batch_size, 1, MAX_PREDICTION_BATCH)
         self.model, self.batch_size, self.num_workers = model, batch_size, num_workers
         self.forward = forward or model.forward
         ids, filepaths = samples.values(["id", "filepath"])

@@ -10,9 +10,10 @@ import fiftyone.core.utils as fou
 
 from yolov1_fo import decode, images
 from yolov1_fo.boxes import Array
-from yolov1_fo.config import arguments
-from yolov1_fo.datasets import checks, fiftyone_boxes, output_fields
+from yolov1_fo.config import MAX_PREDICTION_BATCH, arguments
+from yolov1_fo.datasets import checks, fiftyone_boxes
 from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.datasets.predictions_field import PredictionsField
 from yolov1_fo.model.yolov1_model import YOLOv1Model
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,8 @@ def apply_to_videos(
     batch_size: int,
     skip_existing: bool,
     progress: bool | Callable[..., Any] | None,
+    *,
+    about: dict[str, Any],
 ) -> dict[str, str]:
     """Writes the model's detections to a field of the frames.
 
@@ -35,6 +38,7 @@ def apply_to_videos(
         batch_size: frames per forward pass
         skip_existing: must be False
         progress: as in FiftyOne
+        about: the model, for `predicted_by.record`
 
     Returns:
         videos that could not be read to their end, with what is wrong with each
@@ -42,11 +46,12 @@ def apply_to_videos(
     Raises:
         ValueError: if an argument is invalid
     """
-    arguments.check_integer("batch_size", batch_size, 1)
+    arguments.check_integer("batch_size", batch_size, 1, MAX_PREDICTION_BATCH)
     checks.check_videos(samples)
     if skip_existing:
         raise ValueError("skip_existing is for images, not for videos")
-    output = output_fields.predictions_field(samples, label_field)
+    gt_field = model.metadata.get("gt_field")
+    output = PredictionsField(samples, label_field, gt_field=gt_field, model=about)
     ids, filepaths = samples.values(["id", "filepath"])
     faults = {}
     with fou.ProgressBar(total=len(ids), progress=progress) as progress_bar:
@@ -65,6 +70,9 @@ def apply_to_videos(
                     ),
                 )
             progress_bar.update()
+    if output.is_declared:
+        is_whole = len(ids) - len(faults) == len(fo_samples.all_samples(samples))
+        output.record(replaces=is_whole)
     return faults
 
 

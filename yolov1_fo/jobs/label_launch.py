@@ -13,8 +13,8 @@ from yolov1_fo.curation import (
 )
 from yolov1_fo.curation.mistake_fields import MistakeFields
 from yolov1_fo.curation.suggestion_search import SuggestionSearch
-from yolov1_fo.datasets import output_fields
 from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.datasets.predictions_field import PredictionsField
 from yolov1_fo.jobs import launch, spawn
 from yolov1_fo.jobs.job import Job
 from yolov1_fo.publishing import model_sources
@@ -92,7 +92,7 @@ def check_mistakes(
     if folds is not None:
         arguments.check_integer("folds", folds, 2)
         labelled = whole_samples.whole(samples).exists(gt_field)
-        output_fields.predictions_field(labelled, pred_field)
+        PredictionsField(labelled, pred_field)
         launch.check_train(labelled, gt_field, None, settings, device=device)
     return fields
 

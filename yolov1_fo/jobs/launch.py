@@ -7,15 +7,16 @@ from typing import Any
 import fiftyone as fo
 import fiftyone.core.media as fomm
 
-from yolov1_fo.config import TrainConfig, class_names
+from yolov1_fo.config import MAX_PREDICTION_BATCH, TrainConfig, arguments, class_names
 from yolov1_fo.datasets import (
     checks,
     class_lists,
     fiftyone_private,
-    output_fields,
     sample_weights_field,
+    splitting,
 )
 from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.datasets.predictions_field import PredictionsField
 from yolov1_fo.evaluation import evaluation_keys
 from yolov1_fo.jobs import monitor, spawn
 from yolov1_fo.jobs.job import Job, read_arguments
@@ -57,14 +58,15 @@ def train(
         runs_dir (None): replaces FiftyOne's folder for datasets
 
     Raises:
-        ValueError: if the samples, the field, the name or a setting is invalid, or the
-            weights do not fit
+        ValueError: if the samples, the field, the name or a setting is invalid, the
+            splits overlap, or the weights do not fit
         FileNotFoundError: if there are no such weights
         OSError: if the job did not start
     """
     samples = fo_samples.ungrouped(samples)
     if val_samples is not None:
         val_samples = fo_samples.ungrouped(val_samples, "val_samples")
+        splitting.check_disjoint(splitting.shared_count(samples, val_samples))
     dataset = fiftyone_private.root_dataset(samples)
     source = None if weights is None else starting_weights.find(dataset, weights)
     config = check_train(
@@ -252,14 +254,18 @@ def check_apply(
     checks.check_images_or_videos(samples)
     if skip_existing and samples.media_type == fomm.VIDEO:
         raise ValueError("skip_existing is for images, not for videos")
-    replaces = documents and not skip_existing
-    output_fields.predictions_field(samples, label_field, replaces=replaces)
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    arguments.check_integer("batch_size", batch_size, 1, MAX_PREDICTION_BATCH)
     config = model_sources.find_config(model, fiftyone_private.root_dataset(samples))
-    if "checkpoint_dir" not in config:
-        return {}  # an entry of our zoo manifest
-    return checkpoint.read_metadata(Path(config["checkpoint_dir"]), "detect")
+    metadata: dict[str, Any] = {}  # of an entry of our zoo manifest
+    if "checkpoint_dir" in config:
+        folder = Path(config["checkpoint_dir"])
+        metadata = checkpoint.read_metadata(folder, "detect")
+    PredictionsField(
+        *(samples, label_field),
+        replaces=documents and not skip_existing,
+        gt_field=metadata.get("gt_field"),
+    )
+    return metadata
 
 
 def evaluate(

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
+from yolov1_fo.config import MAX_EPOCHS
 from yolov1_fo.runs import estimate
-from yolov1_fo.runs.recipe_settings import MAX_EPOCHS
 
 ESTIMATE_AFTER_SECONDS = 3.0
 """Time of training after which its speed is known."""

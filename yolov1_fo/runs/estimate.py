@@ -140,6 +140,21 @@ def estimate_training(
     return Estimate(limit, found.memory, TIME_LIMIT)
 
 
+def check_memory(estimate: Estimate) -> None:
+    """Raises a ValueError if a training on this CPU needs more memory than there is.
+
+    Args:
+        estimate: of the training
+    """
+    total = psutil.virtual_memory().total
+    if estimate.memory > total:
+        needed, there = map(humanize.naturalsize, (estimate.memory, total))
+        raise ValueError(
+            f"the training needs about {needed} of memory, this machine has {there}; "
+            "choose a smaller image_size or batch_size"
+        )
+
+
 def _of_epochs(
     config: TrainConfig,
     images: int,
@@ -159,13 +174,12 @@ def _of_epochs(
         expected = epoch_seconds(run.config, run.images, run.val_images, speed)
         seconds = _total_seconds(config, images, val_images, speed, measured / expected)
         kind = run.device.partition(" ")[0]
-        return Estimate(
-            seconds, memory, f"on this {kind}, based on run '{run.run_key}'"
-        )
+        source = f'on this {kind} (based on run "{run.run_key}")'
+        return Estimate(seconds, memory, source)
     if has_gpu:
         return Estimate(None, memory, "no estimate before a first run on this GPU")
     seconds = _total_seconds(config, images, val_images, speed, 1.0)
-    return Estimate(seconds, memory, "on this CPU, based on the network's size")
+    return Estimate(seconds, memory, "on this CPU (estimated)")
 
 
 def _total_seconds(

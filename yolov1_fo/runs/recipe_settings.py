@@ -11,14 +11,12 @@ from numbers import Integral
 from typing import Any, Self
 
 from yolov1_fo import architectures
-from yolov1_fo.config import TrainConfig, recipes, spelling
+from yolov1_fo.config import MAX_EPOCHS, TrainConfig, recipes, spelling
 from yolov1_fo.config.network import grid_sizes
 from yolov1_fo.runs import automatic
 
 logger = logging.getLogger(__name__)
 
-MAX_EPOCHS = 100_000
-"""Largest number of epochs with `max_minutes`, if `epochs` is not given."""
 NOTHING: Mapping[str, Any] = {}
 
 

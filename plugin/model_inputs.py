@@ -1,0 +1,41 @@
+"""The input that chooses a trained model."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import fiftyone.operators.types as types
+
+from yolov1_fo.runs import ranking
+
+from . import run_labels
+
+
+def add_model(form: types.Object, dataset: Any, params: Mapping[str, Any]) -> str:
+    """Adds the choice of a model; returns its value, empty if there is none.
+
+    The default is the best finished run. The choice stays when other runs finish.
+
+    Args:
+        form: the operator's form
+        dataset: with the runs
+        params: the inputs so far
+    """
+    runs = {
+        key: run_labels.run_label(dataset, key) for key in ranking.detectors(dataset)
+    }
+    models = runs | {
+        k: label for k, label in run_labels.published().items() if k not in runs
+    }
+    view = types.AutocompleteView(allow_user_input=True)
+    for name, label in models.items():
+        view.add_choice(name, label=label)
+    best = ranking.best_finished(dataset) or next(iter(models), "")
+    value = params.get("model", best)
+    form.str(
+        "model",
+        label="Model",
+        description="A run, a published model, or the path of a checkpoint folder",
+        default=value or None,
+        view=view,
+    )
+    return value or ""

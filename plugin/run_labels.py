@@ -1,0 +1,43 @@
+"""Labels of runs and published models in dropdowns: their name, mAP and status."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from yolov1_fo.publishing import local_zoo
+from yolov1_fo.runs import records
+from yolov1_fo.training.progress import SCORES
+
+from . import dataset_values
+
+
+def run_label(dataset: Any, run_key: str) -> str:
+    """Returns a run's name with its mAP, and its status unless it is finished."""
+    run = records.info(dataset, run_key)
+    status = getattr(run, "status", "failed")
+    notes = [_score(getattr(run, "best", None))]
+    notes += [status] if status != "finished" else []
+    return _label(f"run {run_key}", notes)
+
+
+def published() -> dict[str, str]:
+    """Returns the published models, each with a label."""
+    scores = {
+        name: _score(dataset_values.metrics(local_zoo.root() / name))
+        for name in local_zoo.names()
+    }
+    return {name: _label(f"zoo: {name}", [score]) for name, score in scores.items()}
+
+
+def _label(name: str, notes: list[str]) -> str:
+    shown = ", ".join(filter(None, notes))
+    return f"{name} ({shown})" if shown else name
+
+
+def _score(metrics: Any) -> str:
+    """Returns the mAP or accuracy among metrics, as text; empty without one."""
+    known = metrics if isinstance(metrics, Mapping) else {}
+    for metric, name in SCORES.items():
+        value = known.get(metric)
+        if isinstance(value, int | float):
+            return f"{name} {value:.3f}"
+    return ""
