@@ -4,21 +4,21 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import fiftyone as fo
 import fiftyone.core.fields as fof
 import fiftyone.core.labels as fol
 
-from yolov1_fo.boxes import Array
 from yolov1_fo.datasets import class_lists, fiftyone_private, output_fields
 from yolov1_fo.datasets import samples as fo_samples
-from yolov1_fo.evaluation import evaluation_results, shown_predictions
+from yolov1_fo.evaluation import evaluation_results
 from yolov1_fo.evaluation import model_splits as splits
 from yolov1_fo.evaluation.average_precision import Curve
 from yolov1_fo.evaluation.model_splits import ModelSplits
 from yolov1_fo.runs import checkpoint, training_samples
 
+T = TypeVar("T")
 MAX_ENTRIES = 64
 """Size of the cache; the oldest entries are dropped."""
 _cache: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
@@ -67,13 +67,18 @@ def counts(samples: Any, paths: list[str]) -> list[int]:
     return list(_cached(samples, ("counts", *paths), count))
 
 
-def confidences(samples: Any, field: str) -> Array:
-    """Returns the confidences of a field's predictions in ascending order: (K,)."""
-    return _cached(
-        samples,
-        ("confidences", field),
-        lambda: shown_predictions.confidences(samples, field),
-    )
+def kept(name: str, version: str, compute: Callable[[], T]) -> T:
+    """Returns a value that has been computed for a version; else computes it.
+
+    Unlike the other values, it costs no query of the database.
+
+    Args:
+        name: of the value
+        version: changes when the value may
+        compute: returns the value
+    """
+    value: T = _kept((name, version), compute)
+    return value
 
 
 def model_splits(dataset: Any, field: str) -> ModelSplits:
