@@ -4,6 +4,7 @@ from typing import Any
 
 import fiftyone as fo
 
+from yolov1_fo.boxes import Array
 from yolov1_fo.datasets import checks, fiftyone_private
 from yolov1_fo.evaluation import confidence_filter, shown_predictions
 from yolov1_fo.evaluation.shown_predictions import Advice
@@ -71,15 +72,21 @@ def fields(dataset: fo.Dataset) -> list[str]:
     return [field for field, count in zip(found, counts, strict=True) if count]
 
 
-def line(view: Any, field: str, advice: Advice) -> str:
+def confidences(view: Any, field: str) -> Array:
+    """Returns the confidences of a field in ascending order, shown or not: (K,)."""
+    whole = confidence_filter.without(view, field)
+    return shown_predictions.confidences(whole, field)
+
+
+def line(view: Any, field: str, advice: Advice, scores: Array) -> str:
     """Returns in one line how many predictions a view shows, and why.
 
     Args:
         view: the App's
         field: of predictions
         advice: of the field
+        scores: of `confidences`
     """
-    scores = dataset_values.confidences(confidence_filter.without(view, field), field)
     lowest = confidence_filter.lowest(view, field)
     shown = len(scores) if lowest is None else shown_predictions.count(scores, lowest)
     return shown_predictions.describe(shown, len(scores), lowest, advice)

@@ -10,11 +10,10 @@ import fiftyone as fo
 import fiftyone.core.fields as fof
 import fiftyone.core.labels as fol
 
-from yolov1_fo.boxes import Array
 from yolov1_fo.datasets import class_lists, fiftyone_private, splitting
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.predictions_field import PredictionsField
-from yolov1_fo.evaluation import evaluation_results, shown_predictions
+from yolov1_fo.evaluation import evaluation_results
 from yolov1_fo.evaluation import model_splits as splits
 from yolov1_fo.evaluation.average_precision import Curve
 from yolov1_fo.evaluation.model_splits import ModelSplits
@@ -80,13 +79,18 @@ def counts(samples: Any, paths: list[str]) -> list[int]:
     return list(_cached(samples, ("counts", *paths), count))
 
 
-def confidences(samples: Any, field: str) -> Array:
-    """Returns the confidences of a field's predictions in ascending order: (K,)."""
-    return _cached(
-        samples,
-        ("confidences", field),
-        lambda: shown_predictions.confidences(samples, field),
-    )
+def kept(name: str, version: str, compute: Callable[[], T]) -> T:
+    """Returns a value that has been computed for a version; else computes it.
+
+    Unlike the other values, it costs no query of the database.
+
+    Args:
+        name: of the value
+        version: changes when the value may
+        compute: returns the value
+    """
+    value: T = _kept((name, version), compute)
+    return value
 
 
 def model_splits(dataset: Any, field: str) -> ModelSplits:

@@ -38,7 +38,9 @@ def _show_predictions(ctx: Any, field: str) -> None:
         view = confidence_view.restricted(view, path, thresh)
     elif not confidence_view.has_field(view, path):
         view = dataset.view()
-    ctx.ops.notify(confidence_view.line(view, path, advice), variant="info")
+    scores = confidence_view.confidences(view, path)
+    line = confidence_view.line(view, path, advice, scores)
+    ctx.ops.notify(line, variant="info")
     state = {"field": path, "thresh": None}
     job_progress.open_panel(ctx, PREDICTIONS_PANEL, state)
 

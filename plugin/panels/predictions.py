@@ -1,5 +1,6 @@
 """The panel of predictions: how many are shown, and how good those are."""
 
+import uuid
 from typing import Any, NamedTuple
 
 import fiftyone.operators as foo
@@ -86,19 +87,22 @@ class PredictionsPanel(foo.Panel):
             ctx.panel.set_state("field", field)
             ctx.panel.set_state("thresh", None)
         ctx.panel.set_state("fields", fields)
-        if field is not None and ctx.panel.get_state("thresh") is None:
-            ctx.panel.set_state("thresh", _start(ctx, field))
         self._renew(ctx)
 
     def _renew(self, ctx: Any) -> None:
-        """Renders the panel again, since it has changed."""
-        ctx.panel.set_state("renewed", (ctx.panel.get_state("renewed") or 0) + 1)
+        """Counts again; between two of these, moving the slider reads no sample."""
+        if field := ctx.panel.get_state("field"):
+            advice = shown_predictions.advise(ctx.dataset, field)
+            ctx.panel.set_state("advice", list(advice))
+            if ctx.panel.get_state("thresh") is None:
+                ctx.panel.set_state("thresh", _start(ctx, field, advice))
+        ctx.panel.set_state("version", f"{ctx.dataset.name} {uuid.uuid4()}")
 
     def choose(self, ctx: Any) -> None:
         """Chooses a field."""
         ctx.panel.set_state("field", ctx.params["value"])
         ctx.panel.set_state("thresh", None)
-        self.refresh(ctx)
+        self._renew(ctx)
 
     def move(self, ctx: Any) -> None:
         """Chooses the minimum confidence."""
@@ -215,23 +219,25 @@ def _last_applied(dataset: Any, fields: list[str]) -> str | None:
     return next((name for name in (*names, *fields) if name in fields), None)
 
 
-def _start(ctx: Any, field: str) -> float:
+def _start(ctx: Any, field: str, advice: Advice) -> float:
     """Returns the confidence at which the slider starts."""
-    advice = shown_predictions.advise(ctx.dataset, field)
     now = confidence_filter.lowest(confidence_view.current(ctx), field)
     found = (now, advice.thresh, DEFAULT_THRESH)
     return next(float(one) for one in found if one is not None)
 
 
 def _numbers(ctx: Any, field: str, thresh: float) -> _Numbers:
-    view = confidence_view.current(ctx)
-    advice = shown_predictions.advise(ctx.dataset, field)
+    view, advice = confidence_view.current(ctx), Advice(*ctx.panel.get_state("advice"))
     if not confidence_view.has_field(view, field):
         view = ctx.dataset.view()  # its patches are shown
-    scores = dataset_values.confidences(confidence_filter.without(view, field), field)
+    scores = dataset_values.kept(
+        f"confidences of {field}",
+        ctx.panel.get_state("version"),
+        lambda: confidence_view.confidences(view, field),
+    )
     key = advice.eval_key
     return _Numbers(
-        confidence_view.line(view, field, advice),
+        confidence_view.line(view, field, advice, scores),
         shown_predictions.count(scores, thresh),
         len(scores),
         advice,

@@ -1,0 +1,251 @@
+"""The panel of predictions, and what the App shows when a job has ended."""
+
+from types import SimpleNamespace
+
+import fiftyone as fo
+import numpy as np
+import pytest
+from fiftyone import ViewField as F
+
+import yolov1_fo
+from plugin import confidence_view, job_end
+from plugin.panels.predictions import PredictionsPanel
+from yolov1_fo.datasets import predicted_by
+from yolov1_fo.evaluation import confidence_filter, shown_predictions
+from yolov1_fo.evaluation.shown_predictions import Advice
+
+MODEL = {"model": "first", "run_folder": None, "thresh": 0.5, "class_threshs": []}
+
+
+@pytest.fixture
+def predicted(dataset, rng):
+    """Predictions of known objects with a confidence of at least 0.4, and others."""
+    for sample in dataset:
+        found = [
+            fo.Detection(
+                label=one.label, bounding_box=one.bounding_box, confidence=confidence
+            )
+            for one in sample.ground_truth.detections
+            for confidence in [float(rng.uniform(0.4, 1))]
+        ]
+        box = [0.7, 0.7, 0.2, 0.2]
+        found += [
+            fo.Detection(label="red", bounding_box=box, confidence=confidence)
+            for confidence in (0.1, 0.2, 0.3)
+        ]
+        sample["found"] = fo.Detections(detections=found)
+        sample.save()
+    predicted_by.record(dataset, "found", MODEL, replaces=True)
+    return dataset
+
+
+class App:
+    """What a panel does in the App: its state, and the calls that it makes."""
+
+    def __init__(self, dataset, view=None):
+        self.dataset, self.state, self.calls = dataset, {}, []
+        self.view = dataset.view() if view is None else view
+
+    def __getattr__(self, name):
+        return lambda *args, **kwargs: self.calls.append((name, args, kwargs))
+
+    def context(self, **params):
+        """Returns the context of a call."""
+        return SimpleNamespace(
+            dataset=self.dataset,
+            params=params,
+            request_params={"view": self.view._serialize()},
+            spaces=None,
+            panel=SimpleNamespace(
+                get_state=self.state.get, set_state=self.state.__setitem__
+            ),
+            ops=self,
+            prompt=self.prompt,
+        )
+
+    def last_view(self):
+        """Returns the view that was set last."""
+        [*_, (name, args, _)] = [
+            one for one in self.calls if one[0] in ("set_view", "clear_view")
+        ]
+        return self.dataset.view() if name == "clear_view" else args[0]
+
+    def notified(self):
+        """Returns what was notified."""
+        return [args[0] for name, args, _ in self.calls if name == "notify"]
+
+
+def rendered(app):
+    """Returns the inputs of the panel by name."""
+    panel = PredictionsPanel().render(app.context()).to_json()
+    return panel["type"]["properties"]
+
+
+@pytest.fixture
+def opened(predicted):
+    app = App(predicted)
+    PredictionsPanel().on_load(app.context())
+    return app
+
+
+def expected(dataset, lowest):
+    scores = np.array(dataset.values("found.detections.confidence", unwind=True))
+    return int((scores >= lowest).sum()), len(scores)
+
+
+def test_the_slider_starts_at_the_threshold_of_the_model(opened):
+    assert opened.state["field"] == "found"
+    assert opened.state["thresh"] == 0.5
+    inputs = rendered(opened)
+    assert inputs["thresh"]["default"] == 0.5
+    shown, total = expected(opened.dataset, 0.5)
+    assert f"| {shown} of {total} |" in inputs["numbers"]["default"]
+    assert "curve_found_None" not in inputs
+
+
+def test_without_predictions_it_says_how_to_get_some(dataset):
+    app = App(dataset)
+    PredictionsPanel().on_load(app.context())
+    assert set(rendered(app)) == {"empty", "apply"}
+
+
+def test_apply_filter_and_show_all_keep_the_users_view(predicted):
+    view = predicted.match_tags("train").filter_labels("found", F("label") == "red")
+    app, panel = App(predicted, view), PredictionsPanel()
+    panel.on_load(app.context())
+    panel.filter(app.context())
+    app.view = app.last_view()
+    assert app.view == confidence_filter.add(view, "found", 0.5)
+    panel.move(app.context(value=0.25))
+    panel.filter(app.context())
+    app.view = app.last_view()
+    assert app.view == confidence_filter.add(view, "found", 0.25)  # not both
+    panel.show_all(app.context())
+    assert app.last_view() == view
+
+
+def test_show_all_of_the_whole_dataset_leaves_no_view(opened):
+    panel = PredictionsPanel()
+    panel.filter(opened.context())
+    opened.view = opened.last_view()
+    panel.show_all(opened.context())
+    assert opened.calls[-1][0] == "clear_view"
+
+
+def test_patches_are_not_filtered(predicted):
+    app, panel = App(predicted, predicted.to_patches("found")), PredictionsPanel()
+    panel.on_load(app.context())
+    panel.filter(app.context())
+    assert [name for name, _, _ in app.calls] == ["notify"]
+    assert "the current view has no field 'found'" in app.notified()[0]
+    rendered(app)
+
+
+def test_an_evaluation_gives_precision_recall_and_f1(opened):
+    report = yolov1_fo.evaluate(opened.dataset, "found", eval_key="e")
+    panel = PredictionsPanel()
+    opened.state.clear()
+    panel.on_load(opened.context())
+    assert opened.state["thresh"] == report.recommended_thresh
+    for thresh in (0.15, 0.45, 0.9):
+        panel.move(opened.context(value=thresh))
+        point = report.at(thresh)
+        inputs = rendered(opened)
+        numbers = inputs["numbers"]["default"]
+        objects = opened.dataset.count("ground_truth.detections")
+        wanted = f"| {objects} | {point.precision:.3f} | {point.recall:.3f} | "
+        assert f"{wanted}{point.f1:.3f} |" in numbers
+        *lines, mark = inputs["curve_found_e"]["view"]["data"]
+        assert [line["name"] for line in lines] == ["F1", "Recall", "Precision"]
+        assert mark["x"] == [thresh, thresh]
+
+
+def test_moving_the_slider_does_not_read_the_samples(opened, monkeypatch):
+    yolov1_fo.evaluate(opened.dataset, "found", eval_key="e")
+    panel = PredictionsPanel()
+    panel.on_load(opened.context())
+    rendered(opened)
+    for name in ("values", "aggregate"):
+        monkeypatch.setattr(fo.Dataset, name, None)
+        monkeypatch.setattr(fo.DatasetView, name, None)
+    monkeypatch.setattr(shown_predictions, "advise", None)
+    monkeypatch.setattr(shown_predictions, "confidences", None)
+    panel.move(opened.context(value=0.7))
+    rendered(opened)
+
+
+def test_new_predictions_make_an_evaluation_old(predicted):
+    yolov1_fo.evaluate(predicted, "found", eval_key="e")
+    assert shown_predictions.advise(predicted, "found").eval_key == "e"
+    for sample in predicted:
+        sample["found"] = fo.Detections(
+            detections=[
+                fo.Detection(label="red", bounding_box=[0, 0, 1, 1], confidence=0.3)
+            ]
+        )
+        sample.save()
+    assert shown_predictions.advise(predicted, "found") == Advice(0.5, "first")
+
+
+def test_a_view_is_saved_under_a_new_name_only(opened):
+    panel, dataset = PredictionsPanel(), opened.dataset
+    dataset.save_view("mine", dataset.limit(1))
+    for name, line in ((" ", "Enter a name"), ("mine", "'mine' exists")):
+        opened.state["save.name"] = name
+        panel.save_view(opened.context())
+        assert line in opened.notified()[-1]
+    assert len(dataset.load_saved_view("mine")) == 1
+    opened.state["save.name"] = "confident"
+    panel.save_view(opened.context())
+    saved = dataset.load_saved_view("confident")
+    assert saved == confidence_filter.add(dataset, "found", 0.5)
+
+
+def ended_apply(app):
+    job = SimpleNamespace(task="apply", target="found")
+    job_end.show(app.context(), job)
+
+
+def test_the_end_of_apply_shows_the_predictions_that_count(predicted):
+    view = predicted.match_tags("train")
+    app = App(predicted, view)
+    ended_apply(app)
+    assert app.last_view() == confidence_filter.add(view, "found", 0.5)
+    shown, total = expected(view, 0.5)
+    assert app.notified() == [
+        f"{shown} of {total} predictions shown: confidence of at least 0.5, "
+        "the best F1."
+    ]
+    assert app.calls[-1][0] == "open_panel"
+    assert app.calls[-1][1] == ("yolov1_predictions",)
+    assert app.calls[-1][2]["state"] == {"field": "found", "thresh": None}
+
+
+def test_without_a_threshold_all_are_shown_and_how_to_find_it(predicted):
+    predicted_by.record(predicted, "found", {"model": "darknet"}, replaces=True)
+    app = App(predicted)
+    ended_apply(app)
+    assert "set_view" not in [name for name, _, _ in app.calls]
+    [line] = app.notified()
+    assert line.startswith("All ")
+    assert "no confidence threshold is known for this model" in line
+    assert "'Evaluate YOLOv1' finds" in line
+
+
+def test_the_end_of_evaluate_opens_the_evaluation(predicted):
+    yolov1_fo.evaluate(predicted, "found", eval_key="e")
+    app = App(predicted)
+    job_end.show(app.context(), SimpleNamespace(task="evaluate", target="e"))
+    name, args, more = app.calls[-1]
+    assert (name, args) == ("open_panel", ("model_evaluation_panel_builtin",))
+    assert more["state"]["view"]["key"] == "e"
+    panel_id = SimpleNamespace(type=args[0], component_id="id")
+    context = app.context()
+    context.spaces = SimpleNamespace(children=[panel_id])
+    job_end.show(context, SimpleNamespace(task="evaluate", target="e"))
+    assert app.calls[-2][0] == "set_panel_state"
+    assert app.calls[-2][2] == {"panel_id": "id"}
+
+
+def test_only_fields_with_confidences_are_offered(predicted):
+    assert confidence_view.fields(predicted) == ["found"]
