@@ -18,6 +18,7 @@ from .operators.publish_model import PublishModel
 from .operators.resume_training import ResumeTraining
 from .operators.stop_training import StopTraining
 from .operators.train_model import TrainModel
+from .panels.dataset_check import DatasetCheckPanel
 from .panels.errors import ErrorsPanel
 from .panels.runs import RunsPanel
 
@@ -29,6 +30,6 @@ def register(plugin: Any) -> None:
         *(ApplyModel, EvaluateModel, InspectDataset),
         *(PublishModel, DeleteRun),
         *(Voc07, Voc10, Ap50),
-        *(RunsPanel, ErrorsPanel),
+        *(RunsPanel, ErrorsPanel, DatasetCheckPanel),
     ):
         plugin.register(one)
