@@ -28,6 +28,7 @@ from .operators.suggest_labels import SuggestLabels
 from .operators.train_again import TrainAgain
 from .operators.train_model import TrainModel
 from .operators.undo_accept import UndoAccept
+from .panels.dataset_check import DatasetCheckPanel
 from .panels.errors import ErrorsPanel
 from .panels.labels import LabelsPanel
 from .panels.predictions import PredictionsPanel
@@ -43,6 +44,6 @@ def register(plugin: Any) -> None:
         *(NextToLabel, TrainAgain, ClearMistakes),
         *(PublishModel, ExportModel, RenameRun, EditNote, DeleteRun),
         *(Voc07, Voc10, Ap50),
-        *(RunsPanel, PredictionsPanel, ErrorsPanel, LabelsPanel),
+        *(RunsPanel, PredictionsPanel, ErrorsPanel, LabelsPanel, DatasetCheckPanel),
     ):
         plugin.register(one)

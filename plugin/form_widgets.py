@@ -1,6 +1,5 @@
 """Form inputs and messages shared by the operators."""
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -145,20 +144,6 @@ def add_notice(
     """
     view = types.Warning if is_warning else types.Notice
     form.view(name, view(label=plain(text)))
-
-
-def code_block(text: str) -> str:
-    """Returns text as a Markdown code block.
-
-    Example:
-        >>> print(code_block("two   words"))
-        ```
-        two   words
-        ```
-    """
-    longest = max(map(len, re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}\n{text}\n{fence}"
 
 
 def add_classes(

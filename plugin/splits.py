@@ -6,8 +6,9 @@ import fiftyone.operators.types as types
 
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.datasets import fiftyone_private, splitting
+from yolov1_fo.datasets.inspection_report import TAG_PREFIX
 
-from . import dataset_values, form_widgets
+from . import dataset_values, form_widgets, leave_out
 
 METHODS = {
     "tags": "Split by tags",
@@ -35,7 +36,8 @@ def add_inputs(
     Returns:
         `params`, completed with the defaults of these inputs
     """
-    tags = dataset_values.tags(samples)
+    own = dataset_values.tags(samples)
+    tags = [tag for tag in own if not tag.startswith(TAG_PREFIX)]
     views = fiftyone_private.root_dataset(samples).list_saved_views()
     methods = {
         method: label
@@ -65,6 +67,7 @@ def add_inputs(
             max=90.0,
         )
         form.int("split_seed", label="Split seed", default=0, min=0)
+    leave_out.add_input(form, samples)
     is_kept = {k for k, v in params.items() if v is not None} | {*NUMBERS}
     return {**defaults, **{k: v for k, v in params.items() if k in is_kept}}
 
@@ -82,6 +85,7 @@ def split(samples: Any, params: dict[str, Any]) -> tuple[Any, Any]:
     Raises:
         ValueError: if the method is not one of `METHODS`, or a part is missing or empty
     """
+    samples = leave_out.kept(samples, params)
     method = params.get("split", "auto")
     if method in ("auto", "none"):
         return samples, None
@@ -100,7 +104,8 @@ def split(samples: Any, params: dict[str, Any]) -> tuple[Any, Any]:
         if unit == "tag":
             part = samples.match_tags(value)
         else:
-            part = fiftyone_private.root_dataset(samples).load_saved_view(value)
+            root = fiftyone_private.root_dataset(samples)
+            part = leave_out.kept(root.load_saved_view(value), params)
         if not len(part):
             raise ValueError(f"{name}_{unit} '{value}' has no samples")
         parts.append(part)
@@ -123,6 +128,7 @@ def preview(samples: Any, params: dict[str, Any]) -> tuple[Any, Any, int, int]:
     """
     enter = dict.fromkeys(NUMBERS, form_widgets.ENTER_NUMBER)
     form_widgets.check_filled(params, enter)
+    samples = leave_out.kept(samples, params)
     if params.get("split") == "percent":
         total = len(samples)
         count = _val_count(total, params)

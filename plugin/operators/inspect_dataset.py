@@ -1,19 +1,20 @@
-"""Reports problems of a dataset before training, and shows the affected samples."""
+"""Finds problems of a dataset before training; a panel shows them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from yolov1_fo.config import TrainConfig
+from yolov1_fo.config import NetworkConfig, TrainConfig
+from yolov1_fo.config.network import grid_sizes
 from yolov1_fo.datasets import inspection
-from yolov1_fo.datasets.inspection_report import FINDING_KINDS
 
-from .. import form_widgets
+from .. import form_widgets, job_progress, last_checks
 
 RECIPE = TrainConfig.for_network()
 
-NOTHING = "nothing"
+PANEL = "yolov1_check"
 
 
 class InspectDataset(foo.Operator):
@@ -24,7 +25,7 @@ class InspectDataset(foo.Operator):
         """The operator's name, label and options."""
         return foo.OperatorConfig(
             name="inspect_dataset",
-            label="Inspect for YOLOv1",
+            label="Check dataset for YOLOv1",
             description="Find bad files, bad boxes and lost objects before training",
             icon="troubleshoot",
             dynamic=True,
@@ -36,67 +37,58 @@ class InspectDataset(foo.Operator):
     def resolve_input(self, ctx: Any) -> types.Property:
         """Returns the form: field, grid, and what to do with the findings."""
         form = types.Object()
-        samples = form_widgets.add_target(ctx, form, "Inspect")
+        samples = form_widgets.add_target(ctx, form, "Check")
         fields = samples and form_widgets.detection_fields(samples, form)
         if fields:
-            self._add_inputs(form, fields)
-        return types.Property(form, view=types.View(label="Inspect for YOLOv1"))
+            self._add_inputs(ctx, form, fields)
+        return types.Property(form, view=types.View(label="Check dataset for YOLOv1"))
 
-    def _add_inputs(self, form: types.Object, fields: list[str]) -> None:
+    def _add_inputs(self, ctx: Any, form: types.Object, fields: list[str]) -> None:
         form_widgets.add_dropdown(
-            form, "gt_field", fields, label="Ground truth field", default="ground_truth"
-        )
-        form.int(
-            "S",
-            label="Grid size (S)",
-            description="Grid cells per side",
-            default=RECIPE.S,
-            min=1,
+            *(form, "gt_field", fields),
+            label="Ground truth field",
+            default="ground_truth",
+            params=ctx.params,
         )
         form.int(
             "image_size",
             label="Image size",
-            description="Side of the square input, in pixels",
+            description="Side of the network's square input, in pixels",
             default=RECIPE.image_size,
-            min=32,
         )
-        choices = {NOTHING: "none", **{kind: kind for kind in FINDING_KINDS}}
-        form_widgets.add_dropdown(
-            form,
-            "show",
-            choices,
-            label="Show samples",
-            description="The finding whose samples are shown afterwards",
+        finest, error = form_widgets.attempt(lambda: _grid_size({**ctx.params, "S": 0}))
+        form.int(
+            "S",
+            label="Grid size (S x S)",
+            description=f"Cells per side. Empty: the finest grid, {finest or '?'}",
         )
         form.bool("tag", label="Tag the samples of each finding", default=False)
         form.bool("save_views", label="Save a view for each finding", default=False)
+        if error:
+            form_widgets.show_error(form, error)
+        else:
+            form_widgets.check(form, lambda: _grid_size(ctx.params))
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        """Inspects the samples; shows those of the chosen finding."""
+        """Inspects the samples, and opens the panel with the findings."""
         params = ctx.params
         report = inspection.inspect(
             ctx.target_view(require_flat=True),
             params.get("gt_field", "ground_truth"),
-            S=params.get("S", RECIPE.S),
+            S=_grid_size(params),
             image_size=params.get("image_size", RECIPE.image_size),
         )
         if params.get("tag"):
             report.tag()
         if params.get("save_views"):
             report.save_views()
+        last_checks.keep(ctx.dataset, report)
         if params.get("tag") or params.get("save_views"):
             ctx.ops.reload_dataset()
-        show = params.get("show", NOTHING)
-        if show != NOTHING and report.findings[show]:
-            ctx.ops.set_view(report.view(show))
+        if not ctx.delegated:
+            job_progress.open_panel(ctx, PANEL)
         counts = {kind: len(found) for kind, found in report.findings.items()}
-        return {"report": form_widgets.code_block(str(report)), "findings": counts}
-
-    def resolve_output(self, ctx: Any) -> types.Property:
-        """Returns the output: the report."""
-        form = types.Object()
-        form.str("report", label="Report", view=types.MarkdownView())
-        return types.Property(form, view=types.View(label="Inspection report"))
+        return {"report": str(report), "findings": counts}
 
     def __call__(
         self, samples: Any, gt_field: str = "ground_truth", **more: Any
@@ -106,10 +98,23 @@ class InspectDataset(foo.Operator):
         Args:
             samples: a FiftyOne dataset or view
             gt_field ("ground_truth"): field of Detections
-            **more: S, image_size, show, tag, save_views
+            **more: S, image_size, tag, save_views
         """
         return foo.execute_operator(
             self.uri,
             ctx={"view": samples.view()},
             params={"gt_field": gt_field, **more},
         )
+
+
+def _grid_size(params: Mapping[str, Any]) -> int:
+    """Returns the grid's S; an empty one is the finest of the default network.
+
+    Raises:
+        ValueError: if it or the image size is invalid, or the image size was emptied
+    """
+    enter = {"image_size": form_widgets.ENTER_NUMBER}
+    form_widgets.check_filled(params, enter)
+    size = params.get("image_size", RECIPE.image_size)
+    NetworkConfig(S=params.get("S") or 1, image_size=size)  # checks them
+    return params.get("S") or grid_sizes(RECIPE.network, size)[-1]

@@ -12,7 +12,7 @@ import psutil
 
 from tests import mongod
 
-START_TIMEOUT = 90.0
+START_TIMEOUT = 240.0
 """Seconds to wait until the server responds."""
 
 

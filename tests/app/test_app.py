@@ -46,7 +46,7 @@ def test_train_apply_evaluate_publish(
         page.screenshot(f"2-form-{label.split()[0].lower()}")
     assert page.value("Run name") == "yolov1_1"
     page.fill("Run name", "../escape")
-    page.wait_for_text("run_key must be letters, digits and underscores")
+    page.wait_for_text("Run name must be letters, digits and underscores")
     page.screenshot("3-error")
     page.fill("Run name", "trucks")
     page.fill("Epochs", str(epochs))

@@ -239,20 +239,11 @@ def test_metrics_are_part_of_fiftyones_own_evaluation(found):
     assert metrics["voc07"] == metrics["voc10"] == metrics["ap50"] == 1.0
 
 
-def test_inspect_reports_and_shows_samples(dataset, form):
-    assert form("inspect_dataset", dataset)["show"]["type"]["values"][0] == "nothing"
+def test_inspect_reports_and_opens_its_panel(dataset):
     done = call("inspect_dataset", dataset, gt_field="ground_truth", S=1, image_size=64)
     assert done.result["findings"]["lost"] == 3  # three images have two objects
     assert "lost" in done.result["report"]
-    done = call(
-        "inspect_dataset",
-        dataset,
-        gt_field="ground_truth",
-        S=1,
-        image_size=64,
-        show="lost",
-    )
-    assert [one.operator_uri for one in done.executor._requests] == ["set_view"]
+    assert [one.operator_uri for one in done.executor._requests] == ["open_panel"]
 
 
 def test_publish_form_checks_the_name(dataset, form):

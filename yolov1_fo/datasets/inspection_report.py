@@ -22,8 +22,24 @@ FINDING_KINDS = {
 }
 """What `inspect` finds, with its meaning."""
 
+FINDING_TITLES = {
+    "lost": "Lost objects",
+    "tiny": "Tiny objects",
+    "unknown": "Unknown classes",
+    "degenerate": "Invalid boxes",
+    "outside": "Boxes beyond the image",
+    "unreadable": "Unreadable files",
+    "shared": "Files in two splits",
+}
+"""The same, as titles of a table."""
+LEAVE_OUT_KINDS = ("unreadable", "shared")
+"""What can be left out of a training without losing objects to learn."""
 TAG_PREFIX = "inspect:"
 """Prefix of the tags and of the names of saved views."""
+LEAVE_OUT = f"{TAG_PREFIX}leave_out"
+"""Tag of samples that a training started in the App leaves out."""
+VAL_TAGS = ("val", "validation", "test")
+"""Of files in two splits, samples with these tags are kept."""
 EXAMPLES = 5
 """Number of files of a kind that are printed."""
 
@@ -96,10 +112,67 @@ class InspectionReport:
         sample_tags = tags.Tags(self.samples)
         for kind in FINDING_KINDS:
             sample_tags.remove(f"{TAG_PREFIX}{kind}")
-        kinds = self._found_kinds()
-        for kind in kinds:
-            sample_tags.add(f"{TAG_PREFIX}{kind}", self.view(kind))
-        return [f"{TAG_PREFIX}{kind}" for kind in kinds]
+        return [self.tag_kind(kind) for kind in self._found_kinds()]
+
+    def tag_kind(self, kind: str) -> str:
+        """Tags the samples of one finding; returns the tag.
+
+        Args:
+            kind: one of `FINDING_KINDS`
+
+        Raises:
+            ValueError: if there is no such kind, or the tags are read-only
+        """
+        tags.Tags(self.samples).add(f"{TAG_PREFIX}{kind}", self.view(kind))
+        return f"{TAG_PREFIX}{kind}"
+
+    @connection.one_line_errors()
+    def leave_out(self, kind: str) -> int:
+        """Tags samples that a training should leave out; `put_back` undoes it.
+
+        Of files in two splits, those of the validation and test splits are kept.
+
+        Args:
+            kind: one of `LEAVE_OUT_KINDS`
+
+        Returns:
+            number of samples
+
+        Raises:
+            ValueError: if there is no such kind, or the tags are read-only
+        """
+        spelling.check_choice("kind", kind, LEAVE_OUT_KINDS)
+        view = self.view(kind)
+        if kind == "shared":
+            view = view.match_tags(VAL_TAGS, bool=False)
+        tags.Tags(self.samples).add(LEAVE_OUT, view)
+        return len(view)
+
+    @connection.one_line_errors()
+    def put_back(self) -> int:
+        """Removes the tag of `leave_out` from all samples; returns their number.
+
+        Raises:
+            ValueError: if the tags are read-only
+        """
+        sample_tags = tags.Tags(self.samples)
+        count = self.left_out()
+        sample_tags.remove(LEAVE_OUT)
+        return count
+
+    def left_out(self) -> int:
+        """Returns the number of samples that a training leaves out."""
+        return len(fo_samples.all_samples(self.samples).match_tags(LEAVE_OUT))
+
+    def rows(self) -> list[tuple[str, str, int, int, str]]:
+        """Returns kind, title, count, number of images and meaning of each finding."""
+        return [
+            (
+                *(kind, FINDING_TITLES[kind], len(some)),
+                *(len({one.sample_id for one in some}), self._meaning(kind)),
+            )
+            for kind, some in self.findings.items()
+        ]
 
     @connection.one_line_errors()
     def save_views(self) -> list[str]:
@@ -127,19 +200,19 @@ class InspectionReport:
     def _meaning(self, kind: str) -> str:
         return FINDING_KINDS[kind].format(tiny_px=f"{self.tiny_px:g}")
 
-    def __str__(self) -> str:
+    def facts(self) -> list[str]:
+        """Returns lines about images, objects and the grid."""
         S = self.grid.S
-        facts = [
+        return [
             f"{self.images} images, {self.empty} without objects to learn",
             f"{self.objects} objects to learn, {self.ignored} ignored, at most "
             f"{self.most} per image",
             f"recall ceiling {self.recall_ceiling:.3f} with {S} x {S} cells",
         ]
+
+    def __str__(self) -> str:
         classes = sorted(self.classes.items(), key=lambda item: -item[1])
-        rows = [
-            (kind, len(some), len({one.sample_id for one in some}), self._meaning(kind))
-            for kind, some in self.findings.items()
-        ]
+        rows = [(kind, *rest) for kind, _, *rest in self.rows()]
         examples = [
             f"{kind}: {one.filepath}{one.detail and f' ({one.detail})'}"
             for kind in ("unreadable", "shared", "degenerate")
@@ -147,7 +220,7 @@ class InspectionReport:
         ]
         return "\n\n".join(
             [
-                "\n".join(facts),
+                "\n".join(self.facts()),
                 tabulate(classes, ("class", "objects")),
                 tabulate(rows, ("finding", "count", "images", "meaning")),
                 *(["\n".join(examples)] if examples else []),
