@@ -170,6 +170,7 @@ def test_a_run_has_a_page(dataset, ctx):
     assert ("epochs", "3") in [(row["c0"], row["c2"]) for row in settings["default"]]
     link = shown["page_buttons"]["type"]["properties"]["report"]["view"]
     assert link["href"].startswith("/media?filepath=/")
+    assert link["componentsProps"]["button"]["target"] == "_blank"
     assert "table" not in shown
     assert "table" in ctx.click("back")
 
