@@ -10,7 +10,15 @@ from yolov1_fo.jobs.runs_table import Row
 
 from . import widgets
 
-TITLES = {"apply": "Apply", "evaluate": "Evaluate", "export": "Export"}
+TITLES = {
+    "apply": "Apply",
+    "evaluate": "Evaluate",
+    "find_mistakes": "Find label mistakes",
+    "suggest": "Suggest labels",
+    "next_to_label": "Next to label",
+    "export": "Export",
+}
+"""What the tasks of jobs are called."""
 
 
 class ActiveJob(NamedTuple):

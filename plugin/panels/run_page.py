@@ -98,7 +98,7 @@ def _add_buttons(
     path = Path(row.folder) / folders.REPORT
     if path.is_file():
         address = f"/media?filepath={urllib.parse.quote(str(path))}"  # of the App
-        widgets.add_button(bar, "report", "Open report", None, href=address)
+        widgets.add_link(bar, "report", "Open report", address)
     panel.md(f"**{plain(row.run_key)}**", name=f"title_{row.run_key}")
 
 

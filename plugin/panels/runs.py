@@ -91,7 +91,7 @@ class RunsPanel(RunActions, foo.Panel):
         ended = [job for name, job in before.items() if name not in now]
         for _, target, folder in ended:
             _notify_end(ctx, target, folder)
-        if any(task in OTHER_TASKS for task, _, _ in ended):
+        if any(task in OTHER_TASKS and task != "export" for task, _, _ in ended):
             ctx.ops.reload_dataset()  # shows new fields and labels
 
     def _send_pictures(self, ctx: Any, rows: Sequence[Row]) -> None:

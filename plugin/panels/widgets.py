@@ -43,6 +43,17 @@ def add_button(
     )
 
 
+def add_link(bar: types.Object, name: str, label: str, address: str) -> None:
+    """Adds a button to a row of `add_bar` that opens an address in a new tab."""
+    new_tab = {"button": {"target": "_blank", "rel": "noopener"}}
+    bar.btn(
+        name,
+        label=label,
+        href=address,
+        componentsProps=AS_WIDE_AS_ITS_TEXT | new_tab,
+    )
+
+
 def narrow_table(**more: Any) -> types.TableView:
     """Returns a table that is as narrow as its content allows.
 

@@ -16,6 +16,7 @@ from yolov1_fo.jobs import monitor, runs_table
 from yolov1_fo.jobs.job import (
     JOB_FILE,
     LOCK_FILE,
+    OTHER_TASKS,
     JobProgress,
     write_json,
     write_progress,
@@ -170,6 +171,7 @@ def test_a_run_has_a_page(dataset, ctx):
     assert ("epochs", "3") in [(row["c0"], row["c2"]) for row in settings["default"]]
     link = shown["page_buttons"]["type"]["properties"]["report"]["view"]
     assert link["href"].startswith("/media?filepath=/")
+    assert link["componentsProps"]["button"]["target"] == "_blank"
     assert "table" not in shown
     assert "table" in ctx.click("back")
 
@@ -267,18 +269,19 @@ def make_job(dataset):
 def test_each_job_can_be_stopped(dataset, ctx, make_job, monkeypatch):
     stopped = []
     monkeypatch.setattr(monitor, "stop", lambda job: stopped.append(job.target))
-    for task, target in (("train", "one"), ("apply", "found"), ("evaluate", "key")):
+    jobs = [("train", "one"), *((task, f"by_{task}") for task in OTHER_TASKS)]
+    for task, target in jobs:
         make_job(task, target, JobProgress("running", 0.5, "sample 5 of 10"))
     shown = ctx.click("refresh")
     bars = {name: one for name, one in shown.items() if name.startswith("bar_")}
-    assert list(bars) == ["bar_train_one", "bar_apply_found", "bar_evaluate_key"]
+    assert {*bars} == {f"bar_{task}_{target}" for task, target in jobs}
     for bar in bars.values():
         button = bar["type"]["properties"]["stop"]["view"]
         ctx.click("stop", **button["params"])
-    assert stopped == ["one", "found", "key"]
+    assert sorted(stopped) == sorted(target for _, target in jobs)
     ctx.click("stop", folder="/tmp")
-    assert stopped == ["one", "found", "key"]
-    assert ctx.data["bar_apply_found.done"] == 0.5
+    assert len(stopped) == len(jobs)
+    assert ctx.data["bar_apply_by_apply.done"] == 0.5
 
 
 def test_the_dataset_is_reloaded_only_for_new_labels(ctx, make_job):
