@@ -8,9 +8,15 @@ import fiftyone.operators.types as types
 from yolov1_fo.jobs.job import OTHER_TASKS, Job
 from yolov1_fo.jobs.runs_table import Row
 
+from .. import label_results
 from . import widgets
 
-TITLES = {"apply": "Apply", "evaluate": "Evaluate", "export": "Export"}
+TITLES = {
+    "apply": "Apply",
+    "evaluate": "Evaluate",
+    "export": "Export",
+    **label_results.TITLES,
+}
 
 
 class ActiveJob(NamedTuple):
