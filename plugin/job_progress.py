@@ -62,6 +62,11 @@ def open_panel(ctx: Any, name: str, state: dict[str, Any] | None = None) -> None
     ctx.ops.open_panel(name, layout=layout, is_active=True, state=state)
 
 
+def is_open(ctx: Any, name: str) -> bool:
+    """Returns whether a panel is open."""
+    return _find(ctx.spaces, name) is not None
+
+
 def _find(space: Any, name: str) -> str | None:
     """Returns the id of an open panel; None if it is not open."""
     if getattr(space, "type", None) == name:

@@ -7,8 +7,9 @@ import fiftyone.operators.types as types
 
 from yolov1_fo.curation import label_status
 from yolov1_fo.datasets import fiftyone_private
+from yolov1_fo.runs import ranking
 
-from . import form_widgets, start_from
+from . import form_widgets, model_inputs, run_labels
 
 GT_FIELD = "ground_truth"
 NO_MODEL = "No trained model yet; run 'Train YOLOv1' first"
@@ -53,9 +54,7 @@ def add_gt_field(
     return str(params.get("gt_field") or default)
 
 
-def add_model(
-    form: types.Object, dataset: Any, params: Mapping[str, Any], name: str = "model"
-) -> str:
+def add_model(form: types.Object, dataset: Any, params: Mapping[str, Any]) -> str:
     """Adds the choice of a model; returns the chosen one.
 
     Without any, an error is shown and the result is empty.
@@ -64,14 +63,16 @@ def add_model(
         form: the operator's form
         dataset: with the runs
         params: the inputs so far
-        name ("model"): of the input
     """
-    models = start_from.choices(dataset)
-    if not models:
+    model = model_inputs.add_model(form, dataset, params)
+    if not model:
         form_widgets.show_error(form, NO_MODEL)
-        return ""
-    default = form_widgets.add_dropdown(form, name, models, label="Model")
-    return str(params.get(name) or default)
+    return model
+
+
+def has_model(dataset: Any) -> bool:
+    """Returns whether there is a trained detector, or a published model."""
+    return bool(ranking.detectors(dataset) or run_labels.published())
 
 
 def count(number: int, noun: str) -> str:

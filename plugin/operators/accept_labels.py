@@ -55,7 +55,7 @@ class AcceptLabels(foo.Operator):
         )
         origin = found[ctx.params.get("field") or field]
         choices = acceptance_choice.choices(ctx, origin.field)
-        default = form_widgets.add_dropdown(form, "chosen", choices, label="Of")
+        default = form_widgets.add_dropdown(form, "chosen", choices, label="Which")
         form.float(
             "min_confidence",
             label="Minimum confidence",

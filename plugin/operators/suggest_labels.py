@@ -9,7 +9,7 @@ from yolov1_fo.curation import label_status, suggestion_field, suggestion_search
 from yolov1_fo.curation.suggestion_search import Suggestions, SuggestionSearch
 from yolov1_fo.jobs import label_launch
 
-from .. import dataset_values, form_widgets, job_progress, label_inputs, start_from
+from .. import dataset_values, form_widgets, job_progress, label_inputs
 from ..label_inputs import count
 
 METHODS = {
@@ -53,7 +53,7 @@ class SuggestLabels(foo.Operator):
     ) -> None:
         # 1. Model or predictions.
         fields = label_status.prediction_fields(samples, gt_field)
-        has = {"model": start_from.choices(ctx.dataset), "predictions": fields}
+        has = {"model": label_inputs.has_model(ctx.dataset), "predictions": fields}
         methods = {name: label for name, label in METHODS.items() if has[name]}
         if not methods:
             form_widgets.show_error(form, NO_SOURCE)

@@ -8,15 +8,14 @@ import fiftyone.operators.types as types
 from yolov1_fo.jobs.job import OTHER_TASKS, Job
 from yolov1_fo.jobs.runs_table import Row
 
+from .. import label_results
 from . import widgets
 
 TITLES = {
     "apply": "Apply",
     "evaluate": "Evaluate",
-    "find_mistakes": "Find label mistakes",
-    "suggest": "Suggest labels",
-    "next_to_label": "Next to label",
     "export": "Export",
+    **label_results.TITLES,
 }
 """What the tasks of jobs are called."""
 

@@ -1,6 +1,7 @@
 """The panel of the circle of labels: its steps in order, and what they have found."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import fiftyone.operators as foo
@@ -12,9 +13,10 @@ from yolov1_fo.curation.mistake_kinds import KINDS, MISTAKE_KINDS
 from yolov1_fo.jobs import monitor
 from yolov1_fo.jobs.job import Job
 from yolov1_fo.jobs.label_tasks import LABEL_TASKS
-from yolov1_fo.publishing.model_card import plain
 
 from .. import label_results
+from . import job_bars, widgets
+from .job_bars import ActiveJob
 
 PLUGIN = "@yolov1-fo/yolov1"
 REFRESH_MS = 2000
@@ -84,19 +86,19 @@ class LabelsPanel(foo.Panel):
 
     def follow(self, ctx: Any) -> None:
         """Follows the jobs; called by the timer."""
-        jobs = _jobs(ctx.dataset)
-        active = {job.task: job for job in jobs.values() if job.progress.is_active}
-        for job in active.values():
-            ctx.panel.set_data(f"bar_{job.task}", job.progress.done)
+        active = _active(ctx.dataset)
+        for job in active:
+            ctx.panel.set_data(f"{job.name}.done", job.done)
         before = ctx.panel.get_state("active") or []
-        ended = [task for task in before if task not in active]
+        now = [job.folder for job in active]
+        ended = [folder for folder in before if folder not in now]
         if active or ended:
             ctx.panel.set_state("refreshed", datetime.now(UTC).isoformat())
-        if [*active] != before:
-            ctx.panel.set_state("active", [*active])
-        for task in ended:
-            if task in jobs:
-                label_results.show(ctx, jobs[task])
+        if now != before:
+            ctx.panel.set_state("active", now)
+        for found in map(monitor.find, map(Path, ended)):
+            if found is not None:
+                label_results.show(ctx, found)
         if ended:
             self.refresh(ctx)
 
@@ -108,9 +110,9 @@ class LabelsPanel(foo.Panel):
 
     def stop(self, ctx: Any) -> None:
         """Stops a job."""
-        job = _jobs(ctx.dataset).get(ctx.params["task"])
-        if job and job.progress.is_active:
-            monitor.stop(job)
+        for job in _jobs(ctx.dataset):
+            if str(job.folder) == ctx.params["folder"] and job.progress.is_active:
+                monitor.stop(job)
 
     def show_kind(self, ctx: Any) -> None:
         """Shows the mistakes of a row of the table."""
@@ -141,35 +143,24 @@ class LabelsPanel(foo.Panel):
         """Returns the panel's layout."""
         panel = types.Object()
         self._add_steps(panel)
-        self._add_jobs(panel, ctx)
+        job_bars.add(panel, _active(ctx.dataset), self.stop)
         for number, found in enumerate(ctx.panel.get_state("mistakes") or []):
             self._add_mistakes(panel, number, found)
         if ctx.panel.get_state("suggestions"):
             self._add_suggestions(panel)
         if chosen := ctx.panel.get_state("chosen"):
-            bar = _add_bar(panel, "next")
+            bar = widgets.add_bar(panel, "next")
             label = f"Show {chosen:,} to label next"
-            _add_button(bar, "show_chosen", label, self.show_chosen)
+            widgets.add_button(bar, "show_chosen", label, self.show_chosen)
         panel.view(
             "timer", types.TimerView(interval=REFRESH_MS, on_interval=self.follow)
         )
-        layout = types.GridView(orientation="vertical", gap=2, pad=1, align_x="stretch")
-        return types.Property(panel, view=layout)
+        return types.Property(panel, view=widgets.layout())
 
     def _add_steps(self, panel: types.Object) -> None:
-        bar = _add_bar(panel, "steps")
+        bar = widgets.add_bar(panel, "steps")
         for step, label in STEPS.items():
-            _add_button(bar, step, label, self.open_step, params={"step": step})
-
-    def _add_jobs(self, panel: types.Object, ctx: Any) -> None:
-        """Adds a progress bar and a button that stops it for each running job."""
-        for job in _jobs(ctx.dataset).values():
-            if job.progress.is_active:
-                label = f"{label_results.TITLES[job.task]}: {job.progress.label}"
-                view = types.ProgressView(label=plain(label))
-                panel.float(f"bar_{job.task}", view=view)
-                bar = _add_bar(panel, f"stop_{job.task}")
-                _add_button(bar, "stop", "Stop", self.stop, params={"task": job.task})
+            widgets.add_button(bar, step, label, self.open_step, params={"step": step})
 
     def _add_mistakes(
         self, panel: types.Object, number: int, found: dict[str, Any]
@@ -180,23 +171,23 @@ class LabelsPanel(foo.Panel):
             f"'{found['pred_field']}'"
         )
         panel.md(title, name=f"title_{number}")
-        table = _table()
+        table = widgets.narrow_table()
         for key, label in (("kind", "Kind"), ("count", "Count"), ("meaning", "")):
             table.add_column(key, label=label)
         table.add_row_action(
             "show", self.show_kind, icon="visibility", tooltip="Show these samples"
         )
         panel.list(f"mistakes_{number}", types.Object(), view=table)
-        bar = _add_bar(panel, f"all_{number}")
+        bar = widgets.add_bar(panel, f"all_{number}")
         for key, label, click in (
             ("show_all", "Show all", self.show_all),
             ("clear", "Clear", self.clear),
         ):
-            _add_button(bar, key, label, click, params={"name": name})
+            widgets.add_button(bar, key, label, click, params={"name": name})
 
     def _add_suggestions(self, panel: types.Object) -> None:
         panel.md("**Suggestions** to accept or delete", name="title_suggestions")
-        table = _table()
+        table = widgets.narrow_table()
         for key, label in (
             ("field", "Field"),
             ("labels", "Labels"),
@@ -221,29 +212,10 @@ def _row(kind: str, count: int) -> dict[str, str]:
     }
 
 
-def _jobs(dataset: Any) -> dict[str, Job]:
-    """Returns the jobs of the circle of labels by task; active ones before others."""
-    found: dict[str, Job] = {}
-    for job in monitor.list_jobs(dataset):
-        if job.task in LABEL_TASKS:
-            found.setdefault(job.task, job)
-    return found
+def _jobs(dataset: Any) -> list[Job]:
+    """Returns the jobs of the circle of labels."""
+    return [job for job in monitor.list_jobs(dataset) if job.task in LABEL_TASKS]
 
 
-def _table() -> types.TableView:
-    narrow = {"table": {"sx": {"minWidth": 0}}}  # else wider than half a window
-    return types.TableView(size="small", componentsProps=narrow)
-
-
-def _add_bar(panel: types.Object, name: str) -> types.Object:
-    """Adds a row of buttons that wraps in a narrow panel."""
-    bar = types.Object()
-    panel.define_property(name, bar, view=types.GridView(gap=1, align_y="center"))
-    return bar
-
-
-def _add_button(
-    bar: types.Object, name: str, label: str, on_click: Any, **more: Any
-) -> None:
-    width = {"item": {"sx": {"width": "auto"}}}
-    bar.btn(name, label=label, on_click=on_click, componentsProps=width, **more)
+def _active(dataset: Any) -> list[ActiveJob]:
+    return job_bars.active_jobs(_jobs(dataset), [])

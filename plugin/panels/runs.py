@@ -11,15 +11,18 @@ import humanize
 
 from yolov1_fo.jobs import monitor, runs_table
 from yolov1_fo.jobs.job import OTHER_TASKS
+from yolov1_fo.jobs.label_tasks import LABEL_TASKS
 from yolov1_fo.jobs.runs_table import Row
 from yolov1_fo.publishing.model_card import plain
 
-from .. import job_end
+from .. import job_end, job_progress, label_results
 from . import curves, job_bars, run_actions, run_page, widgets
 from .run_actions import RunActions
 
 REFRESH_MS, IDLE_MS = 2000, 5000
 """Milliseconds between two readings, while a job is running and else."""
+WRITING_TASKS = ("apply", "evaluate")
+"""Tasks whose end the panel shows; `panels.labels` shows those that mend labels."""
 HELP = """
 Each row is a training run of this dataset. **Train** starts a new one; its curves are
 updated while it runs. Training runs in a separate process: it continues when you close
@@ -91,7 +94,7 @@ class RunsPanel(RunActions, foo.Panel):
         ended = [job for name, job in before.items() if name not in now]
         for _, target, folder in ended:
             _notify_end(ctx, target, folder)
-        if any(task in OTHER_TASKS and task != "export" for task, _, _ in ended):
+        if any(task in WRITING_TASKS for task, _, _ in ended):
             ctx.ops.reload_dataset()  # shows new fields and labels
 
     def _send_pictures(self, ctx: Any, rows: Sequence[Row]) -> None:
@@ -247,6 +250,10 @@ def _notify_end(ctx: Any, target: str, folder: str) -> None:
     job = monitor.find(Path(folder)) if folder else None
     if job is None:
         return  # started outside the App
+    if job.task in LABEL_TASKS:
+        if not job_progress.is_open(ctx, job_progress.LABELS_PANEL):  # it shows the end
+            label_results.show(ctx, job)
+        return
     variants = {"finished": "success", "failed": "error"}
     line = state = job.progress.state
     if state == "failed" and job.task in OTHER_TASKS:  # the panel shows those of runs

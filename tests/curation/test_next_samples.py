@@ -72,6 +72,7 @@ def test_unreadable_files_are_not_chosen(some, model, tmp_path):
         ({"count": 1.5}, TypeError, "count must be a whole number, got 1.5"),
         ({"model": "mine"}, TypeError, "model must be a YOLOv1Model, got 'mine'"),
         ({"tag": 3}, TypeError, "tag must be a string, got 3"),
+        ({"tag": "val"}, ValueError, "tag .val. is on 2 samples of .*would lose it"),
         ({"gt_field": "filepath"}, ValueError, "must hold Detections, got StringFi"),
     ],
 )

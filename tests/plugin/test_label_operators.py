@@ -1,6 +1,7 @@
 """The operators of the circle of labels, called as the App does and from Python."""
 
 import json
+import os
 from dataclasses import asdict
 
 import fiftyone as fo
@@ -13,7 +14,7 @@ from tests.curation import labelled
 from tests.plugin.conftest import NAME, call, ended, error, kill_jobs
 from tests.runs.made_runs import make_run
 from yolov1_fo.config import NetworkConfig
-from yolov1_fo.curation.mistake_kinds import KINDS, MISSING
+from yolov1_fo.curation.mistake_kinds import KINDS, LOOSE_BOX, MISSING
 from yolov1_fo.datasets import predicted_by
 from yolov1_fo.jobs import job, label_tasks, spawn, worker
 from yolov1_fo.runs import training_labels, training_samples
@@ -52,6 +53,7 @@ def at_once(monkeypatch, tmp_path):
         return made[-1]
 
     monkeypatch.setattr(spawn, "start", start)
+    monkeypatch.setattr(spawn, "wait_until_connected", lambda started: started)
     return made
 
 
@@ -265,7 +267,7 @@ def test_the_form_of_next_counts_and_protects_tags(trained, form):
         "Will tag 3 of 5 samples without labels with 'next_to_label'"
     )
     line = error(form("next_to_label", trained, tag="learn"))
-    assert line.startswith("tag 'learn' is on 20 samples of dataset")
+    assert line.startswith("Tag 'learn' is on 20 samples of dataset")
     assert "letters, digits and underscores" in error(
         form("next_to_label", trained, tag="../x")
     )
@@ -308,3 +310,87 @@ def test_the_form_of_train_says_what_has_changed(trained, form):
     assert notice(asked, "known_val").startswith(
         "Run 'first' was trained on 20 of the validation samples"
     )
+
+
+@pytest.fixture
+def panel(some):
+    """Returns a function that calls a handler of the panel, and what it has set."""
+    from types import SimpleNamespace
+
+    from plugin.panels.labels import LabelsPanel
+
+    state, data, asked = {}, {}, []
+
+    def record(name):
+        return lambda *args, **more: asked.append((name, args, more))
+
+    names = ("set_view", "notify", "reload_dataset")
+    ctx = SimpleNamespace(
+        dataset=some,
+        params={},
+        panel=SimpleNamespace(
+            get_state=state.get, set_state=state.__setitem__, set_data=data.__setitem__
+        ),
+        ops=SimpleNamespace(**{name: record(name) for name in names}),
+        prompt=record("prompt"),
+    )
+
+    def do(handler, **params):
+        asked.clear()
+        ctx.params = params
+        getattr(LabelsPanel(), handler)(ctx)
+        return list(asked)
+
+    do.state, do.data, do.ctx = state, data, ctx
+    do.render = lambda: LabelsPanel().render(ctx).to_json()["type"]["properties"]
+    return do
+
+
+def test_the_panel_counts_mistakes_and_opens_their_views(some, panel):
+    panel("on_load")
+    assert "title_0" not in panel.render()
+    sample = some.last()
+    sample.ground_truth.detections = sample.ground_truth.detections[:1]
+    sample.save()
+    yolov1_fo.find_mistakes(some)
+    yolov1_fo.suggest(some, "predictions", thresh=0.5)
+    panel("refresh")
+    rows = {row["kind"]: row["count"] for row in panel.data["mistakes_0"]}
+    assert rows["Missing object"] == "1"
+    shown = panel.render()
+    assert {"steps", "title_0", "mistakes_0", "suggestions_table"} <= set(shown)
+    [(name, [view], _)] = panel("show_kind", path="mistakes_0", row=0)
+    assert (name, view.values("id")) == ("set_view", [sample.id])
+    [(name, [view], _)] = panel("show_suggestions", row=0)
+    assert len(view) == 5
+    [(_, [uri], more)] = panel("open_step", step="suggest_labels")
+    assert uri == f"{NAME}/suggest_labels"
+    assert more["params"] == {"view_target": "DATASET"}
+    some.delete_saved_view("mistake:all")
+    [(name, [line], _)] = panel("show_all", name="mistake")
+    assert (name, line) == ("notify", "The saved view 'mistake:all' was deleted")
+
+
+def test_the_panel_shows_a_job_and_its_result(some, panel, tmp_path):
+    from yolov1_fo.jobs import monitor
+
+    folder = monitor.job_folder(some, "find_mistakes", "mistake")
+    folder.mkdir(parents=True)
+    about = {"task": "find_mistakes", "dataset": some.name, "target": "mistake"}
+    job.write_json(folder / job.JOB_FILE, {**about, "arguments": {}})
+    spawn._write_process(folder, os.getpid())
+    running = job.JobProgress("running", 0.25, "comparing")
+    job.write_progress(folder, running)
+    panel("on_load")
+    assert panel.state["active"] == [str(folder)]
+    assert panel.data["bar_find_mistakes_mistake.done"] == 0.25
+    assert "bar_find_mistakes_mistake" in panel.render()
+    yolov1_fo.find_mistakes(some)
+    result = {"counts": {MISSING: 3, LOOSE_BOX: 1}, "samples": 25}
+    job.write_progress(folder, job.JobProgress("finished", 1.0, "finished", result))
+    asked = panel("follow")
+    assert asked[0][0] == "reload_dataset"
+    line = "Find label mistakes: 3 missing objects, 1 loose box, in 25 samples"
+    assert asked[-1][:2] == ("notify", (line,))
+    assert panel.state["active"] == []
+    assert panel("follow") == []
