@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import fiftyone.core.patches as fop
 
-from yolov1_fo.curation import acceptable, label_status, suggestion_field
+from yolov1_fo.curation import acceptable, label_status
 from yolov1_fo.curation.acceptable import Acceptable
 
 LABELS, SAMPLES, VIEW, DATASET = "labels", "samples", "view", "dataset"
@@ -106,8 +106,3 @@ def _selected_labels(ctx: Any, field: str) -> list[str]:
 
 def _is_patches(view: Any) -> bool:
     return isinstance(view, fop.PatchesView)
-
-
-def is_suggestions(origin: Origin) -> bool:
-    """Returns whether a field holds suggestions, which leave it when accepted."""
-    return origin.field == suggestion_field.name_of(origin.gt_field)
