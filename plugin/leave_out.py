@@ -19,9 +19,10 @@ def add_input(form: types.Object, samples: Any) -> None:
     """
     if LEAVE_OUT in dataset_values.tags(samples):
         count = len(samples.match_tags(LEAVE_OUT))
+        plural = "" if count == 1 else "s"
         form.bool(
             "leave_out",
-            label=f'Leave out {count} samples tagged "{LEAVE_OUT}"',
+            label=f'Leave out {count} sample{plural} tagged "{LEAVE_OUT}"',
             description="The dataset check has tagged them",
             default=True,
         )

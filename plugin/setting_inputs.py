@@ -37,7 +37,6 @@ ADVANCED = (
 )
 LABELS = {
     "max_minutes": "Time limit (minutes)",
-    "batch_size": "Images per batch",
     "S": "Grid size (S x S)",
     "network": "Network",
     "batch_norm": "Batch normalization",

@@ -80,12 +80,12 @@ class DatasetCheckPanel(foo.Panel):
         if chosen := _chosen(ctx):
             report, kind = chosen
             count = report.leave_out(kind)
-            self._say(ctx, f"Trainings started in the App leave out {count} samples")
+            self._say(ctx, f"Trainings started here leave out {_samples(count)}")
 
     def put_back(self, ctx: Any) -> None:
         """Removes the tags of `leave_out`."""
         if report := last_checks.get(ctx.dataset):
-            self._say(ctx, f"Put back {report.put_back()} samples")
+            self._say(ctx, f"Put back {_samples(report.put_back())}")
 
     def _say(self, ctx: Any, message: str) -> None:
         ctx.ops.notify(message, variant="success")
@@ -103,7 +103,7 @@ class DatasetCheckPanel(foo.Panel):
         if report:
             bar.btn("show_all", label="Show all samples", on_click=self.show_all)
             if count := report.left_out():
-                label = f"Put back {count} samples"
+                label = f"Put back {_samples(count)}"
                 bar.btn("put_back", label=label, on_click=self.put_back)
             facts = "; ".join(report.facts())
             panel.view("facts", types.Notice(label=plain(facts)))
@@ -121,13 +121,8 @@ class DatasetCheckPanel(foo.Panel):
             return
         narrow = {"table": {"sx": {"minWidth": 0}}}  # else wider than half a window
         table = types.TableView(size="small", componentsProps=narrow)
-        for key, label in (
-            ("finding", "Finding"),
-            ("count", "Count"),
-            ("images", "Images"),
-            ("meaning", "Meaning"),
-        ):
-            table.add_column(key, label=label)
+        table.add_column("finding", label="Finding")
+        table.add_column("found", label="Found")
         can_leave_out = [kind in LEAVE_OUT_KINDS for kind in kinds]
         table.add_row_action(
             "show", on_click=self.show, label="Show", icon="visibility"
@@ -142,6 +137,12 @@ class DatasetCheckPanel(foo.Panel):
                 rows=can_leave_out,
             )
         panel.list("findings", types.Object(), view=table)
+        meanings = [
+            f"- **{title}**: {plain(text)}"
+            for kind, title, _, _, text in report.rows()
+            if kind in kinds
+        ]
+        panel.md("\n".join(meanings), name=f"meanings_{'_'.join(kinds)}")
 
 
 def _kinds(report: InspectionReport) -> list[str]:
@@ -152,8 +153,8 @@ def _kinds(report: InspectionReport) -> list[str]:
 def _cells(report: InspectionReport) -> list[dict[str, str]]:
     """Returns the rows of the table, as text."""
     return [
-        {"finding": title, "count": str(count), "images": str(images), "meaning": text}
-        for _, title, count, images, text in report.rows()
+        {"finding": title, "found": f"{count} in {_samples(images, 'image')}"}
+        for _, title, count, images, _ in report.rows()
         if count
     ]
 
@@ -165,3 +166,7 @@ def _chosen(ctx: Any) -> tuple[InspectionReport, str] | None:
         return None
     kinds = _kinds(report)
     return (report, kinds[row]) if 0 <= row < len(kinds) else None
+
+
+def _samples(count: int, noun: str = "sample") -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

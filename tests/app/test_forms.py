@@ -6,6 +6,7 @@ import fiftyone as fo
 import pytest
 
 from tests.app.app_page import MODAL, AppPage
+from tests.plugin.conftest import NAME
 from tests.runs.made_runs import make_run
 from yolov1_fo.config import NetworkConfig
 from yolov1_fo.datasets.inspection_report import LEAVE_OUT
@@ -21,29 +22,34 @@ def detector(dataset, key, score):
     make_run(dataset, key, classes=["car"], settings=asdict(config), best=best)
 
 
+def click_above_samples(page, operator):
+    """Clicks the button of an operator above the samples."""
+    page.window.locator(f'[data-item-id="{NAME}/{operator}"]').click()
+
+
 def test_forms_and_dataset_check(highway, app, chromium, screenshots):
     detector(highway, "first", 0.5)
     highway.add_sample(fo.Sample(filepath="/nowhere.jpg", tags=["train"]))
     page = AppPage(chromium, app.url, screenshots)
 
     # 1. The buttons above the samples; the model stays when another run is better.
-    page.window.get_by_title("Apply YOLOv1").first.click()
+    click_above_samples(page, "apply_model")
     page.window.locator(MODAL).wait_for()
     page.wait_for_text('Will add "predictions" to 121 images')
-    assert "run first" in page.value("Model")
+    assert "first" in page.value("Model")
     detector(highway, "second", 0.9)
     page.fill("Predictions field", "ground_truth")
     page.wait_for_text("is the ground truth|holds labels that were not written by")
     page.screenshot("forms-apply")
     page.fill("Predictions field", "found")
     page.wait_for_text('Will add "found" to 121 images')
-    assert "run first" in page.value("Model")
+    assert "first" in page.value("Model")
     page.fill("Batch size", "")
     page.wait_for_text("Batch size is empty; enter a number")
     page.close_form()
 
     # 2. A hidden error comes first; the settings of a run.
-    page.window.get_by_title("Train YOLOv1").first.click()
+    click_above_samples(page, "train_model")
     page.wait_for_text("97 training images, 24 validation images")
     page.check("Advanced settings")
     page.fill("Grid size (S x S)", "3")
@@ -56,18 +62,20 @@ def test_forms_and_dataset_check(highway, app, chromium, screenshots):
     page.open_operator("Check dataset for YOLOv1")
     page.execute()
     panel = page.window.locator(f"[data-cy=panel-content-{CHECK}]")
-    panel.get_by_text("Unreadable files").wait_for()
+    panel.get_by_role("cell", name="Unreadable files").wait_for()
     page.screenshot("forms-check")
     for width in (1280, 1000):
         page.window.set_viewport_size({"width": width, "height": 800})
         page.window.wait_for_timeout(1000)
         page.screenshot(f"forms-check-{width}")
+        menu = panel.get_by_role("row").last.get_by_role("button").last.bounding_box()
+        assert menu["x"] + menu["width"] <= width  # nothing is cut off
     page.window.set_viewport_size({"width": 1440, "height": 900})
     row = panel.get_by_role("row").filter(has_text="Unreadable files")
     row.get_by_role("button").last.click()
     page.screenshot("forms-check-menu")
     page.window.get_by_role("menuitem", name="Leave out of training").click()
-    page.wait_for_text("Put back 1 samples")
+    page.wait_for_text("Put back 1 sample")
     highway.reload()
     assert highway.match_tags(LEAVE_OUT).values("filepath") == ["/nowhere.jpg"]
 

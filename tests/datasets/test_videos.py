@@ -177,7 +177,7 @@ def test_existing_predictions_of_frames_are_skipped(film, frames, model):
 def test_other_fields_of_frames_are_kept(film, frames, model, field):
     film.set_values("frames.kind", [["by hand"] * FRAMES])
     before = film.values("frames.kind"), film.values("frames.ground_truth")
-    line = "(must hold Detections, got|without confidence)"
+    line = "(must hold Detections, got|that were not written by Apply)"
     for samples in (frames, film.to_frames(sample_frames=True), film):
         with pytest.raises(ValueError, match=line):
             yolov1_fo.apply(samples, model, field, progress=False)
@@ -196,6 +196,7 @@ def test_old_predictions_are_kept_when_a_video_breaks(film, model):
 
 @needs_ffmpeg
 def test_frames_that_a_video_no_longer_has_lose_their_predictions(film, model):
+    yolov1_fo.apply(film, model, "ours", progress=False)
     sample = film.first()
     sample.frames[FRAMES + 2] = fo.Frame(
         ours=fo.Detections(

@@ -107,7 +107,7 @@ def test_progress_is_reported(painted, model):
     ("arguments", "line"),
     [
         ({"label_field": "filepath"}, "label_field 'filepath' .* must hold Detections"),
-        ({"label_field": "my field"}, "label_field must be a valid Python"),
+        ({"label_field": "my field"}, "label_field must be ASCII letters, digits"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
     ],
 )

@@ -66,8 +66,11 @@ def test_the_grid_follows_the_image_size_unless_it_is_given(dataset, form):
 def test_the_panel_has_a_row_for_each_finding(panel):
     _, calls = panel("refresh")
     [rows] = [params["data"] for _, params in calls if "data" in params]
-    found = {row["finding"]: (row["count"], row["images"]) for row in rows["findings"]}
-    assert found == {"Lost objects": ("3", "3"), "Unreadable files": ("1", "1")}
+    found = {row["finding"]: row["found"] for row in rows["findings"]}
+    assert found == {
+        "Lost objects": "3 in 3 images",
+        "Unreadable files": "1 in 1 image",
+    }
     parts = shown(panel)
     assert parts["facts"]["view"]["label"].startswith("9 images, 2 without objects")
     actions = {one["name"]: one for one in parts["findings"]["view"]["row_actions"]}

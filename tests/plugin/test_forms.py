@@ -141,7 +141,7 @@ def test_a_training_that_does_not_fit_into_memory_is_refused(
 ):
     asked = form("train_model", dataset, image_size=16384)
     assert error(asked).startswith("the training needs about ")
-    assert error(asked).endswith("choose a smaller image size or images per batch")
+    assert error(asked).endswith("choose a smaller image size or batch size")
     memory = psutil.virtual_memory()._replace(total=2**60, available=2**60)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
     assert error(form("train_model", dataset, image_size=16384)) is None

@@ -208,7 +208,7 @@ def test_an_image_size_alone_is_enough(dataset, form, size):
         ({"image_size": -32}, "Image size must be at least 32, got -32"),
         ({"image_size": 10**6}, "Image size must be at most 16384, got 1000000"),
         ({"image_size": [64]}, "Image size must be a whole number, got [64]"),
-        ({"batch_size": 64}, "Images per batch 64 must be at most the number of"),
+        ({"batch_size": 64}, "Batch size 64 must be at most the number of"),
         (
             {"split": "tags", "train_tag": "trian"},
             "Training tag 'trian' has no samples",
