@@ -7,7 +7,7 @@ import fiftyone.operators.types as types
 
 HEIGHT, LEGEND_ROW = 280, 20
 """Height of a plot and of a row of its legend, in pixels."""
-NAMES_PER_ROW = 3
+NAMES_PER_ROW = 2
 """Number of names that fit into a row of the legend of a narrow panel."""
 MAX_TICKS = 8
 """Most numbers below an axis of epochs."""

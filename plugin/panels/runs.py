@@ -7,7 +7,6 @@ from typing import Any
 
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
-import humanize
 
 from yolov1_fo.jobs import monitor, runs_table
 from yolov1_fo.jobs.job import OTHER_TASKS
@@ -16,7 +15,7 @@ from yolov1_fo.jobs.runs_table import Row
 from yolov1_fo.publishing.model_card import plain
 
 from .. import job_end, job_progress, label_results
-from . import curves, job_bars, run_actions, run_page, widgets
+from . import curves, job_bars, run_actions, run_cells, run_page, widgets
 from .run_actions import RunActions
 
 REFRESH_MS, IDLE_MS = 2000, 5000
@@ -34,14 +33,6 @@ the browser. Trainings on one device wait for each other.
 - *Stop* keeps the last complete epoch of a training; *Resume* continues from there. Of
   Apply it keeps the predictions so far, of Evaluate nothing.
 """
-COLUMNS = {
-    "run": "Run",
-    "status": "Status",
-    "epochs": "Epochs",
-    "best": "Best mAP",
-    "started": "Started",
-}
-"""Columns of the table; the others are on the page of a run."""
 EMPTY = """
 **No training runs yet.**
 Train a YOLOv1 on the current view; its status and curves will appear here. All you need
@@ -82,7 +73,7 @@ class RunsPanel(RunActions, foo.Panel):
         jobs = monitor.list_jobs(ctx.dataset)
         rows = runs_table.rows(ctx.dataset, jobs)
         ctx.panel.set_state("runs", [[row.run_key, row.folder] for row in rows])
-        ctx.panel.set_data("table", [_cells(row) for row in rows])
+        ctx.panel.set_data("table", [run_cells.cells(row) for row in rows])
         active = job_bars.active_jobs(jobs, rows)
         for job in active:
             ctx.panel.set_data(f"{job.name}.done", job.done)
@@ -218,8 +209,8 @@ class RunsPanel(RunActions, foo.Panel):
 
     def _add_table(self, panel: types.Object, rows: list[Row]) -> None:
         """Adds the table, which fits into a third of a window."""
-        table = widgets.narrow_table(on_click_row=self.open_run)
-        for key, label in COLUMNS.items():
+        table = widgets.narrow_table(on_click_row=self.open_run, actions_label="Menu")
+        for key, label in run_cells.COLUMNS.items():
             table.add_column(key, label=label)
         run_actions.add_menu(self, table, rows)
         for number, row in enumerate(rows):
@@ -232,17 +223,6 @@ def _find(rows: Sequence[Row], run_key: Any) -> Row | None:
     """Returns the row of a run; None if it was deleted, or is no run."""
     found = (row for row in rows if row.run_key == run_key and row.number is not None)
     return next(found, None)
-
-
-def _cells(row: Row) -> dict[str, str]:
-    """Returns a row of the table, as text."""
-    return {
-        "run": f"{row.run_key} *" if row.note else row.run_key,
-        "status": row.status,
-        "epochs": row.epochs_text,
-        "best": row.best_text,
-        "started": _age(row.started),
-    }
 
 
 def _notify_end(ctx: Any, target: str, folder: str) -> None:
@@ -261,11 +241,3 @@ def _notify_end(ctx: Any, target: str, folder: str) -> None:
     ctx.ops.notify(f"{target}: {line}", variant=variants.get(state, "info"))
     if state == "finished":
         job_end.show(ctx, job)
-
-
-def _age(started: datetime | None) -> str:
-    """Returns how long ago a run was started, such as "2 hours ago"."""
-    if started is None:
-        return ""
-    started = started if started.tzinfo else started.replace(tzinfo=UTC)
-    return humanize.naturaltime(started, when=datetime.now(UTC))

@@ -17,7 +17,7 @@ def test_a_run_is_renamed(dataset, form):
     given = {"run_key": "one", "new_key": "two"}
     line = error(form("rename_run", dataset, **given))
     assert line.startswith("New name 'two' is a run of dataset")
-    with pytest.raises(Exception, match="new_key 'two' is a run of dataset"):
+    with pytest.raises(Exception, match="New name 'two' is a run of dataset"):
         call("rename_run", dataset, **given)
     assert error(form("rename_run", dataset, run_key="one", new_key="best")) is None
     result = call("rename_run", dataset, run_key="one", new_key="best").result
