@@ -25,7 +25,7 @@ class AcceptLabels(foo.Operator):
         """The operator's name, label and options."""
         return foo.OperatorConfig(
             name="accept_labels",
-            label="Accept suggested labels",
+            label="Accept labels of YOLOv1",
             description="Add suggestions or missing objects to the ground truth",
             icon="task_alt",
             dynamic=True,
@@ -41,7 +41,7 @@ class AcceptLabels(foo.Operator):
             self._add_inputs(ctx, form, found)
         else:
             form_widgets.show_error(form, NOTHING)
-        return types.Property(form, view=types.View(label="Accept suggested labels"))
+        return types.Property(form, view=types.View(label="Accept labels of YOLOv1"))
 
     def _add_inputs(
         self, ctx: Any, form: types.Object, found: dict[str, Origin]
@@ -76,7 +76,7 @@ class AcceptLabels(foo.Operator):
         text = (
             f"Will add {count(len(labels.label_ids), 'label')} to "
             f"{count(labels.samples, 'sample')}, in '{origin.gt_field}'. No label is "
-            "changed; 'Undo accepted labels' takes them back"
+            "changed; 'Undo accepted labels of YOLOv1' takes them back"
         )
         form_widgets.add_notice(form, "what", text)
 

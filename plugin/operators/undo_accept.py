@@ -20,7 +20,7 @@ class UndoAccept(foo.Operator):
         """The operator's name, label and options."""
         return foo.OperatorConfig(
             name="undo_accept",
-            label="Undo accepted labels",
+            label="Undo accepted labels of YOLOv1",
             description="Take back the labels that were accepted last",
             icon="undo",
             dynamic=True,

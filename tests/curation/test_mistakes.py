@@ -302,7 +302,7 @@ def test_what_the_user_has_under_the_name_is_kept(dataset, what):
         ({"gt_field": "filepath"}, ValueError, "must hold Detections, got StringFi"),
         ({"gt_field": 3}, TypeError, "gt_field must be a string, got 3"),
         ({"mistake_field": "label"}, ValueError, "mistake_field 'label' would replac"),
-        ({"mistake_field": "a b"}, ValueError, "mistake_field must be a valid Python"),
+        ({"mistake_field": "a b"}, ValueError, "mistake_field must be ASCII letters"),
         ({"min_score": 2}, ValueError, r"min_score must be in \[0, 1\], got 2"),
         ({"folds": 1}, ValueError, "folds must be at least 2, got 1"),
         ({"folds": 31}, ValueError, "can't be split into 31 folds: it has 30"),

@@ -214,7 +214,12 @@ def test_other_labels_in_the_field_are_kept(some, labels):
     [
         ("typo", {}, ValueError, "source 'typo' is not on dataset"),
         ("predictions", {"gt_field": "filepath"}, ValueError, "must hold Detections"),
-        ("predictions", {"gt_field": "a b"}, ValueError, "gt_field must be a valid"),
+        (
+            "predictions",
+            {"gt_field": "a b"},
+            ValueError,
+            "gt_field must be ASCII letters",
+        ),
         ("predictions", {"thresh": 2}, ValueError, r"thresh must be in \[0, 1\]"),
         ("predictions", {"iou_thresh": "x"}, TypeError, "iou_thresh must be a number"),
         ("predictions", {"include_labelled": 1}, TypeError, "must be True or False"),

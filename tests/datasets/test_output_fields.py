@@ -115,11 +115,11 @@ def test_apply_model_keeps_a_field_that_another_process_has_added(
     [
         *[(one, "must hold Detections, got") for one in ("id", "filepath", "metadata")],
         *[
-            (one, "must be a valid Python")
+            (one, "must be ASCII letters")
             for one in ("_x", "a.b", "with space", "1a", "größe", "class", "frames")
         ],
         *[
-            (one, "must be a valid Python")
+            (one, "must be ASCII letters")
             for one in ("", "pk", "save", "to_dict", "$a")
         ],
     ],

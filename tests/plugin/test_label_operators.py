@@ -186,7 +186,7 @@ def test_suggestions_are_accepted_and_taken_back(some, form, at_once):
     assert asked["chosen"]["type"]["values"] == ["dataset"]
     assert notice(asked) == (
         "Will add 10 labels to 5 samples, in 'ground_truth'. No label is changed; "
-        "'Undo accepted labels' takes them back"
+        "'Undo accepted labels of YOLOv1' takes them back"
     )
     result, requests = in_app(
         "accept_labels", some, {"field": SUGGESTED, "chosen": "dataset"}

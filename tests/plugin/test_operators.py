@@ -91,7 +91,7 @@ def test_forms_report_what_is_missing(dataset, form):
                 "train_tag": "train",
                 **SETTINGS,
             },
-            "Validation tag is empty; choose one",
+            "val_tag is empty; choose one",
         ),
         (
             "apply_model",

@@ -14,7 +14,7 @@ from tests.runs.made_runs import make_run
 from yolov1_fo.config import NetworkConfig, recipes
 from yolov1_fo.jobs import job, spawn, worker
 from yolov1_fo.publishing import local_zoo
-from yolov1_fo.runs import automatic, checkpoint, folders, gpus
+from yolov1_fo.runs import automatic, checkpoint, estimate, folders, gpus
 from yolov1_fo.training import detector, starting_weights
 from yolov1_fo.training import plan as planning
 from yolov1_fo.training.tasks import DETECT
@@ -44,6 +44,7 @@ def started(monkeypatch):
         return job.Job(folder, task, dataset.name, target, job.JobProgress(), 1)
 
     monkeypatch.setattr(spawn, "start", start)
+    monkeypatch.setattr(spawn, "wait_until_connected", lambda one: one)
     return made
 
 
@@ -249,7 +250,8 @@ def test_an_emptied_time_limit_is_none(dataset, form, params):
     assert "epochs; about " in summary(form("train_model", dataset, **params))
 
 
-def test_a_time_limit_of_years_is_no_overflow(dataset, form):
+def test_a_time_limit_of_years_is_no_overflow(dataset, form, monkeypatch):
+    monkeypatch.setattr(estimate, "processor_speed", lambda: 1e9)  # FLOP per second
     text = summary(form("train_model", dataset, max_minutes=525_600))
     assert "ends after about 1 year; " in text
     asked = form("train_model", dataset, epochs=10**5, image_size=1024)
@@ -315,7 +317,7 @@ def test_start_from_brings_network_and_recipe(dataset, form, started):
         "image_size": "64",
         "S": "4",
         "head_filters": "8",
-        "learning_rate": "0.0005",
+        "learning_rate": "0.001",
         "epochs": f"automatic ({FINE_TUNE_EPOCHS})",
     }
     assert {name: shown(asked, name) for name in expected} == expected
