@@ -4,11 +4,32 @@ from typing import Any
 
 from yolov1_fo.datasets import fiftyone_private, schema
 from yolov1_fo.evaluation import shown_predictions
-from yolov1_fo.jobs.job import Job
+from yolov1_fo.jobs.job import OTHER_TASKS, Job
 
-from . import confidence_view, job_progress
+from . import confidence_view, expected_jobs, job_progress
 
 PREDICTIONS_PANEL = "yolov1_predictions"
+WRITING_TASKS = ("apply", "evaluate")
+"""Tasks that write fields and labels."""
+VARIANTS = {"finished": "success", "failed": "error"}
+
+
+def show_ended(ctx: Any) -> None:
+    """Shows the ends of jobs that the App has started; panels call it repeatedly."""
+    for job in expected_jobs.take_ended(ctx):
+        notify(ctx, job)
+
+
+def notify(ctx: Any, job: Job) -> None:
+    """Says how a job has ended, and shows its result."""
+    line = state = job.progress.state
+    if state == "failed" and job.task in OTHER_TASKS:  # the panel shows those of runs
+        line = f"failed: {job.progress.label}"
+    ctx.ops.notify(f"{job.target}: {line}", variant=VARIANTS.get(state, "info"))
+    if state == "finished":
+        show(ctx, job)
+    if job.task in WRITING_TASKS:
+        ctx.ops.reload_dataset()  # shows new fields and labels
 
 
 def show(ctx: Any, job: Job) -> None:

@@ -4,12 +4,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import fiftyone as fo
 from fiftyone.operators.delegated import DelegatedOperationService
 from fiftyone.operators.executor import ExecutionRunState
 
 from yolov1_fo.datasets import fiftyone_private
 from yolov1_fo.jobs import monitor, spawn
 from yolov1_fo.jobs.job import Job
+
+from . import expected_jobs
 
 RUNS_PANEL, LABELS_PANEL = "yolov1_runs", "yolov1_labels"
 EVALUATION_PANEL = fiftyone_private.EVALUATION_PANEL
@@ -38,6 +41,8 @@ def run_job(ctx: Any, start: Callable[[], Job], panel: str = RUNS_PANEL) -> Any:
     job = start()
     if not called_from_app(ctx):  # a script may end, and with it the database
         job = spawn.wait_until_connected(job)
+    elif panel == RUNS_PANEL:
+        expected_jobs.expect(ctx, job)
     open_panel(ctx, panel)  # one that is open refreshes itself
     return job_result(job)
 
@@ -48,18 +53,32 @@ def called_from_app(ctx: Any) -> bool:
 
 
 def open_panel(ctx: Any, name: str, state: dict[str, Any] | None = None) -> None:
-    """Opens a panel next to the samples, or as a tab if the runs panel is open.
+    """Opens a panel next to the samples, or as a tab beside the runs panel.
+
+    The App itself would open it in the space that was clicked last, which may be that
+    of the samples.
 
     Args:
         ctx: the operator's execution context
         name: of the panel
         state (None): of the panel, also if it is open already
     """
-    panel_id = _find(ctx.spaces, name)
-    if state is not None and panel_id is not None:
+    spaces = ctx.spaces
+    panel_id = _find(spaces, name)
+    neighbours = _space_of(spaces, RUNS_PANEL)
+    if panel_id is None and neighbours is not None:
+        panel = fo.Panel(type=name)
+        panel_id = panel.component_id
+        neighbours.children.append(panel)
+        neighbours.active_child = panel_id
+        ctx.ops.set_spaces(spaces)
+    elif panel_id is None:
+        ctx.ops.open_panel(name, layout="horizontal", is_active=True, state=state)
+        return
+    else:
+        ctx.ops.open_panel(name, is_active=True)
+    if state is not None:
         ctx.ops.set_panel_state(state, panel_id=panel_id)
-    layout = None if _find(ctx.spaces, RUNS_PANEL) else "horizontal"
-    ctx.ops.open_panel(name, layout=layout, is_active=True, state=state)
 
 
 def is_open(ctx: Any, name: str) -> bool:
@@ -72,6 +91,15 @@ def _find(space: Any, name: str) -> str | None:
     if getattr(space, "type", None) == name:
         return str(space.component_id)
     found = (_find(child, name) for child in getattr(space, "children", ()))
+    return next((one for one in found if one is not None), None)
+
+
+def _space_of(space: Any, name: str) -> Any:
+    """Returns the space whose tabs a panel is among; None if it is not open."""
+    children = getattr(space, "children", ())
+    if any(getattr(child, "type", None) == name for child in children):
+        return space
+    found = (_space_of(child, name) for child in children)
     return next((one for one in found if one is not None), None)
 
 

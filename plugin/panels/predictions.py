@@ -12,9 +12,10 @@ from yolov1_fo.evaluation.shown_predictions import Advice
 from yolov1_fo.jobs import monitor
 from yolov1_fo.publishing.model_card import plain
 
-from .. import confidence_view, dataset_values
+from .. import confidence_view, dataset_values, expected_jobs, job_end
 from . import plots
 
+REFRESH_MS = 2000
 PLUGIN = "@yolov1-fo/yolov1"
 HELP = """
 A model writes predictions of all confidences, since mAP needs them. Look at those that
@@ -148,6 +149,11 @@ class PredictionsPanel(foo.Panel):
         """Opens the form."""
         ctx.prompt(f"{PLUGIN}/apply_model")
 
+    def refresh_jobs(self, ctx: Any) -> None:
+        """Shows the end of a job; called by the timer while one is running."""
+        job_end.show_ended(ctx)
+        self._renew(ctx)
+
     def render(self, ctx: Any) -> types.Property:
         """Returns the panel's layout."""
         panel = types.Object()
@@ -162,6 +168,9 @@ class PredictionsPanel(foo.Panel):
             self._add_buttons(panel)
             if numbers.curve is not None:
                 _add_plot(panel, field, thresh, numbers)
+        if expected_jobs.are_running(ctx):
+            timer = types.TimerView(interval=REFRESH_MS, on_interval=self.refresh_jobs)
+            panel.view("timer", timer)
         layout = types.GridView(orientation="vertical", gap=2, pad=1, align_x="stretch")
         return types.Property(panel, view=layout)
 
@@ -187,7 +196,7 @@ class PredictionsPanel(foo.Panel):
             default=thresh,
             min=0.0,
             max=1.0,
-            view=types.SliderView(label_position="top", value_precision=3),
+            view=types.SliderView(label_position="top", value_label_display="auto"),
             on_change=self.move,
         )
         panel.md(_table(thresh, numbers), name="numbers")

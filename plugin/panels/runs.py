@@ -9,19 +9,16 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from yolov1_fo.jobs import monitor, runs_table
-from yolov1_fo.jobs.job import OTHER_TASKS
 from yolov1_fo.jobs.label_tasks import LABEL_TASKS
 from yolov1_fo.jobs.runs_table import Row
 from yolov1_fo.publishing.model_card import plain
 
-from .. import job_end, job_progress, label_results
+from .. import expected_jobs, job_end, job_progress, label_results
 from . import curves, job_bars, run_actions, run_cells, run_page, widgets
 from .run_actions import RunActions
 
 REFRESH_MS, IDLE_MS = 2000, 5000
 """Milliseconds between two readings, while a job is running and else."""
-WRITING_TASKS = ("apply", "evaluate")
-"""Tasks whose end the panel shows; `panels.labels` shows those that mend labels."""
 HELP = """
 Each row is a training run of this dataset. **Train** starts a new one; its curves are
 updated while it runs. Training runs in a separate process: it continues when you close
@@ -82,11 +79,10 @@ class RunsPanel(RunActions, foo.Panel):
         now = {job.name: [job.task, job.target, job.folder] for job in active}
         ctx.panel.set_state("active", now)
         ctx.panel.set_state("refreshed", datetime.now(UTC).isoformat())
+        job_end.show_ended(ctx)
         ended = [job for name, job in before.items() if name not in now]
-        for _, target, folder in ended:
-            _notify_end(ctx, target, folder)
-        if any(task in WRITING_TASKS for task, _, _ in ended):
-            ctx.ops.reload_dataset()  # shows new fields and labels
+        for _, _, folder in ended:
+            _notify_end(ctx, folder)
 
     def _send_pictures(self, ctx: Any, rows: Sequence[Row]) -> None:
         """Sends the pictures that the panel shows and that have changed."""
@@ -225,19 +221,13 @@ def _find(rows: Sequence[Row], run_key: Any) -> Row | None:
     return next(found, None)
 
 
-def _notify_end(ctx: Any, target: str, folder: str) -> None:
-    """Shows how a job has ended, and the results of an evaluation."""
+def _notify_end(ctx: Any, folder: str) -> None:
+    """Shows how a job has ended, unless `job_end.show_ended` does."""
     job = monitor.find(Path(folder)) if folder else None
     if job is None:
-        return  # started outside the App
+        return  # a training in Python
     if job.task in LABEL_TASKS:
         if not job_progress.is_open(ctx, job_progress.LABELS_PANEL):  # it shows the end
             label_results.show(ctx, job)
-        return
-    variants = {"finished": "success", "failed": "error"}
-    line = state = job.progress.state
-    if state == "failed" and job.task in OTHER_TASKS:  # the panel shows those of runs
-        line = f"failed: {job.progress.label}"
-    ctx.ops.notify(f"{target}: {line}", variant=variants.get(state, "info"))
-    if state == "finished":
-        job_end.show(ctx, job)
+    elif not expected_jobs.is_expected(ctx, job):
+        job_end.notify(ctx, job)

@@ -1,18 +1,22 @@
 """The panel of predictions, and what the App shows when a job has ended."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import fiftyone as fo
 import numpy as np
 import pytest
 from fiftyone import ViewField as F
+from fiftyone.operators.store import ExecutionStore
 
 import yolov1_fo
-from plugin import confidence_view, job_end
+from plugin import confidence_view, expected_jobs, job_end
 from plugin.panels.predictions import PredictionsPanel
-from yolov1_fo.datasets import predicted_by
+from yolov1_fo.datasets import fiftyone_private, predicted_by
 from yolov1_fo.evaluation import confidence_filter, shown_predictions
 from yolov1_fo.evaluation.shown_predictions import Advice
+from yolov1_fo.jobs import monitor
+from yolov1_fo.jobs.job import Job, JobProgress
 
 MODEL = {"model": "first", "run_folder": None, "thresh": 0.5, "class_threshs": []}
 
@@ -61,6 +65,9 @@ class App:
             ),
             ops=self,
             prompt=self.prompt,
+            store=lambda name: ExecutionStore.create(
+                name, fiftyone_private.dataset_id(self.dataset)
+            ),
         )
 
     def last_view(self):
@@ -243,9 +250,30 @@ def test_the_end_of_evaluate_opens_the_evaluation(predicted):
     context = app.context()
     context.spaces = SimpleNamespace(children=[panel_id])
     job_end.show(context, SimpleNamespace(task="evaluate", target="e"))
-    assert app.calls[-2][0] == "set_panel_state"
-    assert app.calls[-2][2] == {"panel_id": "id"}
+    assert app.calls[-1][0] == "set_panel_state"
+    assert app.calls[-1][2] == {"panel_id": "id"}
 
 
 def test_only_fields_with_confidences_are_offered(predicted):
     assert confidence_view.fields(predicted) == ["found"]
+
+
+def test_an_end_is_shown_once_by_the_first_panel_that_notices(predicted, monkeypatch):
+    job = Job(Path(), "apply", predicted.name, "found", JobProgress("running"), None)
+    monkeypatch.setattr(monitor, "find", lambda _: job)
+    app, panel = App(predicted), PredictionsPanel()
+    panel.on_load(app.context())
+    assert "timer" not in rendered(app)
+    expected_jobs.expect(app.context(), job)
+    assert "timer" in rendered(app)
+    panel.refresh_jobs(app.context())
+    assert app.calls == []
+    job = job._replace(progress=JobProgress("finished"))
+    panel.refresh_jobs(app.context())
+    finished, shown = app.notified()
+    assert finished == "found: finished"
+    assert "predictions shown" in shown
+    count = len(app.calls)
+    panel.refresh_jobs(app.context())
+    assert len(app.calls) == count
+    assert "timer" not in rendered(app)

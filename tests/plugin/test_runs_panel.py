@@ -5,13 +5,14 @@ from types import SimpleNamespace
 
 import PIL.Image
 import pytest
+from fiftyone.operators.store import ExecutionStore
 
 from plugin.panels import curves, plots
 from plugin.panels.run_page import LIVE, MAX_URI
 from plugin.panels.runs import RunsPanel
 from tests.runs.made_runs import make_run
 from yolov1_fo import files
-from yolov1_fo.datasets import predicted_by
+from yolov1_fo.datasets import fiftyone_private, predicted_by
 from yolov1_fo.jobs import monitor, runs_table
 from yolov1_fo.jobs.job import (
     JOB_FILE,
@@ -38,6 +39,9 @@ class Context:
             set_data=self.data.__setitem__,
         )
         self.ops = self
+
+    def store(self, name):
+        return ExecutionStore.create(name, fiftyone_private.dataset_id(self.dataset))
 
     def prompt(self, uri, params, on_success):
         assert on_success.__name__ == "refresh"
