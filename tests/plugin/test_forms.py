@@ -121,6 +121,11 @@ def test_train_refuses_splits_with_common_samples(dataset, form):
         call("train_model", dataset, **params, **tags, **SETTINGS)
 
 
+def test_the_name_of_another_run_is_refused(runs, form):
+    line = f"Run name 'best' exists on dataset '{runs.name}'; choose another"
+    assert error(form("train_model", runs, **GIVEN, run_key="best")) == line
+
+
 @pytest.mark.parametrize("name", ["val_percent", "split_seed"])
 def test_emptied_numbers_of_a_split_are_refused(dataset, form, name):
     asked = form("train_model", dataset, split="percent", **{name: None})
