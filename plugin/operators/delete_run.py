@@ -55,9 +55,7 @@ class DeleteRun(foo.Operator):
     def _add_losses(self, ctx: Any, form: types.Object, run_key: str) -> None:
         """Adds what is lost with the run, and the confirmation."""
         if not run_key:
-            form.view("choose", types.Notice(label="Choose the run to delete"))
-            form.properties["choose"].invalid = True
-            form.properties["choose"].error_message = "run_key is empty; choose one"
+            _add_obstacle(form, "choose", "Choose the run to delete")
             return
         found = run_traces.find(ctx.dataset, run_key)
         form_widgets.add_notice(form, "lost", lost(run_key, found), is_warning=True)
@@ -65,9 +63,7 @@ class DeleteRun(foo.Operator):
             form_widgets.add_notice(form, "kept", text)
         form.bool("confirm", label=f"Delete '{run_key}' for good", default=False)
         if not ctx.params.get("confirm"):
-            confirm = form.properties["confirm"]
-            confirm.invalid = True
-            confirm.error_message = "Tick the box to delete the run (confirm=True)"
+            _add_obstacle(form, "unconfirmed", "Tick the box to delete the run")
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Deletes the run."""
@@ -93,6 +89,13 @@ class DeleteRun(foo.Operator):
         """
         params = {"run_key": run_key, "confirm": True}
         return foo.execute_operator(self.uri, ctx={"dataset": dataset}, params=params)
+
+
+def _add_obstacle(form: types.Object, name: str, text: str) -> None:
+    """Adds a line that says what is still to do, until when nothing is executed."""
+    form_widgets.add_notice(form, name, text)
+    form.properties[name].invalid = True
+    form.properties[name].error_message = text
 
 
 def lost(run_key: str, found: RunTraces) -> str:

@@ -9,6 +9,7 @@ from yolov1_fo.datasets.inspection_report import LEAVE_OUT_KINDS, InspectionRepo
 from yolov1_fo.publishing.model_card import plain
 
 from .. import last_checks
+from . import widgets
 
 OPERATOR = "@yolov1-fo/yolov1/inspect_dataset"
 HELP = """
@@ -97,21 +98,20 @@ class DatasetCheckPanel(foo.Panel):
         panel, report = types.Object(), last_checks.get(ctx.dataset)
         if report is None:
             panel.md(EMPTY, name="empty")
-        bar = panel.h_stack("buttons", gap=1)
+        bar = widgets.add_bar(panel, "buttons")
         label = "Check again" if report else "Check dataset"
-        bar.btn("check", label=label, on_click=self.check, variant="contained")
+        widgets.add_button(bar, "check", label, self.check, variant="contained")
         if report:
-            bar.btn("show_all", label="Show all samples", on_click=self.show_all)
+            widgets.add_button(bar, "show_all", "Show all samples", self.show_all)
             if count := report.left_out():
                 label = f"Put back {_samples(count)}"
-                bar.btn("put_back", label=label, on_click=self.put_back)
+                widgets.add_button(bar, "put_back", label, self.put_back)
             facts = "; ".join(report.facts())
             panel.view("facts", types.Notice(label=plain(facts)))
             self._add_findings(panel, report)
             for number, note in enumerate(report.notes):
                 panel.view(f"note_{number}", types.Warning(label=plain(note)))
-        layout = types.GridView(orientation="vertical", gap=2, pad=1, align_x="stretch")
-        return types.Property(panel, view=layout)
+        return types.Property(panel, view=widgets.layout())
 
     def _add_findings(self, panel: types.Object, report: InspectionReport) -> None:
         """Adds the table; its rows are the findings that have samples."""
@@ -119,8 +119,7 @@ class DatasetCheckPanel(foo.Panel):
         if not kinds:
             panel.view("nothing", types.Notice(label=NOTHING_FOUND))
             return
-        narrow = {"table": {"sx": {"minWidth": 0}}}  # else wider than half a window
-        table = types.TableView(size="small", componentsProps=narrow)
+        table = widgets.narrow_table()
         table.add_column("finding", label="Finding")
         table.add_column("found", label="Found")
         can_leave_out = [kind in LEAVE_OUT_KINDS for kind in kinds]

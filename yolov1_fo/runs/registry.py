@@ -18,18 +18,21 @@ INTERRUPTED = "its process is no longer running; resume it to continue"
 COPIED = "it was copied while it was being trained; resume the original run instead"
 
 
-def check_key(dataset: fo.Dataset, run_key: str, path: Path) -> None:
+def check_key(
+    dataset: fo.Dataset, run_key: str, path: Path, *, in_app: bool = False
+) -> None:
     """Raises a ValueError unless a new run may have this key.
 
     Args:
         dataset: the dataset
         run_key: the key
         path: the run's folder, which must not hold files of another run
+        in_app (False): leaves out of the message what Python or a shell can do
     """
     dataset.reload()
     if dataset.has_run(run_key):
         options = "choose another"
-        if run_key in dataset.list_runs(method=METHOD):
+        if not in_app and run_key in dataset.list_runs(method=METHOD):
             if status(dataset, run_key) != "finished":
                 options += f", resume it with resume='{run_key}'"
             name = shlex.quote(dataset.name)
