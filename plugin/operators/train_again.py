@@ -24,7 +24,7 @@ class TrainAgain(foo.Operator):
         return foo.OperatorConfig(
             name="train_again",
             label="Train YOLOv1 again",
-            description="Continue from a run with the labels as they are now",
+            description="Train again from a run, with the labels as they are now",
             icon="replay",
             dynamic=True,
             risk_level=types.RiskLevel.MEDIUM,

@@ -36,7 +36,7 @@ def test_train_apply_evaluate_publish(
     page.wait_for_text("as many epochs as fit; ends after about 20 minutes")
     page.screenshot("2-form-limit")
     page.fill("Time limit (minutes)", "-5")
-    page.wait_for_text("Time limit (minutes) must be in [0, 525600], got -5")
+    page.wait_for_text(r"Time limit \(minutes\) must be in \[0, 525600\], got -5")
     page.screenshot("3-error-limit")
     page.fill("Time limit (minutes)", "")
     page.wait_for_text("epochs; about .* on this CPU")
@@ -51,7 +51,7 @@ def test_train_apply_evaluate_publish(
     page.fill("Run name", "trucks")
     page.fill("Epochs", str(epochs))
     page.fill("Image size", image_size)
-    page.wait_for_text("on this CPU (estimated)")
+    page.wait_for_text(r"on this CPU \(estimated\)")
     page.execute()
 
     # 3. Progress bar and curves are updated.
