@@ -1,6 +1,7 @@
 """Credentials in the database URI never appear in messages, logs or run records."""
 
 import logging
+import signal
 import sys
 from pathlib import Path
 
@@ -170,7 +171,7 @@ def test_log_of_a_job_shows_no_secret(
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(worker, "_apply", fail)
     monkeypatch.setattr(worker, "read_arguments", lambda folder: {})
-    monkeypatch.setattr(worker.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
     root = logging.getLogger()
     monkeypatch.setattr(root, "handlers", [logging.StreamHandler(sys.stderr)])
     assert worker.main(tmp_path) == 1
@@ -196,6 +197,7 @@ def test_records_of_failed_runs_contain_no_secret(secret, monkeypatch, tmp_path)
         run_key="r",
         folder=tmp_path / "r",
         resumes=False,
+        task=None,
         listing=SimpleNamespace(ids=[]),
     )
     writer = RunWriter(plan, {}, lambda: 0.0)
