@@ -55,30 +55,28 @@ def called_from_app(ctx: Any) -> bool:
 def open_panel(ctx: Any, name: str, state: dict[str, Any] | None = None) -> None:
     """Opens a panel next to the samples, or as a tab beside the runs panel.
 
-    The App itself would open it in the space that was clicked last, which may be that
-    of the samples.
+    The App itself would open it among the tabs of the samples.
 
     Args:
-        ctx: the operator's execution context
+        ctx: the execution context of an operator or panel
         name: of the panel
-        state (None): of the panel, also if it is open already
+        state (None): parts of its state, also if it is open already
     """
     spaces = ctx.spaces
     panel_id = _find(spaces, name)
     neighbours = _space_of(spaces, RUNS_PANEL)
-    if panel_id is None and neighbours is not None:
-        panel = fo.Panel(type=name)
-        panel_id = panel.component_id
-        neighbours.children.append(panel)
-        neighbours.active_child = panel_id
-        ctx.ops.set_spaces(spaces)
-    elif panel_id is None:
-        ctx.ops.open_panel(name, layout="horizontal", is_active=True, state=state)
-        return
-    else:
+    if panel_id is not None:
+        if state is not None:
+            ctx.ops.patch_panel_state(state, panel_id=panel_id)
         ctx.ops.open_panel(name, is_active=True)
-    if state is not None:
-        ctx.ops.set_panel_state(state, panel_id=panel_id)
+    elif neighbours is not None:
+        panel = fo.Panel(type=name, state={"state": state or {}})
+        neighbours.children.append(panel)
+        neighbours.active_child = panel.component_id
+        ctx.ops.set_spaces(spaces)
+    else:
+        whole = None if state is None else {"state": state}
+        ctx.ops.open_panel(name, layout="horizontal", is_active=True, state=whole)
 
 
 def is_open(ctx: Any, name: str) -> bool:

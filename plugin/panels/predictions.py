@@ -267,6 +267,8 @@ def _table(thresh: float, numbers: _Numbers) -> str:
         values += [_share(getattr(point, name)) for name in NAMES]
         key = plain(str(numbers.advice.eval_key))
         hint = f"Objects, precision, recall and F1 are those of evaluation '{key}'."
+        if (best := numbers.advice.thresh) is not None:
+            hint += f" The best F1 is at {best:.3g}."
     rows = (names, ["---"] * len(names), values)
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return f"At a confidence of at least {thresh:.3g}:\n\n{table}\n\n{hint}"

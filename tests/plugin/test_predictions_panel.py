@@ -10,7 +10,7 @@ from fiftyone import ViewField as F
 from fiftyone.operators.store import ExecutionStore
 
 import yolov1_fo
-from plugin import confidence_view, expected_jobs, job_end
+from plugin import confidence_view, expected_jobs, job_end, job_progress
 from plugin.panels.predictions import PredictionsPanel
 from yolov1_fo.datasets import fiftyone_private, predicted_by
 from yolov1_fo.evaluation import confidence_filter, shown_predictions
@@ -225,7 +225,7 @@ def test_the_end_of_apply_shows_the_predictions_that_count(predicted):
     ]
     assert app.calls[-1][0] == "open_panel"
     assert app.calls[-1][1] == ("yolov1_predictions",)
-    assert app.calls[-1][2]["state"] == {"field": "found", "thresh": None}
+    assert app.calls[-1][2]["state"] == {"state": {"field": "found", "thresh": None}}
 
 
 def test_without_a_threshold_all_are_shown_and_how_to_find_it(predicted):
@@ -245,13 +245,30 @@ def test_the_end_of_evaluate_opens_the_evaluation(predicted):
     job_end.show(app.context(), SimpleNamespace(task="evaluate", target="e"))
     name, args, more = app.calls[-1]
     assert (name, args) == ("open_panel", ("model_evaluation_panel_builtin",))
-    assert more["state"]["view"]["key"] == "e"
-    panel_id = SimpleNamespace(type=args[0], component_id="id")
+    assert more["state"]["state"]["view"]["key"] == "e"
+
+
+def test_panels_open_as_tabs_beside_the_runs_panel(predicted):
+    app, name, state = App(predicted), "yolov1_predictions", {"field": "found"}
+    samples, runs = fo.Panel(type="Samples"), fo.Panel(type="yolov1_runs")
+    spaces = fo.Space(
+        children=[fo.Space(children=[samples]), fo.Space(children=[runs])],
+        orientation="horizontal",
+    )
     context = app.context()
-    context.spaces = SimpleNamespace(children=[panel_id])
-    job_end.show(context, SimpleNamespace(task="evaluate", target="e"))
-    assert app.calls[-1][0] == "set_panel_state"
-    assert app.calls[-1][2] == {"panel_id": "id"}
+    context.spaces = spaces
+    job_progress.open_panel(context, name, state)
+    [(call, [opened], _)] = app.calls
+    assert call == "set_spaces"
+    left, right = opened.children
+    assert [one.type for one in left.children] == ["Samples"]
+    assert [one.type for one in right.children] == ["yolov1_runs", name]
+    assert right.children[1].state == {"state": state}
+    assert right.active_child == right.children[1].component_id
+    job_progress.open_panel(context, name, state)  # it is open now
+    (_, [given], more), (call, [activated], _) = app.calls[1:]
+    assert (given, more) == (state, {"panel_id": right.active_child})
+    assert (call, activated) == ("open_panel", name)
 
 
 def test_only_fields_with_confidences_are_offered(predicted):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from yolov1_fo.config import metric_names
 from yolov1_fo.datasets import fiftyone_private
 from yolov1_fo.datasets import samples as fo_samples
 
@@ -14,13 +15,17 @@ def text(config: Any) -> str:
     """
     lowest = getattr(config, "confidence_thresh", 0.0)
     if not lowest:
-        return "All numbers count all predictions."
+        return (
+            "All numbers count all predictions. The mAP is "
+            f"{metric_names.label('coco_map')}."
+        )
     stored = getattr(config, "operating_point", None) or {}
     reason = ", which has the best F1" if stored.get("thresh") == lowest else ""
     return (
         "Precision, recall, F1, TP, FP, FN, the confusion matrix and the samples "
         f"behind a click count predictions with a confidence of at least {lowest:.3g}"
-        f"{reason}. The mAP counts all predictions."
+        f"{reason}. The mAP, which is {metric_names.label('coco_map')}, and the other "
+        "APs count all predictions."
     )
 
 
