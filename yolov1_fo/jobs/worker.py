@@ -36,6 +36,7 @@ class _Reporter:
         self.shown = ""
 
     def __call__(self, done: float, label: str, *, now: bool = False) -> None:
+        self.stop.check()  # an interrupt in a destructor is ignored by Python
         if now or time.monotonic() - self.last >= REPORT_SECONDS:
             self.last = time.monotonic()
             write_progress(self.folder, JobProgress("running", done, label))
