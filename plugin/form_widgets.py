@@ -237,7 +237,7 @@ def add_run(
     if not keys:
         show_error(form, error)
         return ""
-    labels = {key: run_labels.run_label(dataset, key) for key in keys}
+    labels = run_labels.of_runs(dataset, keys)
     return add_dropdown(
         form, "run_key", labels, label="Run", default=default, params=params
     )

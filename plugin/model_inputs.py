@@ -20,12 +20,7 @@ def add_model(form: types.Object, dataset: Any, params: Mapping[str, Any]) -> st
         dataset: with the runs
         params: the inputs so far
     """
-    runs = {
-        key: run_labels.run_label(dataset, key) for key in ranking.detectors(dataset)
-    }
-    models = runs | {
-        k: label for k, label in run_labels.published().items() if k not in runs
-    }
+    models = run_labels.models(dataset, ranking.detectors(dataset))
     view = types.AutocompleteView(allow_user_input=True)
     for name, label in models.items():
         view.add_choice(name, label=label)

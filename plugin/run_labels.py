@@ -1,6 +1,6 @@
 """Labels of runs and published models in dropdowns: their name, mAP and status."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from yolov1_fo.publishing import local_zoo
@@ -10,7 +10,18 @@ from yolov1_fo.training.progress import SCORES
 from . import dataset_values
 
 
-def run_label(dataset: Any, run_key: str) -> str:
+def models(dataset: Any, run_keys: Iterable[str]) -> dict[str, str]:
+    """Returns runs, then published models of other names, each with its label."""
+    runs = of_runs(dataset, run_keys)
+    return runs | {k: label for k, label in published().items() if k not in runs}
+
+
+def of_runs(dataset: Any, run_keys: Iterable[str]) -> dict[str, str]:
+    """Returns runs, each with its label."""
+    return {key: _run_label(dataset, key) for key in run_keys}
+
+
+def _run_label(dataset: Any, run_key: str) -> str:
     """Returns a run's name with its mAP, and its status unless it is finished."""
     run = records.info(dataset, run_key)
     status = getattr(run, "status", "failed")

@@ -12,9 +12,7 @@ from . import form_widgets, run_labels, setting_inputs
 
 def add_input(form: types.Object, dataset: Any) -> None:
     """Adds the choice among the runs of detectors, if there are any."""
-    runs = {
-        key: run_labels.run_label(dataset, key) for key in ranking.detectors(dataset)
-    }
+    runs = run_labels.of_runs(dataset, ranking.detectors(dataset))
     if runs:
         form_widgets.add_dropdown(
             form,

@@ -20,13 +20,13 @@ MAX_CLASSES = 10
 
 def choices(dataset: Any) -> dict[str, str]:
     """Returns runs, newest first, then published models, each with its label."""
-    runs = {}
-    for key in registry.newest_first(dataset):
-        run = records.info(dataset, key)
-        if getattr(run, "status", "failed") != "running" and getattr(run, "epoch", 0):
-            runs[key] = run_labels.run_label(dataset, key)
-    published = run_labels.published()
-    return {**runs, **{k: v for k, v in published.items() if k not in runs}}
+    runs = {key: records.info(dataset, key) for key in registry.newest_first(dataset)}
+    ended = [
+        key
+        for key, run in runs.items()
+        if getattr(run, "status", "failed") != "running" and getattr(run, "epoch", 0)
+    ]
+    return run_labels.models(dataset, ended)
 
 
 def add_input(form: types.Object, choices: dict[str, str]) -> None:

@@ -40,7 +40,7 @@ class DeleteRun(foo.Operator):
             for key in registry.newest_first(ctx.dataset)
             if registry.status(ctx.dataset, key) != "running"
         ]
-        labels = {key: run_labels.run_label(ctx.dataset, key) for key in keys}
+        labels = run_labels.of_runs(ctx.dataset, keys)
         if keys:
             run_key = form_widgets.add_dropdown(
                 *(form, "run_key", {"": "Choose a run", **labels}),

@@ -8,6 +8,11 @@ LABELS = {
 }
 """By the names of Python and of stored files, where `val_` may precede them."""
 
+VALIDATION_LABELS = {
+    f"val_{name}": LABELS[name] for name in ("voc07", "ap50", "coco_map")
+}
+"""Those that a training measures, by their names in the history."""
+
 
 def label(metric: str, iou_thresh: float | None = 0.5) -> str:
     """Returns what a metric is called.

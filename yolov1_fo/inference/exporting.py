@@ -16,7 +16,6 @@ import keras
 import numpy as np
 
 from yolov1_fo import files, grid
-from yolov1_fo.config import spelling
 from yolov1_fo.inference import export_formats, formats
 from yolov1_fo.inference.export_formats import INSTALL, metadata_path
 from yolov1_fo.inference.formats import FORMATS
@@ -83,7 +82,6 @@ def export(
 
 def _check(target: Path, format: str) -> None:
     """Checks everything that can be checked before the model is loaded."""
-    spelling.check_choice("format", format, FORMATS)
     export_formats.check(target, format)
     if keras.backend.backend() != "tensorflow":
         raise ValueError(

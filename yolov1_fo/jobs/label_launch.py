@@ -1,6 +1,5 @@
 """Starts the jobs of the circle of labels, after all checks that need no Keras."""
 
-from pathlib import Path
 from typing import Any
 
 from yolov1_fo.config import arguments
@@ -17,8 +16,7 @@ from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.predictions_field import PredictionsField
 from yolov1_fo.jobs import launch, spawn
 from yolov1_fo.jobs.job import Job
-from yolov1_fo.publishing import model_sources
-from yolov1_fo.runs import checkpoint, folders
+from yolov1_fo.runs import folders
 
 OUT_OF_FOLD = "out_of_fold"
 """Field of the predictions of `find_mistakes` with `folds`."""
@@ -162,7 +160,7 @@ def check_suggest(
     if pred_field:
         search.thresholds(pred_field)
     else:
-        check_model(dataset, model or "")
+        launch.read_metadata(dataset, model or "")
     return search
 
 
@@ -220,23 +218,10 @@ def check_next(
     folders.check_name(tag, "tag")
     candidates.check_tag(samples, tag)
     unlabelled, _ = candidates.split(samples, gt_field)
-    check_model(dataset, model)
+    launch.read_metadata(dataset, model)
     if not len(unlabelled):
         raise ValueError(
             f"all samples have labels in '{gt_field}'; samples without have an empty "
             "value there"
         )
     return len(unlabelled), len(dataset.match_tags(tag))
-
-
-def check_model(dataset: Any, model: str) -> dict[str, Any]:
-    """Returns the metadata of a detector's checkpoint; none of an untrained one.
-
-    Raises:
-        ValueError: if it is no detector
-        FileNotFoundError: if there is no such model
-    """
-    config = model_sources.find_config(model, dataset)
-    if "checkpoint_dir" not in config:
-        return {}  # an entry of our zoo manifest
-    return checkpoint.read_metadata(Path(config["checkpoint_dir"]), "detect")

@@ -255,17 +255,30 @@ def check_apply(
     if skip_existing and samples.media_type == fomm.VIDEO:
         raise ValueError("skip_existing is for images, not for videos")
     arguments.check_integer("batch_size", batch_size, 1, MAX_PREDICTION_BATCH)
-    config = model_sources.find_config(model, fiftyone_private.root_dataset(samples))
-    metadata: dict[str, Any] = {}  # of an entry of our zoo manifest
-    if "checkpoint_dir" in config:
-        folder = Path(config["checkpoint_dir"])
-        metadata = checkpoint.read_metadata(folder, "detect")
+    metadata = read_metadata(fiftyone_private.root_dataset(samples), model)
     PredictionsField(
         *(samples, label_field),
         replaces=documents and not skip_existing,
         gt_field=metadata.get("gt_field"),
     )
     return metadata
+
+
+def read_metadata(dataset: fo.Dataset, model: str) -> dict[str, Any]:
+    """Returns the metadata of a detector's checkpoint; none of an untrained one.
+
+    Args:
+        dataset: that its run may belong to
+        model: run key, checkpoint folder, or name of a published model
+
+    Raises:
+        ValueError: if it is no detector
+        FileNotFoundError: if there is no such model
+    """
+    config = model_sources.find_config(model, dataset)
+    if "checkpoint_dir" not in config:
+        return {}  # an entry of our zoo manifest
+    return checkpoint.read_metadata(Path(config["checkpoint_dir"]), "detect")
 
 
 def evaluate(

@@ -27,6 +27,8 @@ REPORT_SECONDS = 0.3
 class _Reporter:
     """Writes the progress of a job, at most every `REPORT_SECONDS`.
 
+    Each call interrupts a job that is to stop.
+
     Attributes:
         stop: whether the job was asked to stop
     """
@@ -209,12 +211,7 @@ def _sample_progress(report: _Reporter) -> Any:
 
     It reports the progress over samples, and interrupts a job that is to stop.
     """
-
-    def update(bar: Any) -> None:
-        report.stop.check()
-        report(bar.progress, f"sample {bar.iteration} of {bar.total}")
-
-    return update
+    return lambda bar: report(bar.progress, f"sample {bar.iteration} of {bar.total}")
 
 
 def _load_samples(

@@ -10,10 +10,7 @@ from yolov1_fo.config import metric_names
 MAX_WIDTH = 110
 """Most columns of a progress line."""
 SHORT_NAMES = {
-    **{
-        name: metric_names.label(name)
-        for name in ("val_voc07", "val_ap50", "val_coco_map")
-    },
+    **metric_names.VALIDATION_LABELS,
     "val_f1": "F1",
     "val_loss": "val loss",
     "val_top1": "accuracy",

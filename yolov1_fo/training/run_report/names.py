@@ -3,10 +3,7 @@
 from yolov1_fo.config import metric_names
 
 SCORES = {
-    **{
-        name: metric_names.label(name)
-        for name in ("val_voc07", "val_ap50", "val_coco_map")
-    },
+    **metric_names.VALIDATION_LABELS,
     "val_f1": "F1",
     "val_top1": "Top-1 accuracy",
     "val_top5": "Top-5 accuracy",
