@@ -34,7 +34,7 @@ def test_settings_that_differ_are_marked_and_come_first():
     assert {*[*rows][:3]} == {"learning_rate", "epochs", "hue"}
     assert (rows["learning_rate"].value, rows["learning_rate"].usual) == (
         "0.1",
-        "0.001",
+        "0.002",
     )
     assert not rows["learning_rate"].is_chosen
     assert rows["epochs"].is_chosen  # for the images, or given
