@@ -5,7 +5,7 @@ from typing import Any
 import fiftyone as fo
 
 from yolov1_fo.boxes import Array
-from yolov1_fo.datasets import checks, fiftyone_private
+from yolov1_fo.datasets import checks
 from yolov1_fo.evaluation import confidence_filter, shown_predictions
 from yolov1_fo.evaluation.shown_predictions import Advice
 
@@ -18,11 +18,11 @@ PATCHES = (
 
 
 def current(ctx: Any) -> Any:
-    """Returns the App's view, without the filters of the sidebar, which stay there."""
-    stages = ctx.request_params.get("view")
-    if not stages:
-        return ctx.dataset.view()
-    return fiftyone_private.view_from_stages(ctx.dataset, stages)
+    """Returns the App's view, with the filters of the sidebar as stages.
+
+    The App resets these filters whenever it gets another view.
+    """
+    return ctx.view
 
 
 def has_field(view: Any, field: str) -> bool:
@@ -55,7 +55,7 @@ def restricted(view: Any, field: str, lowest: float) -> Any:
 
 
 def show_all(ctx: Any, field: str) -> None:
-    """Restores the App's view as it was before `show`."""
+    """Restores what the App showed before `show`."""
     view = confidence_filter.without(current(ctx), field)
     if view == ctx.dataset.view():
         ctx.ops.clear_view()

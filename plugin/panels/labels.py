@@ -1,6 +1,5 @@
 """The panel of the circle of labels: its steps in order, and what they have found."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from yolov1_fo.jobs.job import Job
 from yolov1_fo.jobs.label_tasks import LABEL_TASKS
 
 from .. import label_results
-from . import job_bars, widgets
+from . import job_bars, panel_state, widgets
 from .job_bars import ActiveJob
 
 PLUGIN = "@yolov1-fo/yolov1"
@@ -74,9 +73,8 @@ class LabelsPanel(foo.Panel):
         """Reads mistakes, suggestions and jobs."""
         found = [one._asdict() for one in label_status.mistakes(ctx.dataset)]
         suggested = [one._asdict() for one in label_status.suggestions(ctx.dataset)]
-        ctx.panel.set_state("mistakes", found)
-        ctx.panel.set_state("suggestions", suggested)
-        ctx.panel.set_state("chosen", len(ctx.dataset.match_tags(TAG)))
+        chosen = len(ctx.dataset.match_tags(TAG))
+        panel_state.update(ctx, mistakes=found, suggestions=suggested, chosen=chosen)
         for number, one in enumerate(found):
             rows = [_row(kind, one["counts"][kind]) for kind in KINDS]
             ctx.panel.set_data(f"mistakes_{number}", rows)
@@ -92,10 +90,7 @@ class LabelsPanel(foo.Panel):
         before = ctx.panel.get_state("active") or []
         now = [job.folder for job in active]
         ended = [folder for folder in before if folder not in now]
-        if active or ended:
-            ctx.panel.set_state("refreshed", datetime.now(UTC).isoformat())
-        if now != before:
-            ctx.panel.set_state("active", now)
+        panel_state.update(ctx, active=now)
         for found in map(monitor.find, map(Path, ended)):
             if found is not None:
                 label_results.show(ctx, found)

@@ -1,11 +1,13 @@
 """The panel of predictions: how many are shown, and how good those are."""
 
+import json
 import uuid
 from typing import Any, NamedTuple
 
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
+from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.evaluation import confidence_filter, operating_point, shown_predictions
 from yolov1_fo.evaluation.average_precision import Curve
 from yolov1_fo.evaluation.shown_predictions import Advice
@@ -13,7 +15,7 @@ from yolov1_fo.jobs import monitor
 from yolov1_fo.publishing.model_card import plain
 
 from .. import confidence_view, dataset_values, expected_jobs, job_end
-from . import plots
+from . import panel_state, plots
 
 REFRESH_MS = 2000
 PLUGIN = "@yolov1-fo/yolov1"
@@ -76,8 +78,7 @@ class PredictionsPanel(foo.Panel):
         self.refresh(ctx)
 
     def on_change_view(self, ctx: Any) -> None:
-        """Counts the predictions in the other view."""
-        self._renew(ctx)
+        """Counts the predictions in the other view, when it is rendered."""
 
     def refresh(self, ctx: Any) -> None:
         """Reads the fields again; another field starts at its own threshold."""
@@ -85,9 +86,8 @@ class PredictionsPanel(foo.Panel):
         field = ctx.panel.get_state("field")
         if field not in fields:
             field = _last_applied(ctx.dataset, fields)
-            ctx.panel.set_state("field", field)
-            ctx.panel.set_state("thresh", None)
-        ctx.panel.set_state("fields", fields)
+            panel_state.update(ctx, field=field, thresh=None)
+        panel_state.update(ctx, fields=fields)
         self._renew(ctx)
 
     def _renew(self, ctx: Any) -> None:
@@ -152,7 +152,6 @@ class PredictionsPanel(foo.Panel):
     def refresh_jobs(self, ctx: Any) -> None:
         """Shows the end of a job; called by the timer while one is running."""
         job_end.show_ended(ctx)
-        self._renew(ctx)
 
     def render(self, ctx: Any) -> types.Property:
         """Returns the panel's layout."""
@@ -239,8 +238,9 @@ def _numbers(ctx: Any, field: str, thresh: float) -> _Numbers:
     view, advice = confidence_view.current(ctx), Advice(*ctx.panel.get_state("advice"))
     if not confidence_view.has_field(view, field):
         view = ctx.dataset.view()  # its patches are shown
+    stages = json.dumps(fo_samples.stages(confidence_filter.without(view, field)))
     scores = dataset_values.kept(
-        f"confidences of {field}",
+        f"confidences of {field}, {stages}",
         ctx.panel.get_state("version"),
         lambda: confidence_view.confidences(view, field),
     )

@@ -1,7 +1,6 @@
 """The panel of a dataset's trainings: progress, runs, curves, a page for each run."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from yolov1_fo.jobs.runs_table import Row
 from yolov1_fo.publishing.model_card import plain
 
 from .. import expected_jobs, job_end, job_progress, label_results
-from . import curves, job_bars, run_actions, run_cells, run_page, widgets
+from . import curves, job_bars, panel_state, run_actions, run_cells, run_page, widgets
 from .run_actions import RunActions
 
 REFRESH_MS, IDLE_MS = 2000, 5000
@@ -54,7 +53,7 @@ class RunsPanel(RunActions, foo.Panel):
 
     def on_load(self, ctx: Any) -> None:
         """Reads the runs; a new page of the browser has no pictures yet."""
-        ctx.panel.set_state("pictures", {})
+        panel_state.update(ctx, pictures={})
         self.refresh(ctx)
 
     def on_change_dataset(self, ctx: Any) -> None:
@@ -69,7 +68,6 @@ class RunsPanel(RunActions, foo.Panel):
         """Reads the runs again; also called by the timer."""
         jobs = monitor.list_jobs(ctx.dataset)
         rows = runs_table.rows(ctx.dataset, jobs)
-        ctx.panel.set_state("runs", [[row.run_key, row.folder] for row in rows])
         ctx.panel.set_data("table", [run_cells.cells(row) for row in rows])
         active = job_bars.active_jobs(jobs, rows)
         for job in active:
@@ -77,8 +75,8 @@ class RunsPanel(RunActions, foo.Panel):
         self._send_pictures(ctx, rows)
         before = ctx.panel.get_state("active") or {}
         now = {job.name: [job.task, job.target, job.folder] for job in active}
-        ctx.panel.set_state("active", now)
-        ctx.panel.set_state("refreshed", datetime.now(UTC).isoformat())
+        runs = [[row.run_key, row.folder] for row in rows]
+        panel_state.update(ctx, runs=runs, active=now)
         job_end.show_ended(ctx)
         ended = [job for name, job in before.items() if name not in now]
         for _, _, folder in ended:
@@ -100,7 +98,7 @@ class RunsPanel(RunActions, foo.Panel):
             for name, source in found.items():
                 ctx.panel.set_data(name, source)
             sent["images"] = version
-        ctx.panel.set_state("pictures", sent)
+        panel_state.update(ctx, pictures=sent)
 
     def train(self, ctx: Any) -> None:
         """Opens the form."""

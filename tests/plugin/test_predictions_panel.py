@@ -58,7 +58,7 @@ class App:
         return SimpleNamespace(
             dataset=self.dataset,
             params=params,
-            request_params={"view": self.view._serialize()},
+            view=self.view,
             spaces=None,
             panel=SimpleNamespace(
                 get_state=self.state.get, set_state=self.state.__setitem__
@@ -179,6 +179,15 @@ def test_moving_the_slider_does_not_read_the_samples(opened, monkeypatch):
     monkeypatch.setattr(shown_predictions, "confidences", None)
     panel.move(opened.context(value=0.7))
     rendered(opened)
+
+
+def test_another_view_is_counted_without_a_change_of_the_state(opened):
+    before = dict(opened.state)
+    opened.view = opened.dataset.limit(2)
+    PredictionsPanel().on_change_view(opened.context())
+    assert opened.state == before
+    shown, total = expected(opened.view, 0.5)
+    assert f"| {shown} of {total} |" in rendered(opened)["numbers"]["default"]
 
 
 def test_new_predictions_make_an_evaluation_old(predicted):

@@ -311,3 +311,15 @@ def test_a_job_that_never_became_a_run_is_removed(dataset, ctx, make_job):
     ctx.click("forget_run", row=0)
     assert not folder.exists()
     assert runs_table.rows(dataset) == []
+
+
+def test_a_reading_without_news_keeps_the_state(dataset, ctx, make_job):
+    """A change of the state makes the App reset the filters of its sidebar."""
+    make_run(dataset, "first")
+    make_job("apply", "found", JobProgress("running"))
+    ctx.click("refresh")
+    changed = []
+    ctx.panel.set_state = lambda *parts: changed.append(parts)
+    ctx.click("refresh")
+    ctx.click("on_change_ctx")
+    assert changed == []
