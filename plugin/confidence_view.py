@@ -5,7 +5,7 @@ from typing import Any
 import fiftyone as fo
 
 from yolov1_fo.boxes import Array
-from yolov1_fo.datasets import checks
+from yolov1_fo.datasets import checks, schema
 from yolov1_fo.evaluation import confidence_filter, shown_predictions
 from yolov1_fo.evaluation.shown_predictions import Advice
 
@@ -65,7 +65,7 @@ def show_all(ctx: Any, field: str) -> None:
 
 def fields(dataset: fo.Dataset) -> list[str]:
     """Returns the fields of Detections with confidences; of videos, their frames'."""
-    found = dataset_values.detections_fields(dataset)
+    found = schema.detections_fields(dataset)
     counts = dataset_values.counts(
         dataset, [f"{field}.detections.confidence" for field in found]
     )

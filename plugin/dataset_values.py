@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import fiftyone as fo
-import fiftyone.core.fields as fof
-import fiftyone.core.labels as fol
 
 from yolov1_fo.datasets import class_lists, fiftyone_private, splitting
 from yolov1_fo.datasets import samples as fo_samples
@@ -60,14 +58,6 @@ def computed(samples: Any, name: tuple[Any, ...], compute: Callable[[], T]) -> T
         compute: returns the value
     """
     return _cached(samples, ("computed", *name), compute)
-
-
-def detections_fields(dataset: Any) -> list[str]:
-    """Returns the fields of Detections, and those of a video's frames, sorted."""
-    kind = {"ftype": fof.EmbeddedDocumentField, "embedded_doc_type": fol.Detections}
-    found = sorted(dataset.get_field_schema(**kind))
-    of_frames = sorted(dataset.get_frame_field_schema(**kind) or ())
-    return [*found, *(f"frames.{name}" for name in of_frames)]
 
 
 def counts(samples: Any, paths: list[str]) -> list[int]:

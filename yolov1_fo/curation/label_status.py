@@ -4,12 +4,10 @@ from typing import Any, NamedTuple
 
 import fiftyone as fo
 import fiftyone.core.aggregations as foa
-import fiftyone.core.fields as fof
-import fiftyone.core.labels as fol
 
 from yolov1_fo.curation import mistake_fields, suggestion_field
 from yolov1_fo.curation.mistake_kinds import KINDS, MISSING
-from yolov1_fo.datasets import fiftyone_private, predicted_by
+from yolov1_fo.datasets import fiftyone_private, predicted_by, schema
 
 
 class FoundMistakes(NamedTuple):
@@ -68,7 +66,7 @@ def _mistakes(dataset: fo.Dataset, name: str, run: Any) -> FoundMistakes:
 def suggestions(dataset: fo.Dataset) -> list[SuggestedLabels]:
     """Returns the suggestions of each field of labels, if it has some."""
     found = []
-    for field in detection_fields(dataset):
+    for field in schema.detections_fields(dataset):
         gt_field = suggestion_field.gt_field_of(field)
         if gt_field is None:
             continue
@@ -81,15 +79,6 @@ def suggestions(dataset: fo.Dataset) -> list[SuggestedLabels]:
     return found
 
 
-def detection_fields(dataset: fo.Dataset) -> list[str]:
-    """Returns the names of all fields of Detections, sorted."""
-    kind = {
-        "ftype": fof.EmbeddedDocumentField,
-        "embedded_doc_type": fol.Detections,
-    }
-    return sorted(dataset.get_field_schema(**kind))
-
-
 def label_fields(dataset: fo.Dataset) -> list[str]:
     """Returns the fields of Detections that may be labels of a user.
 
@@ -97,7 +86,7 @@ def label_fields(dataset: fo.Dataset) -> list[str]:
     """
     return [
         field
-        for field in detection_fields(dataset)
+        for field in schema.detections_fields(dataset)
         if suggestion_field.gt_field_of(field) is None
         and not predicted_by.read(dataset, field)
     ]
@@ -113,7 +102,7 @@ def prediction_fields(samples: Any, gt_field: str) -> list[str]:
     dataset = fiftyone_private.root_dataset(samples)
     others = [
         field
-        for field in detection_fields(dataset)
+        for field in schema.detections_fields(dataset)
         if field != gt_field and suggestion_field.gt_field_of(field) is None
     ]
     return sorted(others, key=lambda field: not predicted_by.read(dataset, field))

@@ -7,6 +7,7 @@ from typing import Any
 
 import fiftyone as fo
 import fiftyone.core.fields as fof
+import fiftyone.core.labels as fol
 import fiftyone.core.odm as foo
 import fiftyone.core.sample as fos
 
@@ -44,6 +45,20 @@ def current_field(dataset: fo.Dataset, path: str) -> fof.Field | None:
     if _field_type(dataset.get_field(path)) != stored_type:
         dataset.reload()
     return dataset.get_field(path)
+
+
+def detections_fields(samples: Any) -> list[str]:
+    """Returns the fields of Detections, sorted; those of a video's frames come last.
+
+    Args:
+        samples: a FiftyOne dataset or view
+    """
+    kind = {"ftype": fof.EmbeddedDocumentField, "embedded_doc_type": fol.Detections}
+    of_frames = sorted(samples.get_frame_field_schema(**kind) or ())
+    return [
+        *sorted(samples.get_field_schema(**kind)),
+        *(f"{FRAMES}{name}" for name in of_frames),
+    ]
 
 
 def refresh_samples(samples: Sequence[Any]) -> None:
