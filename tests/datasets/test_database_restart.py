@@ -163,7 +163,7 @@ def test_the_embedded_database_runs_as_long_as_the_job(painted_files, tmp_path):
     files = [str(one["path"]) for one in painted_files]
     settings = json.dumps([files, {**SETTINGS, "epochs": 20}])
     folder = Path(run(own, BEGIN, settings))
-    assert monitor.find(folder).progress.state == "running"
+    assert monitor.find(folder).progress.is_active
     reached(folder, "finished", within=180)
     ask = "import fiftyone as fo; d = fo.load_dataset('lasting'); "
     asked = (

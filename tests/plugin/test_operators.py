@@ -223,7 +223,7 @@ def test_evaluate_opens_the_panel(found, form):
     assert triggered == ["reload_dataset", "open_panel"]
     assert found.list_evaluations() == ["one"]
     assert error(form("evaluate_model", found, **params)) == (
-        "eval_key 'one' exists; choose another"
+        "Evaluation key 'one' exists; choose another"
     )
 
 

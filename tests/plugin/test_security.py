@@ -83,9 +83,10 @@ def test_it_writes_only_where_documented_and_runs_no_code_of_a_dataset(
 ):
     # 1. A dataset whose names are commands, code, HTML and Markdown.
     monkeypatch.chdir(tmp_path)
-    image_cache.clear(
-        folders.top_folder() / folders.IMAGE_CACHE
-    )  # other tests may have kept the same images
+    top = folders.top_folder()  # where other tests may have kept the same files
+    image_cache.clear(top / folders.IMAGE_CACHE)
+    for lock in top.glob(".training_*.lock"):
+        lock.unlink()
     witness = tmp_path / "executed"
     code = f"__import__('pathlib').Path({str(witness)!r}).touch()"
     words = [f"$(touch {witness})", code, "<img src=x onerror=alert(1)>"]

@@ -178,7 +178,11 @@ def test_a_backbone_that_has_thawed_learns_after_a_resume(monkeypatch):
     for first, expected in ((0, 2), (2, 2), (5, 5)):
         unfreeze = callbacks.UnfreezeBackbone(config)
         unfreeze.set_model(
-            SimpleNamespace(backbone="backbone", make_train_function=lambda **_: 0)
+            SimpleNamespace(
+                backbone="backbone",
+                accelerate=lambda: None,
+                make_train_function=lambda **_: None,
+            )
         )
         for epoch in range(first, 9):
             unfreeze.on_epoch_begin(epoch)
