@@ -35,6 +35,11 @@ def train(train: Any, val: Any, test: Any, **settings: Any) -> dict[str, Any]:
         val: validation split, which the checkpoint is chosen by
         test: split whose figures are returned
         **settings: arguments of `yolov1_fo.train`
+
+    Returns:
+        of `evaluate`; val_thresh, the recommended threshold of the validation split;
+        epoch of the best checkpoint; epochs; val_voc07 of each epoch; minutes;
+        peak_gb_so_far
     """
     runs_dir, start = tempfile.mkdtemp(), time.monotonic()
     result = yolov1_fo.train(
@@ -46,12 +51,19 @@ def train(train: Any, val: Any, test: Any, **settings: Any) -> dict[str, Any]:
     shutil.rmtree(runs_dir)
     return {
         **figures,
+        "val_thresh": val_thresh(result),
         "epoch": result.best["epoch"],
         "epochs": len(result.history["loss"]),
         "val_voc07": result.history["val_voc07"],
         "minutes": minutes,
         "peak_gb_so_far": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
     }
+
+
+def val_thresh(result: yolov1_fo.TrainResult) -> float | None:
+    """Returns the recommended threshold of a run's validation split."""
+    point = result.operating_point
+    return point.thresh if point else None
 
 
 def evaluate(test: Any, model: Any) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 Each training is the line `yolov1_fo.train(train, val_samples=val, max_minutes=...)`.
 The checkpoint is chosen on a tenth of the training split; the test split is evaluated
-once per training.
+once per training. The figures are written after each training; a file that lacks some
+is completed.
 """
 
 import argparse
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +36,24 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file for the figures")
     arguments = parser.parse_args()
     logging.getLogger("yolov1_fo").addHandler(logging.StreamHandler())
-    rows = []
-    for name in arguments.datasets:
-        for seed in arguments.seeds or SEEDS.get(name, (0,)):
-            minutes = arguments.max_minutes or MINUTES[name]
-            settings = {"max_minutes": minutes, "seed": seed}
-            if arguments.paper_loss:
-                settings |= PAPER_LOSS
-            rows.append(run(name, arguments.photographs, settings))
-            print(measuring.line(rows[-1]), flush=True)
-            measuring.write(arguments.json, {"runs": rows})
+    wanted = [
+        {
+            "dataset": name,
+            "seed": seed,
+            "settings": {
+                "max_minutes": arguments.max_minutes or MINUTES[name],
+                "seed": seed,
+                **(PAPER_LOSS if arguments.paper_loss else {}),
+            },
+        }
+        for name in arguments.datasets
+        for seed in arguments.seeds or SEEDS.get(name, (0,))
+    ]
+    rows = measuring.read(arguments.json).get("runs", [])
+    for one in missing(wanted, rows):
+        rows.append(run(**one, folder=arguments.photographs))
+        print(measuring.line(rows[-1]), flush=True)
+        measuring.write(arguments.json, {"runs": rows})
     for name in arguments.datasets:
         found = [row for row in rows if row["dataset"] == name]
         means = (
@@ -53,13 +63,29 @@ def main() -> None:
         print(f"{name}, mean of {len(found)}: {', '.join(means)}")
 
 
-def run(name: str, folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
+def missing(
+    wanted: Iterable[dict[str, Any]], rows: Iterable[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Returns the trainings that are not among the rows.
+
+    Args:
+        wanted: dataset, seed and settings of each training
+        rows: from `run`
+    """
+    names = ("dataset", "seed", "settings")
+    done = [{name: row[name] for name in names} for row in rows]
+    return [one for one in wanted if one not in done]
+
+
+def run(
+    dataset: str, seed: int, settings: dict[str, Any], folder: Path
+) -> dict[str, Any]:
     """Trains once on a dataset."""
-    samples, test = photographs.load(name, folder)
+    samples, test = photographs.load(dataset, folder)
     train, val = samples, test
-    if name != "quickstart":
+    if dataset != "quickstart":
         train, val = yolov1_fo.split(samples)
-    row = {"dataset": name, "seed": settings["seed"], "settings": settings}
+    row = {"dataset": dataset, "seed": seed, "settings": settings}
     return row | measuring.train(train, val, test, **settings)
 
 

@@ -38,7 +38,7 @@ os.environ |= {
 
 
 LONGEST = (
-    "tests/app/test_app.py",
+    "tests/app/test_circle.py",
     "tests/app/test_survival.py",
     "tests/test_benchmarks.py",
     "tests/test_tutorial.py",

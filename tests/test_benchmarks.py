@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import soak
+from benchmarks import soak, trainings
 from benchmarks.measuring import Figure
 
 ROOT = Path(__file__).parent.parent
@@ -108,3 +108,15 @@ def test_memory_does_not_grow_after_the_second_quarter(last, holds):
 def test_open_files_exceed_the_limit():
     used = [usage(minute, 1000, ["pixels.bin"]) for minute in (1, 2, 3, 4)]
     assert [one.holds for one in soak.figures([], used)] == [True, False]
+
+
+def test_trainings_that_the_file_has_are_not_repeated():
+    settings = {"max_minutes": 5, "seed": 0}
+    wanted = [
+        {"dataset": "fruit", "seed": 0, "settings": settings},
+        {"dataset": "fruit", "seed": 1, "settings": settings | {"seed": 1}},
+    ]
+    longer = {**wanted[1], "settings": settings | {"seed": 1, "max_minutes": 12}}
+    rows = [{**wanted[0], "voc07": 0.9}, {**longer, "voc07": 0.9}]
+    assert trainings.missing(wanted, rows) == wanted[1:]
+    assert trainings.missing([longer], rows) == []

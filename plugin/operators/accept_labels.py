@@ -7,9 +7,9 @@ import fiftyone.operators.types as types
 
 from yolov1_fo.curation import acceptance
 
-from .. import acceptance_choice, form_widgets
-from ..acceptance_choice import Origin
-from ..label_inputs import count
+from ..forms import acceptance_choice, form_widgets
+from ..forms.acceptance_choice import Origin
+from ..forms.label_inputs import count
 
 NOTHING = (
     "Nothing to accept; run 'Suggest labels with YOLOv1' or 'Find label mistakes with "

@@ -10,7 +10,8 @@ from yolov1_fo.datasets import checks
 from yolov1_fo.datasets.predictions_field import PredictionsField
 from yolov1_fo.jobs import launch
 
-from .. import dataset_values, form_widgets, job_progress, model_inputs, placements
+from .. import dataset_values, job_progress, placements
+from ..forms import form_widgets, model_inputs
 
 LABEL_FIELD, BATCH_SIZE = "predictions", 16
 DEFAULTS = {

@@ -8,7 +8,7 @@ import fiftyone.operators.types as types
 from yolov1_fo.curation import label_status, mistake_fields
 from yolov1_fo.curation.mistake_fields import MISTAKE_FIELD
 
-from .. import form_widgets
+from ..forms import form_widgets
 
 
 class ClearMistakes(foo.Operator):

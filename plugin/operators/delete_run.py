@@ -10,7 +10,7 @@ from yolov1_fo.publishing import run_traces
 from yolov1_fo.publishing.run_traces import RunTraces
 from yolov1_fo.runs import deletion, registry
 
-from .. import form_widgets, run_labels
+from ..forms import form_widgets, run_labels
 
 LAST = "⚠ "
 """The App sorts operators by the first character of their descriptions."""

@@ -8,7 +8,8 @@ import fiftyone.operators.types as types
 from yolov1_fo.evaluation import confidence_filter, evaluation_keys, evaluator
 from yolov1_fo.jobs import launch
 
-from .. import dataset_values, form_widgets, job_end, job_progress
+from .. import dataset_values, job_end, job_progress
+from ..forms import form_widgets
 
 GT_FIELD, IOU_THRESH = "ground_truth", 0.5
 VAL, ALL = "val", "all"

@@ -11,7 +11,8 @@ from yolov1_fo.jobs import export_job
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import records, registry
 
-from .. import form_widgets, job_progress
+from .. import job_progress
+from ..forms import form_widgets
 
 FORMAT = "saved_model"
 

@@ -10,8 +10,9 @@ from yolov1_fo.curation.mistake_fields import MISTAKE_FIELD
 from yolov1_fo.datasets import fiftyone_private, predicted_by
 from yolov1_fo.jobs import label_launch
 
-from .. import dataset_values, devices, form_widgets, job_progress, label_inputs
-from ..label_inputs import count
+from .. import dataset_values, job_progress
+from ..forms import devices, form_widgets, label_inputs
+from ..forms.label_inputs import count
 
 METHODS = {
     "predictions": "From predictions in a field",

@@ -10,7 +10,8 @@ from yolov1_fo.config import NetworkConfig, TrainConfig
 from yolov1_fo.config.network import grid_sizes
 from yolov1_fo.datasets import inspection
 
-from .. import form_widgets, job_progress, last_checks
+from .. import job_progress, last_checks
+from ..forms import form_widgets
 
 RECIPE = TrainConfig.for_network()
 

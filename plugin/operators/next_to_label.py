@@ -8,8 +8,9 @@ import fiftyone.operators.types as types
 from yolov1_fo.curation import candidates
 from yolov1_fo.jobs import label_launch
 
-from .. import form_widgets, job_progress, label_inputs
-from ..label_inputs import count
+from .. import job_progress
+from ..forms import form_widgets, label_inputs
+from ..forms.label_inputs import count
 
 COUNT = 20
 

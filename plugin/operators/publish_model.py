@@ -8,7 +8,7 @@ import fiftyone.operators.types as types
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import ranking, records, registry
 
-from .. import form_widgets
+from ..forms import form_widgets
 
 
 class PublishModel(foo.Operator):

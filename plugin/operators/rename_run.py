@@ -8,7 +8,7 @@ import fiftyone.operators.types as types
 from yolov1_fo.jobs import run_edits
 from yolov1_fo.runs import registry
 
-from .. import form_widgets
+from ..forms import form_widgets
 
 
 class RenameRun(foo.Operator):

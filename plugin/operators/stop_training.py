@@ -8,7 +8,8 @@ import fiftyone.operators.types as types
 from yolov1_fo.jobs import monitor
 from yolov1_fo.jobs.job import Job
 
-from .. import form_widgets, job_progress
+from .. import job_progress
+from ..forms import form_widgets
 
 
 class StopTraining(foo.Operator):

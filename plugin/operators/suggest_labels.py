@@ -9,8 +9,9 @@ from yolov1_fo.curation import label_status, suggestion_field, suggestion_search
 from yolov1_fo.curation.suggestion_search import Suggestions, SuggestionSearch
 from yolov1_fo.jobs import label_launch
 
-from .. import dataset_values, form_widgets, job_progress, label_inputs
-from ..label_inputs import count
+from .. import dataset_values, job_progress
+from ..forms import form_widgets, label_inputs
+from ..forms.label_inputs import count
 
 METHODS = {
     "model": "From a model",
@@ -71,7 +72,7 @@ class SuggestLabels(foo.Operator):
         # 2. Settings.
         form.float(
             "thresh",
-            label="Confidence threshold",
+            label="Minimum confidence",
             description="Empty: that of the best F1, by class",
             min=0.0,
             max=1.0,
@@ -150,7 +151,7 @@ def _check(samples: Any, params: dict[str, Any]) -> None:
         known = suggestion_search.known_thresholds(samples, pred_field)
         if known is None:
             raise ValueError(
-                f"Enter a confidence threshold: '{pred_field}' was not evaluated yet, "
+                f"Enter a minimum confidence: '{pred_field}' was not evaluated yet, "
                 "and its model is not known"
             )
     found = _search(samples, params)

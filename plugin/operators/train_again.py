@@ -9,7 +9,7 @@ from yolov1_fo.curation import run_splits
 from yolov1_fo.runs import records, registry
 from yolov1_fo.training.tasks import DETECT
 
-from .. import form_widgets, label_changes, start_from
+from ..forms import form_widgets, label_changes, start_from
 
 TRAIN = "@yolov1-fo/yolov1/train_model"
 NO_RUN = "No training has ended yet; run 'Train YOLOv1' first"

@@ -11,18 +11,17 @@ from yolov1_fo.jobs import launch
 from yolov1_fo.runs import registry
 from yolov1_fo.training.starting_weights import Source
 
-from .. import (
+from .. import job_progress, placements
+from ..forms import (
     devices,
     form_widgets,
-    job_progress,
-    placements,
     same_settings,
     setting_inputs,
     splits,
     start_from,
     training_summary,
 )
-from ..training_summary import Training
+from ..forms.training_summary import Training
 
 GT_FIELD = "ground_truth"
 

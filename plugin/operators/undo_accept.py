@@ -8,8 +8,8 @@ import fiftyone.operators.types as types
 from yolov1_fo.curation import label_status, undoing
 from yolov1_fo.curation.acceptance_updates import ACCEPTED_AT
 
-from .. import form_widgets, label_inputs
-from ..label_inputs import count
+from ..forms import form_widgets, label_inputs
+from ..forms.label_inputs import count
 
 
 class UndoAccept(foo.Operator):

@@ -1,21 +1,19 @@
 """The panel of predictions: how many are shown, and how good those are."""
 
-import json
 import uuid
-from typing import Any, NamedTuple
+from typing import Any
 
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from yolov1_fo.datasets import samples as fo_samples
-from yolov1_fo.evaluation import confidence_filter, operating_point, shown_predictions
-from yolov1_fo.evaluation.average_precision import Curve
+from yolov1_fo.evaluation import confidence_filter, shown_predictions
 from yolov1_fo.evaluation.shown_predictions import Advice
 from yolov1_fo.jobs import monitor
 from yolov1_fo.publishing.model_card import plain
 
-from .. import confidence_view, dataset_values, expected_jobs, job_end
-from . import panel_state, plots
+from .. import confidence_view, expected_jobs, job_end
+from . import confidence_numbers, panel_state, widgets
+from .confidence_numbers import Numbers
 
 REFRESH_MS = 2000
 PLUGIN = "@yolov1-fo/yolov1"
@@ -31,27 +29,8 @@ EMPTY = """
 **No predictions yet.**
 Apply a model to the current view; how many of its predictions to show is chosen here.
 """
-NAMES = ("precision", "recall", "f1")
 DEFAULT_THRESH = 0.2
 """Where the slider starts if no threshold is known."""
-
-
-class _Numbers(NamedTuple):
-    """What the panel shows of a field at a minimum confidence.
-
-    Attributes:
-        line: what the App's view shows
-        shown: number of predictions of at least the minimum confidence
-        total: number of predictions
-        advice: of the field
-        curve: of its latest evaluation; None without
-    """
-
-    line: str
-    shown: int
-    total: int
-    advice: Advice
-    curve: Curve | None
 
 
 class PredictionsPanel(foo.Panel):
@@ -162,16 +141,17 @@ class PredictionsPanel(foo.Panel):
             panel.md(EMPTY, name="empty")
             panel.btn("apply", label="Apply", on_click=self.apply, variant="contained")
         else:
-            numbers = _numbers(ctx, field, thresh)
+            advice = Advice(*ctx.panel.get_state("advice"))
+            numbers = confidence_numbers.read(
+                ctx, field, thresh, advice, ctx.panel.get_state("version")
+            )
             self._add_inputs(panel, fields, field, thresh, numbers)
             self._add_buttons(panel)
-            if numbers.curve is not None:
-                _add_plot(panel, field, thresh, numbers)
+            confidence_numbers.add_plot(panel, field, thresh, numbers)
         if expected_jobs.are_running(ctx):
             timer = types.TimerView(interval=REFRESH_MS, on_interval=self.refresh_jobs)
             panel.view("timer", timer)
-        layout = types.GridView(orientation="vertical", gap=2, pad=1, align_x="stretch")
-        return types.Property(panel, view=layout)
+        return types.Property(panel, view=widgets.layout())
 
     def _add_inputs(
         self,
@@ -179,7 +159,7 @@ class PredictionsPanel(foo.Panel):
         fields: list[str],
         field: str,
         thresh: float,
-        numbers: _Numbers,
+        numbers: Numbers,
     ) -> None:
         panel.enum(
             "field",
@@ -198,13 +178,15 @@ class PredictionsPanel(foo.Panel):
             view=types.SliderView(label_position="top", value_label_display="auto"),
             on_change=self.move,
         )
-        panel.md(_table(thresh, numbers), name="numbers")
+        panel.md(confidence_numbers.table(thresh, numbers), name="numbers")
 
     def _add_buttons(self, panel: types.Object) -> None:
-        bar = panel.h_stack("buttons", gap=1)
-        bar.btn(*("filter", "Apply filter"), on_click=self.filter, variant="contained")
-        bar.btn("all", "Show all", on_click=self.show_all)
-        bar.btn("evaluate", "Evaluate", on_click=self.evaluate)
+        bar = widgets.add_bar(panel, "buttons")
+        widgets.add_button(
+            *(bar, "filter", "Apply filter", self.filter), variant="contained"
+        )
+        widgets.add_button(bar, "all", "Show all", self.show_all)
+        widgets.add_button(bar, "evaluate", "Evaluate", self.evaluate)
         bar = panel.h_stack("save", gap=1, align_y="center")
         bar.str("name", label="Name of the view")
         bar.btn("save_view", "Save as view", on_click=self.save_view)
@@ -232,89 +214,3 @@ def _start(ctx: Any, field: str, advice: Advice) -> float:
     now = confidence_filter.lowest(confidence_view.current(ctx), field)
     found = (now, advice.thresh, DEFAULT_THRESH)
     return next(float(one) for one in found if one is not None)
-
-
-def _numbers(ctx: Any, field: str, thresh: float) -> _Numbers:
-    view, advice = confidence_view.current(ctx), Advice(*ctx.panel.get_state("advice"))
-    if not confidence_view.has_field(view, field):
-        view = ctx.dataset.view()  # its patches are shown
-    stages = json.dumps(fo_samples.stages(confidence_filter.without(view, field)))
-    scores = dataset_values.kept(
-        f"confidences of {field}, {stages}",
-        ctx.panel.get_state("version"),
-        lambda: confidence_view.confidences(view, field),
-    )
-    key = advice.eval_key
-    return _Numbers(
-        confidence_view.line(view, field, advice, scores),
-        shown_predictions.count(scores, thresh),
-        len(scores),
-        advice,
-        None if key is None else dataset_values.curve(ctx.dataset, key),
-    )
-
-
-def _table(thresh: float, numbers: _Numbers) -> str:
-    """Returns what is shown at a minimum confidence, as Markdown."""
-    names = ["Predictions"]
-    values = [f"{numbers.shown:,} of {numbers.total:,}"]
-    if numbers.curve is None:
-        hint = "*Evaluate* shows precision, recall and F1 at each confidence."
-    else:
-        point = operating_point.at(numbers.curve, thresh)
-        names += ["Objects", "Precision", "Recall", "F1"]
-        values += [f"{numbers.curve.objects:,}"]
-        values += [_share(getattr(point, name)) for name in NAMES]
-        key = plain(str(numbers.advice.eval_key))
-        hint = f"Objects, precision, recall and F1 are those of evaluation '{key}'."
-        if (best := numbers.advice.thresh) is not None:
-            hint += f" The best F1 is at {best:.3g}."
-    rows = (names, ["---"] * len(names), values)
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return f"At a confidence of at least {thresh:.3g}:\n\n{table}\n\n{hint}"
-
-
-def _share(value: float) -> str:
-    return "-" if value != value else f"{value:.3f}"  # NaN
-
-
-def _add_plot(
-    panel: types.Object, field: str, thresh: float, numbers: _Numbers
-) -> None:
-    """Adds precision, recall and F1 over the confidence, with the chosen one marked."""
-    curve = numbers.curve
-    if curve is None:
-        return
-    threshs = operating_point.THRESHOLDS.tolist()
-    points = [operating_point.at(curve, one) for one in threshs]
-    lines: list[dict[str, Any]] = [
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "name": name.capitalize(),
-            "x": threshs,
-            "y": [None if value != value else round(value, 4) for value in values],
-            "line": {"width": 3 if name == "f1" else 1},
-        }
-        for name in reversed(NAMES)
-        for values in [[getattr(point, name) for point in points]]
-    ]
-    mark = {"color": "#999999", "dash": "dash", "width": 1}
-    lines.append(
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "name": "Minimum",
-            "x": [thresh, thresh],
-            "y": [0, 1],
-            "line": mark,
-        }
-    )
-    plots.add_plot(
-        panel,
-        f"curve_{field.replace('.', '_')}_{numbers.advice.eval_key}",
-        lines,
-        "F1 over the minimum confidence",
-        xaxis={"title": {"text": "confidence"}, "range": [0, 1]},
-        yaxis={"range": [0, 1.02]},
-    )

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-RUNS, EVALUATION = "yolov1_runs", "model_evaluation_panel_builtin"
+RUNS, PREDICTIONS, LABELS = "yolov1_runs", "yolov1_predictions", "yolov1_labels"
+EVALUATION = "model_evaluation_panel_builtin"
 MODAL = "[data-cy=operators-prompt-modal]"
 SEARCH = (
     "[data-cy=operators-browser-search] input, input[data-cy=operators-browser-search]"

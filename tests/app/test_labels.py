@@ -6,12 +6,11 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from tests.app.app_page import MODAL, AppPage
+from tests.app.app_page import LABELS, MODAL, AppPage
 from tests.app.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
-LABELS = "yolov1_labels"
 UNLABELED = 10
 
 
@@ -95,7 +94,7 @@ def test_the_circle_of_labels(predicted, app, chromium, screenshots):
     page.window.locator(MODAL).wait_for()
     page.choose("Method", "From predictions in a field")
     page.screenshot("labels-suggest-form")
-    page.fill("Confidence threshold", "0.5")
+    page.fill("Minimum confidence", "0.5")
     page.wait_for_text(r"Will add .* suggestions to .* samples")
     page.screenshot("labels-suggest-form-2")
     page.execute()

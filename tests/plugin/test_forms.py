@@ -7,7 +7,7 @@ import fiftyone.operators as foo
 import psutil
 import pytest
 
-from plugin import messages
+from plugin.forms import messages
 from plugin.operators.apply_model import ApplyModel
 from plugin.operators.train_model import TrainModel
 from tests.plugin.conftest import SETTINGS, call, error

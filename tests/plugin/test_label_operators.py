@@ -163,7 +163,7 @@ def test_the_form_of_suggest_counts_suggestions(some, form):
     assert error(asked) is None
     assert notice(asked) == (f"Will add 10 suggestions to 5 samples, in '{SUGGESTED}'")
     line = error(form("suggest_labels", some, method="predictions"))
-    assert line.startswith("Enter a confidence threshold: 'predictions' was not")
+    assert line.startswith("Enter a minimum confidence: 'predictions' was not")
     labels = some.exists("ground_truth")
     line = error(form("suggest_labels", some, view=labels, **given))
     assert line.startswith("all samples have labels in 'ground_truth'")

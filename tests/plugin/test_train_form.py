@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 import yolov1_fo
-from plugin import dataset_values, setting_inputs, start_from
+from plugin import dataset_values
+from plugin.forms import setting_inputs, start_from
 from tests.plugin.conftest import SETTINGS, call, error
 from tests.runs.made_runs import make_run
 from yolov1_fo.config import NetworkConfig, recipes
@@ -430,3 +431,15 @@ def test_sample_weights_are_chosen_among_the_fields_of_numbers(dataset, form):
     values = [one["value"] for one in asked["sample_weights"]["view"]["choices"]]
     assert values == ["", "balanced", "rank"]
     assert summary(asked)
+
+
+def test_samples_without_labels_are_counted(dataset, form):
+    assert "unlabelled" not in form("train_model", dataset)
+    for sample in dataset.limit(2):
+        sample.ground_truth = None
+        sample.save()
+    asked = form("train_model", dataset)
+    assert summary(asked)
+    assert asked["unlabelled"]["view"]["label"].startswith(
+        "2 samples without labels count as images without objects"
+    )

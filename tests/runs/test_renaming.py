@@ -1,6 +1,7 @@
 """Renaming runs: what names a run follows, and files keep their place."""
 
 import json
+from pathlib import Path
 
 import fiftyone as fo
 import pytest
@@ -54,6 +55,19 @@ def test_what_names_a_run_follows(painted):
     rename_run(painted, "best_one", "first")
     deletion.delete_run(painted, "first")
     assert not folder.exists()
+
+
+def test_fields_of_frames_follow():
+    dataset = fo.Dataset()
+    video = fo.Sample(filepath="film.mp4")
+    video.frames[1] = fo.Frame(found=fo.Detections())
+    dataset.add_sample(video)
+    model = {"model": "first", "run_folder": "/runs/first"}
+    predicted_by.record(dataset, "frames.found", model, replaces=True)
+    predicted_by.rename(dataset, Path("/runs/first"), "best")
+    renamed = {**model, "model": "best"}
+    assert predicted_by.read(dataset, "frames.found") == [renamed]
+    assert predicted_by.fields_of(dataset, Path("/runs/first")) == ["frames.found"]
 
 
 def test_a_run_of_an_older_version(painted):

@@ -193,6 +193,17 @@ def test_objects_without_size_are_left_out(painted, micro, caplog):
     assert "left out 0 ignored, 1 without area and 0 without label" in caplog.text
 
 
+def test_samples_without_labels_are_counted(painted, micro, caplog):
+    train(painted, micro, epochs=1)
+    assert "without 'ground_truth'" not in caplog.text
+    view = painted.limit(2)
+    view.set_values("ground_truth", [None, None])
+    train(painted, micro, epochs=1)
+    assert (
+        "train: 2 samples without 'ground_truth' count as images without" in caplog.text
+    )
+
+
 def test_loss_that_is_not_finite_stops_and_names_the_step(painted, micro):
     with pytest.raises(
         FloatingPointError, match=r"not finite at epoch \d, step \d"

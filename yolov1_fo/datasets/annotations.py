@@ -88,6 +88,11 @@ def read_parts(samples: fo_samples.Samples, field: str) -> Iterator[Records]:
             return
 
 
+def unlabelled_count(samples: fo_samples.Samples, field: str) -> int:
+    """Returns the number of samples that have no labels, not even an empty list."""
+    return len(samples) - samples.count(field)
+
+
 def _read_classes(samples: fo_samples.Samples, field: str) -> Records:
     ids, filepaths, labels = samples.values(
         ["id", "filepath", checks.label_path(samples, field)]

@@ -1,5 +1,6 @@
 """Which models have written a field of predictions, kept in the field's `info`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def read(dataset: fo.Dataset, path: str) -> list[dict[str, Any]]:
 
 
 def fields_of(dataset: fo.Dataset, run_folder: Path) -> list[str]:
-    """Returns the fields of samples whose latest predictions are those of a run.
+    """Returns the fields whose latest predictions are those of a run.
 
     Args:
         dataset: the dataset
@@ -48,7 +49,7 @@ def fields_of(dataset: fo.Dataset, run_folder: Path) -> list[str]:
     """
     return [
         name
-        for name, field in dataset.get_field_schema().items()
+        for name, field in _fields(dataset)
         if (models := _read(field)) and models[-1].get("run_folder") == str(run_folder)
     ]
 
@@ -61,7 +62,7 @@ def rename(dataset: fo.Dataset, run_folder: Path, name: str) -> None:
         run_folder: folder of the run
         name: the new name
     """
-    for field in dataset.get_field_schema().values():
+    for _, field in _fields(dataset):
         models = _read(field)
         changed = [
             {**one, "model": name} if one.get("run_folder") == str(run_folder) else one
@@ -70,6 +71,13 @@ def rename(dataset: fo.Dataset, run_folder: Path, name: str) -> None:
         if changed != models:
             field.info = {**field.info, KEY: changed}
             field.save()
+
+
+def _fields(dataset: fo.Dataset) -> Iterator[tuple[str, Any]]:
+    """Yields path and field of samples and of frames."""
+    yield from dataset.get_field_schema().items()
+    for name, field in (dataset.get_frame_field_schema() or {}).items():
+        yield f"frames.{name}", field
 
 
 def _read(field: Any) -> list[dict[str, Any]]:

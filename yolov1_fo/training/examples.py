@@ -15,9 +15,14 @@ from yolov1_fo.datasets.invalid_boxes import InvalidBoxes
 from yolov1_fo.pipeline import sampling
 from yolov1_fo.pipeline.listing import Listing
 from yolov1_fo.pipeline.objects import Dropped, RaggedBoxes
-from yolov1_fo.training.tasks import CLASSIFY, Task
+from yolov1_fo.training.tasks import CLASSIFY, DETECT, Task
 
 logger = logging.getLogger(__name__)
+
+UNLABELLED = (
+    "%s: %d samples without '%s' count as images without objects; samples.exists('%s') "
+    "leaves them out"
+)
 
 
 def check(
@@ -93,6 +98,8 @@ def _split(
         dropped.degenerate,
         dropped.unlabelled,
     )
+    if task is DETECT and (count := annotations.unlabelled_count(samples, field)):
+        logger.warning(UNLABELLED, name, count, field, field)
     rows = sorted(range(len(listing.ids)), key=listing.ids.__getitem__)
     if task is CLASSIFY:  # an image without a label has no target
         rows = [row for row in rows if len(listing.objects.of_image(row)[1])]

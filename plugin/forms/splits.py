@@ -8,7 +8,8 @@ from yolov1_fo.config import TrainConfig
 from yolov1_fo.datasets import fiftyone_private, splitting
 from yolov1_fo.datasets.inspection_report import TAG_PREFIX
 
-from . import dataset_values, form_widgets, leave_out
+from .. import dataset_values
+from . import form_widgets, leave_out
 
 METHODS = {
     "tags": "Split by tags",

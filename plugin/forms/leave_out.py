@@ -7,7 +7,7 @@ import fiftyone.operators.types as types
 
 from yolov1_fo.datasets.inspection_report import LEAVE_OUT
 
-from . import dataset_values
+from .. import dataset_values
 
 
 def add_input(form: types.Object, samples: Any) -> None:

@@ -8,23 +8,21 @@ import humanize
 import psutil
 
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.datasets import checks, fiftyone_private
+from yolov1_fo.datasets import annotations, checks, fiftyone_private
 from yolov1_fo.jobs import launch, monitor
 from yolov1_fo.runs import estimate, folders, gpus, registry
 from yolov1_fo.runs.estimate import Estimate
 from yolov1_fo.training.starting_weights import Source
 
-from . import (
-    dataset_values,
-    devices,
-    form_widgets,
-    label_changes,
-    splits,
-    start_from,
-)
+from .. import dataset_values
+from . import devices, form_widgets, label_changes, splits, start_from
 
 LONG_SECONDS = 7 * 86400.0
 """Trainings that take longer get a warning."""
+UNLABELLED = (
+    "{} without labels count as images without objects; to leave them out, train on a "
+    "view of the others"
+)
 
 
 class Training(NamedTuple):
@@ -35,6 +33,7 @@ class Training(NamedTuple):
         classes: their names
         images: number of training images
         val_images: number of validation images
+        unlabelled: number of samples without labels
         settings: those that are not the recipe's
         estimate: of its time and memory
     """
@@ -43,6 +42,7 @@ class Training(NamedTuple):
     classes: list[str]
     images: int
     val_images: int
+    unlabelled: int
     settings: dict[str, Any]
     estimate: Estimate
 
@@ -86,7 +86,10 @@ def check(
     )
     if not gpus.is_used(devices.chosen(params)):
         estimate.check_memory(found)
-    return Training(config, classes, images, val_images, settings, found)
+    unlabelled = dataset_values.computed(
+        train, ("unlabelled", field), lambda: annotations.unlabelled_count(train, field)
+    )
+    return Training(config, classes, images, val_images, unlabelled, settings, found)
 
 
 def add(
@@ -122,6 +125,9 @@ def add(
     form_widgets.add_notice(form, "what", text)
     start_from.add_class_changes(form, source, training.classes)
     label_changes.add(form, samples, params, source)
+    if training.unlabelled:
+        text = UNLABELLED.format(_count(training.unlabelled, "sample"))
+        form_widgets.add_notice(form, "unlabelled", text, is_warning=True)
     _add_warnings(form, training.estimate)
 
 

@@ -10,7 +10,8 @@ from yolov1_fo.datasets import fiftyone_private
 from yolov1_fo.runs import registry
 from yolov1_fo.training.starting_weights import Source
 
-from . import dataset_values, form_widgets, splits
+from .. import dataset_values
+from . import form_widgets, splits
 
 
 def add(

@@ -7,7 +7,7 @@ from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import records
 from yolov1_fo.training.progress import SCORES
 
-from . import dataset_values
+from .. import dataset_values
 
 
 def models(dataset: Any, run_keys: Iterable[str]) -> dict[str, str]:

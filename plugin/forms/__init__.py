@@ -1,0 +1,1 @@
+"""The forms of the operators: their inputs, checks and messages."""
