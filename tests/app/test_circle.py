@@ -32,7 +32,7 @@ def test_the_whole_circle(
 ):
     page = AppPage(chromium, app.url, screenshots)
     train(page, partly_labeled, keeps_screenshots)
-    apply(page, partly_labeled, keeps_screenshots)
+    apply(page, partly_labeled)
     evaluate(page, partly_labeled)
     read_report(page)
     publish(page)
@@ -104,7 +104,7 @@ def train(page, dataset, is_good):
     assert ended(dataset, "trucks").progress.state == "finished"
 
 
-def apply(page, dataset, is_good):
+def apply(page, dataset):
     """Applies; the App shows the predictions that count."""
     page.click("Apply")
     page.wait_for_text('Will add "predictions" to 120 images')
@@ -120,8 +120,6 @@ def apply(page, dataset, is_good):
     assert len(dataset.exists("predictions")) == 120
     assert total == dataset.count("predictions.detections")
     assert 0 < shown < total
-    if is_good:
-        assert shown <= 1.5 * dataset.count("ground_truth.detections")
 
     # The slider moves what is shown.
     page.click("Show all")
@@ -201,14 +199,14 @@ def publish(page):
     model = foz.load_zoo_model("trucks", cache=False)
     assert model.classes == ["bus", "car", "motorbike", "person", "truck"]
     local_zoo.unpublish("trucks")
-    page.window.keyboard.press("Escape")
+    page.click("Close")
 
 
 def mend_labels(page, dataset):
     """Finds label mistakes, and accepts suggestions for the photographs without any."""
     page.open_panel(LABELS)
     page.click("1. Find mistakes")
-    page.wait_for_text(r"labels of 110 labeled samples with 'predictions'")
+    page.wait_for_text(r"labels of \d+ labeled samples with 'predictions'")
     page.screenshot("13-find-mistakes")
     page.execute()
     page.wait_for_text("possible mistakes in 'ground_truth'")
