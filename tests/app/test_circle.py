@@ -103,6 +103,15 @@ def train(page, dataset, is_good):
     page.screenshot("6-finished")
     assert ended(dataset, "trucks").progress.state == "finished"
 
+    # 5. The next training can start from it.
+    page.click("Train")
+    page.wait_for_text("86 training images, 24 validation images, 5 classes")
+    page.choose("Start from", re.compile(r"run trucks \(VOC07 mAP@0.5 0\.\d+\)"))
+    page.input("Network").wait_for(state="hidden")
+    page.wait_for_text(f"Side of the square input, in pixels. Empty: {image_size}")
+    page.screenshot("6-start-from")
+    page.close_form()
+
 
 def apply(page, dataset):
     """Applies; the App shows the predictions that count."""
@@ -112,6 +121,7 @@ def apply(page, dataset):
     page.execute()
     page.window.locator(f"[data-cy=panel-content-{PREDICTIONS}]").wait_for()
     shown, total = shown_predictions(page)
+    page.wait_for_text("predictions shown: .* the best F1")
     assert ended(dataset, "predictions").progress.state == "finished"
     page.window.locator("[data-cy=sidebar-field-predictions]").wait_for()
     page.window.wait_for_timeout(3000)
