@@ -53,11 +53,16 @@ class TestCurve(keras.callbacks.Callback):
             self.voc07[epoch + 1] = report.voc07
 
 
-def splits(samples: Any) -> Iterator[tuple[Any, Any]]:
-    """Yields training and validation splits; no sample validates twice."""
+def splits(samples: Any, images: int = IMAGES) -> Iterator[tuple[Any, Any]]:
+    """Yields training and validation splits; no sample validates twice.
+
+    Args:
+        samples: all
+        images (12): validation images of each split
+    """
     left = samples
     for _ in range(SPLITS):
-        left, val = yolov1_fo.split(left, IMAGES / len(left))
+        left, val = yolov1_fo.split(left, images / len(left))
         yield samples.exclude(val), val
 
 
@@ -98,10 +103,11 @@ def main() -> None:
     fo.config.show_progress_bars = False
     samples, test = photographs.load("one-object", arguments.photographs)
     rows = measuring.read(arguments.json).get("runs", [])
-    for number, (train, val) in enumerate(splits(samples)):
-        about = {"split": number, "epochs": arguments.epochs}
-        if any(about.items() <= row.items() for row in rows):
-            continue
+    wanted = [{"split": k, "epochs": arguments.epochs} for k in range(SPLITS)]
+    found = [*splits(samples)]
+    for about in measuring.missing(wanted, rows):
+        number = about["split"]
+        train, val = found[number]
         row = about | run(train, val, test, epochs=arguments.epochs)
         rows.append(row)
         measuring.write(arguments.json, {"runs": rows})

@@ -9,7 +9,7 @@ import resource
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -208,6 +208,21 @@ def read(path: Path | None) -> dict[str, Any]:
     if path is None or not path.exists():
         return {}
     return json.loads(path.read_text())
+
+
+def missing(
+    wanted: Iterable[dict[str, Any]], rows: Iterable[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Returns the measurements that are not among the rows.
+
+    Args:
+        wanted: what describes each measurement
+        rows: of a file, descriptions with figures
+    """
+    done = [*rows]
+    return [
+        one for one in wanted if not any(one.items() <= row.items() for row in done)
+    ]
 
 
 def _versions() -> Iterator[tuple[str, str]]:

@@ -8,7 +8,6 @@ is completed.
 
 import argparse
 import logging
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,7 @@ def main() -> None:
         for seed in arguments.seeds or SEEDS.get(name, (0,))
     ]
     rows = measuring.read(arguments.json).get("runs", [])
-    for one in missing(wanted, rows):
+    for one in measuring.missing(wanted, rows):
         rows.append(run(**one, folder=arguments.photographs))
         print(measuring.line(rows[-1]), flush=True)
         measuring.write(arguments.json, {"runs": rows})
@@ -61,20 +60,6 @@ def main() -> None:
             for metric in ("voc07", "ap50", "coco_map")
         )
         print(f"{name}, mean of {len(found)}: {', '.join(means)}")
-
-
-def missing(
-    wanted: Iterable[dict[str, Any]], rows: Iterable[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """Returns the trainings that are not among the rows.
-
-    Args:
-        wanted: dataset, seed and settings of each training
-        rows: from `run`
-    """
-    names = ("dataset", "seed", "settings")
-    done = [{name: row[name] for name in names} for row in rows]
-    return [one for one in wanted if one not in done]
 
 
 def run(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import soak, trainings
+from benchmarks import checkpoints, measuring, soak
 from benchmarks.measuring import Figure
 
 ROOT = Path(__file__).parent.parent
@@ -118,5 +118,24 @@ def test_trainings_that_the_file_has_are_not_repeated():
     ]
     longer = {**wanted[1], "settings": settings | {"seed": 1, "max_minutes": 12}}
     rows = [{**wanted[0], "voc07": 0.9}, {**longer, "voc07": 0.9}]
-    assert trainings.missing(wanted, rows) == wanted[1:]
-    assert trainings.missing([longer], rows) == []
+    assert measuring.missing(wanted, rows) == wanted[1:]
+    assert measuring.missing([longer], rows) == []
+
+
+def test_the_checkpoint_of_each_epoch_is_evaluated(painted, micro):
+    del micro["progress"]
+    train, val = painted.match_tags("train"), painted.match_tags("val")
+    row = checkpoints.run(train, val, painted, **micro, epochs=3)
+    assert len(row["test_curve"]) == len(row["val_curve"]) == 3
+    chosen, best = row["test_curve"][row["epoch"] - 1], max(row["test_curve"])
+    assert (row["test_voc07"], row["best_test_voc07"]) == (chosen, best)
+    assert row["difference"] == best - chosen
+
+
+def test_small_validation_splits_have_no_image_in_common(painted):
+    found = [*checkpoints.splits(painted, images=2)]
+    ids = [set(val.values("id")) for _, val in found]
+    assert [*map(len, ids)] == [2, 2, 2]
+    assert len(set.union(*ids)) == 6
+    for (train, _), val in zip(found, ids, strict=True):
+        assert set(train.values("id")) == set(painted.values("id")) - val

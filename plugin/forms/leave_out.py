@@ -1,29 +1,37 @@
-"""The input that leaves out samples of which the dataset check says so."""
+"""The inputs that leave out samples: of the dataset check, and those without labels."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import fiftyone.operators.types as types
 
+from yolov1_fo.datasets import annotations
 from yolov1_fo.datasets.inspection_report import LEAVE_OUT
 
 from .. import dataset_values
 
 
-def add_input(form: types.Object, samples: Any) -> None:
-    """Adds the choice whether tagged samples are left out, if there are any.
+def add_input(form: types.Object, samples: Any, gt_field: str) -> None:
+    """Adds the choice whether samples are left out, if there are any.
 
     Args:
         form: the operator's form
         samples: the target
+        gt_field: field of Detections
     """
     if LEAVE_OUT in dataset_values.tags(samples):
         count = len(samples.match_tags(LEAVE_OUT))
-        plural = "" if count == 1 else "s"
         form.bool(
             "leave_out",
-            label=f'Leave out {count} sample{plural} tagged "{LEAVE_OUT}"',
+            label=f'Leave out {_count(count)} tagged "{LEAVE_OUT}"',
             description="The dataset check has tagged them",
+            default=True,
+        )
+    if count := _unlabelled_count(samples, gt_field):
+        form.bool(
+            "leave_out_unlabelled",
+            label=f"Leave out {_count(count)} without labels",
+            description="Else they count as images without objects",
             default=True,
         )
 
@@ -33,8 +41,29 @@ def kept(samples: Any, params: Mapping[str, Any]) -> Any:
 
     Args:
         samples: a dataset or view
-        params: the inputs; samples are left out unless `leave_out` is False
+        params: the inputs; samples are left out unless `leave_out` and
+            `leave_out_unlabelled` are False
     """
     if params.get("leave_out", True) and LEAVE_OUT in dataset_values.tags(samples):
-        return samples.match_tags(LEAVE_OUT, bool=False)
+        samples = samples.match_tags(LEAVE_OUT, bool=False)
+    gt_field = params.get("gt_field") or ""
+    is_left_out = params.get("leave_out_unlabelled", True)
+    if is_left_out and _unlabelled_count(samples, gt_field):
+        samples = samples.exists(gt_field)
     return samples
+
+
+def _unlabelled_count(samples: Any, gt_field: str) -> int:
+    """Returns the number of samples without labels; 0 if the field does not exist."""
+    if not samples.has_field(gt_field):
+        return 0
+    count: int = dataset_values.computed(
+        samples,
+        ("unlabelled", gt_field),
+        lambda: annotations.unlabelled_count(samples, gt_field),
+    )
+    return count
+
+
+def _count(number: int) -> str:
+    return f"{number:,} sample{'' if number == 1 else 's'}"

@@ -18,6 +18,10 @@ METHODS = {
     "percent": "Random split (tags unchanged)",
     "none": "No validation",
 }
+PARTS = {"train": ("train", "training"), "val": ("val", "validation", "valid")}
+"""The usual names of both parts."""
+OTHERS = "*"
+"""The training tag that stands for all samples without the validation tag."""
 UNITS = {"tags": "tag", "views": "view"}
 """The inputs `train_<unit>` and `val_<unit>` choose the two parts."""
 NUMBERS = ("val_percent", "split_seed")
@@ -32,7 +36,7 @@ def add_inputs(
     Args:
         form: the operator's form
         samples: the target
-        params: the inputs so far
+        params: the inputs so far, and `gt_field`
 
     Returns:
         `params`, completed with the defaults of these inputs
@@ -43,20 +47,26 @@ def add_inputs(
     methods = {
         method: label
         for method, label in METHODS.items()
-        if (method != "tags" or len(tags) > 1) and (method != "views" or len(views) > 1)
+        if (method != "tags" or tags) and (method != "views" or len(views) > 1)
     }
     default = form_widgets.add_dropdown(
-        form, "split", methods, label="Split", params=params
+        *(form, "split", methods),
+        label="Split",
+        default="tags" if _usual("val", tags) else "auto",
+        params=params,
     )
     defaults: dict[str, Any] = {"split": default}
     method = params.get("split", default)
     if method in UNITS:
-        unit, choices = UNITS[method], tags if method == "tags" else views
+        unit, found = UNITS[method], tags if method == "tags" else views
         for part, name in (("train", "Training"), ("val", "Validation")):
+            choices = {one: one for one in found}
+            if (part, unit) == ("train", "tag"):
+                choices[OTHERS] = "All other samples"
             defaults[f"{part}_{unit}"] = form_widgets.add_dropdown(
                 *(form, f"{part}_{unit}", choices),
                 label=f"{name} {unit}",
-                default=part,
+                default=_usual(part, found) or (OTHERS if part == "train" else None),
                 params=params,
             )
     elif method == "percent":
@@ -68,9 +78,14 @@ def add_inputs(
             max=90.0,
         )
         form.int("split_seed", label="Split seed", default=0, min=0)
-    leave_out.add_input(form, samples)
+    leave_out.add_input(form, samples, params["gt_field"])
     is_kept = {k for k, v in params.items() if v is not None} | {*NUMBERS}
     return {**defaults, **{k: v for k, v in params.items() if k in is_kept}}
+
+
+def _usual(part: str, names: list[str]) -> str | None:
+    """Returns the usual name of a part, if it is among some tags or views."""
+    return next((name for name in PARTS[part] if name in names), None)
 
 
 def split(samples: Any, params: dict[str, Any]) -> tuple[Any, Any]:
@@ -102,7 +117,9 @@ def split(samples: Any, params: dict[str, Any]) -> tuple[Any, Any]:
         value = params.get(f"{name}_{unit}")
         if not value:
             raise ValueError(f"{name}_{unit} is empty; choose one")
-        if unit == "tag":
+        if (name, value) == ("train", OTHERS):
+            part = samples.match_tags(params.get("val_tag"), bool=False)
+        elif unit == "tag":
             part = samples.match_tags(value)
         else:
             root = fiftyone_private.root_dataset(samples)

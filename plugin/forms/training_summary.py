@@ -19,10 +19,7 @@ from . import devices, form_widgets, label_changes, splits, start_from
 
 LONG_SECONDS = 7 * 86400.0
 """Trainings that take longer get a warning."""
-UNLABELLED = (
-    "{} without labels count as images without objects; to leave them out, train on a "
-    "view of the others"
-)
+UNLABELLED = "{} without labels count as images without objects"
 
 
 class Training(NamedTuple):

@@ -62,7 +62,7 @@ class TrainModel(foo.Operator):
             default=GT_FIELD,
             params=ctx.params,
         )
-        params = {"gt_field": field, **splits.add_inputs(form, samples, ctx.params)}
+        params = splits.add_inputs(form, samples, {**ctx.params, "gt_field": field})
 
         # 2. Run, and what it starts from; then all checks.
         _add_run_key(form, ctx.dataset)
@@ -126,14 +126,15 @@ class TrainModel(foo.Operator):
     def execute(self, ctx: Any) -> Any:
         """Starts the training and reports its progress."""
         samples = ctx.target_view(require_flat=True)
-        params, dataset = dict(ctx.params), ctx.dataset
+        params = {"gt_field": GT_FIELD, **ctx.params}
+        dataset = ctx.dataset
 
         def start() -> Any:
             train, val = splits.split(samples, params)
             of_run = setting_inputs.of_run(dataset, params)
             return launch.train(
                 train,
-                params.get("gt_field", GT_FIELD),
+                params["gt_field"],
                 val,
                 params.get("run_key"),
                 setting_inputs.given(params, of_run),
@@ -167,7 +168,8 @@ class TrainModel(foo.Operator):
                 the same names as in the form
             delegate (False): whether to queue a delegated operation
             **settings: other inputs of the form, `weights` for "Start from",
-                `settings_of` for "Same settings as"
+                `settings_of` for "Same settings as", `leave_out_unlabelled=False` to
+                train on samples without labels
         """
         return foo.execute_operator(
             self.uri,

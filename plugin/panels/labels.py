@@ -14,6 +14,7 @@ from yolov1_fo.jobs.job import Job
 from yolov1_fo.jobs.label_tasks import LABEL_TASKS
 
 from .. import label_results
+from ..forms import continued_run
 from . import job_bars, panel_state, widgets
 from .job_bars import ActiveJob
 
@@ -99,9 +100,12 @@ class LabelsPanel(foo.Panel):
 
     def open_step(self, ctx: Any) -> None:
         """Opens the form of a step."""
+        step = ctx.params["step"]
         whole = {"view_target": "DATASET"}  # not the mistakes that are shown
-        uri = f"{PLUGIN}/{ctx.params['step']}"
-        ctx.prompt(uri, params=whole, on_success=self.refresh)
+        if step == "train_again":
+            _open_training(ctx)
+        else:
+            ctx.prompt(f"{PLUGIN}/{step}", params=whole, on_success=self.refresh)
 
     def stop(self, ctx: Any) -> None:
         """Stops a job."""
@@ -196,6 +200,14 @@ class LabelsPanel(foo.Panel):
             tooltip="Show these samples",
         )
         panel.list("suggestions_table", types.Object(), view=table)
+
+
+def _open_training(ctx: Any) -> None:
+    """Opens the form of Train, filled in to continue from the newest run."""
+    try:
+        ctx.prompt(continued_run.TRAIN, params=continued_run.inputs(ctx.dataset))
+    except ValueError as error:
+        ctx.ops.notify(str(error), variant="warning")
 
 
 def _row(kind: str, count: int) -> dict[str, str]:

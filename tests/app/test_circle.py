@@ -37,7 +37,7 @@ def test_the_whole_circle(
     read_report(page)
     publish(page)
     mend_labels(page, partly_labeled)
-    train_again(page)
+    train_again(page, partly_labeled)
     assert app.libraries() == set()  # the App has not loaded TensorFlow
     page.close()
 
@@ -241,9 +241,19 @@ def mend_labels(page, dataset):
     page.screenshot("16-accepted")
 
 
-def train_again(page):
-    """Reads what has changed since the run; `test_labels` opens the form of Train."""
+def train_again(page, dataset):
+    """Trains on all labels from the run; both runs are in the panel."""
     page.click("5. Train again")
     page.wait_for_text(r"new objects?, .* changed and .* deleted since run 'trucks'")
+    page.wait_for_text("96 training images, 24 validation images, 5 classes")
     page.screenshot("17-train-again")
-    page.close_form()
+    page.fill("Run name", "trucks_2")
+    page.fill("Epochs", "1")
+    page.wait_for_text("per epoch, 1 epoch;")
+    page.execute()
+    assert ended(dataset, "trucks_2").progress.state == "finished"
+    panel = page.open_panel(RUNS)
+    panel.get_by_role("cell", name="trucks_2", exact=True).wait_for()
+    panel.get_by_role("cell", name="trucks", exact=True).wait_for()
+    page.window.wait_for_timeout(3000)
+    page.screenshot("18-both-runs")

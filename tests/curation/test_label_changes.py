@@ -130,7 +130,7 @@ def test_the_splits_of_a_run_are_found_by_their_tags(trained):
 
 def test_splits_without_a_tag_of_their_own_are_not_found(trained):
     trained.limit(1).tag_samples(["val", "more"])
-    assert run_splits.find(trained, "one") == (False, True, "", "")
+    assert run_splits.find(trained, "one") == (False, True, "learn", "")
 
 
 @pytest.mark.slow

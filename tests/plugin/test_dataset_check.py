@@ -93,7 +93,13 @@ def test_a_training_leaves_out_what_the_panel_has_tagged(checked, panel, form):
     assert asked["leave_out"]["default"]
     assert LEAVE_OUT not in asked["train_tag"]["type"]["values"]
     assert asked["what"]["view"]["label"].startswith("6 training images")
-    asked = form("train_model", checked, batch_size=2, leave_out=False)
+    asked = form(
+        "train_model",
+        checked,
+        batch_size=2,
+        leave_out=False,
+        leave_out_unlabelled=False,
+    )
     assert asked["what"]["view"]["label"].startswith("7 training images")
     assert "put_back" in shown(panel)["buttons"]["type"]["properties"]
     panel("put_back")

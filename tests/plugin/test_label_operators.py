@@ -22,7 +22,7 @@ from yolov1_fo.runs import training_labels, training_samples
 SUGGESTED = "ground_truth_suggested"
 FORMS = (
     *("find_mistakes", "suggest_labels", "accept_labels", "undo_accept"),
-    *("next_to_label", "train_again", "clear_mistakes"),
+    *("next_to_label", "clear_mistakes"),
 )
 
 
@@ -281,20 +281,42 @@ def test_train_again_says_what_has_changed(trained, form):
     sample.ground_truth.detections[0].label = "dog"
     sample.ground_truth.detections.append(labelled.detection("cat", [0, 0, 0.2, 0.2]))
     sample.save()
-    asked = form("train_again", trained)
-    assert notice(asked, "label_changes") == (
-        "1 new object, 1 changed and 0 deleted since run 'first', in 1 sample"
-    )
-    assert notice(asked, "unlabelled").startswith("5 samples without labels in")
-    result, requests = in_app("train_again", trained)
-    assert result == {
+    filled, requests = in_app("train_again", trained)
+    assert requests == ["prompt_user_for_operation"]
+    assert filled == {
         "weights": "first",
         "gt_field": "ground_truth",
         "split": "tags",
         "train_tag": "learn",
         "val_tag": "val",
+        "view_target": "DATASET",
     }
-    assert requests == ["set_view", "prompt_user_for_operation"]
+    asked = form("train_model", trained, **filled)
+    assert notice(asked, "label_changes") == (
+        "1 new object, 1 changed and 0 deleted since run 'first', in 1 sample"
+    )
+    assert "leave_out_unlabelled" in asked
+    assert notice(asked, "what").startswith("20 training images, 5 validation images")
+
+
+def test_samples_labeled_since_are_trained_on(trained, form):
+    new = trained.first()  # without a tag of either split
+    new["ground_truth"] = fo.Detections(
+        detections=[labelled.detection("cat", [0, 0, 0.2, 0.2])]
+    )
+    new.save()
+    filled, _ = in_app("train_again", trained)
+    assert (filled["train_tag"], filled["val_tag"]) == ("*", "val")
+    asked = form("train_model", trained, **filled)
+    assert notice(asked, "what").startswith("21 training images, 5 validation images")
+    new.tags = ["test"]
+    new.save()
+    assert in_app("train_again", trained)[0]["train_tag"] == "learn"
+
+
+def test_without_a_run_there_is_nothing_to_train_again(some):
+    with pytest.raises(Exception, match="No training has ended yet"):
+        call("train_again", some)
 
 
 def test_the_form_of_train_says_what_has_changed(trained, form):

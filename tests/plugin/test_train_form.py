@@ -13,6 +13,7 @@ from plugin.forms import setting_inputs, start_from
 from tests.plugin.conftest import SETTINGS, call, error
 from tests.runs.made_runs import make_run
 from yolov1_fo.config import NetworkConfig, recipes
+from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.jobs import job, spawn, worker
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import automatic, checkpoint, estimate, folders, gpus
@@ -433,13 +434,48 @@ def test_sample_weights_are_chosen_among_the_fields_of_numbers(dataset, form):
     assert summary(asked)
 
 
-def test_samples_without_labels_are_counted(dataset, form):
+def test_samples_without_labels_are_left_out(dataset, form, started):
     assert "unlabelled" not in form("train_model", dataset)
     for sample in dataset.limit(2):
         sample.ground_truth = None
         sample.save()
     asked = form("train_model", dataset)
-    assert summary(asked)
-    assert asked["unlabelled"]["view"]["label"].startswith(
+    assert summary(asked).startswith("4 training images")
+    assert (
+        asked["leave_out_unlabelled"]["view"]["label"]
+        == "Leave out 2 samples without labels"
+    )
+    assert "unlabelled" not in asked
+    asked = form("train_model", dataset, leave_out_unlabelled=False)
+    assert summary(asked).startswith("6 training images")
+    assert asked["unlabelled"]["view"]["label"] == (
         "2 samples without labels count as images without objects"
     )
+    call("train_model", dataset, **GIVEN)
+    train = fo_samples.view_from_stages(dataset, started[0]["view"])
+    assert len(train) == 6
+
+
+@pytest.mark.parametrize(
+    ("tags", "split", "train_tag", "val_tag"),
+    [
+        (("blurry", "dark"), "auto", None, None),
+        (("train", "validation"), "tags", "train", "validation"),
+        (("valid",), "tags", "*", "valid"),
+    ],
+)
+def test_the_split_follows_the_usual_tags(
+    form, dataset, tags, split, train_tag, val_tag
+):
+    dataset.untag_samples(["train", "val"])
+    for number, sample in enumerate(dataset):
+        tag = tags[number >= 6] if len(tags) > 1 else tags[0]
+        if len(tags) > 1 or number >= 6:
+            sample.tags = [tag]
+            sample.save()
+    asked = form("train_model", dataset, batch_size=2)
+    assert summary(asked)
+    found = [asked.get(name, {}).get("default") for name in ("train_tag", "val_tag")]
+    assert (asked["split"]["default"], *found) == (split, train_tag, val_tag)
+    if split == "tags":
+        assert summary(asked).startswith("6 training images, 2 validation images")

@@ -43,12 +43,10 @@ def find(dataset: fo.Dataset, run_key: str) -> RunSplits:
         _tags(dataset, labels.sample_ids(val=val), labels.sample_ids(val=not val))
         for val in (False, True)
     ]
-    if not all(tags):
-        return splits
-    chosen = (
-        name if name in some else some[0]
+    chosen = [
+        name if name in some else next(iter(some), "")
         for name, some in zip(("train", "val"), tags, strict=True)
-    )
+    ]
     return RunSplits(is_put_aside, True, *chosen)
 
 
