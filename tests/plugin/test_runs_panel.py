@@ -22,7 +22,7 @@ from yolov1_fo.jobs.job import (
     write_json,
     write_progress,
 )
-from yolov1_fo.runs import folders, history, records
+from yolov1_fo.runs import deletion, folders, history, records
 
 CURVES = {"loss": [3.0, 2.0], "val_loss": [4.0, 3.0], "val_voc07": [0.1, 0.2]}
 
@@ -235,6 +235,8 @@ def test_a_run_keeps_its_colour_and_the_newest_is_on_top(dataset, ctx):
         ("second", {"color": orange, "dash": "solid"}),
         ("", {"color": orange, "dash": "dash"}),
     ]
+    deletion.delete_run(dataset, "first")
+    assert lines("score") == [("second", {"color": orange, "dash": "solid"})]
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,7 @@ class Row(NamedTuple):
         parent: run or model that it started from; empty without
         best_epoch: of the best score; None without validation
         note: of the user; may be empty
-        number: counts the runs of the dataset from 0, in the order of their start;
-            None for a job that is no run yet
+        number: of `registry.numbers`; None for a job that is no run yet
     """
 
     run_key: str
@@ -90,15 +89,13 @@ def rows(dataset: fo.Dataset, jobs: list[Job] | None = None) -> list[Row]:
     """
     found = monitor.list_jobs(dataset) if jobs is None else jobs
     trainings = {one.folder.parent: one for one in found if one.task in TRAINING_TASKS}
-    keys = registry.newest_first(dataset)
-    paths = {key: records.folder_of(dataset, key) for key in keys}
+    numbers = registry.numbers(dataset)
+    paths = {key: records.folder_of(dataset, key) for key in numbers}
     runs = [
         _row(dataset, key, trainings.get(path) if path else None)._replace(
-            number=number
+            number=numbers[key]
         )
-        for number, (key, path) in zip(
-            reversed(range(len(keys))), paths.items(), strict=True
-        )
+        for key, path in paths.items()
     ]
     own = set(paths.values())
     others = [job for path, job in trainings.items() if path not in own]

@@ -77,8 +77,14 @@ def register(dataset: fo.Dataset, run_key: str, **parts: Any) -> None:
     """
     path = Path(parts["folder"])
     check_key(dataset, run_key, path)
+    number = max(numbers(dataset).values(), default=-1) + 1
     config = dataset.init_run(
-        method=METHOD, status="running", epoch=0, run_key=run_key, **parts
+        method=METHOD,
+        status="running",
+        epoch=0,
+        run_key=run_key,
+        number=number,
+        **parts,
     )
     folders.remove_leftovers(path)
     with ownership.claiming(path, dataset, run_key):
@@ -202,6 +208,19 @@ def newest_first(dataset: fo.Dataset) -> list[str]:
     """Returns the keys of the dataset's training runs, the newest first."""
     started = {key: dataset.get_run_info(key).timestamp for key in keys(dataset)}
     return sorted(started, key=started.__getitem__, reverse=True)
+
+
+def numbers(dataset: fo.Dataset) -> dict[str, int]:
+    """Returns the number of each training run, the newest first.
+
+    Runs are counted from 0. A run keeps its number when others are deleted; only those
+    of earlier versions are counted anew.
+    """
+    found: dict[str, int] = {}
+    for position, key in enumerate(reversed(newest_first(dataset))):
+        stored = getattr(records.info(dataset, key), "number", None)
+        found[key] = stored if isinstance(stored, int) else position
+    return dict(reversed(found.items()))
 
 
 def existing_folder(dataset: fo.Dataset, run_key: str) -> str:
