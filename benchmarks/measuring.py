@@ -37,9 +37,10 @@ def train(train: Any, val: Any, test: Any, **settings: Any) -> dict[str, Any]:
         **settings: arguments of `yolov1_fo.train`
 
     Returns:
-        of `evaluate`; val_thresh, the recommended threshold of the validation split;
-        epoch of the best checkpoint; epochs; val_voc07 of each epoch; minutes;
-        peak_gb_so_far
+        of `evaluate`; S, the cells per side, and recall_ceiling, the share of the
+        objects of `test` that have a cell of their own; val_thresh, the recommended
+        threshold of the validation split; epoch of the best checkpoint; epochs;
+        val_voc07 of each epoch; minutes; peak_gb_so_far
     """
     runs_dir, start = tempfile.mkdtemp(), time.monotonic()
     result = yolov1_fo.train(
@@ -49,8 +50,11 @@ def train(train: Any, val: Any, test: Any, **settings: Any) -> dict[str, Any]:
     model = yolov1_fo.load_model(result.checkpoint_dir)
     figures = evaluate(test, model)
     shutil.rmtree(runs_dir)
+    network = {"S": result.config.S, "image_size": result.config.image_size}
     return {
         **figures,
+        "S": network["S"],
+        "recall_ceiling": yolov1_fo.inspect(test, **network).recall_ceiling,
         "val_thresh": val_thresh(result),
         "epoch": result.best["epoch"],
         "epochs": len(result.history["loss"]),
@@ -82,7 +86,8 @@ def evaluate(test: Any, model: Any) -> dict[str, Any]:
         for name in ("confidence", "figures")
     )
     count = test.count("ground_truth.detections")
-    point = report.at(report.recommended_thresh)
+    thresh = report.recommended_thresh
+    point = report.at(0.0 if np.isnan(thresh) else thresh)  # NaN: nothing is right
     tenths = np.minimum((10 * scores).astype(int), 9)
     return {
         "voc07": report.voc07,
@@ -90,7 +95,7 @@ def evaluate(test: Any, model: Any) -> dict[str, Any]:
         "coco_map": report.coco_map,
         "per_class": {name: row["voc07"] for name, row in report.per_class.items()},
         "best_f1": report.best_f1,
-        "recommended_thresh": report.recommended_thresh,
+        "recommended_thresh": thresh,
         "precision": point.precision,
         "recall": point.recall,
         "highest_score": float(scores.max(initial=0)),

@@ -8,10 +8,12 @@ is completed.
 
 import argparse
 import logging
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tabulate import tabulate
 
 import yolov1_fo
 from benchmarks import measuring, photographs
@@ -53,13 +55,72 @@ def main() -> None:
         rows.append(run(**one, folder=arguments.photographs))
         print(measuring.line(rows[-1]), flush=True)
         measuring.write(arguments.json, {"runs": rows})
-    for name in arguments.datasets:
-        found = [row for row in rows if row["dataset"] == name]
-        means = (
-            f"{metric} {np.mean([row[metric] for row in found]):.3f}"
-            for metric in ("voc07", "ap50", "coco_map")
+    print(accuracy_table(rows))
+    print()
+    print(reliability_table(rows))
+
+
+def accuracy_table(rows: Iterable[dict[str, Any]]) -> str:
+    """Returns the figures of each dataset as a Markdown table.
+
+    Several seeds are their mean, with the smallest and the largest VOC07 mAP.
+
+    Args:
+        rows: from `run`
+    """
+    lines = []
+    for name, some in _by_dataset(rows).items():
+        means = {
+            metric: np.mean([row[metric] for row in some])
+            for metric in ("voc07", "ap50", "coco_map", "recommended_thresh", "minutes")
+        }
+        spread = sorted(row["voc07"] for row in some)
+        lines.append(
+            {
+                "dataset": name,
+                "minutes": f"{means['minutes']:.0f}",
+                "seeds": len(some),
+                "VOC07 mAP@0.5": _with_spread(means["voc07"], spread),
+                "AP@0.5": f"{means['ap50']:.3f}",
+                "mAP@[.5:.95]": f"{means['coco_map']:.3f}",
+                "recommended threshold": f"{means['recommended_thresh']:.2f}",
+                "highest score": f"{max(row['highest_score'] for row in some):.2f}",
+            }
         )
-        print(f"{name}, mean of {len(found)}: {', '.join(means)}")
+    return tabulate(lines, headers="keys", tablefmt="github", disable_numparse=True)
+
+
+def _with_spread(mean: float, values: Sequence[float]) -> str:
+    if len(values) == 1:
+        return f"{mean:.3f}"
+    return f"{mean:.3f} ({values[0]:.3f} to {values[-1]:.3f})"
+
+
+def reliability_table(rows: Iterable[dict[str, Any]]) -> str:
+    """Returns the share of detections that are right, by confidence, as Markdown.
+
+    Args:
+        rows: from `run`
+    """
+    lines = []
+    for name, some in _by_dataset(rows).items():
+        line: dict[str, str] = {"dataset": name}
+        for low in range(0, 10, 2):
+            bins = [one for row in some for one in row["reliability"][low : low + 2]]
+            total = sum(count for count, _ in bins)
+            right = sum(count * share for count, share in bins)
+            text = f"{100 * right / total:.0f} % of {total}" if total else "none"
+            line[f"{low / 10:.1f} to {(low + 2) / 10:.1f}"] = text
+        lines.append(line)
+    return tabulate(lines, headers="keys", tablefmt="github", disable_numparse=True)
+
+
+def _by_dataset(rows: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Returns the rows of each dataset, in the order of `photographs.NAMES`."""
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in photographs.NAMES}
+    for row in rows:
+        found[row["dataset"]].append(row)
+    return {name: some for name, some in found.items() if some}
 
 
 def run(

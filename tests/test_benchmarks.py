@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import checkpoints, measuring, soak
+from benchmarks import checkpoints, measuring, soak, trainings
 from benchmarks.measuring import Figure
 
 ROOT = Path(__file__).parent.parent
@@ -139,3 +139,35 @@ def test_small_validation_splits_have_no_image_in_common(painted):
     assert len(set.union(*ids)) == 6
     for (train, _), val in zip(found, ids, strict=True):
         assert set(train.values("id")) == set(painted.values("id")) - val
+
+
+def test_a_training_is_measured_on_its_test_split(painted, micro):
+    del micro["progress"]
+    train, val = painted.match_tags("train"), painted.match_tags("val")
+    row = measuring.train(train, val, painted, **micro, epochs=1)
+    assert (row["epochs"], row["S"]) == (1, 2)
+    assert 0 < row["recall_ceiling"] <= 1
+    tables = [
+        made([{"dataset": "fruit", **row}])
+        for made in (trainings.accuracy_table, trainings.reliability_table)
+    ]
+    assert all(len(one.splitlines()) == 3 for one in tables)
+
+
+def test_the_tables_of_trainings_have_a_row_for_each_dataset():
+    bins = [(0, 0.0)] * 4 + [(2, 0.5), (6, 1.0)] + [(0, 0.0)] * 4
+    common = {"ap50": 0.8, "coco_map": 0.5, "recommended_thresh": 0.3, "minutes": 8}
+    common |= {"highest_score": 0.9, "reliability": bins}
+    rows = [
+        {"dataset": "bccd", "voc07": 0.7, **common},
+        {"dataset": "fruit", "voc07": 0.8, **common},
+        {"dataset": "fruit", "voc07": 0.9, **common},
+    ]
+    *_, fruit, bccd = trainings.accuracy_table(rows).splitlines()
+    cells = [one.strip() for one in fruit.split("|")]
+    assert cells[1:5] == ["fruit", "8", "2", "0.850 (0.800 to 0.900)"]
+    assert [one.strip() for one in bccd.split("|")][3:5] == ["1", "0.700"]
+    *_, fruit, bccd = trainings.reliability_table(rows).splitlines()
+    assert "| none" in fruit
+    assert "88 % of 16" in fruit
+    assert "88 % of 8" in bccd
