@@ -10,7 +10,7 @@ from yolov1_fo.jobs.job import Job
 TITLES = {
     "find_mistakes": "Find label mistakes",
     "suggest": "Suggest labels",
-    "next_to_label": "Choose what to label next",
+    "next_to_label": "Choose samples to label next",
 }
 
 

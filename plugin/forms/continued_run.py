@@ -6,9 +6,10 @@ from yolov1_fo.curation import run_splits
 from yolov1_fo.runs import records, registry
 from yolov1_fo.training.tasks import DETECT
 
+from ..names import PLUGIN
 from . import form_widgets, splits, start_from
 
-TRAIN = "@yolov1-fo/yolov1/train_model"
+TRAIN = f"{PLUGIN}/train_model"
 """The operator."""
 TEST_TAG = "test"
 """Samples with this tag are not trained on."""

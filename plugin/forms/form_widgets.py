@@ -7,7 +7,8 @@ import fiftyone.core.fields as fof
 import fiftyone.core.labels as fol
 import fiftyone.operators.types as types
 
-from yolov1_fo.datasets import checks
+from yolov1_fo.curation import label_status
+from yolov1_fo.datasets import checks, fiftyone_private
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.publishing.model_card import plain
 from yolov1_fo.runs import registry
@@ -84,6 +85,7 @@ def show_error(
         labels (none): of inputs that are not in the form
     """
     text = messages.for_app(message, {**labels, **messages.labels_of(form)})
+    text = f"{text[:1].upper()}{text[1:]}"
     name, names = message.partition(" ")[0], list(form.properties)
     is_hidden = name in labels and name not in names
     if is_hidden:
@@ -115,6 +117,8 @@ def check_filled(params: Mapping[str, Any], needed: Mapping[str, str]) -> None:
 def detection_fields(samples: Any, form: types.Object, least: int = 1) -> list[str]:
     """Returns the Detections fields; shows an error and returns [] if too few.
 
+    Those that a model has written, and suggestions, are the last.
+
     Args:
         samples: the target
         form: the operator's form
@@ -124,7 +128,8 @@ def detection_fields(samples: Any, form: types.Object, least: int = 1) -> list[s
         ftype=fof.EmbeddedDocumentField, embedded_doc_type=fol.Detections
     )
     if len(schema) >= least:
-        return sorted(schema)
+        labels = label_status.label_fields(fiftyone_private.root_dataset(samples))
+        return sorted(schema, key=lambda field: (field not in labels, field))
     needed = "a Detections field" if least == 1 else f"{least} Detections fields"
     found = ", ".join(schema) or "none"
     show_error(form, f"{fo_samples.name(samples)} needs {needed}, got {found}")

@@ -35,8 +35,8 @@ def add(
     learned = 0 if val is None else run_splits.trained_on(dataset, key, val)
     if learned:
         text = (
-            f"Run '{key}' was trained on {learned:,} of the validation samples: their "
-            "mAP will be too good; choose the splits of that run"
+            f"Run '{key}' was trained on {learned:,} of the validation samples: the "
+            "validation mAP will be overestimated; choose the splits of that run"
         )
         form_widgets.add_notice(form, "known_val", text, is_warning=True)
 

@@ -9,10 +9,8 @@ from yolov1_fo.curation import label_status
 from yolov1_fo.datasets import fiftyone_private
 from yolov1_fo.runs import ranking
 
+from ..names import GT_FIELD, NO_MODEL
 from . import form_widgets, model_inputs, run_labels
-
-GT_FIELD = "ground_truth"
-NO_MODEL = "No trained model yet; run 'Train YOLOv1' first"
 
 
 def add_gt_field(
@@ -23,6 +21,8 @@ def add_gt_field(
     exists: bool = True,
 ) -> str:
     """Adds the choice of the field of labels; returns the chosen one.
+
+    If the input was emptied, an error is shown and the result is empty.
 
     Args:
         form: the operator's form
@@ -51,6 +51,9 @@ def add_gt_field(
         default=default,
         view=view,
     )
+    needed = {"gt_field": form_widgets.ENTER_NAME}
+    if not form_widgets.check(form, lambda: form_widgets.check_filled(params, needed)):
+        return ""
     return str(params.get("gt_field") or default)
 
 
@@ -73,13 +76,3 @@ def add_model(form: types.Object, dataset: Any, params: Mapping[str, Any]) -> st
 def has_model(dataset: Any) -> bool:
     """Returns whether there is a trained detector, or a published model."""
     return bool(ranking.detectors(dataset) or run_labels.published())
-
-
-def count(number: int, noun: str) -> str:
-    """Returns a number with its noun.
-
-    Example:
-        >>> count(1, "sample"), count(1200, "sample")
-        ('1 sample', '1,200 samples')
-    """
-    return f"{number:,} {noun if number == 1 else f'{noun}s'}"

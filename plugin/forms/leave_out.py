@@ -9,6 +9,7 @@ from yolov1_fo.datasets import annotations
 from yolov1_fo.datasets.inspection_report import LEAVE_OUT
 
 from .. import dataset_values
+from ..names import counted
 
 
 def add_input(form: types.Object, samples: Any, gt_field: str) -> None:
@@ -23,15 +24,15 @@ def add_input(form: types.Object, samples: Any, gt_field: str) -> None:
         count = len(samples.match_tags(LEAVE_OUT))
         form.bool(
             "leave_out",
-            label=f'Leave out {_count(count)} tagged "{LEAVE_OUT}"',
+            label=f'Leave out {counted(count, "sample")} tagged "{LEAVE_OUT}"',
             description="The dataset check has tagged them",
             default=True,
         )
     if count := _unlabelled_count(samples, gt_field):
         form.bool(
             "leave_out_unlabelled",
-            label=f"Leave out {_count(count)} without labels",
-            description="Else they count as images without objects",
+            label=f"Leave out {counted(count, 'sample')} without labels",
+            description="Otherwise they are trained on as images without objects",
             default=True,
         )
 
@@ -63,7 +64,3 @@ def _unlabelled_count(samples: Any, gt_field: str) -> int:
         lambda: annotations.unlabelled_count(samples, gt_field),
     )
     return count
-
-
-def _count(number: int) -> str:
-    return f"{number:,} sample{'' if number == 1 else 's'}"

@@ -27,7 +27,7 @@ def _run_label(dataset: Any, run_key: str) -> str:
     status = getattr(run, "status", "failed")
     notes = [_score(getattr(run, "best", None))]
     notes += [status] if status != "finished" else []
-    return _label(f"run {run_key}", notes)
+    return _label(f"Run {run_key}", notes)
 
 
 def published() -> dict[str, str]:
@@ -36,7 +36,7 @@ def published() -> dict[str, str]:
         name: _score(dataset_values.metrics(local_zoo.root() / name))
         for name in local_zoo.names()
     }
-    return {name: _label(f"zoo: {name}", [score]) for name, score in scores.items()}
+    return {name: _label(f"Zoo: {name}", [score]) for name, score in scores.items()}
 
 
 def _label(name: str, notes: list[str]) -> str:

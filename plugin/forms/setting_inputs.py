@@ -7,6 +7,7 @@ import fiftyone.operators.types as types
 
 from yolov1_fo import architectures
 from yolov1_fo.config import TrainConfig, recipes
+from yolov1_fo.config.metric_names import VALIDATION_LABELS
 from yolov1_fo.config.network import OUTPUT_ACTIVATIONS
 from yolov1_fo.config.train import (
     BOX_LOSSES,
@@ -47,7 +48,7 @@ LABELS = {
     "scale_noobj": "Scale lambda_noobj to the grid",
     "box_loss": "Box loss",
     "score_loss": "Score loss",
-    "neighbour_cells": "Neighbouring cells learn too",
+    "neighbour_cells": "Train neighboring cells",
     "separable_head": "Depthwise separable head",
     "monitor": "Metric for the best checkpoint",
     "negative_fraction": "Share of images without objects",
@@ -208,7 +209,7 @@ def add_setting(
         "description": f"{text}. Empty: {shown}",
     }
     if choices or isinstance(value, bool):
-        names = {one: one for one in choices or BOOLS}
+        names = {one: VALIDATION_LABELS.get(one, one) for one in choices or BOOLS}
         empty = f"Default: {shown.partition(' (')[0]}"
         form_widgets.add_dropdown(form, name, {"": empty, **names}, **options)
     elif isinstance(value, int):

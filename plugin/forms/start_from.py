@@ -40,7 +40,7 @@ def add_input(form: types.Object, choices: dict[str, str]) -> None:
         form_widgets.add_dropdown(
             form,
             "weights",
-            {NEW: "The network's own weights", **choices},
+            {NEW: "Default weights", **choices},
             label="Start from",
             description="A run or published model brings its network; its classes are "
             "matched by name",

@@ -15,11 +15,12 @@ from yolov1_fo.runs.estimate import Estimate
 from yolov1_fo.training.starting_weights import Source
 
 from .. import dataset_values
+from ..names import counted
 from . import devices, form_widgets, label_changes, splits, start_from
 
 LONG_SECONDS = 7 * 86400.0
 """Trainings that take longer get a warning."""
-UNLABELLED = "{} without labels count as images without objects"
+UNLABELLED = "{} without labels are trained on as images without objects"
 
 
 class Training(NamedTuple):
@@ -106,16 +107,17 @@ def add(
         training: from `check`
     """
     config, images, val_images = training.config, training.images, training.val_images
-    epochs = _count(config.epochs, "epoch")
+    epochs = counted(config.epochs, "epoch")
     if config.max_minutes:
         is_given = "epochs" in training.settings
         epochs = f"at most {epochs}" if is_given else "as many epochs as fit"
     steps = images // config.batch_size
     parts = (
-        f"{_count(images, 'training image')}, {_count(val_images, 'validation image')},"
-        f" {_count(config.C, 'class', 'classes')}",
+        f"{counted(images, 'training image')}, "
+        f"{counted(val_images, 'validation image')}, "
+        f"{counted(config.C, 'class', 'classes')}",
         f"{config.batch_size} images per batch, "
-        f"{_count(steps, 'batch', 'batches')} per epoch, {epochs}",
+        f"{counted(steps, 'batch', 'batches')} per epoch, {epochs}",
         str(training.estimate),
     )
     text = "; ".join(parts)
@@ -123,14 +125,9 @@ def add(
     start_from.add_class_changes(form, source, training.classes)
     label_changes.add(form, samples, params, source)
     if training.unlabelled:
-        text = UNLABELLED.format(_count(training.unlabelled, "sample"))
+        text = UNLABELLED.format(counted(training.unlabelled, "sample"))
         form_widgets.add_notice(form, "unlabelled", text, is_warning=True)
     _add_warnings(form, training.estimate)
-
-
-def _count(number: int, noun: str, nouns: str = "") -> str:
-    """Returns a number with its noun."""
-    return f"{number or 'no'} {noun if number == 1 else nouns or f'{noun}s'}"
 
 
 def _add_warnings(form: types.Object, found: Estimate) -> None:

@@ -5,11 +5,12 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
+from yolov1_fo.config import arguments
 from yolov1_fo.curation import acceptance
 
 from ..forms import acceptance_choice, form_widgets
 from ..forms.acceptance_choice import Origin
-from ..forms.label_inputs import count
+from ..names import counted
 
 NOTHING = (
     "Nothing to accept; run 'Suggest labels with YOLOv1' or 'Find label mistakes with "
@@ -25,7 +26,7 @@ class AcceptLabels(foo.Operator):
         """The operator's name, label and options."""
         return foo.OperatorConfig(
             name="accept_labels",
-            label="Accept labels of YOLOv1",
+            label="Accept YOLOv1 labels",
             description="Add suggestions or missing objects to the ground truth",
             icon="task_alt",
             dynamic=True,
@@ -41,7 +42,7 @@ class AcceptLabels(foo.Operator):
             self._add_inputs(ctx, form, found)
         else:
             form_widgets.show_error(form, NOTHING)
-        return types.Property(form, view=types.View(label="Accept labels of YOLOv1"))
+        return types.Property(form, view=types.View(label="Accept YOLOv1 labels"))
 
     def _add_inputs(
         self, ctx: Any, form: types.Object, found: dict[str, Origin]
@@ -55,7 +56,9 @@ class AcceptLabels(foo.Operator):
         )
         origin = found[ctx.params.get("field") or field]
         choices = acceptance_choice.choices(ctx, origin.field)
-        default = form_widgets.add_dropdown(form, "chosen", choices, label="Which")
+        default = form_widgets.add_dropdown(
+            form, "chosen", choices, label="Labels to accept"
+        )
         form.float(
             "min_confidence",
             label="Minimum confidence",
@@ -63,6 +66,8 @@ class AcceptLabels(foo.Operator):
             min=0.0,
             max=1.0,
         )
+        if not form_widgets.check(form, lambda: _check(ctx.params)):
+            return
         chosen = ctx.params.get("chosen")
         labels = acceptance_choice.find(
             ctx,
@@ -71,12 +76,13 @@ class AcceptLabels(foo.Operator):
             ctx.params.get("min_confidence") or 0.0,
         )
         if not labels.label_ids:
-            form_widgets.show_error(form, f"{origin.label}: none of these to accept")
+            text = f"{origin.label}: nothing to accept in this selection"
+            form_widgets.show_error(form, text)
             return
         text = (
-            f"Will add {count(len(labels.label_ids), 'label')} to "
-            f"{count(labels.samples, 'sample')}, in '{origin.gt_field}'. No label is "
-            "changed; 'Undo accepted labels of YOLOv1' takes them back"
+            f"Will add {counted(len(labels.label_ids), 'label')} to "
+            f"{counted(labels.samples, 'sample')}, in '{origin.gt_field}'. No label is "
+            "changed; 'Undo accepted YOLOv1 labels' takes them back"
         )
         form_widgets.add_notice(form, "what", text)
 
@@ -118,9 +124,15 @@ class AcceptLabels(foo.Operator):
         )
 
 
+def _check(params: dict[str, Any]) -> None:
+    """Raises a ValueError if the minimum confidence is empty or out of range."""
+    form_widgets.check_filled(params, {"min_confidence": form_widgets.ENTER_NUMBER})
+    arguments.check_number("min_confidence", params.get("min_confidence", 0.0), 0, 1)
+
+
 def _show(ctx: Any, line: str, *, is_new: bool) -> None:
     """Shows a message, and the labels as they are now."""
-    ctx.ops.notify(f"{line}", variant="success")
+    ctx.ops.notify(line, variant="success")
     if is_new:
         ctx.ops.reload_dataset()
     else:

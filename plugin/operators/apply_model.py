@@ -12,6 +12,7 @@ from yolov1_fo.jobs import launch
 
 from .. import dataset_values, job_progress, placements
 from ..forms import form_widgets, model_inputs
+from ..names import NO_MODEL
 
 LABEL_FIELD, BATCH_SIZE = "predictions", 16
 DEFAULTS = {
@@ -68,9 +69,7 @@ class ApplyModel(foo.Operator):
             default=LABEL_FIELD,
         )
         if not model and "model" not in ctx.params:
-            form_widgets.show_error(
-                form, "No trained model yet; run 'Train YOLOv1' first"
-            )
+            form_widgets.show_error(form, NO_MODEL)
             return
         params = {**DEFAULTS, **ctx.params, "model": model}
 

@@ -61,9 +61,9 @@ class DeleteRun(foo.Operator):
         form_widgets.add_notice(form, "lost", lost(run_key, found), is_warning=True)
         if text := kept(found):
             form_widgets.add_notice(form, "kept", text)
-        form.bool("confirm", label=f"Delete '{run_key}' for good", default=False)
+        form.bool("confirm", label=f"Delete '{run_key}' permanently", default=False)
         if not ctx.params.get("confirm"):
-            _add_obstacle(form, "unconfirmed", "Tick the box to delete the run")
+            _add_obstacle(form, "unconfirmed", "Check the box to delete the run")
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Deletes the run."""
@@ -100,7 +100,7 @@ def _add_obstacle(form: types.Object, name: str, text: str) -> None:
 
 def lost(run_key: str, found: RunTraces) -> str:
     """Returns what is lost with a run, in one line."""
-    text = f"Lost: the record and the curves of '{run_key}'"
+    text = f"Will be deleted: the record and the curves of '{run_key}'"
     if found.folder and found.is_own:
         size = humanize.naturalsize(found.size)
         text += f", and its folder with all checkpoints, {size}: {found.folder}"

@@ -37,12 +37,15 @@ class EditNote(foo.Operator):
         def is_any(key: str) -> bool:
             return True
 
-        if form_widgets.add_run(form, ctx.dataset, is_any, "No training runs yet"):
+        run_key = form_widgets.add_run(
+            *(form, ctx.dataset, is_any, "No training runs yet"), params=ctx.params
+        )
+        if run_key:
             form.str(
                 "note",
                 label="Note",
                 description="An empty note removes it",
-                default=_note(ctx.dataset, ctx.params.get("run_key")),
+                default=_note(ctx.dataset, run_key),
                 view=types.FieldView(multiline=True, rows=LINES),
             )
         return types.Property(form, view=types.View(label="Note of YOLOv1 run"))

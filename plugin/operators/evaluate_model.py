@@ -5,13 +5,21 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
+from yolov1_fo.config import arguments
+from yolov1_fo.curation import label_status
 from yolov1_fo.evaluation import confidence_filter, evaluation_keys, evaluator
 from yolov1_fo.jobs import launch
 
 from .. import dataset_values, job_end, job_progress
 from ..forms import form_widgets
+from ..names import GT_FIELD
 
-GT_FIELD, IOU_THRESH = "ground_truth", 0.5
+IOU_THRESH = 0.5
+NEEDED = {
+    "eval_key": form_widgets.ENTER_NAME,
+    "iou_thresh": form_widgets.ENTER_NUMBER,
+}
+"""Inputs that must not be empty, and what to do with them."""
 VAL, ALL = "val", "all"
 """Samples that are evaluated: the model's validation split, or the whole target."""
 
@@ -47,12 +55,13 @@ class EvaluateModel(foo.Operator):
     ) -> None:
         gt_default = GT_FIELD if GT_FIELD in fields else fields[0]
         gt_field = ctx.params.get("gt_field") or gt_default
-        others = [field for field in fields if field != gt_field]
-        form_widgets.add_dropdown(form, "pred_field", others, label="Predictions field")
+        others = _prediction_fields(samples, fields, gt_field)
+        pred_field = form_widgets.add_dropdown(
+            form, "pred_field", others, label="Predictions field", params=ctx.params
+        )
         form_widgets.add_dropdown(
             form, "gt_field", fields, label="Ground truth field", default=gt_default
         )
-        pred_field = ctx.params.get("pred_field") or others[0]
         samples = confidence_filter.without(samples, pred_field)
         _add_samples(ctx, form, samples, pred_field)
         key = _free_key(ctx.dataset, pred_field)
@@ -73,9 +82,8 @@ class EvaluateModel(foo.Operator):
             min=0.0,
             max=1.0,
         )
-        form_widgets.check(
-            form, lambda: _add_classes(ctx.params, form, samples, gt_field)
-        )
+        params = {**ctx.params, "pred_field": pred_field}
+        form_widgets.check(form, lambda: _add_classes(params, form, samples, gt_field))
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Evaluates; in a child process if called from the App or delegated."""
@@ -158,6 +166,13 @@ def _add_samples(ctx: Any, form: types.Object, samples: Any, pred_field: str) ->
         )
 
 
+def _prediction_fields(samples: Any, fields: list[str], gt_field: str) -> list[str]:
+    """Returns the fields that may be predictions, the best guess first."""
+    likely = label_status.prediction_fields(samples, gt_field)
+    others = [field for field in fields if field != gt_field]
+    return [field for field in likely if field in others] or others
+
+
 def _validation_split(dataset: Any, samples: Any, pred_field: str) -> Any:
     """Returns the samples that the model of a field was validated on.
 
@@ -177,17 +192,22 @@ def _validation_split(dataset: Any, samples: Any, pred_field: str) -> Any:
 def _add_classes(
     params: dict[str, Any], form: types.Object, samples: Any, gt_field: str
 ) -> None:
-    """Adds the choice of classes, and checks the evaluation key.
+    """Adds the choice of classes, and checks the other inputs.
 
     Raises:
-        ValueError: if there are no classes, or the key is invalid or taken
+        ValueError: if there are no classes, the key is invalid or taken, or another
+            input is empty or out of range
     """
+    form_widgets.check_filled(params, NEEDED)
+    for name in ("iou_thresh", "confidence_thresh"):
+        if (value := params.get(name)) is not None:
+            arguments.check_number(name, value, 0, 1)
     classes = dataset_values.classes(samples, gt_field)
     form_widgets.add_classes(
         form, "classes", classes, "Classes to evaluate; all by default"
     )
-    pred_field, key = params.get("pred_field"), params.get("eval_key")
-    if pred_field and key:
+    pred_field, key = params["pred_field"], params.get("eval_key")
+    if key:
         evaluation_keys.check(samples, pred_field, gt_field, key, documents=False)
 
 

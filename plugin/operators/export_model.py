@@ -8,11 +8,11 @@ import fiftyone.operators.types as types
 
 from yolov1_fo.inference.export_formats import TARGETS
 from yolov1_fo.jobs import export_job
-from yolov1_fo.publishing import local_zoo
-from yolov1_fo.runs import records, registry
+from yolov1_fo.runs import ranking
 
 from .. import job_progress
-from ..forms import form_widgets
+from ..forms import form_widgets, run_labels
+from ..names import NO_MODEL
 
 FORMAT = "saved_model"
 
@@ -38,24 +38,28 @@ class ExportModel(foo.Operator):
     def resolve_input(self, ctx: Any) -> types.Property:
         """Returns the form: model, format and path."""
         form = types.Object()
-        models = _models(ctx.dataset)
+        models = run_labels.models(ctx.dataset, ranking.detectors(ctx.dataset))
         if models:
             self._add_inputs(ctx, form, models)
         else:
-            form_widgets.show_error(form, "No trained model yet; run 'Train YOLOv1'")
+            form_widgets.show_error(form, NO_MODEL)
         return types.Property(form, view=types.View(label="Export YOLOv1 model"))
 
     def _add_inputs(self, ctx: Any, form: types.Object, models: dict[str, str]) -> None:
-        first = form_widgets.add_dropdown(form, "model", models, label="Model")
+        model = form_widgets.add_dropdown(
+            *(form, "model", models),
+            label="Model",
+            default=ranking.best_finished(ctx.dataset),
+            params=ctx.params,
+        )
         labels = {name: target.label for name, target in TARGETS.items()}
         form_widgets.add_dropdown(form, "format", labels, label="Format")
-        model = ctx.params.get("model") or first
         name = ctx.params.get("format") or FORMAT
         path = ctx.params.get("path") or _default_path(model, name)
         form.str(
             "path",
             label="Path",
-            description="The file or folder to write, on the machine of the App. "
+            description="The file or folder to write, on the App server. "
             f"Empty: {_default_path(model, name)}",
         )
         form_widgets.check(
@@ -95,16 +99,6 @@ class ExportModel(foo.Operator):
             params={"model": model, "path": path, "format": format},
             request_delegation=delegate,
         )
-
-
-def _models(dataset: Any) -> dict[str, str]:
-    """Returns the models with their labels: runs, newest first, then the local zoo."""
-    trained = {
-        key: f"run {key}"
-        for key in registry.newest_first(dataset)
-        if getattr(records.info(dataset, key), "epoch", 0)
-    }
-    return trained | {name: f"zoo: {name}" for name in local_zoo.names()}
 
 
 def _default_path(model: str, format: str) -> str:

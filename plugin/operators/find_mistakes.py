@@ -12,13 +12,18 @@ from yolov1_fo.jobs import label_launch
 
 from .. import dataset_values, job_progress
 from ..forms import devices, form_widgets, label_inputs
-from ..forms.label_inputs import count
+from ..names import GT_FIELD, counted
 
 METHODS = {
     "predictions": "From predictions in a field",
-    "folds": "Out of fold: trains new models",
+    "folds": "Cross-validation (trains new models)",
 }
 FOLDS, MAX_MINUTES = 3, 10.0
+NEEDED = {
+    "mistake_field": form_widgets.ENTER_NAME,
+    **dict.fromkeys(("min_score", "folds", "max_minutes"), form_widgets.ENTER_NUMBER),
+}
+"""Inputs that must not be empty, and what to do with them."""
 
 
 class FindMistakes(foo.Operator):
@@ -74,8 +79,8 @@ class FindMistakes(foo.Operator):
         )
         form.str(
             "mistake_field",
-            label="Name",
-            description="Of the attributes and saved views",
+            label="Result name",
+            description="Name of the attributes and saved views",
             default=MISTAKE_FIELD,
         )
         if form_widgets.check(form, lambda: _check(samples, params)):
@@ -94,7 +99,7 @@ class FindMistakes(foo.Operator):
         self,
         samples: Any,
         pred_field: str | None = None,
-        gt_field: str = label_inputs.GT_FIELD,
+        gt_field: str = GT_FIELD,
         *,
         folds: int | None = None,
         delegate: bool = False,
@@ -124,8 +129,9 @@ class FindMistakes(foo.Operator):
 def _add_trainings(form: types.Object) -> None:
     form.int(
         "folds",
-        label="Number of trainings",
-        description="Each model predicts the part of the samples that it has not seen",
+        label="Number of folds",
+        description="One training each; each sample is predicted by a model that "
+        "has not seen it",
         default=FOLDS,
         min=2,
         max=20,
@@ -142,7 +148,7 @@ def _add_trainings(form: types.Object) -> None:
 def _arguments(params: dict[str, Any]) -> dict[str, Any]:
     """Returns the arguments of `label_launch.find_mistakes`."""
     shared = {
-        "gt_field": params.get("gt_field") or label_inputs.GT_FIELD,
+        "gt_field": params.get("gt_field") or GT_FIELD,
         "mistake_field": params.get("mistake_field") or MISTAKE_FIELD,
         "min_score": params.get("min_score", mistake_search.MIN_SCORE),
     }
@@ -161,8 +167,9 @@ def _check(samples: Any, params: dict[str, Any]) -> None:
     """Checks the inputs.
 
     Raises:
-        ValueError: if one is not valid
+        ValueError: if one is empty or not valid
     """
+    form_widgets.check_filled(params, NEEDED)
     if params["method"] == "folds":
         devices.check(params)
     label_launch.check_mistakes(samples, **_arguments(params))
@@ -172,8 +179,8 @@ def _add_summary(form: types.Object, samples: Any, params: dict[str, Any]) -> No
     """Tells what is compared; warns of samples that were trained on."""
     gt_field = params["gt_field"]
     labelled = samples.exists(gt_field)
-    where = f"{count(len(labelled), 'labeled sample')}"
-    labels = count(labelled.count(f"{gt_field}.detections"), "label")
+    where = counted(len(labelled), "labeled sample")
+    labels = counted(labelled.count(f"{gt_field}.detections"), "label")
     if params["method"] == "predictions":
         text = f"Compares the {labels} of {where} with {params['pred_field']!r}"
         form_widgets.add_notice(form, "what", text)
@@ -203,10 +210,10 @@ def _add_warning(form: types.Object, samples: Any, pred_field: str) -> None:
     else:
         text = (
             f"The model of '{pred_field}' was trained on {learned:,} of these "
-            f"{count(len(samples), 'labeled sample')}. "
+            f"{counted(len(samples), 'labeled sample')}. "
         )
     text += (
         "A model tends to agree with labels that it was trained on, right or wrong; "
-        "'Out of fold' predicts each sample with a model that has not seen it"
+        "cross-validation predicts each sample with a model that has not seen it"
     )
     form_widgets.add_notice(form, "trained_on", text, is_warning=True)

@@ -12,6 +12,7 @@ from yolov1_fo.datasets import inspection
 
 from .. import job_progress, last_checks
 from ..forms import form_widgets
+from ..names import GT_FIELD
 
 RECIPE = TrainConfig.for_network()
 
@@ -48,7 +49,7 @@ class InspectDataset(foo.Operator):
         form_widgets.add_dropdown(
             *(form, "gt_field", fields),
             label="Ground truth field",
-            default="ground_truth",
+            default=GT_FIELD,
             params=ctx.params,
         )
         form.int(
@@ -75,7 +76,7 @@ class InspectDataset(foo.Operator):
         params = ctx.params
         report = inspection.inspect(
             ctx.target_view(require_flat=True),
-            params.get("gt_field", "ground_truth"),
+            params.get("gt_field", GT_FIELD),
             S=_grid_size(params),
             image_size=params.get("image_size", RECIPE.image_size),
         )
@@ -91,9 +92,7 @@ class InspectDataset(foo.Operator):
         counts = {kind: len(found) for kind, found in report.findings.items()}
         return {"report": str(report), "findings": counts}
 
-    def __call__(
-        self, samples: Any, gt_field: str = "ground_truth", **more: Any
-    ) -> Any:
+    def __call__(self, samples: Any, gt_field: str = GT_FIELD, **more: Any) -> Any:
         """Inspects from Python; returns the operator's result.
 
         Args:

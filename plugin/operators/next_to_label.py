@@ -5,14 +5,20 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
+from yolov1_fo.config import arguments
 from yolov1_fo.curation import candidates
 from yolov1_fo.jobs import label_launch
 
 from .. import job_progress
 from ..forms import form_widgets, label_inputs
-from ..forms.label_inputs import count
+from ..names import GT_FIELD, counted
 
 COUNT = 20
+NEEDED = {
+    "count": form_widgets.ENTER_NUMBER,
+    "tag": form_widgets.ENTER_NAME,
+}
+"""Inputs that must not be empty, and what to do with them."""
 
 
 class NextToLabel(foo.Operator):
@@ -23,7 +29,7 @@ class NextToLabel(foo.Operator):
         """The operator's name, label and options."""
         return foo.OperatorConfig(
             name="next_to_label",
-            label="Choose what to label next with YOLOv1",
+            label="Choose samples to label next with YOLOv1",
             description="Tag the samples whose labels would help the model most",
             icon="playlist_add_check",
             dynamic=True,
@@ -38,19 +44,23 @@ class NextToLabel(foo.Operator):
         samples = form_widgets.add_target(ctx, form, "Choose among")
         if samples:
             field = label_inputs.add_gt_field(form, samples, ctx.params, exists=False)
-            if model := label_inputs.add_model(form, ctx.dataset, ctx.params):
+            if field and (
+                model := label_inputs.add_model(form, ctx.dataset, ctx.params)
+            ):
                 self._add_inputs(ctx, form, samples, model, field)
-        return types.Property(form, view=types.View(label="Choose what to label next"))
+        view = types.View(label="Choose samples to label next")
+        return types.Property(form, view=view)
 
     def _add_inputs(
         self, ctx: Any, form: types.Object, samples: Any, model: str, gt_field: str
     ) -> None:
         form.int("count", label="Number of samples", default=COUNT, min=1)
         form.str("tag", label="Tag", default=candidates.TAG)
-        number, tag = ctx.params.get("count", COUNT), ctx.params.get("tag")
-        tag = candidates.TAG if tag is None else tag
+        number = ctx.params.get("count", COUNT)
+        tag = ctx.params.get("tag", candidates.TAG)
 
         def add_summary() -> None:
+            form_widgets.check_filled(ctx.params, NEEDED)
             text = _summary(samples, model, gt_field, number, tag)
             form_widgets.add_notice(form, "what", text)
 
@@ -65,7 +75,7 @@ class NextToLabel(foo.Operator):
                 samples,
                 params.get("model", ""),
                 params.get("count", COUNT),
-                params.get("gt_field") or label_inputs.GT_FIELD,
+                params.get("gt_field") or GT_FIELD,
                 params.get("tag") or candidates.TAG,
             ),
             job_progress.LABELS_PANEL,
@@ -76,7 +86,7 @@ class NextToLabel(foo.Operator):
         samples: Any,
         model: str,
         count: int = COUNT,
-        gt_field: str = label_inputs.GT_FIELD,
+        gt_field: str = GT_FIELD,
         *,
         tag: str = candidates.TAG,
         delegate: bool = False,
@@ -99,21 +109,18 @@ class NextToLabel(foo.Operator):
         )
 
 
-def _summary(
-    samples: Any, model: str, gt_field: str, number: int | None, tag: str
-) -> str:
+def _summary(samples: Any, model: str, gt_field: str, number: int, tag: str) -> str:
     """Returns what will be tagged.
 
     Raises:
         ValueError: if an input is not valid, or all samples are labelled
     """
-    if not number or number < 1:
-        raise ValueError("count must be at least 1")
+    arguments.check_integer("count", number, 1)
     there, before = label_launch.check_next(samples, model, gt_field, tag)
     text = (
-        f"Will tag {min(number, there):,} of {count(there, 'sample')} without labels "
+        f"Will tag {min(number, there):,} of {counted(there, 'sample')} without labels "
         f"with '{tag}'"
     )
     if before:
-        text += f". The tag is first removed from {count(before, 'sample')}"
+        text += f". The tag is first removed from {counted(before, 'sample')}"
     return text

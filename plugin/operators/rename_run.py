@@ -34,15 +34,17 @@ class RenameRun(foo.Operator):
         def is_idle(key: str) -> bool:
             return registry.status(ctx.dataset, key) != "running"
 
-        if form_widgets.add_run(form, ctx.dataset, is_idle, "No run can be renamed"):
+        run_key = form_widgets.add_run(
+            *(form, ctx.dataset, is_idle, "No run can be renamed"), params=ctx.params
+        )
+        if run_key:
             form.str(
                 "new_key",
                 label="New name",
-                description="Letters, digits and underscores",
+                description=form_widgets.NAME_RULE,
                 required=True,
             )
-            run_key, new_key = (ctx.params.get(one) for one in ("run_key", "new_key"))
-            if run_key and new_key:
+            if new_key := ctx.params.get("new_key"):
                 form_widgets.check(
                     form, lambda: run_edits.check_rename(ctx.dataset, run_key, new_key)
                 )

@@ -20,8 +20,8 @@ class StopTraining(foo.Operator):
         """The operator's name, label and options."""
         return foo.OperatorConfig(
             name="stop_training",
-            label="Stop YOLOv1 training",
-            description="Stop a training; its last complete epoch is kept",
+            label="Stop YOLOv1 job",
+            description="Stop a job; a training keeps its last complete epoch",
             icon="stop_circle",
             dynamic=True,
             risk_level=types.RiskLevel.MEDIUM,
@@ -43,7 +43,7 @@ class StopTraining(foo.Operator):
             )
         else:
             form_widgets.show_error(form, "No jobs are running")
-        return types.Property(form, view=types.View(label="Stop YOLOv1 training"))
+        return types.Property(form, view=types.View(label="Stop YOLOv1 job"))
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Stops the job."""

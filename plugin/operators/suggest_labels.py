@@ -11,7 +11,7 @@ from yolov1_fo.jobs import label_launch
 
 from .. import dataset_values, job_progress
 from ..forms import form_widgets, label_inputs
-from ..forms.label_inputs import count
+from ..names import GT_FIELD, counted
 
 METHODS = {
     "model": "From a model",
@@ -46,7 +46,8 @@ class SuggestLabels(foo.Operator):
         samples = form_widgets.add_target(ctx, form, "Suggest labels for")
         if samples:
             field = label_inputs.add_gt_field(form, samples, ctx.params, exists=False)
-            self._add_inputs(ctx, form, samples, field)
+            if field:
+                self._add_inputs(ctx, form, samples, field)
         return types.Property(form, view=types.View(label="Suggest labels"))
 
     def _add_inputs(
@@ -73,11 +74,11 @@ class SuggestLabels(foo.Operator):
         form.float(
             "thresh",
             label="Minimum confidence",
-            description="Empty: that of the best F1, by class",
+            description="Empty: the confidence of each class's best F1",
             min=0.0,
             max=1.0,
         )
-        form.bool("include_labelled", label="Also for samples with labels")
+        form.bool("include_labelled", label="Include labeled samples")
         if form_widgets.check(form, lambda: _check(samples, params)):
             _add_summary(form, samples, params)
 
@@ -89,7 +90,7 @@ class SuggestLabels(foo.Operator):
             ctx,
             lambda: label_launch.suggest(
                 samples,
-                params.get("gt_field") or label_inputs.GT_FIELD,
+                params.get("gt_field") or GT_FIELD,
                 pred_field=None if uses_model else params.get("pred_field"),
                 model=params.get("model") if uses_model else None,
                 thresh=params.get("thresh"),
@@ -102,7 +103,7 @@ class SuggestLabels(foo.Operator):
         self,
         samples: Any,
         model: str | None = None,
-        gt_field: str = label_inputs.GT_FIELD,
+        gt_field: str = GT_FIELD,
         *,
         pred_field: str | None = None,
         delegate: bool = False,
@@ -127,6 +128,12 @@ class SuggestLabels(foo.Operator):
             params={"gt_field": gt_field, "method": method, **params, **more},
             request_delegation=delegate,
         )
+
+
+def already_labeled(number: int) -> str:
+    """Returns how many predictions are left out, since objects are labeled there."""
+    verb = "matches" if number == 1 else "match"
+    return f"{counted(number, 'prediction')} {verb} existing labels and will be skipped"
 
 
 def _search(samples: Any, params: dict[str, Any]) -> SuggestionSearch:
@@ -158,7 +165,7 @@ def _check(samples: Any, params: dict[str, Any]) -> None:
     found = label_launch.check_suggest(found, pred_field, params.get("model"))
     if not len(found.chosen):
         raise ValueError(
-            f"all samples have labels in '{params['gt_field']}'; samples without have "
+            f"All samples have labels in '{params['gt_field']}'; samples without have "
             "an empty value there"
         )
 
@@ -174,16 +181,19 @@ def _add_summary(form: types.Object, samples: Any, params: dict[str, Any]) -> No
             samples, key, lambda: search.find(search.read(params["pred_field"]))[1]
         )
         text = (
-            f"Will add {count(found.labels, 'suggestion')} to "
-            f"{count(found.samples, 'sample')}, in '{name}'"
+            f"Will add {counted(found.labels, 'suggestion')} to "
+            f"{counted(found.samples, 'sample')}, in '{name}'"
         )
         if found.duplicates:
-            text += f"; {count(found.duplicates, 'prediction')} labeled already"
+            text += f"; {already_labeled(found.duplicates)}"
     else:
-        text = f"Predicts {count(len(search.chosen), 'sample')} into '{name}'"
+        text = (
+            f"Will write suggestions for {counted(len(search.chosen), 'sample')} to "
+            f"'{name}'"
+        )
     before = 0
     if search.output.output.exists:
         before = search.chosen.count(f"{name}.detections")
     if before:
-        text += f". Replaces {count(before, 'earlier suggestion')}"
+        text += f". Replaces {counted(before, 'earlier suggestion')}"
     form_widgets.add_notice(form, "what", text)

@@ -22,8 +22,7 @@ from ..forms import (
     training_summary,
 )
 from ..forms.training_summary import Training
-
-GT_FIELD = "ground_truth"
+from ..names import GT_FIELD
 
 
 class TrainModel(foo.Operator):

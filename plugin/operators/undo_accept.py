@@ -8,8 +8,8 @@ import fiftyone.operators.types as types
 from yolov1_fo.curation import label_status, undoing
 from yolov1_fo.curation.acceptance_updates import ACCEPTED_AT
 
-from ..forms import form_widgets, label_inputs
-from ..forms.label_inputs import count
+from ..forms import form_widgets
+from ..names import GT_FIELD, counted
 
 
 class UndoAccept(foo.Operator):
@@ -20,7 +20,7 @@ class UndoAccept(foo.Operator):
         """The operator's name, label and options."""
         return foo.OperatorConfig(
             name="undo_accept",
-            label="Undo accepted labels of YOLOv1",
+            label="Undo accepted YOLOv1 labels",
             description="Take back the labels that were accepted last",
             icon="undo",
             dynamic=True,
@@ -40,7 +40,7 @@ class UndoAccept(foo.Operator):
                 "gt_field",
                 fields,
                 label="Ground truth field",
-                default=label_inputs.GT_FIELD,
+                default=GT_FIELD,
             )
             field = ctx.params.get("gt_field") or default
             form_widgets.check(form, lambda: _add_summary(form, ctx.dataset, field))
@@ -48,13 +48,13 @@ class UndoAccept(foo.Operator):
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Takes the labels back."""
-        field = ctx.params.get("gt_field") or label_inputs.GT_FIELD
+        field = ctx.params.get("gt_field") or GT_FIELD
         undone = undoing.undo_accept(ctx.dataset, field)
         ctx.ops.notify(str(undone), variant="success")
         ctx.ops.reload_samples()
         return {**undone._asdict(), "line": str(undone)}
 
-    def __call__(self, dataset: Any, gt_field: str = label_inputs.GT_FIELD) -> Any:
+    def __call__(self, dataset: Any, gt_field: str = GT_FIELD) -> Any:
         """Takes the labels back from Python; returns the operator's result.
 
         Args:
@@ -79,7 +79,8 @@ def _fields(dataset: Any) -> list[str]:
 def _add_summary(form: types.Object, dataset: Any, field: str) -> None:
     last = undoing.last_accepted(dataset, field)
     time = last.accepted_at.partition(".")[0]
-    text = f"Takes back {count(last.labels, 'label')} accepted at {time} UTC"
+    text = f"Takes back {counted(last.labels, 'label')} accepted at {time} UTC"
     if last.kept:
-        text += f". {last.kept:,} that you have changed since stay"
+        verb = "is" if last.kept == 1 else "are"
+        text += f". {counted(last.kept, 'edited label')} {verb} kept"
     form_widgets.add_notice(form, "what", text)

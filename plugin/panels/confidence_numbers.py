@@ -112,7 +112,7 @@ def add_plot(panel: types.Object, field: str, thresh: float, numbers: Numbers) -
         {
             "type": "scatter",
             "mode": "lines",
-            "name": "Minimum",
+            "name": "Minimum confidence",
             "x": [thresh, thresh],
             "y": [0, 1],
             "line": mark,
@@ -122,7 +122,7 @@ def add_plot(panel: types.Object, field: str, thresh: float, numbers: Numbers) -
         panel,
         f"curve_{field.replace('.', '_')}_{numbers.advice.eval_key}",
         lines,
-        "F1 over the minimum confidence",
-        xaxis={"title": {"text": "confidence"}, "range": [0, 1]},
+        "F1 by minimum confidence",
+        xaxis={"title": {"text": "Confidence"}, "range": [0, 1]},
         yaxis={"range": [0, 1.02]},
     )

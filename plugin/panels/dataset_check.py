@@ -9,9 +9,10 @@ from yolov1_fo.datasets.inspection_report import LEAVE_OUT_KINDS, InspectionRepo
 from yolov1_fo.publishing.model_card import plain
 
 from .. import last_checks
+from ..names import PLUGIN, counted
 from . import widgets
 
-OPERATOR = "@yolov1-fo/yolov1/inspect_dataset"
+OPERATOR = f"{PLUGIN}/inspect_dataset"
 HELP = """
 Problems that a training would have with this dataset. In the menu of a row:
 
@@ -81,12 +82,13 @@ class DatasetCheckPanel(foo.Panel):
         if chosen := _chosen(ctx):
             report, kind = chosen
             count = report.leave_out(kind)
-            self._say(ctx, f"Trainings started here leave out {_samples(count)}")
+            text = counted(count, "sample")
+            self._say(ctx, f"Trainings started here leave out {text}")
 
     def put_back(self, ctx: Any) -> None:
         """Removes the tags of `leave_out`."""
         if report := last_checks.get(ctx.dataset):
-            self._say(ctx, f"Put back {_samples(report.put_back())}")
+            self._say(ctx, f"Put back {counted(report.put_back(), 'sample')}")
 
     def _say(self, ctx: Any, message: str) -> None:
         ctx.ops.notify(message, variant="success")
@@ -104,7 +106,7 @@ class DatasetCheckPanel(foo.Panel):
         if report:
             widgets.add_button(bar, "show_all", "Show all samples", self.show_all)
             if count := report.left_out():
-                label = f"Put back {_samples(count)}"
+                label = f"Put back {counted(count, 'sample')}"
                 widgets.add_button(bar, "put_back", label, self.put_back)
             facts = "; ".join(report.facts())
             panel.view("facts", types.Notice(label=plain(facts)))
@@ -152,7 +154,7 @@ def _kinds(report: InspectionReport) -> list[str]:
 def _cells(report: InspectionReport) -> list[dict[str, str]]:
     """Returns the rows of the table, as text."""
     return [
-        {"finding": title, "found": f"{count} in {_samples(images, 'image')}"}
+        {"finding": title, "found": f"{count} in {counted(images, 'image')}"}
         for _, title, count, images, _ in report.rows()
         if count
     ]
@@ -165,7 +167,3 @@ def _chosen(ctx: Any) -> tuple[InspectionReport, str] | None:
         return None
     kinds = _kinds(report)
     return (report, kinds[row]) if 0 <= row < len(kinds) else None
-
-
-def _samples(count: int, noun: str = "sample") -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

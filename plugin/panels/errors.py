@@ -9,6 +9,7 @@ from tabulate import tabulate
 from yolov1_fo.evaluation import comparison, error_fields
 from yolov1_fo.evaluation.error_analysis import ERROR_TYPES
 
+from ..names import PLUGIN
 from . import plots, widgets
 
 NONE = "none"
@@ -101,7 +102,7 @@ class ErrorsPanel(foo.Panel):
 
     def evaluate(self, ctx: Any) -> None:
         """Opens the form."""
-        ctx.prompt("@yolov1-fo/yolov1/evaluate_model")
+        ctx.prompt(f"{PLUGIN}/evaluate_model")
 
     def render(self, ctx: Any) -> types.Property:
         """Returns the panel's layout."""
@@ -189,7 +190,7 @@ def _bars_by_class(counts: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _layout(mode: str) -> dict[str, Any]:
     """Returns the layout of a bar chart."""
-    axis = {"title": {"text": "detections"}, "rangemode": "tozero"}
+    axis = {"title": {"text": "Detections"}, "rangemode": "tozero"}
     return {"barmode": mode, "yaxis": axis}
 
 

@@ -1,10 +1,12 @@
 """The progress bars of jobs, each with a button that stops it."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import fiftyone.operators.types as types
 
+from yolov1_fo.jobs import monitor
 from yolov1_fo.jobs.job import OTHER_TASKS, Job
 from yolov1_fo.jobs.runs_table import Row
 
@@ -70,6 +72,24 @@ def active_jobs(jobs: Sequence[Job], rows: Sequence[Row]) -> list[ActiveJob]:
         if job.task in OTHER_TASKS and job.progress.is_active
     ]
     return trainings + others
+
+
+def stop(ctx: Any, jobs: Sequence[Job]) -> None:
+    """Stops the job whose button was clicked.
+
+    Args:
+        ctx: of the panel, with the job's folder in its params
+        jobs: that may be stopped
+    """
+    folders = {str(job.folder) for job in jobs}
+    job = monitor.find(Path(ctx.params["folder"]))
+    if job is None or str(job.folder) not in folders or not job.progress.is_active:
+        return
+    try:
+        monitor.stop(job)
+        ctx.ops.notify(f"Stopping {job.target}", variant="info")
+    except ValueError as error:  # it has just ended, or runs elsewhere
+        ctx.ops.notify(str(error), variant="error")
 
 
 def add(

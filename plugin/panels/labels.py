@@ -15,10 +15,10 @@ from yolov1_fo.jobs.label_tasks import LABEL_TASKS
 
 from .. import label_results
 from ..forms import continued_run
+from ..names import PLUGIN
 from . import job_bars, panel_state, widgets
 from .job_bars import ActiveJob
 
-PLUGIN = "@yolov1-fo/yolov1"
 REFRESH_MS = 2000
 STEPS = {
     "find_mistakes": "1. Find mistakes",
@@ -30,7 +30,7 @@ STEPS = {
 }
 """The buttons: operators, with their labels."""
 HELP = """
-A detector is trained in a circle: train, look, mend labels, train again.
+A detector is trained in a loop: train, look, fix labels, train again.
 
 1. *Find mistakes* compares labels with predictions. Show a kind, and correct its labels
    in the App or in an annotation tool.
@@ -109,9 +109,7 @@ class LabelsPanel(foo.Panel):
 
     def stop(self, ctx: Any) -> None:
         """Stops a job."""
-        for job in _jobs(ctx.dataset):
-            if str(job.folder) == ctx.params["folder"] and job.progress.is_active:
-                monitor.stop(job)
+        job_bars.stop(ctx, _jobs(ctx.dataset))
 
     def show_kind(self, ctx: Any) -> None:
         """Shows the mistakes of a row of the table."""

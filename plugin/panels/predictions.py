@@ -12,11 +12,11 @@ from yolov1_fo.jobs import monitor
 from yolov1_fo.publishing.model_card import plain
 
 from .. import confidence_view, expected_jobs, job_end
+from ..names import PLUGIN
 from . import confidence_numbers, panel_state, widgets
 from .confidence_numbers import Numbers
 
 REFRESH_MS = 2000
-PLUGIN = "@yolov1-fo/yolov1"
 HELP = """
 A model writes predictions of all confidences, since mAP needs them. Look at those that
 count: **Apply filter** restricts the current view to predictions of at least the
@@ -41,7 +41,7 @@ class PredictionsPanel(foo.Panel):
         """The panel's name, label and options."""
         return foo.PanelConfig(
             name="yolov1_predictions",
-            label="YOLOv1 predictions: confidence",
+            label="YOLOv1 predictions",
             icon="tune",
             category=foo.Categories.ANALYZE,
             help_markdown=HELP,

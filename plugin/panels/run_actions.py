@@ -11,7 +11,7 @@ from yolov1_fo.jobs import monitor, run_edits
 from yolov1_fo.jobs.runs_table import Row
 from yolov1_fo.runs import folders
 
-PLUGIN = "@yolov1-fo/yolov1"
+from ..names import PLUGIN
 
 
 class Action(NamedTuple):

@@ -11,11 +11,11 @@ from yolov1_fo.jobs import runs_table
 from yolov1_fo.jobs.runs_table import Row
 from yolov1_fo.publishing.model_card import plain
 from yolov1_fo.runs import folders
-from yolov1_fo.training.run_report import figures, overview, pictures, reading, tables
+from yolov1_fo.training.run_report import overview, reading
 from yolov1_fo.training.run_report.contents import Contents
 from yolov1_fo.visualize import sheets
 
-from . import curves, plots, run_actions, widgets
+from . import curves, run_actions, run_results, widgets
 
 MAX_URI = 300_000
 """Longest picture that is sent to the browser, in characters."""
@@ -38,22 +38,6 @@ def read_picture(path: str) -> str:
         return sheets.small_uri(sheets.read(path), MAX_URI)
     except (OSError, ValueError, SyntaxError):  # Pillow raises all of them
         return ""
-
-
-def validation_pictures(dataset: Any, row: Row) -> dict[str, str]:
-    """Returns the best, median and worst validation images by their paths in the panel.
-
-    Args:
-        dataset: of the run
-        row: of the run
-    """
-    contents = reading.read(dataset, row.run_key)
-    groups = pictures.validation(contents) if contents else []
-    return {
-        f"{_group(number)}.image{place}": picture.source
-        for number, group in enumerate(groups)
-        for place, picture in enumerate(group.pictures)
-    }
 
 
 def add(
@@ -82,7 +66,7 @@ def add(
     curves.add_components(panel, row)
     curves.add_learning_rate(panel, row)
     if contents and not row.is_active:
-        _add_report(panel, contents, row)
+        run_results.add(panel, contents, row)
 
 
 def _add_buttons(
@@ -118,92 +102,6 @@ def _add_facts(panel: types.Object, contents: Contents, row: Row) -> None:
     if changed:
         columns = ("Setting", "Recipe", "This run")
         widgets.add_table(panel, f"settings_{version}", columns, changed)
-
-
-def _add_report(panel: types.Object, contents: Contents, row: Row) -> None:
-    """Adds the main parts of the report: curves, confusion matrix, images."""
-    version = f"{row.run_key}_{row.epoch}"
-    recalls, f1 = figures.validation_lines(contents)
-    for name, title, x, y, lines in (
-        ("pr", "Precision and recall", "Recall", "Precision", recalls),
-        ("f1", "F1 by confidence", "Confidence threshold", "F1", f1),
-    ):
-        if lines:
-            plots.add_plot(
-                panel,
-                f"{name}_{version}",
-                [_trace(one) for one in lines],
-                title,
-                xaxis={"title": {"text": x}, "range": [0, 1.02]},
-                yaxis={"title": {"text": y}, "range": [0, 1.05]},
-            )
-    _add_confusion(panel, contents, version)
-    for number, group in enumerate(pictures.validation(contents)):
-        panel.md(
-            f"**{group.title} validation images**", name=f"title{number}_{version}"
-        )
-        images = types.Object()
-        columns = max(len(group.pictures), 1)
-        equal = {"gridTemplateColumns": f"repeat({columns}, minmax(0, 1fr))"}
-        view = types.GridView(
-            columns=columns,
-            gap=1,
-            orientation="vertical",
-            componentsProps={"grid": {"sx": equal}},
-        )
-        panel.define_property(_group(number), images, view=view)
-        for place, picture in enumerate(group.pictures):
-            widgets.add_picture(
-                images, f"image{place}", picture.caption, picture.caption
-            )
-
-
-def _group(number: int) -> str:
-    return f"images{number}"
-
-
-def _trace(one: Any) -> dict[str, Any]:
-    """Returns a line of the report as Plotly's trace, readable on a dark ground."""
-    is_overall = one.width > 2
-    colour = "#e0e0e0" if is_overall else one.colour
-    return plots.line(
-        *([*map(float, one.x)], [*map(float, one.y)], one.name, colour),
-        is_dashed=one.is_dashed,
-        has_marks=False,
-    )
-
-
-def _add_confusion(panel: types.Object, contents: Contents, version: str) -> None:
-    """Adds the confusion matrix: rows are classes of objects."""
-    confusion = tables.confusion(contents)
-    if confusion is None:
-        return
-    counts = [[count for count, _ in row] for row in confusion.cells]
-    heat = {
-        "type": "heatmap",
-        "x": confusion.names,
-        "y": confusion.names,
-        "z": [[share for _, share in row] for row in confusion.cells],
-        "text": counts,
-        "texttemplate": "%{text}",
-        "colorscale": "Blues",
-        "reversescale": True,
-        "showscale": False,
-        "showlegend": False,
-    }
-    plots.add_plot(
-        panel,
-        f"confusion_{version}",
-        [heat],
-        f"Confusion matrix (IoU of at least {contents.iou_thresh:g})",
-        height=160 + 28 * len(confusion.names),
-        xaxis={"title": {"text": "Prediction"}, "automargin": True},
-        yaxis={
-            "title": {"text": "Object"},
-            "autorange": "reversed",
-            "automargin": True,
-        },
-    )
 
 
 def add_comparison(

@@ -13,7 +13,16 @@ from yolov1_fo.jobs.runs_table import Row
 from yolov1_fo.publishing.model_card import plain
 
 from .. import expected_jobs, job_end, job_progress, label_results
-from . import curves, job_bars, panel_state, run_actions, run_cells, run_page, widgets
+from . import (
+    curves,
+    job_bars,
+    panel_state,
+    run_actions,
+    run_cells,
+    run_page,
+    run_results,
+    widgets,
+)
 from .run_actions import RunActions
 
 REFRESH_MS, IDLE_MS = 2000, 5000
@@ -26,8 +35,8 @@ the browser. Trainings on one device wait for each other.
 - Click a row for its details and report. The menu at its end applies, evaluates,
   resumes, compares, publishes, exports, renames or deletes it, and keeps a note.
 - *Best mAP* is the VOC07 mAP@0.5 on the validation split.
-- *Stop* keeps the last complete epoch of a training; *Resume* continues from there. Of
-  Apply it keeps the predictions so far, of Evaluate nothing.
+- Stopping a training keeps its last complete epoch; *Resume* continues from there.
+  Stopping Apply keeps the predictions so far; stopping Evaluate keeps nothing.
 """
 EMPTY = """
 **No training runs yet.**
@@ -94,7 +103,7 @@ class RunsPanel(RunActions, foo.Panel):
                 sent[run_page.LIVE] = version
         version = f"{page.run_key} {page.epoch}" if page else ""
         if page and not page.is_active and sent.get("images") != version:
-            found = run_page.validation_pictures(ctx.dataset, page)
+            found = run_results.validation_pictures(ctx.dataset, page)
             for name, source in found.items():
                 ctx.panel.set_data(name, source)
             sent["images"] = version
@@ -118,14 +127,7 @@ class RunsPanel(RunActions, foo.Panel):
 
     def stop(self, ctx: Any) -> None:
         """Stops a job."""
-        job = monitor.find(Path(ctx.params["folder"]))
-        own = {str(one.folder) for one in monitor.list_jobs(ctx.dataset)}
-        if job is not None and str(job.folder) in own and job.progress.is_active:
-            try:
-                monitor.stop(job)
-                ctx.ops.notify(f"Stopping {job.target}", variant="info")
-            except ValueError as error:  # it has just ended, or runs elsewhere
-                ctx.ops.notify(str(error), variant="error")
+        job_bars.stop(ctx, monitor.list_jobs(ctx.dataset))
         self.refresh(ctx)
 
     def back(self, ctx: Any) -> None:

@@ -107,7 +107,7 @@ def train(page, dataset, is_good):
     # 5. The next training can start from it.
     page.click("Train")
     page.wait_for_text(SPLITS)
-    page.choose("Start from", re.compile(r"run trucks \(VOC07 mAP@0.5 0\.\d+\)"))
+    page.choose("Start from", re.compile(r"Run trucks \(VOC07 mAP@0.5 0\.\d+\)"))
     page.input("Network").wait_for(state="hidden")
     page.wait_for_text(f"Side of the square input, in pixels. Empty: {image_size}")
     page.screenshot("6-start-from")

@@ -24,11 +24,12 @@ def make_job(painted, tmp_path, monkeypatch):
     monkeypatch.setattr(training_queue, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(training_queue.gpus, "names", lambda: ["a", "b"])
 
-    def make(target, submitted, device=None, task="train", state="running"):
+    def make(target, submitted, device=None, task="train", state="running", **more):
         folder = monitor.job_folder(painted, task, target, tmp_path)
         folder.mkdir(parents=True)
         content = {"task": task, "dataset": painted.name, "target": target}
-        arguments = {"arguments": {"device": device}, "submitted": submitted}
+        given = {"device": device, **more}
+        arguments = {"arguments": given, "submitted": submitted}
         write_json(folder / JOB_FILE, {**content, **arguments})
         write_progress(folder, JobProgress(state))
         _write_process(folder, os.getpid())
@@ -50,6 +51,16 @@ def test_they_wait_in_the_order_in_which_they_were_started(make_job):
     finish(first)
     assert training_queue.ahead(second) == []
     assert training_queue.ahead(third) == ["'run_2'"]
+
+
+def test_trainings_out_of_fold_wait_too(make_job):
+    first = make_job("first", 1)
+    folds = make_job("mistake", 2, task="find_mistakes", folds=3)
+    last = make_job("last", 3)
+    assert training_queue.ahead(folds) == ["'first'"]
+    assert sorted(training_queue.ahead(last)) == ["'first'", "'mistake'"]
+    assert not training_queue.trains(make_job("other", 4, task="find_mistakes"))
+    assert training_queue.trains(first)
 
 
 def test_a_killed_training_is_waited_for_no_longer(make_job):

@@ -6,7 +6,7 @@ import fiftyone as fo
 import numpy as np
 import pytest
 
-from tests.plugin.conftest import call
+from tests.plugin.conftest import call, error
 from yolov1_fo.datasets import predicted_by
 from yolov1_fo.decode import Detections
 from yolov1_fo.evaluation import confidence_filter, model_splits, stored_detections
@@ -104,6 +104,29 @@ def test_the_filter_of_the_app_does_not_hide_predictions_from_the_map(predicted)
     view = predicted.load_evaluation_view("e")
     assert view.values("id") == predicted.limit(4).values("id")
     assert view.sum("e_fp") > 0  # those of 0.04
+
+
+def test_the_predictions_field_is_not_one_of_suggestions(predicted, form):
+    """Which come first in the alphabet."""
+    predicted.clone_sample_field("ground_truth", "ground_truth_suggested")
+    asked = form("evaluate_model", predicted)
+    assert asked["gt_field"]["default"] == "ground_truth"
+    assert asked["pred_field"]["default"] == "found"
+    predicted.rename_sample_field("ground_truth", "labels")
+    assert form("evaluate_model", predicted)["gt_field"]["default"] == "labels"
+
+
+@pytest.mark.parametrize(
+    ("params", "line"),
+    [
+        ({"eval_key": ""}, "Evaluation key is empty; enter a name"),
+        ({"iou_thresh": None}, "IoU threshold is empty; enter a number"),
+        ({"iou_thresh": 2}, "IoU threshold must be in [0, 1], got 2"),
+        ({"confidence_thresh": -1}, "Minimum confidence must be in [0, 1], got -1"),
+    ],
+)
+def test_invalid_inputs_are_red(predicted, form, params, line):
+    assert error(form("evaluate_model", predicted, **params)) == line
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", json.dumps({}).encode()])

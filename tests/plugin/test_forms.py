@@ -145,7 +145,7 @@ def test_a_training_that_does_not_fit_into_memory_is_refused(
     dataset, form, monkeypatch
 ):
     asked = form("train_model", dataset, image_size=16384)
-    assert error(asked).startswith("the training needs about ")
+    assert error(asked).startswith("The training needs about ")
     assert error(asked).endswith("choose a smaller image size or batch size")
     memory = psutil.virtual_memory()._replace(total=2**60, available=2**60)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
@@ -219,7 +219,7 @@ def test_delete_says_what_is_lost_and_asks(dataset, form, zoo_dir):
         "Kept: the published model 'copied', a copy; its predictions in 'found'"
     )
     assert asked["unconfirmed"]["invalid"]
-    with pytest.raises(Exception, match="Tick the box"):
+    with pytest.raises(Exception, match="Check the box"):
         call("delete_run", dataset, run_key="one")
     assert folder.exists()
     asked = form("delete_run", dataset, run_key="one", confirm=True)

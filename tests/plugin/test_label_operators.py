@@ -166,11 +166,11 @@ def test_the_form_of_suggest_counts_suggestions(some, form):
     assert line.startswith("Enter a minimum confidence: 'predictions' was not")
     labels = some.exists("ground_truth")
     line = error(form("suggest_labels", some, view=labels, **given))
-    assert line.startswith("all samples have labels in 'ground_truth'")
+    assert line.startswith("All samples have labels in 'ground_truth'")
     asked = form("suggest_labels", some, include_labelled=True, **given)
     assert notice(asked) == (
         f"Will add 10 suggestions to 5 samples, in '{SUGGESTED}'; 50 predictions "
-        "labeled already"
+        "match existing labels and will be skipped"
     )
     yolov1_fo.suggest(some, "predictions", thresh=0.5)
     asked = form("suggest_labels", some, **given)
@@ -186,7 +186,7 @@ def test_suggestions_are_accepted_and_taken_back(some, form, at_once):
     assert asked["chosen"]["type"]["values"] == ["dataset"]
     assert notice(asked) == (
         "Will add 10 labels to 5 samples, in 'ground_truth'. No label is changed; "
-        "'Undo accepted labels of YOLOv1' takes them back"
+        "'Undo accepted YOLOv1 labels' takes them back"
     )
     result, requests = in_app(
         "accept_labels", some, {"field": SUGGESTED, "chosen": "dataset"}
@@ -201,9 +201,7 @@ def test_suggestions_are_accepted_and_taken_back(some, form, at_once):
         {some.first().id: ["cow", "cow"]},
         key_field="id",
     )
-    assert notice(form("undo_accept", some)).endswith(
-        ". 2 that you have changed since stay"
-    )
+    assert notice(form("undo_accept", some)).endswith(". 2 edited labels are kept")
     result, _ = in_app("undo_accept", some, {"gt_field": "ground_truth"})
     assert (result["labels"], result["kept"]) == (8, 2)
     assert some.count("ground_truth.detections") == 52
@@ -239,7 +237,9 @@ def test_missing_objects_are_accepted_once(some, form):
     in_app("accept_labels", some, {"field": "predictions", "chosen": "dataset"})
     assert some.count("ground_truth.detections") == 50
     line = error(form("accept_labels", some))
-    assert line == "Missing objects in 'predictions': none of these to accept"
+    assert (
+        line == "Missing objects in 'predictions': nothing to accept in this selection"
+    )
 
 
 @pytest.fixture
@@ -312,6 +312,30 @@ def test_samples_labeled_since_are_trained_on(trained, form):
     new.tags = ["test"]
     new.save()
     assert in_app("train_again", trained)[0]["train_tag"] == "learn"
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "line"),
+    [
+        ("find_mistakes", {"min_score": None}, "Minimum score is empty"),
+        ("find_mistakes", {"mistake_field": ""}, "Result name is empty"),
+        ("find_mistakes", {"folds": 10**6}, "Number of folds must be at most 20, got"),
+        ("find_mistakes", {"folds": None}, "Number of folds is empty"),
+        ("find_mistakes", {"max_minutes": None}, "Time limit of each training"),
+        ("suggest_labels", {"gt_field": ""}, "Ground truth field is empty"),
+        ("accept_labels", {"min_confidence": None}, "Minimum confidence is empty"),
+        ("accept_labels", {"min_confidence": 7}, "Minimum confidence must be in [0, 1"),
+        ("next_to_label", {"tag": ""}, "Tag is empty; enter a name"),
+        ("next_to_label", {"count": None}, "Number of samples is empty"),
+        ("next_to_label", {"count": 0}, "Number of samples must be at least 1"),
+    ],
+)
+def test_emptied_and_invalid_inputs_are_red(trained, form, name, params, line):
+    if name == "accept_labels":
+        yolov1_fo.suggest(trained, "predictions", thresh=0.5)
+    if {"folds", "max_minutes"} & set(params):
+        params = {**params, "method": "folds"}
+    assert error(form(name, trained, **params)).startswith(line)
 
 
 def test_without_a_run_there_is_nothing_to_train_again(some):

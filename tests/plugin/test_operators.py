@@ -64,7 +64,7 @@ def test_forms_report_what_is_missing(dataset, form):
     assert error(form("apply_model", dataset)).startswith("No trained model yet")
     dataset.delete_sample_field("ground_truth")
     assert error(form("train_model", dataset)) == (
-        f"dataset '{dataset.name}' needs a Detections field, got none"
+        f"Dataset '{dataset.name}' needs a Detections field, got none"
     )
 
 
@@ -96,12 +96,12 @@ def test_forms_report_what_is_missing(dataset, form):
         (
             "apply_model",
             {"model": "none", "label_field": "x"},
-            "run 'none' is not on dataset",
+            "Run 'none' is not on dataset",
         ),
         (
             "apply_model",
             {"model": "/nowhere", "label_field": "x"},
-            "run '/nowhere' is not on dataset",
+            "Run '/nowhere' is not on dataset",
         ),
         ("resume_training", {"run_key": "none"}, "No stopped or failed run"),
         ("delete_run", {"run_key": "../.."}, "No run that can be deleted"),

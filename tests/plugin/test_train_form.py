@@ -193,7 +193,7 @@ def test_the_summary_with_a_time_limit(dataset, form):
     text = summary(form("train_model", dataset, max_minutes=60, epochs=1))
     assert ", at most 1 epoch; about " in text
     text = summary(form("train_model", dataset, max_minutes=60, epochs=10**5))
-    assert ", at most 100000 epochs; ends after about 1 hour; " in text
+    assert ", at most 100,000 epochs; ends after about 1 hour; " in text
 
 
 @pytest.mark.parametrize("size", [64, 96, 448, 640])
@@ -230,7 +230,7 @@ def test_an_image_size_alone_is_enough(dataset, form, size):
             {"network": "darknet-yolov1", "max_minutes": 5},
             "Time limit (minutes) needs a schedule among paper, ",
         ),
-        ({"device": "7"}, "device must be one of auto, cpu, got '7'"),
+        ({"device": "7"}, "Device must be one of auto, cpu, got '7'"),
         ({"sample_weights": "rank"}, "Sample weights 'rank' on dataset "),
     ],
 )
@@ -297,13 +297,13 @@ def test_start_from_offers_runs_and_published_models(dataset, form, zoo_dir):
     asked = form("train_model", dataset)["weights"]
     assert asked["default"] == start_from.NEW
     assert [one["label"] for one in asked["view"]["choices"]] == [
-        "The network's own weights",
-        "run second (VOC07 mAP@0.5 0.471)",
-        "run stopped (stopped)",
-        "run running (failed)",  # its process is not there
-        "run first (VOC07 mAP@0.5 0.471)",
-        "zoo: damaged",
-        "zoo: shared (VOC07 mAP@0.5 0.800)",
+        "Default weights",
+        "Run second (VOC07 mAP@0.5 0.471)",
+        "Run stopped (stopped)",
+        "Run running (failed)",  # its process is not there
+        "Run first (VOC07 mAP@0.5 0.471)",
+        "Zoo: damaged",
+        "Zoo: shared (VOC07 mAP@0.5 0.800)",
     ]
 
 
@@ -393,12 +393,12 @@ def test_weights_that_vanished_are_refused(dataset, form, started):
 
     folder = parent(dataset)
     shutil.rmtree(folder)
-    line = f"folder '{folder}' of run 'parent' does not exist"
+    line = f"Folder '{folder}' of run 'parent' does not exist"
     assert error(form("train_model", dataset, weights="parent")) == line
     with pytest.raises(Exception, match="of run 'parent' does not exist"):
         call("train_model", dataset, **GIVEN, weights="parent")
     dataset.delete_run("parent")
-    with pytest.raises(Exception, match="weights"):
+    with pytest.raises(Exception, match="Weights"):
         call("train_model", dataset, **GIVEN, weights="parent")
     assert started == []
 
@@ -449,7 +449,7 @@ def test_samples_without_labels_are_left_out(dataset, form, started):
     asked = form("train_model", dataset, leave_out_unlabelled=False)
     assert summary(asked).startswith("6 training images")
     assert asked["unlabelled"]["view"]["label"] == (
-        "2 samples without labels count as images without objects"
+        "2 samples without labels are trained on as images without objects"
     )
     call("train_model", dataset, **GIVEN)
     train = fo_samples.view_from_stages(dataset, started[0]["view"])

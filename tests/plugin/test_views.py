@@ -36,13 +36,13 @@ def other():
 @pytest.mark.parametrize("name", FORMS)
 def test_an_empty_dataset_has_no_samples(other, form, name):
     dataset = other()
-    assert error(form(name, dataset)) == f"dataset '{dataset.name}' has no samples"
+    assert error(form(name, dataset)) == f"Dataset '{dataset.name}' has no samples"
 
 
 @pytest.mark.parametrize("name", FORMS)
 def test_an_empty_view_has_no_samples(dataset, form, name):
     line = error(form(name, dataset, view=dataset.limit(0)))
-    assert line == f"a view on dataset '{dataset.name}' has no samples"
+    assert line == f"A view on dataset '{dataset.name}' has no samples"
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -56,14 +56,14 @@ def test_videos_are_refused(other, form, name):
     dataset = other([fo.Sample(filepath="/nowhere/a.mp4")])
     line = error(form(name, dataset))
     assert line == (
-        f"dataset '{dataset.name}' holds videos; turn them into images: "
+        f"Dataset '{dataset.name}' holds videos; turn them into images: "
         "samples.to_frames(sample_frames=True)"
     )
 
 
 def test_missing_fields_are_reported(painted_files, other, form):
     dataset = other([fo.Sample(filepath=str(painted_files[0]["path"]))])
-    needs = f"dataset '{dataset.name}' needs"
+    needs = f"Dataset '{dataset.name}' needs"
     assert (
         error(form("train_model", dataset)) == f"{needs} a Detections field, got none"
     )

@@ -18,6 +18,7 @@ from yolov1_fo.jobs import launch, spawn
 from yolov1_fo.jobs.job import Job
 from yolov1_fo.runs import folders
 
+MAX_FOLDS = 20
 OUT_OF_FOLD = "out_of_fold"
 """Field of the predictions of `find_mistakes` with `folds`."""
 
@@ -88,7 +89,7 @@ def check_mistakes(
     fields = MistakeFields(samples, pred_field, gt_field, mistake_field)
     mistake_search.check(fields, min_score)
     if folds is not None:
-        arguments.check_integer("folds", folds, 2)
+        arguments.check_integer("folds", folds, 2, MAX_FOLDS)
         labelled = whole_samples.whole(samples).exists(gt_field)
         PredictionsField(labelled, pred_field)
         launch.check_train(labelled, gt_field, None, settings, device=device)

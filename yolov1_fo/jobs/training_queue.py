@@ -35,7 +35,7 @@ def turn(job: Job, show: Callable[[str], None]) -> Iterator[None]:
     """Waits for the trainings before a job, and holds its device in the `with` block.
 
     Args:
-        job: a training
+        job: that trains
         show: called with a line about what it waits for
 
     Raises:
@@ -56,11 +56,21 @@ def ahead(job: Job) -> list[str]:
     return [
         f"'{one.target}'"
         for one in monitor.active_jobs(_top(job))
-        if one.task in TRAINING_TASKS
+        if trains(one)
         and (one.submitted, str(one.folder)) < own
         and monitor.is_running(read_json(one.folder / PROCESS_FILE) or {})
         and _device(one.folder) == device
     ]
+
+
+def trains(job: Job) -> bool:
+    """Returns whether a job trains: as a run, or to predict out of fold."""
+    if job.task in TRAINING_TASKS:
+        return True
+    try:
+        return bool(read_arguments(job.folder).get("folds"))
+    except (ValueError, AttributeError):
+        return False
 
 
 def _blocked(job: Job, held: contextlib.ExitStack) -> list[str]:

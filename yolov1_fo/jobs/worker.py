@@ -1,5 +1,6 @@
 """The process of a job: `python -m yolov1_fo --job FOLDER`."""
 
+import contextlib
 import logging
 import sys
 import time
@@ -73,9 +74,12 @@ def main(folder: Path) -> int:
 def _run(job: Job, stop: StopRequest) -> int:
     runs = {"apply": _apply, "evaluate": _evaluate, "export": _export}
     runs |= dict.fromkeys(label_tasks.LABEL_TASKS, _mend_labels)
-    run, report = runs.get(job.task, _queued), _Reporter(job.folder, stop)
+    run, report = runs.get(job.task, _train), _Reporter(job.folder, stop)
     try:
-        result = run(job, read_arguments(job.folder), report)
+        with contextlib.ExitStack() as queued:
+            if training_queue.trains(job):
+                queued.enter_context(training_queue.turn(job, report.waiting))
+            result = run(job, read_arguments(job.folder), report)
     except KeyboardInterrupt:
         write_progress(job.folder, JobProgress("stopped", label="stopped"))
         return 130
@@ -97,12 +101,6 @@ def _error_line(error: Exception, job: Job) -> str:
     if isinstance(error, DatasetNotFoundError):
         return f"dataset '{job.dataset}' was deleted"
     return error_lines.describe(error) or database_uri.one_line(error)
-
-
-def _queued(job: Job, arguments: dict[str, Any], report: _Reporter) -> dict[str, Any]:
-    """Trains when the trainings before this one have ended."""
-    with training_queue.turn(job, report.waiting):
-        return _train(job, arguments, report)
 
 
 def _train(job: Job, arguments: dict[str, Any], report: _Reporter) -> dict[str, Any]:
