@@ -5,6 +5,7 @@ from typing import Any
 import fiftyone as fo
 
 from yolov1_fo.boxes import Array
+from yolov1_fo.curation import suggestion_field
 from yolov1_fo.datasets import checks, schema
 from yolov1_fo.evaluation import confidence_filter, shown_predictions
 from yolov1_fo.evaluation.shown_predictions import Advice
@@ -64,8 +65,14 @@ def show_all(ctx: Any, field: str) -> None:
 
 
 def fields(dataset: fo.Dataset) -> list[str]:
-    """Returns the fields of Detections with confidences; of videos, their frames'."""
-    found = schema.detections_fields(dataset)
+    """Returns the fields of Detections with confidences; of videos, their frames'.
+
+    Suggestions are the last.
+    """
+    found = sorted(
+        schema.detections_fields(dataset),
+        key=lambda field: suggestion_field.gt_field_of(field) is not None,
+    )
     counts = dataset_values.counts(
         dataset, [f"{field}.detections.confidence" for field in found]
     )

@@ -79,8 +79,8 @@ def table(thresh: float, numbers: Numbers) -> str:
         hint = f"Objects, precision, recall and F1 are those of evaluation '{key}'."
         if (best := numbers.advice.thresh) is not None:
             hint += f" The best F1 is at {best:.3g}."
-    rows = (names, ["---"] * len(names), values)
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    first, *rest = zip(names, values, strict=True)  # a panel may be narrow
+    table = "\n".join(f"| {' | '.join(row)} |" for row in (first, ("---",) * 2, *rest))
     return f"At a confidence of at least {thresh:.3g}:\n\n{table}\n\n{hint}"
 
 
@@ -112,7 +112,7 @@ def add_plot(panel: types.Object, field: str, thresh: float, numbers: Numbers) -
         {
             "type": "scatter",
             "mode": "lines",
-            "name": "Minimum confidence",
+            "name": "Minimum",
             "x": [thresh, thresh],
             "y": [0, 1],
             "line": mark,

@@ -121,7 +121,7 @@ class DatasetCheckPanel(foo.Panel):
         if not kinds:
             panel.view("nothing", types.Notice(label=NOTHING_FOUND))
             return
-        table = widgets.narrow_table()
+        table = widgets.narrow_table(actions_label="Menu")
         table.add_column("finding", label="Finding")
         table.add_column("found", label="Found")
         can_leave_out = [kind in LEAVE_OUT_KINDS for kind in kinds]

@@ -168,7 +168,7 @@ class LabelsPanel(foo.Panel):
             f"'{found['pred_field']}'"
         )
         panel.md(title, name=f"title_{number}")
-        table = widgets.narrow_table()
+        table = widgets.narrow_table(actions_label="Show")
         for key, label in (("kind", "Kind"), ("count", "Count"), ("meaning", "")):
             table.add_column(key, label=label)
         table.add_row_action(
@@ -184,7 +184,7 @@ class LabelsPanel(foo.Panel):
 
     def _add_suggestions(self, panel: types.Object) -> None:
         panel.md("**Suggestions** to accept or delete", name="title_suggestions")
-        table = widgets.narrow_table()
+        table = widgets.narrow_table(actions_label="Show")
         for key, label in (
             ("field", "Field"),
             ("labels", "Labels"),

@@ -11,6 +11,8 @@ NAMES_PER_ROW = 2
 """Number of names that fit into a row of the legend of a narrow panel."""
 MAX_TICKS = 8
 """Most numbers below an axis of epochs."""
+CONFIG = {"responsive": True}
+"""Plotly's configuration: plots follow the width of the window."""
 COLOURS = (
     *("#56b4e9", "#e69f00", "#009e73", "#cc79a7"),
     *("#d55e00", "#f0e442", "#0072b2", "#9aa4b1"),
@@ -57,7 +59,7 @@ def add_plot(
         **layout,
     }
     events = {} if on_click is None else {"on_click": on_click}
-    panel.plot(name, data=data, layout=layout, **events)
+    panel.plot(name, data=data, layout=layout, config=CONFIG, **events)
 
 
 def line(

@@ -7,7 +7,8 @@ import fiftyone.operators.types as types
 
 ONE_COLUMN = {"grid": {"sx": {"gridTemplateColumns": "minmax(0, 1fr)"}}}
 """Of a vertical layout: its parts are no wider than the panel, whatever is in them."""
-CELL = {"sx": {"px": 1, "fontSize": "0.875rem", "overflowWrap": "anywhere"}}
+HEAD = {"sx": {"px": 0.75, "fontSize": "0.875rem"}}
+CELL = {"sx": {**HEAD["sx"], "overflowWrap": "anywhere"}}
 AS_WIDE_AS_ITS_TEXT = {"item": {"sx": {"width": "auto"}}}
 AS_WIDE_AS_THE_PANEL = {"image": {"style": {"width": "100%", "display": "block"}}}
 
@@ -62,7 +63,7 @@ def narrow_table(**more: Any) -> types.TableView:
     """
     narrow = {  # else it is wider than half a window
         "table": {"sx": {"minWidth": 0}},
-        "tableHeadCell": CELL,
+        "tableHeadCell": HEAD,
         "tableBodyCell": CELL,
     }
     return types.TableView(size="small", componentsProps=narrow, **more)

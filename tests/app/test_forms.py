@@ -50,7 +50,7 @@ def test_forms_and_dataset_check(highway, app, chromium, screenshots):
 
     # 2. A hidden error comes first; the settings of a run.
     click_above_samples(page, "train_model")
-    page.wait_for_text("97 training images, 24 validation images")
+    page.wait_for_text("95 training images, 24 validation images")
     page.check("Advanced settings")
     page.fill("Grid size (S x S)", "3")
     page.window.get_by_label("Advanced settings", exact=True).uncheck()
@@ -83,11 +83,11 @@ def test_forms_and_dataset_check(highway, app, chromium, screenshots):
     page.open_operator("Delete YOLOv1 run")
     page.wait_for_text("Choose the run to delete")
     page.screenshot("forms-delete-empty")
-    page.choose("Run", "run first (VOC07 mAP@0.5 0.500)")
-    page.wait_for_text("Lost: the record and the curves of")
+    page.choose("Run", "Run first (VOC07 mAP@0.5 0.500)")
+    page.wait_for_text("Will be deleted: the record and the curves of")
     page.screenshot("forms-delete")
     assert page.window.get_by_role("button", name="Execute", exact=True).is_disabled()
-    page.check("Delete 'first' for good")
+    page.check("Delete 'first' permanently")
     page.execute()
     page.wait_for_text("Deleted run")
     highway.reload()

@@ -1,70 +1,13 @@
 """The circle of labels in the App, on photographs with predictions made by hand."""
 
 import re
-from dataclasses import asdict
 
-import numpy as np
 import pytest
 
 from tests.app.app_page import LABELS, MODAL, AppPage
 from tests.app.waiting import wait_for
 
 pytestmark = pytest.mark.slow
-
-UNLABELED = 10
-
-
-@pytest.fixture
-def predicted(highway):
-    """The photographs: ten without labels, three labels broken, all predicted."""
-    import fiftyone as fo
-
-    from tests.runs.made_runs import make_run
-    from yolov1_fo.config import NetworkConfig
-    from yolov1_fo.runs import training_labels, training_samples
-
-    rng = np.random.default_rng(0)
-    for sample in highway:
-        found = []
-        for one in sample.ground_truth.detections if sample.ground_truth else ():
-            score, box = rng.uniform(0.6, 0.9), np.array(one.bounding_box)
-            near = (box * rng.uniform(0.98, 1.02, 4)).tolist()
-            found.append(
-                fo.Detection(label=one.label, bounding_box=near, confidence=score)
-            )
-        sample["predictions"] = fo.Detections(detections=found)
-        sample.save()
-    ids = highway.values("id")
-    values = dict.fromkeys(ids[:UNLABELED])
-    highway.set_values("ground_truth", values, key_field="id")
-    train, val = highway.match_tags("train"), highway.match_tags("val")
-    folder = make_run(
-        *(highway, "first"),
-        classes=highway.distinct("ground_truth.detections.label"),
-        settings=asdict(NetworkConfig(network="yolov1-efficientnet-lite0", C=5)),
-        gt_field="ground_truth",
-        val_images=len(val),
-        best={"val_voc07": 0.5},
-    )
-    given = (train.values("id"), val.values("id"))
-    training_labels.write(folder, highway, "ground_truth", *given)
-    training_samples.write(folder, given[0])
-    for number, sample in enumerate(highway.exists("ground_truth").limit(3)):
-        objects = sample.ground_truth.detections
-        if number == 0:
-            objects[0].label = next(
-                one
-                for one in highway.distinct("ground_truth.detections.label")
-                if one != objects[0].label
-            )
-        elif number == 1:
-            objects.pop()
-        else:
-            objects.append(
-                fo.Detection(label="car", bounding_box=[0.02, 0.02, 0.1, 0.1])
-            )
-        sample.save()
-    return highway
 
 
 def test_the_circle_of_labels(predicted, app, chromium, screenshots):

@@ -160,8 +160,9 @@ def test_an_evaluation_gives_precision_recall_and_f1(opened):
         inputs = rendered(opened)
         numbers = inputs["numbers"]["default"]
         objects = opened.dataset.count("ground_truth.detections")
-        wanted = f"| {objects} | {point.precision:.3f} | {point.recall:.3f} | "
-        assert f"{wanted}{point.f1:.3f} |" in numbers
+        shares = {"Precision": point.precision, "Recall": point.recall, "F1": point.f1}
+        wanted = [f"| {name} | {value:.3f} |" for name, value in shares.items()]
+        assert "\n".join([f"| Objects | {objects} |", *wanted]) in numbers
         *lines, mark = inputs["curve_found_e"]["view"]["data"]
         assert [line["name"] for line in lines] == ["F1", "Recall", "Precision"]
         assert mark["x"] == [thresh, thresh]
