@@ -136,11 +136,12 @@ class EvaluateModel(foo.Operator):
             delegate (False): whether to queue a delegated operation
             **more: iou_thresh, confidence_thresh, classes; split, "all" or "val"
         """
-        params = {"pred_field": pred_field, "gt_field": gt_field, "eval_key": eval_key}
+        fields = {"pred_field": pred_field, "gt_field": gt_field}
+        params = {**fields, "eval_key": eval_key, **more}
         return foo.execute_operator(
             self.uri,
             ctx={"view": samples.view()},
-            params={**params, **more},
+            params={k: value for k, value in params.items() if value is not None},
             request_delegation=delegate,
         )
 
