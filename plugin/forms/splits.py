@@ -112,13 +112,14 @@ def split(samples: Any, params: dict[str, Any]) -> tuple[Any, Any]:
     if method not in METHODS:
         raise ValueError(f"split must be one of {', '.join(METHODS)}, got {method!r}")
     unit = UNITS[method]
-    parts = []
-    for name in ("train", "val"):
-        value = params.get(f"{name}_{unit}")
+    chosen = {name: params.get(f"{name}_{unit}") for name in PARTS}
+    for name, value in chosen.items():
         if not value:
             raise ValueError(f"{name}_{unit} is empty; choose one")
-        if (name, value) == ("train", OTHERS):
-            part = samples.match_tags(params.get("val_tag"), bool=False)
+    parts = []
+    for name, value in chosen.items():
+        if (name, unit, value) == ("train", "tag", OTHERS):
+            part = samples.match_tags(chosen["val"], bool=False)
         elif unit == "tag":
             part = samples.match_tags(value)
         else:

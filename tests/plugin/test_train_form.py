@@ -9,7 +9,7 @@ import pytest
 
 import yolov1_fo
 from plugin import dataset_values
-from plugin.forms import setting_inputs, start_from
+from plugin.forms import setting_inputs, splits, start_from
 from tests.plugin.conftest import SETTINGS, call, error
 from tests.runs.made_runs import make_run
 from yolov1_fo.config import NetworkConfig, recipes
@@ -454,6 +454,15 @@ def test_samples_without_labels_are_left_out(dataset, form, started):
     call("train_model", dataset, **GIVEN)
     train = fo_samples.view_from_stages(dataset, started[0]["view"])
     assert len(train) == 6
+
+
+def test_all_other_samples_need_a_validation_tag(dataset):
+    with pytest.raises(Exception, match="val_tag is empty; choose one"):
+        splits.split(dataset, {"split": "tags", "train_tag": splits.OTHERS})
+    train, val = splits.split(
+        dataset, {"split": "tags", "train_tag": splits.OTHERS, "val_tag": "val"}
+    )
+    assert (len(train), len(val)) == (6, 2)
 
 
 @pytest.mark.parametrize(
