@@ -138,7 +138,7 @@ def test_a_run_whose_folder_was_deleted(dataset, form):
     assert ended(dataset, "one").progress.state == "finished"
     folder = folders.run_folder(dataset, "one")
     shutil.rmtree(folder)
-    lost = f"folder '{folder}' of run 'one' does not exist"
+    lost = f"Folder '{folder}' of run 'one' does not exist"
     asked = form("apply_model", dataset, model="one", label_field="found")
     assert error(asked) == lost
     asked = form("publish_model", dataset, run_key="one", name="deleted")
