@@ -1,5 +1,6 @@
 """Credentials in the database URI never appear in messages, logs or run records."""
 
+import json
 import logging
 import signal
 import sys
@@ -166,11 +167,9 @@ def test_log_of_a_job_shows_no_secret(
         )  # one argument too few
         raise ConnectionError(f"Could not connect to {URI}")
 
-    files = {"job.json": '{"task": "apply", "dataset": "d", "target": "t"}'}
-    for name, text in files.items():
-        (tmp_path / name).write_text(text)
+    job = {"task": "apply", "dataset": "d", "target": "t", "arguments": {}}
+    (tmp_path / "job.json").write_text(json.dumps(job))
     monkeypatch.setattr(worker, "_apply", fail)
-    monkeypatch.setattr(worker, "read_arguments", lambda folder: {})
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     root = logging.getLogger()
     monkeypatch.setattr(root, "handlers", [logging.StreamHandler(sys.stderr)])

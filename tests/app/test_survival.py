@@ -22,7 +22,7 @@ def test_a_job_survives_browser_and_server(highway, app, chromium, screenshots):
     page.fill("Run name", "lasting")
     page.fill("Time limit (minutes)", str(MINUTES))
     page.fill("Image size", "64")
-    page.wait_for_text("96 training images")
+    page.wait_for_text("95 training images")
     page.execute()
     wait_for(lambda: page.epoch("lasting"))
     page.close()

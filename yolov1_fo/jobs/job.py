@@ -94,7 +94,7 @@ def read_arguments(folder: Path) -> dict[str, Any]:
         ValueError: if they can't be read
     """
     content = read_json(folder / JOB_FILE)
-    if content is None:
+    if content is None or "arguments" not in content:
         raise ValueError(f"'{folder / JOB_FILE}' can't be read")
     return content["arguments"]
 
