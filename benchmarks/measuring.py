@@ -37,8 +37,8 @@ def train(train: Any, val: Any, test: Any, **settings: Any) -> dict[str, Any]:
         **settings: arguments of `yolov1_fo.train`
 
     Returns:
-        of `evaluate`; S, the cells per side, and recall_ceiling, the share of the
-        objects of `test` that have a cell of their own; val_thresh, the recommended
+        of `evaluate`; image_size; S, the cells per side; recall_ceiling, the share of
+        the objects of `test` that have a cell of their own; val_thresh, the recommended
         threshold of the validation split; epoch of the best checkpoint; epochs;
         val_voc07 of each epoch; minutes; peak_gb_so_far
     """
@@ -53,7 +53,7 @@ def train(train: Any, val: Any, test: Any, **settings: Any) -> dict[str, Any]:
     network = {"S": result.config.S, "image_size": result.config.image_size}
     return {
         **figures,
-        "S": network["S"],
+        **network,
         "recall_ceiling": yolov1_fo.inspect(test, **network).recall_ceiling,
         "val_thresh": val_thresh(result),
         "epoch": result.best["epoch"],

@@ -31,12 +31,16 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, nargs="*")
     parser.add_argument("--max-minutes", type=float, help="of each training")
+    parser.add_argument("--image-size", type=int, help="instead of the automatic one")
     parser.add_argument(
         "--paper-loss", action="store_true", help="with squared errors, to compare"
     )
     parser.add_argument("--json", type=Path, help="file for the figures")
     arguments = parser.parse_args()
     logging.getLogger("yolov1_fo").addHandler(logging.StreamHandler())
+    compared = PAPER_LOSS if arguments.paper_loss else {}
+    if arguments.image_size:
+        compared = {**compared, "image_size": arguments.image_size}
     wanted = [
         {
             "dataset": name,
@@ -44,7 +48,7 @@ def main() -> None:
             "settings": {
                 "max_minutes": arguments.max_minutes or MINUTES[name],
                 "seed": seed,
-                **(PAPER_LOSS if arguments.paper_loss else {}),
+                **compared,
             },
         }
         for name in arguments.datasets

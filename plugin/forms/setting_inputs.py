@@ -69,7 +69,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 BOOLS = {"yes": True, "no": False}
 UNSET = (None, "")
 """Values of empty inputs."""
-NOT_READ = ("S", "precision")
+NOT_READ = ("image_size", "S", "precision")
 """Automatic settings that depend on the objects or the GPU, which no form reads."""
 DECIDING = ("network", "recipe", "image_size")
 """Settings on which the values of others depend."""

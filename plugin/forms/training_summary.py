@@ -75,6 +75,7 @@ def check(
         *(train, field, val, settings, classes),
         source=source,
         images=images,
+        val_images=val_images,
         device=devices.chosen(params),
     )
     found = launch.estimate_training(

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.config.network import grid_sizes
 from yolov1_fo.pipeline.objects import RaggedBoxes
-from yolov1_fo.runs import automatic
+from yolov1_fo.runs import automatic, estimate
 from yolov1_fo.runs.recipe_settings import Draft
 
 LITE = {"network": "yolov1-efficientnet-lite0"}
@@ -31,7 +32,7 @@ def squares(count, size):
 
 
 def facts_of(objects, classes, *machine):
-    return automatic.Facts(len(objects.offsets) - 1, objects, classes, *machine)
+    return automatic.Facts(len(objects.offsets) - 1, 10, objects, classes, *machine)
 
 
 def chosen(facts, **given):
@@ -109,10 +110,38 @@ def test_the_average_spans_a_tenth_of_the_training():
 
 
 def test_the_average_of_a_long_training_is_a_valid_setting():
-    facts = automatic.Facts(118_000, None, ANIMALS)  # 14750 steps per epoch
+    facts = automatic.Facts(118_000, 0, None, ANIMALS)  # 14750 steps per epoch
     config, reasons = Draft.make({}, 2).preview(facts)
     assert config.ema_momentum == 0.9998
     assert reasons["ema_momentum"] == "averages 5000 steps"
+
+
+@pytest.mark.parametrize(
+    ("minutes", "size"),
+    [(0, 320), (5, 320), (14, 384), (20, 448), (10_000, 448)],
+)
+def test_a_time_limit_that_is_long_enough_is_used_for_larger_images(
+    minutes, size, monkeypatch
+):
+    monkeypatch.setattr(estimate, "processor_speed", lambda: 2e11)  # FLOP per second
+    draft = Draft.make({"max_minutes": minutes}, 2)
+    found, reasons = automatic.settings(draft.known, facts_of(ONE, ANIMALS))
+    assert found["image_size"] == size
+    assert found["S"] in grid_sizes(draft.config.network, size)
+    if size > 320:
+        assert reasons["image_size"] == f"{minutes} minutes are enough for 40 epochs"
+
+
+def test_images_are_larger_only_where_the_time_can_be_estimated(monkeypatch):
+    monkeypatch.setattr(estimate, "processor_speed", lambda: 1e15)
+    assert chosen(facts_of(ONE, ANIMALS), max_minutes=9)["image_size"] == 448
+    assert chosen(facts_of(ONE, ANIMALS, True), max_minutes=9)["image_size"] == 320
+
+
+def test_a_given_grid_restricts_the_image_size(monkeypatch):
+    monkeypatch.setattr(estimate, "processor_speed", lambda: 1e15)
+    facts = facts_of(ONE, ANIMALS)
+    assert chosen(facts, max_minutes=9, S=20)["image_size"] == 320
 
 
 def test_characters_are_not_mirrored():
@@ -127,6 +156,7 @@ def test_precision_follows_the_accelerator():
 
 def test_what_is_given_is_not_chosen():
     given = {"S": 5, "batch_size": 3, "epochs": 2, "ema_momentum": 0.5, "flip": 0.25}
+    given["image_size"] = 320
     found = chosen(facts_of(ONE, ANIMALS), **given)
     assert set(found) == {"precision"}
     assert chosen(facts_of(ONE, ANIMALS), recipe="paper") == {}
@@ -136,7 +166,7 @@ def test_what_is_given_is_not_chosen():
     ("image_size", "S"), [(320, 20), (64, 4), (448, 28), (640, 40)]
 )
 def test_without_objects_the_grid_is_the_finest(image_size, S):
-    facts = automatic.Facts(400, None, ANIMALS)
+    facts = automatic.Facts(400, 0, None, ANIMALS)
     found = chosen(facts, image_size=image_size)
     assert (found["S"], found["batch_size"]) == (S, 8)
     config, _ = Draft.make({"image_size": image_size}, 2).preview(facts)

@@ -120,7 +120,9 @@ RECIPES: dict[str, dict[str, Choice]] = {
         "dropout": Choice(0.0, "yolov1-tiny.cfg"),
     },
     "transfer": {
-        "image_size": Choice(320, "a step takes half as long as with 448"),
+        "image_size": Choice(
+            320, "up to 448 if a time limit leaves time for it, on a CPU", True
+        ),
         "S": Choice(
             20,
             "the coarsest grid that loses few objects and gives most 4 cells per side",
@@ -155,6 +157,7 @@ RECIPES: dict[str, dict[str, Choice]] = {
 """Settings by name of a recipe."""
 RECIPES["fine-tune"] = {
     **RECIPES["transfer"],
+    "image_size": Choice(320, "replaced by the detector's"),
     "epochs": Choice(7, "a third: the detector is trained already", True),
     "learning_rate": Choice(1e-3, "half: the detector is trained already"),
     "global_clipnorm": Choice(10.0, "outputs of new classes are random at first"),

@@ -95,6 +95,7 @@ def check_train(
     *,
     source: starting_weights.Source | None = None,
     images: int | None = None,
+    val_images: int = 0,
     device: str | None = None,
 ) -> TrainConfig:
     """Returns the settings of a training, checked without reading a file.
@@ -109,6 +110,7 @@ def check_train(
         classes (None): of the field, if the caller has read them already
         source (None): what to start from, of `starting_weights.find`
         images (None): number of training images, if it is known already
+        val_images (0): number of validation images, if it is known already
         device (None): number of a GPU, or `cpu`
 
     Raises:
@@ -122,7 +124,8 @@ def check_train(
     classes = classes or class_lists.classes_of(samples, gt_field)
     draft = matching_layers.draft(settings or {}, len(classes), source)
     count = len(samples) if images is None else images
-    facts = automatic.Facts(count, None, classes, has_gpu=gpus.is_used(device))
+    has_gpu = gpus.is_used(device)
+    facts = automatic.Facts(count, val_images, None, classes, has_gpu=has_gpu)
     config, _ = draft.preview(facts)
     check_batch_size(config, count)
     if config.sample_weights not in ("", sampling.BALANCED):

@@ -10,10 +10,15 @@ import numpy as np
 
 from yolov1_fo import grid
 from yolov1_fo.boxes import Array
-from yolov1_fo.config import GridConfig, recipes
+from yolov1_fo.config import GridConfig, TrainConfig, recipes
 from yolov1_fo.config.network import grid_sizes
 from yolov1_fo.pipeline.objects import RaggedBoxes
+from yolov1_fo.runs import estimate
 
+LARGER_IMAGES = (448, 384)
+"""Image sizes for which a time limit may leave time, the largest first."""
+PLANNED_SHARE = 0.5
+"""Share of a time limit that is planned: an estimate may be off by a factor of two."""
 MAX_LOST = 0.02
 """Share of the objects that a grid may lose: their cell belongs to another object."""
 CELLS_PER_OBJECT = 4.0
@@ -37,6 +42,7 @@ class Facts(NamedTuple):
 
     Attributes:
         images: number of images of the training split
+        val_images: number of images of the validation split
         objects: of the training split; None if they were not read
         classes: their names
         has_gpu: whether the training runs on an accelerator
@@ -44,6 +50,7 @@ class Facts(NamedTuple):
     """
 
     images: int
+    val_images: int
     objects: RaggedBoxes | None
     classes: Sequence[str]
     has_gpu: bool = False
@@ -59,12 +66,11 @@ def settings(
         known: `network`, `recipe`, and the settings that were given
         facts: of the images and the machine
     """
-    found = {**recipes.values(**known), **known}
-    reasons: dict[str, str] = {}
-    for name, choose in _CHOOSE.items():
-        if is_automatic(name, known):
-            found[name], reasons[name] = choose(found, facts)
-    return {name: found[name] for name in reasons}, reasons
+    if not is_automatic("image_size", known):
+        return _settings_at_size(known, facts)
+    size, reason = _image_size(known, facts)
+    found, reasons = _settings_at_size({**known, "image_size": size}, facts)
+    return {"image_size": size, **found}, {"image_size": reason, **reasons}
 
 
 def is_automatic(name: str, known: Mapping[str, Any]) -> bool:
@@ -76,6 +82,49 @@ def is_automatic(name: str, known: Mapping[str, Any]) -> bool:
     """
     choice = recipes.choices(known["recipe"], known["network"]).get(name)
     return name not in known and choice is not None and choice.is_automatic
+
+
+def _settings_at_size(
+    known: dict[str, Any], facts: Facts
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Returns the automatic settings, and reasons, but for the image size."""
+    found = {**recipes.values(**known), **known}
+    reasons: dict[str, str] = {}
+    for name, choose in _CHOOSE.items():
+        if is_automatic(name, known):
+            found[name], reasons[name] = choose(found, facts)
+    return {name: found[name] for name in reasons}, reasons
+
+
+def _image_size(known: dict[str, Any], facts: Facts) -> tuple[int, str]:
+    """Returns the largest size at which the epochs fit into `max_minutes`."""
+    usual = recipes.values(**known)["image_size"]
+    if not known.get("max_minutes"):
+        return usual, "the recipe's, without a time limit"
+    if facts.has_gpu:
+        return usual, "the recipe's: the time on an accelerator is not estimated"
+    for size in LARGER_IMAGES:
+        config = _config_at_size(known, facts, size)
+        if config is None:
+            continue
+        seconds = estimate.cpu_seconds(config, facts.images, facts.val_images)
+        if seconds <= PLANNED_SHARE * 60 * config.max_minutes:
+            minutes = f"{config.max_minutes:g} minutes"
+            return size, f"{minutes} are enough for {config.epochs} epochs"
+    return usual, "the time limit is too short for larger images"
+
+
+def _config_at_size(
+    known: dict[str, Any], facts: Facts, size: int
+) -> TrainConfig | None:
+    """Returns all settings at an image size; None if a given S does not allow it."""
+    known = {**known, "image_size": size}
+    sizes = grid_sizes(known["network"], size)
+    if sizes and known.get("S", sizes[0]) not in sizes:
+        return None
+    found, _ = _settings_at_size(known, facts)
+    settings = {**recipes.values(**known), **known, **found}
+    return TrainConfig(C=len(facts.classes), **settings)
 
 
 def _grid_size(found: dict[str, Any], facts: Facts) -> tuple[int, str]:

@@ -140,6 +140,17 @@ def estimate_training(
     return Estimate(limit, found.memory, TIME_LIMIT)
 
 
+def cpu_seconds(config: TrainConfig, images: int, val_images: int) -> float:
+    """Returns the estimated time of a training of all epochs on this CPU, in seconds.
+
+    Args:
+        config: its settings
+        images: number of training images
+        val_images: number of validation images
+    """
+    return _total_seconds(config, images, val_images, processor_speed(), 1.0)
+
+
 def check_memory(estimate: Estimate) -> None:
     """Raises a ValueError if a training on this CPU needs more memory than there is.
 
@@ -178,7 +189,7 @@ def _of_epochs(
         return Estimate(seconds, memory, source)
     if has_gpu:
         return Estimate(None, memory, "no estimate before a first run on this GPU")
-    seconds = _total_seconds(config, images, val_images, speed, 1.0)
+    seconds = cpu_seconds(config, images, val_images)
     return Estimate(seconds, memory, "on this CPU (estimated)")
 
 

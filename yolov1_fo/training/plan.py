@@ -211,13 +211,14 @@ def _new(
     splits = examples.splits(
         task, samples, val_samples, field, names, draft.config.sample_weights
     )
-    listing = splits[0]
+    listing, validation = splits
+    counts = len(listing.filepaths), len(validation.filepaths) if validation else 0
     facts = automatic.Facts(
-        *(len(listing.filepaths), listing.objects, names, *hardware.planned_device())
+        *(*counts, listing.objects, names), *hardware.planned_device()
     )
     config = draft.completed(facts)
-    check_batch_size(config, len(splits[0].filepaths))
-    sampling.make_sampler(splits[0], config.sample_weights, config.negative_fraction)
+    check_batch_size(config, counts[0])
+    sampling.make_sampler(listing, config.sample_weights, config.negative_fraction)
     return Plan(
         *(dataset, run_key, folder, config, names, field, *splits),
         resumes=False,
