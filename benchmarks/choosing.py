@@ -2,7 +2,7 @@
 
     python -m benchmarks.choosing --photographs FOLDER --json FILE
 
-Of the 240 fruit photographs for training, 40 chosen at random are labelled first. A
+Of the 240 fruit photographs for training, 40 chosen at random are labeled first. A
 model trained on them chooses the next 60, the model trained on those 100 the next 100;
 beside it the same numbers are chosen at random. Each training starts from the network's
 own weights and has the same time limit. mAP is that of the 60 test photographs.
@@ -42,7 +42,7 @@ class Trial(NamedTuple):
         seed: of the first images, the random ones, and the training
         choice: how its images were chosen, `ACTIVE` or `RANDOM`; the first images are
             those of both, and count as random
-        size: number of labelled images
+        size: number of labeled images
     """
 
     seed: int
@@ -132,7 +132,7 @@ def run(
         data: the photographs
         trial: what to train
         rows: of the trainings before
-        sizes: numbers of labelled images
+        sizes: numbers of labeled images
         **settings: arguments of `train`
     """
     names, start = images(data, trial, rows), time.monotonic()

@@ -28,9 +28,9 @@ def add_input(form: types.Object, samples: Any, gt_field: str) -> None:
             description="The dataset check has tagged them",
             default=True,
         )
-    if count := _unlabelled_count(samples, gt_field):
+    if count := _unlabeled_count(samples, gt_field):
         form.bool(
-            "leave_out_unlabelled",
+            "leave_out_unlabeled",
             label=f"Leave out {counted(count, 'sample')} without labels",
             description="Otherwise they are trained on as images without objects",
             default=True,
@@ -43,24 +43,24 @@ def kept(samples: Any, params: Mapping[str, Any]) -> Any:
     Args:
         samples: a dataset or view
         params: the inputs; samples are left out unless `leave_out` and
-            `leave_out_unlabelled` are False
+            `leave_out_unlabeled` are False
     """
     if params.get("leave_out", True) and LEAVE_OUT in dataset_values.tags(samples):
         samples = samples.match_tags(LEAVE_OUT, bool=False)
     gt_field = params.get("gt_field") or ""
-    is_left_out = params.get("leave_out_unlabelled", True)
-    if is_left_out and _unlabelled_count(samples, gt_field):
+    is_left_out = params.get("leave_out_unlabeled", True)
+    if is_left_out and _unlabeled_count(samples, gt_field):
         samples = samples.exists(gt_field)
     return samples
 
 
-def _unlabelled_count(samples: Any, gt_field: str) -> int:
+def _unlabeled_count(samples: Any, gt_field: str) -> int:
     """Returns the number of samples without labels; 0 if the field does not exist."""
     if not samples.has_field(gt_field):
         return 0
     count: int = dataset_values.computed(
         samples,
-        ("unlabelled", gt_field),
-        lambda: annotations.unlabelled_count(samples, gt_field),
+        ("unlabeled", gt_field),
+        lambda: annotations.unlabeled_count(samples, gt_field),
     )
     return count

@@ -31,7 +31,7 @@ class Training(NamedTuple):
         classes: their names
         images: number of training images
         val_images: number of validation images
-        unlabelled: number of samples without labels
+        unlabeled: number of samples without labels
         settings: those that are not the recipe's
         estimate: of its time and memory
     """
@@ -40,7 +40,7 @@ class Training(NamedTuple):
     classes: list[str]
     images: int
     val_images: int
-    unlabelled: int
+    unlabeled: int
     settings: dict[str, Any]
     estimate: Estimate
 
@@ -85,10 +85,10 @@ def check(
     )
     if not gpus.is_used(devices.chosen(params)):
         estimate.check_memory(found)
-    unlabelled = dataset_values.computed(
-        train, ("unlabelled", field), lambda: annotations.unlabelled_count(train, field)
+    unlabeled = dataset_values.computed(
+        train, ("unlabeled", field), lambda: annotations.unlabeled_count(train, field)
     )
-    return Training(config, classes, images, val_images, unlabelled, settings, found)
+    return Training(config, classes, images, val_images, unlabeled, settings, found)
 
 
 def add(
@@ -125,9 +125,9 @@ def add(
     form_widgets.add_notice(form, "what", text)
     start_from.add_class_changes(form, source, training.classes)
     label_changes.add(form, samples, params, source)
-    if training.unlabelled:
-        text = UNLABELLED.format(counted(training.unlabelled, "sample"))
-        form_widgets.add_notice(form, "unlabelled", text, is_warning=True)
+    if training.unlabeled:
+        text = UNLABELLED.format(counted(training.unlabeled, "sample"))
+        form_widgets.add_notice(form, "unlabeled", text, is_warning=True)
     _add_warnings(form, training.estimate)
 
 

@@ -178,13 +178,13 @@ def _check(samples: Any, params: dict[str, Any]) -> None:
 def _add_summary(form: types.Object, samples: Any, params: dict[str, Any]) -> None:
     """Tells what is compared; warns of samples that were trained on."""
     gt_field = params["gt_field"]
-    labelled = samples.exists(gt_field)
-    where = counted(len(labelled), "labeled sample")
-    labels = counted(labelled.count(f"{gt_field}.detections"), "label")
+    labeled = samples.exists(gt_field)
+    where = counted(len(labeled), "labeled sample")
+    labels = counted(labeled.count(f"{gt_field}.detections"), "label")
     if params["method"] == "predictions":
         text = f"Compares the {labels} of {where} with {params['pred_field']!r}"
         form_widgets.add_notice(form, "what", text)
-        _add_warning(form, labelled, params["pred_field"])
+        _add_warning(form, labeled, params["pred_field"])
         return
     folds = params.get("folds", FOLDS)
     minutes = params.get("max_minutes", MAX_MINUTES)

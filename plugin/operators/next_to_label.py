@@ -94,7 +94,7 @@ class NextToLabel(foo.Operator):
         """Starts the choice from Python; returns the operator's result.
 
         Args:
-            samples: a FiftyOne dataset or view, labelled samples included
+            samples: a FiftyOne dataset or view, labeled samples included
             model: run key, or name of a published model
             count (20): number of samples
             gt_field ("ground_truth"): the labels
@@ -113,7 +113,7 @@ def _summary(samples: Any, model: str, gt_field: str, number: int, tag: str) -> 
     """Returns what will be tagged.
 
     Raises:
-        ValueError: if an input is not valid, or all samples are labelled
+        ValueError: if an input is not valid, or all samples are labeled
     """
     arguments.check_integer("count", number, 1)
     there, before = label_launch.check_next(samples, model, gt_field, tag)

@@ -78,7 +78,7 @@ class SuggestLabels(foo.Operator):
             min=0.0,
             max=1.0,
         )
-        form.bool("include_labelled", label="Include labeled samples")
+        form.bool("include_labeled", label="Include labeled samples")
         if form_widgets.check(form, lambda: _check(samples, params)):
             _add_summary(form, samples, params)
 
@@ -94,7 +94,7 @@ class SuggestLabels(foo.Operator):
                 pred_field=None if uses_model else params.get("pred_field"),
                 model=params.get("model") if uses_model else None,
                 thresh=params.get("thresh"),
-                include_labelled=params.get("include_labelled", False),
+                include_labeled=params.get("include_labeled", False),
             ),
             job_progress.LABELS_PANEL,
         )
@@ -117,7 +117,7 @@ class SuggestLabels(foo.Operator):
             gt_field ("ground_truth"): the labels
             pred_field (None): field of predictions, instead of a model
             delegate (False): whether to queue a delegated operation
-            **more: thresh, include_labelled
+            **more: thresh, include_labeled
         """
         method = "model" if pred_field is None else "predictions"
         given = {"model": model, "pred_field": pred_field}
@@ -142,7 +142,7 @@ def _search(samples: Any, params: dict[str, Any]) -> SuggestionSearch:
         params["gt_field"],
         params.get("thresh"),
         suggestion_search.IOU_THRESH,
-        include_labelled=bool(params.get("include_labelled")),
+        include_labeled=bool(params.get("include_labeled")),
     )
 
 

@@ -167,7 +167,7 @@ class TrainModel(foo.Operator):
                 the same names as in the form
             delegate (False): whether to queue a delegated operation
             **settings: other inputs of the form, `weights` for "Start from",
-                `settings_of` for "Same settings as", `leave_out_unlabelled=False` to
+                `settings_of` for "Same settings as", `leave_out_unlabeled=False` to
                 train on samples without labels
         """
         return foo.execute_operator(

@@ -5,12 +5,12 @@ import re
 import pytest
 
 from tests.cli.test_main import called
-from tests.curation import labelled
+from tests.curation import labeled
 
 
 @pytest.fixture
 def named():
-    dataset = labelled.dataset()
+    dataset = labeled.dataset()
     dataset.name = "labels-for-cli"
     yield dataset
     dataset.delete()

@@ -123,7 +123,7 @@ def test_objects_without_label_are_counted(painted):
     sample.ground_truth.detections[0].label = None
     sample.save()
     listing = examples.load(painted, "ground_truth", ["red", "blue"])
-    assert listing.dropped.unlabelled == 1
+    assert listing.dropped.unlabeled == 1
     assert listing.dropped.other_class == 0
     assert len(listing.objects.of_image(1)[1]) == 1
     assert len(yolov1_fo.inspect(painted).findings["unknown"]) == 1

@@ -9,9 +9,9 @@ def dataset() -> Iterator[Any]:
     """Thirty samples of two objects each, well predicted."""
     import fiftyone as fo
 
-    from tests.curation import labelled
+    from tests.curation import labeled
 
-    made = labelled.dataset()
+    made = labeled.dataset()
     yield made
     if fo.dataset_exists(made.name):
         made.delete()

@@ -7,7 +7,7 @@ import pytest
 from fiftyone import ViewField as F
 
 import yolov1_fo
-from tests.curation.labelled import detections
+from tests.curation.labeled import detections
 from yolov1_fo.datasets import fiftyone_private
 from yolov1_fo.datasets.predictions_field import PredictionsField
 
@@ -30,7 +30,7 @@ def some():
     labels = detections(("cat", MINE))
     labels.detections[0]["checked"] = True
     dataset.set_values("ground_truth", [None, None, labels])
-    yolov1_fo.suggest(dataset, "predictions", thresh=0.5, include_labelled=True)
+    yolov1_fo.suggest(dataset, "predictions", thresh=0.5, include_labeled=True)
     yield dataset
     if fo.dataset_exists(dataset.name):
         dataset.delete()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import yolov1_fo
-from tests.curation.labelled import BOXES, detection
+from tests.curation.labeled import BOXES, detection
 from tests.runs.made_runs import make_run
 from yolov1_fo.curation import run_splits
 from yolov1_fo.datasets import object_ids
@@ -107,7 +107,7 @@ def test_a_damaged_file_is_as_none(trained, tmp_path, content):
 def test_invalid_labels_are_kept(dataset, tmp_path):
     edit(dataset, 0, lambda objects: setattr(objects[0], "label", None))
     edit(dataset, 0, lambda objects: setattr(objects[1], "bounding_box", [1.0]))
-    dataset.add_sample(fo.Sample("unlabelled.jpg"))
+    dataset.add_sample(fo.Sample("unlabeled.jpg"))
     ids = dataset.values("id")
     training_labels.write(tmp_path, dataset, "ground_truth", ids, [])
     objects = training_labels.read(tmp_path).objects

@@ -7,7 +7,7 @@ import pytest
 from fiftyone import ViewField as F
 
 import yolov1_fo
-from tests.curation.labelled import detection
+from tests.curation.labeled import detection
 from yolov1_fo.datasets import fiftyone_private, predicted_by
 from yolov1_fo.runs import training_samples
 

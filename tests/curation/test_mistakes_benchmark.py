@@ -5,13 +5,13 @@ import pytest
 
 import yolov1_fo
 from benchmarks import mistakes
-from tests.curation import labelled
+from tests.curation import labeled
 from yolov1_fo.curation.mistake_kinds import KINDS, MISSING, SPURIOUS
 
 
 @pytest.fixture
 def many():
-    made = labelled.dataset(count=100)
+    made = labeled.dataset(count=100)
     yield made
     made.delete()
 

@@ -42,7 +42,7 @@ def test_the_choice_is_the_same_each_time_and_in_a_clone(some, model):
     assert some.count_sample_tags()["next_to_label"] == 2  # the tag has moved
 
 
-def test_what_a_view_hides_is_labelled(some, model):
+def test_what_a_view_hides_is_labeled(some, model):
     first = choose(some, model, 3).values("id")
     assert choose(some.exclude_fields("ground_truth"), model, 3).values("id") == first
     assert choose(some.select_fields(), model, 3).values("id") == first
@@ -84,7 +84,7 @@ def test_an_invalid_argument_raises_one_clear_line(some, model, options, kind, l
     assert "next_to_label" not in some.count_sample_tags()
 
 
-def test_labelled_patches_and_empty_samples_are_refused(painted, model):
+def test_labeled_patches_and_empty_samples_are_refused(painted, model):
     for samples, line in (
         (painted, "has no readable sample without 'ground_truth'"),
         (painted.to_patches("ground_truth"), "shows patches; pass the samples"),

@@ -44,15 +44,15 @@ def test_each_sample_is_predicted_by_a_model_that_has_not_seen_it(
 
     monkeypatch.setattr(out_of_fold, "train", watched_train)
     monkeypatch.setattr(out_of_fold, "apply", watched_apply)
-    unlabelled = painted.first().id
-    painted.set_values("ground_truth", {unlabelled: None}, key_field="id")
+    unlabeled = painted.first().id
+    painted.set_values("ground_truth", {unlabeled: None}, key_field="id")
     before = painted.values("ground_truth.detections.id")
     view = painted.exclude_fields("ground_truth")
     report = yolov1_fo.find_mistakes(view, folds=2, epochs=1, **micro)
-    labelled = set(painted.values("id")) - {unlabelled}
+    labeled = set(painted.values("id")) - {unlabeled}
     assert len(seen) == 2
     for learned, predicted in seen:
-        assert learned | predicted == labelled
+        assert learned | predicted == labeled
         assert not learned & predicted
     assert len(painted.exists("out_of_fold")) == 7
     assert report.trained_on == 0

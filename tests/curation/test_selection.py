@@ -54,7 +54,7 @@ def test_the_most_doubtful_image_is_first_and_the_next_one_differs():
     assert selection.choose(doubts, embeddings, NONE, 9) == [1, 3, 0, 2]
 
 
-def test_images_like_labelled_ones_come_last():
+def test_images_like_labeled_ones_come_last():
     doubts = np.array([0.9, 0.5])
     embeddings = np.array([[2.0, 0.0], [0.0, 3.0]])
     assert selection.choose(doubts, embeddings, NONE, 1) == [0]

@@ -8,7 +8,7 @@ import pytest
 from fiftyone import ViewField as F
 
 import yolov1_fo
-from tests.curation.labelled import detections
+from tests.curation.labeled import detections
 from yolov1_fo.datasets import predicted_by
 
 FIELD = "ground_truth_suggested"
@@ -18,7 +18,7 @@ BOX, NEAR, FAR = [0.1, 0.1, 0.4, 0.4], [0.12, 0.1, 0.4, 0.4], [0.6, 0.6, 0.3, 0.
 
 @pytest.fixture
 def some():
-    """Three samples without labels, a labelled one, and one labelled as empty."""
+    """Three samples without labels, a labeled one, and one labeled as empty."""
     dataset = fo.Dataset()
     found = detections(
         ("cat", BOX, 0.9), ("dog", NEAR, 0.8), ("cat", FAR, 0.6), ("cat", FAR, 0.2)
@@ -62,7 +62,7 @@ def test_samples_without_labels_get_the_best_detections(some):
     assert made[:4] == (FIELD, 3, 6, 0)
     assert str(made) == (
         f"6 labels suggested for 3 samples in '{FIELD}', from predictions; 0 "
-        "detections are labelled already"
+        "detections are labeled already"
     )
 
 
@@ -76,13 +76,13 @@ def test_labels_and_samples_are_tagged_and_name_the_model(some):
     assert some.values("predictions.detections.tags", unwind=2) == []
 
 
-def test_what_is_labelled_is_left_out(some):
-    made = yolov1_fo.suggest(some, "predictions", thresh=0.5, include_labelled=True)
+def test_what_is_labeled_is_left_out(some):
+    made = yolov1_fo.suggest(some, "predictions", thresh=0.5, include_labeled=True)
     # The fourth sample has a cat where the best one is predicted.
     same(suggested(some), [BEST, BEST, BEST, BEST[1:], BEST])
     assert made.duplicates == 1
     yolov1_fo.suggest(
-        some, "predictions", thresh=0.5, include_labelled=True, iou_thresh=0.95
+        some, "predictions", thresh=0.5, include_labeled=True, iou_thresh=0.95
     )
     # IoUs of 0.905 are no duplicates now: the dog is suggested too.
     every = [BEST[0], ("dog", NEAR, 0.8), BEST[1]]
@@ -94,7 +94,7 @@ def test_a_label_of_another_class_is_no_duplicate(some):
     sample.ground_truth.detections[0].label = "dog"
     sample.save()
     made = yolov1_fo.suggest(
-        some.skip(3), "predictions", thresh=0.5, include_labelled=True
+        some.skip(3), "predictions", thresh=0.5, include_labeled=True
     )
     assert made.duplicates == 0
     same(suggested(some), [None, None, None, BEST, BEST])
@@ -114,7 +114,7 @@ def test_labels_that_a_view_hides_are_duplicates_too(some, hide):
     yolov1_fo.suggest(hide(some), "predictions", thresh=0.5)
     same(suggested(some), [BEST, BEST, BEST, None, None])
     made = yolov1_fo.suggest(
-        hide(some.skip(3)), "predictions", thresh=0.5, include_labelled=True
+        hide(some.skip(3)), "predictions", thresh=0.5, include_labeled=True
     )
     assert made.duplicates == 1
 
@@ -148,7 +148,7 @@ def test_a_second_call_replaces_the_first_one(some):
     yolov1_fo.suggest(some, "predictions", thresh=0.5)
     some.set_values("ground_truth", {some.first().id: fo.Detections()}, key_field="id")
     yolov1_fo.suggest(some, "predictions", thresh=0.7)
-    # The first sample is labelled by now, and its suggestions stay.
+    # The first sample is labeled by now, and its suggestions stay.
     same(suggested(some), [BEST, BEST[:1], BEST[:1], None, None])
     yolov1_fo.suggest(some, "predictions", thresh=0.95)
     same(suggested(some), [BEST, None, None, None, None])
@@ -222,14 +222,14 @@ def test_other_labels_in_the_field_are_kept(some, labels):
         ),
         ("predictions", {"thresh": 2}, ValueError, r"thresh must be in \[0, 1\]"),
         ("predictions", {"iou_thresh": "x"}, TypeError, "iou_thresh must be a number"),
-        ("predictions", {"include_labelled": 1}, TypeError, "must be True or False"),
+        ("predictions", {"include_labeled": 1}, TypeError, "must be True or False"),
         (3, {}, TypeError, "model must be a YOLOv1Model, got a int"),
         ("ground_truth", {"thresh": 0.5}, None, None),
     ],
 )
 def test_an_invalid_argument_raises_one_clear_line(some, source, options, kind, line):
     if kind is None:  # labels are no predictions
-        options["include_labelled"], kind = True, ValueError
+        options["include_labeled"], kind = True, ValueError
         line = "has objects without confidence"
     with pytest.raises(kind, match=line) as caught:
         yolov1_fo.suggest(some, source, **options)

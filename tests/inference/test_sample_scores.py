@@ -59,7 +59,7 @@ def test_neighbour_cells_count_for_models_that_learned_with_them(
     assert max(painted.values("loss.total")) > 0.1
 
 
-def test_a_mislabelled_sample_has_the_highest_loss(perfect, painted):
+def test_a_mislabeled_sample_has_the_highest_loss(perfect, painted):
     wrong = painted.skip(3).first()
     wrong.ground_truth.detections[0].label = "blue"
     wrong.ground_truth.detections[0].bounding_box = [0.0, 0.0, 0.3, 0.3]

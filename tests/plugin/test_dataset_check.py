@@ -98,7 +98,7 @@ def test_a_training_leaves_out_what_the_panel_has_tagged(checked, panel, form):
         checked,
         batch_size=2,
         leave_out=False,
-        leave_out_unlabelled=False,
+        leave_out_unlabeled=False,
     )
     assert asked["what"]["view"]["label"].startswith("7 training images")
     assert "put_back" in shown(panel)["buttons"]["type"]["properties"]

@@ -10,7 +10,7 @@ import pytest
 from fiftyone import ViewField as F
 
 import yolov1_fo
-from tests.curation import labelled
+from tests.curation import labeled
 from tests.plugin.conftest import NAME, call, ended, error, kill_jobs
 from tests.runs.made_runs import make_run
 from yolov1_fo.config import NetworkConfig
@@ -29,7 +29,7 @@ FORMS = (
 @pytest.fixture
 def some():
     """Thirty samples of two objects each, well predicted; of five, labels are gone."""
-    made = labelled.dataset()
+    made = labeled.dataset()
     made.persistent = True
     ids = made.values("id")
     made.set_values("ground_truth", dict.fromkeys(ids[:5]), key_field="id")
@@ -167,7 +167,7 @@ def test_the_form_of_suggest_counts_suggestions(some, form):
     labels = some.exists("ground_truth")
     line = error(form("suggest_labels", some, view=labels, **given))
     assert line.startswith("All samples have labels in 'ground_truth'")
-    asked = form("suggest_labels", some, include_labelled=True, **given)
+    asked = form("suggest_labels", some, include_labeled=True, **given)
     assert notice(asked) == (
         f"Will add 10 suggestions to 5 samples, in '{SUGGESTED}'; 50 predictions "
         "match existing labels and will be skipped"
@@ -244,7 +244,7 @@ def test_missing_objects_are_accepted_once(some, form):
 
 @pytest.fixture
 def trained(some):
-    """The dataset with a run on its labelled samples, by the tags learn and val."""
+    """The dataset with a run on its labeled samples, by the tags learn and val."""
     labels = some.exists("ground_truth").values("id")
     some.select(labels[:20]).tag_samples("learn")
     some.select(labels[20:]).tag_samples("val")
@@ -279,7 +279,7 @@ def test_the_form_of_next_counts_and_protects_tags(trained, form):
 def test_train_again_says_what_has_changed(trained, form):
     sample = trained.last()
     sample.ground_truth.detections[0].label = "dog"
-    sample.ground_truth.detections.append(labelled.detection("cat", [0, 0, 0.2, 0.2]))
+    sample.ground_truth.detections.append(labeled.detection("cat", [0, 0, 0.2, 0.2]))
     sample.save()
     filled, requests = in_app("train_again", trained)
     assert requests == ["prompt_user_for_operation"]
@@ -295,14 +295,14 @@ def test_train_again_says_what_has_changed(trained, form):
     assert notice(asked, "label_changes") == (
         "1 new object, 1 changed and 0 deleted since run 'first', in 1 sample"
     )
-    assert "leave_out_unlabelled" in asked
+    assert "leave_out_unlabeled" in asked
     assert notice(asked, "what").startswith("20 training images, 5 validation images")
 
 
 def test_samples_labeled_since_are_trained_on(trained, form):
     new = trained.first()  # without a tag of either split
     new["ground_truth"] = fo.Detections(
-        detections=[labelled.detection("cat", [0, 0, 0.2, 0.2])]
+        detections=[labeled.detection("cat", [0, 0, 0.2, 0.2])]
     )
     new.save()
     filled, _ = in_app("train_again", trained)

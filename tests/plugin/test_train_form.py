@@ -435,20 +435,20 @@ def test_sample_weights_are_chosen_among_the_fields_of_numbers(dataset, form):
 
 
 def test_samples_without_labels_are_left_out(dataset, form, started):
-    assert "unlabelled" not in form("train_model", dataset)
+    assert "unlabeled" not in form("train_model", dataset)
     for sample in dataset.limit(2):
         sample.ground_truth = None
         sample.save()
     asked = form("train_model", dataset)
     assert summary(asked).startswith("4 training images")
     assert (
-        asked["leave_out_unlabelled"]["view"]["label"]
+        asked["leave_out_unlabeled"]["view"]["label"]
         == "Leave out 2 samples without labels"
     )
-    assert "unlabelled" not in asked
-    asked = form("train_model", dataset, leave_out_unlabelled=False)
+    assert "unlabeled" not in asked
+    asked = form("train_model", dataset, leave_out_unlabeled=False)
     assert summary(asked).startswith("6 training images")
-    assert asked["unlabelled"]["view"]["label"] == (
+    assert asked["unlabeled"]["view"]["label"] == (
         "2 samples without labels are trained on as images without objects"
     )
     call("train_model", dataset, **GIVEN)

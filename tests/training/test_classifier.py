@@ -17,7 +17,7 @@ from yolov1_fo.training.learner_builder import build_learner
 
 
 @pytest.fixture
-def labelled(painted, micro, monkeypatch):
+def labeled(painted, micro, monkeypatch):
     """The painted images with their colours as labels; the sixth has none."""
     monkeypatch.setitem(
         NETWORKS, "micro", NETWORKS["micro"]._replace(pretrained_convs=2)
@@ -57,15 +57,15 @@ def test_the_papers_classifier_is_its_first_20_convolutions():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("label_field", ["colour", "colours"])
-def test_it_learns_what_images_show(labelled, small, label_field):
+def test_it_learns_what_images_show(labeled, small, label_field):
     rates = {"optimizer": "adam", "schedule": "constant", "learning_rate": 3e-3}
     still = {"jitter": 0.0, "exposure": 1.0, "saturation": 1.0, "validation_freq": 40}
-    run = pretrain(labelled, small, label_field, epochs=40, **rates, **still)
+    run = pretrain(labeled, small, label_field, epochs=40, **rates, **still)
     assert run.history["loss"][-1] < 0.5 * run.history["loss"][0]
     assert run.history["val_top1"][-1] == 1
     assert run.best["val_top1"] == run.best["val_top5"] == 1
     assert "with top-1 accuracy 1.000" in run.summary_line
-    config = labelled.get_run_info(run.run_key).config
+    config = labeled.get_run_info(run.run_key).config
     assert (config.task, config.images, config.classes) == (
         "classify",
         5,
@@ -74,14 +74,14 @@ def test_it_learns_what_images_show(labelled, small, label_field):
 
 
 @pytest.mark.slow
-def test_its_backbone_starts_a_training(labelled, micro, small):
-    classifier = pretrain(labelled, small, run_key="classifier", epochs=1)
+def test_its_backbone_starts_a_training(labeled, micro, small):
+    classifier = pretrain(labeled, small, run_key="classifier", epochs=1)
     learned = keras_file.load(
         checkpoint.resolve(classifier.checkpoint_dir) / "network.keras"
     )
     for source in ("classifier", classifier.checkpoint_dir):
         run = yolov1_fo.train(
-            labelled,
+            labeled,
             weights=source,
             epochs=1,
             **{**micro, "learning_rate": 0.0, "weight_decay": 0.0},
@@ -96,25 +96,25 @@ def test_its_backbone_starts_a_training(labelled, micro, small):
                 strict=True,
             ):
                 np.testing.assert_array_equal(a, b)
-        assert labelled.get_run_info(run.run_key).config.weights
+        assert labeled.get_run_info(run.run_key).config.weights
 
 
 @pytest.mark.slow
 def test_stopped_before_its_first_checkpoint_it_begins_with_its_backbone(
-    labelled, micro, small
+    labeled, micro, small
 ):
-    pretrain(labelled, small, run_key="classifier", epochs=1)
+    pretrain(labeled, small, run_key="classifier", epochs=1)
     still = {**micro, "learning_rate": 0.0, "weight_decay": 0.0, "epochs": 1}
 
     def stop(*_):
         raise KeyboardInterrupt
 
-    whole = yolov1_fo.train(labelled, weights="classifier", **still)
+    whole = yolov1_fo.train(labeled, weights="classifier", **still)
     with pytest.raises(KeyboardInterrupt):
         yolov1_fo.train(
-            labelled, weights="classifier", run_key="cut", on_step=stop, **still
+            labeled, weights="classifier", run_key="cut", on_step=stop, **still
         )
-    again = yolov1_fo.train(labelled, resume="cut", progress=False)
+    again = yolov1_fo.train(labeled, resume="cut", progress=False)
     for name in ("conv_01", "conv_03"):
         ours, theirs = (
             keras_file.load(checkpoint.resolve(run.checkpoint_dir) / "network.keras")
@@ -126,18 +126,18 @@ def test_stopped_before_its_first_checkpoint_it_begins_with_its_backbone(
 
 
 @pytest.mark.slow
-def test_a_backbone_of_other_layers_is_one_line(labelled, micro, small, monkeypatch):
-    pretrain(labelled, small, run_key="plain", epochs=1)
+def test_a_backbone_of_other_layers_is_one_line(labeled, micro, small, monkeypatch):
+    pretrain(labeled, small, run_key="plain", epochs=1)
     line = (
         "were pretrained as micro with batch_norm=False; they fit networks with the "
         "same first layers, got micro with batch_norm=True"
     )
     with pytest.raises(ValueError, match=line):
-        yolov1_fo.train(labelled, weights="plain", **{**micro, "batch_norm": True})
+        yolov1_fo.train(labeled, weights="plain", **{**micro, "batch_norm": True})
     dark = NETWORKS["micro"]._replace(input_range=(0.0, 1.0))
     monkeypatch.setitem(NETWORKS, "dark", dark)
     with pytest.raises(ValueError, match="got dark with batch_norm=False"):
-        yolov1_fo.train(labelled, weights="plain", **{**micro, "network": "dark"})
+        yolov1_fo.train(labeled, weights="plain", **{**micro, "network": "dark"})
 
 
 @pytest.mark.slow
@@ -154,21 +154,21 @@ def test_darknets_classifier_starts_a_training(monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
-def test_it_is_resumed_as_any_training(labelled, small):
+def test_it_is_resumed_as_any_training(labeled, small):
     def stop(epoch, _):
         if epoch == 2:
             raise KeyboardInterrupt
 
-    whole = pretrain(labelled, small, run_key="whole", epochs=4)
+    whole = pretrain(labeled, small, run_key="whole", epochs=4)
     with pytest.raises(KeyboardInterrupt):
-        pretrain(labelled, small, run_key="halved", epochs=4, on_epoch=stop)
+        pretrain(labeled, small, run_key="halved", epochs=4, on_epoch=stop)
     with pytest.raises(ValueError, match="run 'halved' must be resumed with pretrain"):
-        yolov1_fo.train(labelled, resume="halved")
+        yolov1_fo.train(labeled, resume="halved")
     with pytest.raises(ValueError, match="from the run; got label_field too"):
-        yolov1_fo.pretrain(labelled, "colours", resume="halved")
+        yolov1_fo.pretrain(labeled, "colours", resume="halved")
     again = yolov1_fo.pretrain(
-        labelled.match_tags("train"),
-        val_samples=labelled.match_tags("val"),
+        labeled.match_tags("train"),
+        val_samples=labeled.match_tags("val"),
         resume="halved",
         progress=False,
     )
@@ -178,8 +178,8 @@ def test_it_is_resumed_as_any_training(labelled, small):
 
 
 @pytest.mark.slow
-def test_a_classifier_is_no_detector(labelled, small):
-    run = pretrain(labelled, small, epochs=1)
+def test_a_classifier_is_no_detector(labeled, small):
+    run = pretrain(labeled, small, epochs=1)
     line = "must come from train, got one from pretrain"
     with pytest.raises(ValueError, match=line):
         yolov1_fo.load_model(run.checkpoint_dir)
@@ -188,22 +188,22 @@ def test_a_classifier_is_no_detector(labelled, small):
 
 
 @pytest.mark.slow
-def test_images_without_a_label_are_left_out(labelled, small):
-    for number, sample in enumerate(labelled):
+def test_images_without_a_label_are_left_out(labeled, small):
+    for number, sample in enumerate(labeled):
         labels = [fo.Classification(label="a"), fo.Classification(label=None)]
         sample["some"] = fo.Classifications(classifications=labels[number % 2 :])
         sample.save()
-    run = yolov1_fo.pretrain(labelled, "some", epochs=1, **small)
-    config = labelled.get_run_info(run.run_key).config
+    run = yolov1_fo.pretrain(labeled, "some", epochs=1, **small)
+    config = labeled.get_run_info(run.run_key).config
     assert (config.images, config.classes) == (4, ["a"])
 
 
-def test_accuracies_worked_by_hand(labelled, small):
+def test_accuracies_worked_by_hand(labeled, small):
     names = [f"class {n}" for n in range(6)]
-    for number, sample in enumerate(labelled):
+    for number, sample in enumerate(labeled):
         sample["six"] = fo.Classification(label=names[number % 6])
         sample.save()
-    listing = examples.load(labelled, "six", names)
+    listing = examples.load(labeled, "six", names)
     config = TrainConfig(network="micro", image_size=32, C=6, batch_size=3)
     # Class 2 always first, class 5 always last.
     logits = np.float32([0.4, 0.3, 0.5, 0.2, 0.1, 0.0])
@@ -237,11 +237,11 @@ def test_accuracies_worked_by_hand(labelled, small):
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
     ],
 )
-def test_what_does_not_fit_is_one_line(labelled, small, arguments, line):
+def test_what_does_not_fit_is_one_line(labeled, small, arguments, line):
     arguments = {"label_field": "colour", **small, **arguments}
     with pytest.raises(ValueError, match=line):
-        yolov1_fo.pretrain(labelled, **arguments)
-    assert labelled.list_runs() == []
+        yolov1_fo.pretrain(labeled, **arguments)
+    assert labeled.list_runs() == []
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_what_does_not_fit_is_one_line(labelled, small, arguments, line):
     ],
 )
 def test_a_backbone_that_does_not_fit_is_one_line(
-    labelled, micro, checkpoint_dir, weights, error, line
+    labeled, micro, checkpoint_dir, weights, error, line
 ):
     places = {
         "DETECTOR": checkpoint_dir,
@@ -270,5 +270,5 @@ def test_a_backbone_that_does_not_fit_is_one_line(
         "WEIGHTS": golden.DARKNET / "micro.weights",
     }
     with pytest.raises(error, match=line):
-        yolov1_fo.train(labelled, weights=places.get(weights, weights), **micro)
-    assert labelled.list_runs() == []
+        yolov1_fo.train(labeled, weights=places.get(weights, weights), **micro)
+    assert labeled.list_runs() == []

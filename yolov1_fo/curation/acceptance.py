@@ -121,7 +121,7 @@ def _chosen(
     pairs: list[tuple[str, str]],
     label_ids: Iterable[str],
     how: Accepting,
-    labelled: Any,
+    labeled: Any,
 ) -> list[tuple[str, str]]:
     """Returns the pairs of some labels; those accepted already are left out.
 
@@ -136,8 +136,8 @@ def _chosen(
         arguments.check_string("each of label_ids", one)
     found = [pair for pair in pairs if pair[1] in wanted]
     missing = [*wanted.keys() - {label_id for _, label_id in found}]
-    if missing and labelled is not None:
-        accepted = {label_id for _, label_id in _pairs(labelled, how.gt_field)}
+    if missing and labeled is not None:
+        accepted = {label_id for _, label_id in _pairs(labeled, how.gt_field)}
         missing = [one for one in missing if how.new_id(one) not in accepted]
     if missing:
         raise ValueError(

@@ -81,7 +81,7 @@ class Accepting(NamedTuple):
         origin = {
             **{name: f"$$one.{name}" for name in about},
             "field": {"$literal": self.field},
-            "was_unlabelled": {"$not": [{"$ifNull": [f"${self.gt_field}", False]}]},
+            "was_unlabeled": {"$not": [{"$ifNull": [f"${self.gt_field}", False]}]},
         }
         source = {"$literal": self.source}
         changed = {
@@ -115,7 +115,7 @@ class Accepting(NamedTuple):
         names = ("_id", "label", "bounding_box", ACCEPTED_AT)
         rest = _others(self.gt_field, label["_id"])
         left: Any = {"$mergeObjects": [f"${self.gt_field}", {"detections": rest}]}
-        if label[ORIGIN].get("was_unlabelled"):
+        if label[ORIGIN].get("was_unlabeled"):
             left = {"$cond": [{"$eq": [{"$size": rest}, 0]}, None, left]}
         changes = {self.gt_field: left, "last_modified_at": datetime.now(UTC)}
         if self.moves:

@@ -31,9 +31,9 @@ def check_tag(samples: fo_samples.Samples, tag: str) -> None:
 
 
 def split(samples: fo_samples.Samples, gt_field: str) -> tuple[Any, Any]:
-    """Returns the samples that are not labelled and those that are, with all fields.
+    """Returns the samples that are not labeled and those that are, with all fields.
 
-    A sample whose value is None is not labelled.
+    A sample whose value is None is not labeled.
 
     Args:
         samples: a checked collection

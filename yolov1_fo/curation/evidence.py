@@ -104,24 +104,24 @@ def _places(
 ) -> tuple[Array, Array]:
     """Returns features (P, 7) and rows (P,) of an image's places without object."""
     scores = np.asarray(found.scores, float)
-    labelled = overlaps.max(axis=0, initial=0)  # (K,)
+    labeled = overlaps.max(axis=0, initial=0)  # (K,)
     among = _boxes.evaluation_iou(found.boxes, found.boxes)
     order = np.argsort(-scores, kind="stable")
     rank = np.empty(len(scores), int)
     rank[order] = np.arange(len(scores))
     is_better = rank[None] < rank[:, None]  # (K, K)
     better = np.where(is_better, among, 0).max(axis=1, initial=0)
-    explained = is_better & (labelled >= IS_LABELLED)[None]
+    explained = is_better & (labeled >= IS_LABELLED)[None]
     beside = np.where(explained, among, 0).max(axis=1, initial=0)
     shared = _intersections(truth.boxes, found.boxes)  # (M, K)
     of_found = shared / np.maximum(_boxes.area(found.boxes), MIN_AREA)[None]
     of_truth = shared / np.maximum(_boxes.area(truth.boxes), MIN_AREA)[:, None]
     columns = [
-        *(_log_odds(scores), labelled, better, beside),
+        *(_log_odds(scores), labeled, better, beside),
         *(of_found.max(axis=0, initial=0), of_truth.max(axis=0, initial=0)),
         _log_area(found.boxes),
     ]
-    is_place = (labelled < IS_LABELLED) & (better <= IS_LABELLED)
+    is_place = (labeled < IS_LABELLED) & (better <= IS_LABELLED)
     rows = np.flatnonzero(is_place & (scores >= MIN_PLACE_SCORE))
     return np.stack(columns, axis=1)[rows], rows
 

@@ -1,4 +1,4 @@
-"""What a model says about images that nobody has labelled: detections, embeddings."""
+"""What a model says about images that nobody has labeled: detections, embeddings."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -44,7 +44,7 @@ def read(samples: fo_samples.Samples, pred_field: str, gt_field: str) -> LabelDa
     Args:
         samples: a checked collection
         pred_field: of Detections with confidences
-        gt_field: of Detections; checked; a sample whose value is None is not labelled
+        gt_field: of Detections; checked; a sample whose value is None is not labeled
 
     Raises:
         ValueError: if a field is missing, a prediction has no confidence, or there is
@@ -72,11 +72,11 @@ def read(samples: fo_samples.Samples, pred_field: str, gt_field: str) -> LabelDa
             *(left_out, where, gt_field, pred_field),
         )
     difficult = objects.select(truth.ignored)
-    labelled = zip(objects.boxes, objects.class_ids, difficult, strict=True)
+    labeled = zip(objects.boxes, objects.class_ids, difficult, strict=True)
     return LabelData(
         truth.ids,
         found,
-        [GroundTruth(boxes, ids, hard.astype(bool)) for boxes, ids, hard in labelled],
+        [GroundTruth(boxes, ids, hard.astype(bool)) for boxes, ids, hard in labeled],
         num_classes,
         list(class_ids),
         predicted,

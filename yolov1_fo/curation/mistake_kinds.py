@@ -12,4 +12,4 @@ MISTAKE_KINDS = {
 """What `find_mistakes` finds, with its meaning."""
 KINDS = tuple(MISTAKE_KINDS)
 OBJECT_KINDS = (SPURIOUS, WRONG_CLASS, LOOSE_BOX)
-"""Kinds of mistakes of labelled objects; a missing object has only a prediction."""
+"""Kinds of mistakes of labeled objects; a missing object has only a prediction."""

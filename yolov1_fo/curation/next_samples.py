@@ -44,12 +44,12 @@ def next_to_label(
 
     Candidates are the samples whose `gt_field` is None. The model should be in doubt
     about them, with detections near its operating point, and their embeddings should
-    differ from each other and from those of the labelled samples. The choice is the
+    differ from each other and from those of the labeled samples. The choice is the
     same whenever it is made. `next_to_label` is removed from all other samples; another
     tag must not be in use.
 
     Args:
-        samples: a FiftyOne dataset or view of images, labelled ones included
+        samples: a FiftyOne dataset or view of images, labeled ones included
         model: from `load_model`
         count: number of samples to choose
         gt_field ("ground_truth"): field of Detections; may not exist yet
@@ -63,7 +63,7 @@ def next_to_label(
     Raises:
         TypeError: if an argument has the wrong type
         ValueError: if the samples or an argument do not fit, or all samples are
-            labelled
+            labeled
     """
     arguments.check_integer("count", count, 1)
     arguments.check_string("tag", tag)
@@ -71,9 +71,9 @@ def next_to_label(
     samples = whole_samples.checked(samples)
     candidates.check_tag(samples, tag)
     sample_tags = tags.Tags(samples)
-    unlabelled, labelled = candidates.split(samples, gt_field)
+    unlabeled, labeled = candidates.split(samples, gt_field)
     found = image_scores.read(
-        unlabelled, model, batch_size=batch_size, progress=progress
+        unlabeled, model, batch_size=batch_size, progress=progress
     )
     if not found.ids:
         raise ValueError(
@@ -81,11 +81,9 @@ def next_to_label(
         )
     if count > len(found.ids):
         logger.warning("only %d samples can be chosen", len(found.ids))
-    known = image_scores.embed(
-        labelled, model, batch_size=batch_size, progress=progress
-    )
+    known = image_scores.embed(labeled, model, batch_size=batch_size, progress=progress)
     rows = selection.choose(_doubts(found.found, model), found.embeddings, known, count)
-    chosen = unlabelled.select([found.ids[row] for row in rows], ordered=True)
+    chosen = unlabeled.select([found.ids[row] for row in rows], ordered=True)
     sample_tags.remove(tag)
     sample_tags.add(tag, chosen)
     return chosen

@@ -31,7 +31,7 @@ def predict(
     The runs are deleted, also if a training fails.
 
     Args:
-        samples: a checked collection; samples that are not labelled are left out
+        samples: a checked collection; samples that are not labeled are left out
         gt_field: field of Detections to train on
         pred_field: field of the predictions, created if it does not exist
         folds: number of trainings
@@ -45,11 +45,11 @@ def predict(
     """
     whole = whole_samples.whole(samples)
     dataset = whole_samples.dataset_of(samples)
-    labelled = whole.exists(gt_field)
-    PredictionsField(labelled, pred_field, gt_field=gt_field)  # checks it
+    labeled = whole.exists(gt_field)
+    PredictionsField(labeled, pred_field, gt_field=gt_field)  # checks it
     settings = {"progress": False, **settings}
-    settings.setdefault("classes", class_lists.classes_of(labelled, gt_field))
-    for number, (rest, fold) in enumerate(splitting.folds(labelled, folds), 1):
+    settings.setdefault("classes", class_lists.classes_of(labeled, gt_field))
+    for number, (rest, fold) in enumerate(splitting.folds(labeled, folds), 1):
         logger.info(
             "fold %d of %d: training on %d samples, to predict %d",
             *(number, folds, len(rest), len(fold)),

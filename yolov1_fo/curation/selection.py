@@ -43,23 +43,23 @@ def doubt(found: Detections, classes: Sequence[str], limits: Thresholds) -> floa
     return float(np.sort(doubts)[::-1][:STRONGEST].sum() / STRONGEST)
 
 
-def choose(doubts: Array, embeddings: Array, labelled: Array, count: int) -> list[int]:
+def choose(doubts: Array, embeddings: Array, labeled: Array, count: int) -> list[int]:
     """Returns the images to label next, the most useful first.
 
     Greedy: the next image is that of the highest product of its doubt and its distance
-    to the nearest image that is labelled or chosen already. Of equal ones it is the
+    to the nearest image that is labeled or chosen already. Of equal ones it is the
     first.
 
     Args:
         doubts: (N,) in [0, 1]
         embeddings: (N, D) of the same images
-        labelled: (M, D) of images that have labels
+        labeled: (M, D) of images that have labels
         count: number of images to choose; at most N are
     """
-    embeddings, labelled = _normalized(embeddings), _normalized(labelled)
+    embeddings, labeled = _normalized(embeddings), _normalized(labeled)
     weights = LEAST_DOUBT + (1 - LEAST_DOUBT) * np.asarray(doubts, float)
     distances = np.full(len(weights), 2.0)  # the largest of unit vectors
-    for one in labelled:
+    for one in labeled:
         distances = np.minimum(distances, _distances(embeddings, one))
     chosen: list[int] = []
     is_left = np.ones(len(weights), bool)

@@ -33,7 +33,7 @@ class Suggestions(NamedTuple):
         field: that holds the suggestions
         samples: number of samples that have some now
         labels: number of suggested labels
-        duplicates: number of detections that were left out, since they are labelled
+        duplicates: number of detections that were left out, since they are labeled
         model: name of the model
     """
 
@@ -47,7 +47,7 @@ class Suggestions(NamedTuple):
         return (
             f"{self.labels} labels suggested for {self.samples} samples in "
             f"'{self.field}', from {self.model}; {self.duplicates} detections are "
-            "labelled already"
+            "labeled already"
         )
 
 
@@ -58,7 +58,7 @@ class SuggestionSearch(NamedTuple):
     gt_field: str
     thresh: float | None
     iou_thresh: float
-    include_labelled: bool
+    include_labeled: bool
 
     def check(self) -> "SuggestionSearch":
         """Returns the search with checked samples.
@@ -69,7 +69,7 @@ class SuggestionSearch(NamedTuple):
                 suggestions holds other labels
         """
         arguments.check_number("iou_thresh", self.iou_thresh, 0, 1)
-        arguments.check_bool("include_labelled", self.include_labelled)
+        arguments.check_bool("include_labeled", self.include_labeled)
         if self.thresh is not None:
             arguments.check_number("thresh", self.thresh, 0, 1)
         checked = self._replace(samples=whole_samples.checked(self.samples))
@@ -83,7 +83,7 @@ class SuggestionSearch(NamedTuple):
         return SuggestionField(self.samples, self.gt_field)
 
     @property
-    def is_labelled(self) -> bool:
+    def is_labeled(self) -> bool:
         """Whether the field of labels exists."""
         return suggestion_field.check_gt_field(self.samples, self.gt_field)
 
@@ -91,7 +91,7 @@ class SuggestionSearch(NamedTuple):
     def chosen(self) -> Any:
         """The samples that get suggestions, with all their fields and labels."""
         whole = whole_samples.whole(self.samples)
-        if self.is_labelled and not self.include_labelled:
+        if self.is_labeled and not self.include_labeled:
             return whole.exists(self.gt_field, False)
         return whole
 
@@ -136,13 +136,13 @@ class SuggestionSearch(NamedTuple):
     ) -> tuple[dict[str, list[dict[str, Any]]], Suggestions]:
         """Returns the labels to suggest, as stored, by sample id; and their counts."""
         existing: dict[str, tuple[Array, Array]] = {}
-        if self.is_labelled and self.include_labelled:
+        if self.is_labeled and self.include_labeled:
             existing = _labels(self.chosen, self.gt_field, predictions.classes)
         suggested, duplicates = {}, 0
         for sample_id, found in predictions.found.items():
             shown = new = _best(found, predictions, self.iou_thresh)
             if existing:
-                new = _unlabelled(shown, *existing[sample_id], self.iou_thresh)
+                new = _unlabeled(shown, *existing[sample_id], self.iou_thresh)
             duplicates += len(shown.scores) - len(new.scores)
             document = fiftyone_boxes.to_document(*new, predictions.classes)
             suggested[sample_id] = [
@@ -190,14 +190,14 @@ def _best(
     return Detections(*(part[kept] for part in found))
 
 
-def _unlabelled(
+def _unlabeled(
     found: Detections, boxes: Array, class_ids: Array, iou_thresh: float
 ) -> Detections:
     """Returns the detections that overlap no label (boxes (M, 4)) of their class."""
     overlaps = _boxes.evaluation_iou(found.boxes, boxes)  # (K, M)
     is_same = found.class_ids[:, None] == class_ids[None]
-    is_labelled = (is_same & _boxes.reaches(overlaps, iou_thresh)).any(axis=1)
-    return Detections(*(part[~is_labelled] for part in found))
+    is_labeled = (is_same & _boxes.reaches(overlaps, iou_thresh)).any(axis=1)
+    return Detections(*(part[~is_labeled] for part in found))
 
 
 def _labels(

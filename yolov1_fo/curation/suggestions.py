@@ -20,7 +20,7 @@ def suggest(
     *,
     thresh: float | None = None,
     iou_thresh: float = IOU_THRESH,
-    include_labelled: bool = False,
+    include_labeled: bool = False,
     batch_size: int = 16,
     progress: bool | Callable[..., Any] | None = None,
 ) -> Suggestions:
@@ -41,7 +41,7 @@ def suggest(
             latest evaluation of the field, or else of the model's validation split
         iou_thresh (0.5): detections that overlap a label of their class, or a better
             detection, by this IoU are left out
-        include_labelled (False): also suggests what samples with labels lack
+        include_labeled (False): also suggests what samples with labels lack
         batch_size (16): images per forward pass of a model
         progress (None): as in FiftyOne, for a model
 
@@ -50,7 +50,7 @@ def suggest(
         ValueError: if the samples or an argument do not fit, the field of suggestions
             holds other labels, or there is no threshold
     """
-    search = SuggestionSearch(samples, gt_field, thresh, iou_thresh, include_labelled)
+    search = SuggestionSearch(samples, gt_field, thresh, iou_thresh, include_labeled)
     search = search.check()
     if isinstance(source, str):
         return search.write(search.read(source))

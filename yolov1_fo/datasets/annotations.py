@@ -88,7 +88,7 @@ def read_parts(samples: fo_samples.Samples, field: str) -> Iterator[Records]:
             return
 
 
-def unlabelled_count(samples: fo_samples.Samples, field: str) -> int:
+def unlabeled_count(samples: fo_samples.Samples, field: str) -> int:
     """Returns the number of samples that have no labels, not even an empty list."""
     return len(samples) - samples.count(field)
 

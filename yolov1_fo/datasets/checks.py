@@ -132,7 +132,7 @@ def _is_detections(field: Any) -> bool:
     )
 
 
-def check_labelled(samples: fo_samples.Samples, field: str, argument: str) -> None:
+def check_labeled(samples: fo_samples.Samples, field: str, argument: str) -> None:
     """Raises a ValueError unless the collection holds images with Detections.
 
     Args:

@@ -141,7 +141,7 @@ def from_detections(
         ignored=int(skip.sum()),
         degenerate=int((~read.usable & ~skip).sum()),
         other_class=int(((class_ids < 0) & ~has_none & ~skip & read.usable).sum()),
-        unlabelled=int((has_none & ~skip & read.usable).sum()),
+        unlabeled=int((has_none & ~skip & read.usable).sum()),
     )
     return among(usable & ~skip), among(usable & skip), dropped
 

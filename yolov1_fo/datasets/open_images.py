@@ -39,7 +39,7 @@ def load_open_images(
     They are downloaded on the first call; later calls load the dataset by its name. It
     contains all boxes of the classes, and no others. Boxes of groups keep `IsGroupOf`,
     so training and VOC's evaluation ignore them. Men, women, boys and girls are
-    labelled as persons if `classes` contains Person but not their own class.
+    labeled as persons if `classes` contains Person but not their own class.
 
     Args:
         classes (Person): one or more class names of Open Images

@@ -60,10 +60,10 @@ class EvaluatedField(NamedTuple):
         ).warn(name, where)
         values = [x for row in records.labels for x in row]
         names: list[str | None] = [x if isinstance(x, str) else None for x in values]
-        if unlabelled := names.count(None):
+        if unlabeled := names.count(None):
             logger.warning(
                 "%d of %d objects of '%s' on %s have no label and are left out",
-                *(unlabelled, len(names), name, where),
+                *(unlabeled, len(names), name, where),
             )
         for label in sorted({x for x in names if x is not None} - set(class_ids)):
             class_ids[label] = len(class_ids)

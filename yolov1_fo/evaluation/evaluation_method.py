@@ -24,7 +24,7 @@ from yolov1_fo.evaluation.matching import Match, Matching, Progress
 
 def check_fields(samples: fo_samples.Samples, pred_field: str, gt_field: str) -> None:
     """Raises a ValueError unless the samples are images with both fields."""
-    checks.check_labelled(samples, pred_field, "pred_field")
+    checks.check_labeled(samples, pred_field, "pred_field")
     checks.check_detections(samples, gt_field, "gt_field")
 
 

@@ -49,8 +49,8 @@ def draw(
         ],
         dashed=True,
     )
-    labelled = zip(found.class_ids, found.scores, strict=True)
-    names = [f"{classes[class_id]} {score:.2f}" for class_id, score in labelled]
+    labeled = zip(found.class_ids, found.scores, strict=True)
+    names = [f"{classes[class_id]} {score:.2f}" for class_id, score in labeled]
     colours = np.select([outcome.is_true, outcome.is_ignored], [RIGHT, IGNORED], WRONG)
     return drawing.with_boxes(
         picture, boxes[::-1], colours[::-1].tolist() or [WRONG], names[::-1]

@@ -96,7 +96,7 @@ def write_losses(
     batch_size: int = 16,
     progress: bool | Callable[..., Any] | None = None,
 ) -> dict[str, str]:
-    """Writes the loss of each sample, to find hard and mislabelled samples.
+    """Writes the loss of each sample, to find hard and mislabeled samples.
 
     Sort by `<field>.total`, or by one of the paper's five weighted terms in the same
     field. It is the loss that training minimizes, without augmentation.

@@ -90,9 +90,9 @@ def check_mistakes(
     mistake_search.check(fields, min_score)
     if folds is not None:
         arguments.check_integer("folds", folds, 2, MAX_FOLDS)
-        labelled = whole_samples.whole(samples).exists(gt_field)
-        PredictionsField(labelled, pred_field)
-        launch.check_train(labelled, gt_field, None, settings, device=device)
+        labeled = whole_samples.whole(samples).exists(gt_field)
+        PredictionsField(labeled, pred_field)
+        launch.check_train(labeled, gt_field, None, settings, device=device)
     return fields
 
 
@@ -103,7 +103,7 @@ def suggest(
     pred_field: str | None = None,
     model: str | None = None,
     thresh: float | None = None,
-    include_labelled: bool = False,
+    include_labeled: bool = False,
 ) -> Job:
     """Starts a search for labels to suggest.
 
@@ -114,7 +114,7 @@ def suggest(
         model (None): run key, checkpoint folder, or name of a published model, to
             suggest from otherwise
         thresh (None): lowest confidence; None is that of the best F1
-        include_labelled (False): also suggests what samples with labels lack
+        include_labeled (False): also suggests what samples with labels lack
 
     Raises:
         ValueError: if the samples, a field or a threshold is invalid
@@ -124,7 +124,7 @@ def suggest(
     found = check_suggest(
         SuggestionSearch(
             *(samples, gt_field, thresh, suggestion_search.IOU_THRESH),
-            include_labelled=include_labelled,
+            include_labeled=include_labeled,
         ),
         pred_field,
         model,
@@ -134,7 +134,7 @@ def suggest(
         "pred_field": pred_field,
         "model": model,
         "thresh": thresh,
-        "include_labelled": include_labelled,
+        "include_labeled": include_labeled,
     }
     dataset = whole_samples.dataset_of(found.samples)
     return spawn.start(dataset, "suggest", gt_field, given)
@@ -175,7 +175,7 @@ def next_to_label(
     """Starts the choice of samples to label next.
 
     Args:
-        samples: a FiftyOne dataset or view of images, labelled ones included
+        samples: a FiftyOne dataset or view of images, labeled ones included
         model: run key, checkpoint folder, or name of a published model
         count: number of samples to choose
         gt_field: the labels; may not exist yet
@@ -211,18 +211,18 @@ def check_next(
         tag: of the chosen samples
 
     Raises:
-        ValueError: if the field or the tag is invalid, or all samples are labelled
+        ValueError: if the field or the tag is invalid, or all samples are labeled
         FileNotFoundError: if there is no such model
     """
     dataset = whole_samples.dataset_of(samples)
     spawn.check_persistent(dataset)
     folders.check_name(tag, "tag")
     candidates.check_tag(samples, tag)
-    unlabelled, _ = candidates.split(samples, gt_field)
+    unlabeled, _ = candidates.split(samples, gt_field)
     launch.read_metadata(dataset, model)
-    if not len(unlabelled):
+    if not len(unlabeled):
         raise ValueError(
             f"all samples have labels in '{gt_field}'; samples without have an empty "
             "value there"
         )
-    return len(unlabelled), len(dataset.match_tags(tag))
+    return len(unlabeled), len(dataset.match_tags(tag))

@@ -86,7 +86,7 @@ def _suggest(
         arguments["pred_field"] or _model(samples, arguments),
         job.target,
         thresh=arguments["thresh"],
-        include_labelled=arguments["include_labelled"],
+        include_labeled=arguments["include_labeled"],
         progress=progress,
     )
     return {**found._asdict(), "line": str(found)}

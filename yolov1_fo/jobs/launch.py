@@ -117,10 +117,10 @@ def check_train(
         ValueError: if the samples, the field or a setting is invalid, or the weights
             do not fit
     """
-    checks.check_labelled(samples, gt_field, "gt_field")
+    checks.check_labeled(samples, gt_field, "gt_field")
     spawn.check_persistent(fiftyone_private.root_dataset(samples))
     if val_samples is not None:
-        checks.check_labelled(val_samples, gt_field, "gt_field of val_samples")
+        checks.check_labeled(val_samples, gt_field, "gt_field of val_samples")
     classes = classes or class_lists.classes_of(samples, gt_field)
     draft = matching_layers.draft(settings or {}, len(classes), source)
     count = len(samples) if images is None else images
@@ -311,7 +311,7 @@ def evaluate(
         OSError: if the job did not start
     """
     samples = fo_samples.ungrouped(samples)
-    checks.check_labelled(samples, pred_field, "pred_field")
+    checks.check_labeled(samples, pred_field, "pred_field")
     checks.check_detections(samples, gt_field, "gt_field")
     if classes is not None:
         class_names.check(classes)

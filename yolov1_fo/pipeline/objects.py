@@ -92,4 +92,4 @@ class Dropped(NamedTuple):
     ignored: int = 0
     degenerate: int = 0
     other_class: int = 0
-    unlabelled: int = 0
+    unlabeled: int = 0

@@ -88,7 +88,7 @@ def _split(
         )
     dropped = listing.dropped
     logger.log(
-        logging.WARNING if dropped.degenerate or dropped.unlabelled else logging.INFO,
+        logging.WARNING if dropped.degenerate or dropped.unlabeled else logging.INFO,
         "%s: %d images, %d objects; left out %d ignored, %d without area and %d "
         "without label",
         name,
@@ -96,9 +96,9 @@ def _split(
         len(listing.objects.class_ids),
         dropped.ignored,
         dropped.degenerate,
-        dropped.unlabelled,
+        dropped.unlabeled,
     )
-    if task is DETECT and (count := annotations.unlabelled_count(samples, field)):
+    if task is DETECT and (count := annotations.unlabeled_count(samples, field)):
         logger.warning(UNLABELLED, name, count, field, field)
     rows = sorted(range(len(listing.ids)), key=listing.ids.__getitem__)
     if task is CLASSIFY:  # an image without a label has no target

@@ -25,7 +25,7 @@ class Task(NamedTuple):
     defaults: dict[str, Any] = {}  # noqa: RUF012  # never changed
 
 
-DETECT = Task("detect", "train", "gt_field", checks.check_labelled)
+DETECT = Task("detect", "train", "gt_field", checks.check_labeled)
 CLASSIFY = Task(
     *("classify", "pretrain", "label_field", checks.check_classified),
     defaults={"network": "yolov1", "image_size": PRETRAIN_IMAGE_SIZE},

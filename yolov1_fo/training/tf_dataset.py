@@ -60,7 +60,7 @@ def to_tf_dataset(
         ValueError: if the samples, the field or a class do not fit
     """
     samples = fo_samples.ungrouped(samples)
-    checks.check_labelled(samples, gt_field, "gt_field")
+    checks.check_labeled(samples, gt_field, "gt_field")
     for argument, value in (("image_size", image_size), ("batch_size", batch_size)):
         arguments.check_integer(argument, value, 1)
     arguments.check_bool("letterbox", letterbox)

@@ -121,7 +121,7 @@ def detections(
         class_ids: (K,) ints
         classes: class names, in the order of their ids
     """
-    labelled = zip(class_ids, scores, strict=True)
-    names = [f"{classes[one]} {score:.2f}" for one, score in labelled]
+    labeled = zip(class_ids, scores, strict=True)
+    names = [f"{classes[one]} {score:.2f}" for one, score in labeled]
     colours = [colour_of(one) for one in class_ids] or drawing.COLOURS
     return drawing.with_boxes(image, boxes[::-1], colours[::-1], names[::-1])

@@ -89,7 +89,7 @@ def _add_suggest(commands: Any) -> None:
         "--thresh", type=float, metavar="X", help="lowest confidence (that of best F1)"
     )
     parser.add_argument(
-        "--include-labelled",
+        "--include-labeled",
         action="store_true",
         help="also suggest what samples with labels lack",
     )
@@ -152,7 +152,7 @@ def _suggest(arguments: argparse.Namespace) -> int:
             source,
             arguments.gt_field,
             thresh=arguments.thresh,
-            include_labelled=arguments.include_labelled,
+            include_labeled=arguments.include_labeled,
         )
     )
     return 0
