@@ -10,7 +10,7 @@ COLUMNS = {
     "run": "Run",
     "status": "Status",
     "epochs": "Epochs",
-    "best": "Best mAP",
+    "best": "VOC07 mAP@0.5",
     "started": "Started",
 }
 """Columns of the table; the others are on the page of a run."""

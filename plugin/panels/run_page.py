@@ -22,11 +22,23 @@ MAX_URI = 300_000
 LIVE = "live"
 """Name of the picture of validation images with current predictions."""
 LIVE_LABEL = "Validation images with the predictions after the last validation"
+BATCH = "batch"
+"""Name of the picture of the first batch."""
+BATCH_LABEL = "Training images as augmented, with the grid cells that learn each object"
 
 
 def live_picture(row: Row) -> tuple[str, str]:
     """Returns the version and the path of a run's picture; empty without one."""
-    path = Path(row.folder) / folders.VAL_PREDICTIONS
+    return _stored_picture(row, folders.VAL_PREDICTIONS)
+
+
+def batch_picture(row: Row) -> tuple[str, str]:
+    """Returns the version and the path of the first batch; empty without one."""
+    return _stored_picture(row, folders.TRAIN_BATCH)
+
+
+def _stored_picture(row: Row, name: str) -> tuple[str, str]:
+    path = Path(row.folder) / name
     if not row.folder or not path.is_file():
         return "", ""
     return f"{row.run_key} {path.stat().st_mtime_ns}", str(path)
@@ -65,8 +77,11 @@ def add(
     curves.add_curves(panel, [row])
     curves.add_components(panel, row)
     curves.add_learning_rate(panel, row)
+    if batch_picture(row)[1]:
+        widgets.add_picture(panel, BATCH, BATCH_LABEL, BATCH_LABEL)
     if contents and not row.is_active:
         run_results.add(panel, contents, row)
+        _add_next_steps(panel, contents)
 
 
 def _add_buttons(
@@ -102,6 +117,13 @@ def _add_facts(panel: types.Object, contents: Contents, row: Row) -> None:
     if changed:
         columns = ("Setting", "Recipe", "This run")
         widgets.add_table(panel, f"settings_{version}", columns, changed)
+
+
+def _add_next_steps(panel: types.Object, contents: Contents) -> None:
+    """Adds what to type next in a shell."""
+    rows = [(step.text, step.command) for step in contents.commands]
+    columns = ("Step", "Command")
+    widgets.add_table(panel, f"next_{contents.run_key}", columns, rows, "Next steps")
 
 
 def add_comparison(

@@ -34,7 +34,7 @@ the browser. Trainings on one device wait for each other.
 
 - Click a row for its details and report. The menu at its end applies, evaluates,
   resumes, compares, publishes, exports, renames or deletes it, and keeps a note.
-- *Best mAP* is the VOC07 mAP@0.5 on the validation split.
+- *VOC07 mAP@0.5* is that of the best epoch, on the validation split.
 - Stopping a training keeps its last complete epoch; *Resume* continues from there.
   Stopping Apply keeps the predictions so far; stopping Evaluate keeps nothing.
 """
@@ -96,11 +96,15 @@ class RunsPanel(RunActions, foo.Panel):
         sent = dict(ctx.panel.get_state("pictures") or {})
         page = _find(rows, ctx.panel.get_state("page"))
         shown = page or next((row for row in rows if row.status == "running"), None)
+        stored = {}
         if shown is not None:
-            version, path = run_page.live_picture(shown)
-            if path and sent.get(run_page.LIVE) != version:
-                ctx.panel.set_data(run_page.LIVE, run_page.read_picture(path))
-                sent[run_page.LIVE] = version
+            stored[run_page.LIVE] = run_page.live_picture(shown)
+        if page is not None:
+            stored[run_page.BATCH] = run_page.batch_picture(page)
+        for name, (version, path) in stored.items():
+            if path and sent.get(name) != version:
+                ctx.panel.set_data(name, run_page.read_picture(path))
+                sent[name] = version
         version = f"{page.run_key} {page.epoch}" if page else ""
         if page and not page.is_active and sent.get("images") != version:
             found = run_results.validation_pictures(ctx.dataset, page)

@@ -8,7 +8,7 @@ import pytest
 from fiftyone.operators.store import ExecutionStore
 
 from plugin.panels import curves, plots
-from plugin.panels.run_page import LIVE, MAX_URI
+from plugin.panels.run_page import BATCH, LIVE, MAX_URI
 from plugin.panels.runs import RunsPanel
 from tests.runs.made_runs import make_run
 from yolov1_fo import files
@@ -85,7 +85,7 @@ def test_the_table_has_the_best_score_of_each_run(dataset, ctx):
     make_run(dataset, "first")
     make_run(dataset, "second", best={"val_voc07": 0.5, "epoch": 1}, note="good")
     ctx.click("refresh")
-    assert columns(ctx) == ["Run", "Status", "Epochs", "Best mAP", "Started"]
+    assert columns(ctx) == ["Run", "Status", "Epochs", "VOC07 mAP@0.5", "Started"]
     second, first = ctx.data["table"]
     assert (second["run"], second["best"]) == ("second *", "0.500")
     assert (first["run"], first["best"]) == ("first", "")
@@ -173,6 +173,9 @@ def test_a_run_has_a_page(dataset, ctx):
     assert cells["Report"] == str(folder / folders.REPORT)
     [settings] = [one for name, one in shown.items() if name.startswith("settings_")]
     assert ("epochs", "3") in [(row["c0"], row["c2"]) for row in settings["default"]]
+    [steps] = [one for name, one in shown.items() if name.startswith("next_")]
+    commands = [row["c1"] for row in steps["default"]]
+    assert f"yolov1-fo apply {dataset.name} first" in commands
     link = shown["page_buttons"]["type"]["properties"]["report"]["view"]
     assert link["href"].startswith("/media?filepath=/")
     assert link["componentsProps"]["button"]["target"] == "_blank"
@@ -213,6 +216,10 @@ def test_pictures_are_sent_when_they_change(dataset, ctx):
     path.write_bytes(b"no picture")
     ctx.click("refresh")
     assert ctx.data[LIVE] == ""
+    assert BATCH not in ctx.data
+    PIL.Image.new("RGB", (64, 64)).save(folder / folders.TRAIN_BATCH)
+    ctx.click("refresh")
+    assert ctx.data[BATCH].startswith("data:image/jpeg;base64,")
 
 
 def test_a_run_keeps_its_colour_and_the_newest_is_on_top(dataset, ctx):

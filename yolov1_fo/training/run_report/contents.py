@@ -28,6 +28,7 @@ from yolov1_fo.evaluation.outcomes import Outcome
 from yolov1_fo.evaluation.stored_detections import SplitDetections
 from yolov1_fo.runs import checkpoint, history, records, run_json
 from yolov1_fo.runs.history import History
+from yolov1_fo.training import next_steps
 
 IOU_THRESH = 0.5
 """Minimum IoU of a true positive, of runs that do not say theirs."""
@@ -178,6 +179,12 @@ class Contents:
         if split != "val" or not self.curves:
             return None
         return [curve.objects for curve in self.curves]
+
+    @property
+    def commands(self) -> list[next_steps.Step]:
+        """What can be done with the run, as commands for a shell."""
+        field = str(self.record.get("gt_field") or "ground_truth")
+        return next_steps.steps(self.dataset, self.run_key, field, self.task)
 
     @property
     def iou_thresh(self) -> float:

@@ -148,14 +148,12 @@ def _parts(contents: Contents) -> dict[str, Any]:
         "status": summary.status(contents),
         "origin": summary.origin(contents),
     }
-    field = str(contents.record.get("gt_field") or "ground_truth")
-    steps = (contents.dataset, contents.run_key, field, contents.task)
     return {
         **made,
         "contents": contents,
         "is_detector": contents.task == "detect",
         "noun": "objects" if contents.task == "detect" else "labels",
-        "steps": next_steps.steps(*steps),
+        "steps": contents.commands,
         "code": next_steps.code(contents.run_key, contents.task),
         "written": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "version": __version__,
