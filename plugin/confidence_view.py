@@ -6,7 +6,7 @@ import fiftyone as fo
 
 from yolov1_fo.boxes import Array
 from yolov1_fo.curation import suggestion_field
-from yolov1_fo.datasets import checks, schema
+from yolov1_fo.datasets import checks, predicted_by, schema
 from yolov1_fo.evaluation import confidence_filter, shown_predictions
 from yolov1_fo.evaluation.shown_predictions import Advice
 
@@ -65,8 +65,9 @@ def show_all(ctx: Any, field: str) -> None:
 
 
 def fields(dataset: fo.Dataset) -> list[str]:
-    """Returns the fields of Detections with confidences; of videos, their frames'.
+    """Returns the fields of predictions; of videos, their frames'.
 
+    They have confidences, or a model of ours has written them and found nothing.
     Suggestions are the last.
     """
     found = sorted(
@@ -76,7 +77,11 @@ def fields(dataset: fo.Dataset) -> list[str]:
     counts = dataset_values.counts(
         dataset, [f"{field}.detections.confidence" for field in found]
     )
-    return [field for field, count in zip(found, counts, strict=True) if count]
+    return [
+        field
+        for field, count in zip(found, counts, strict=True)
+        if count or predicted_by.read(dataset, field)
+    ]
 
 
 def confidences(view: Any, field: str) -> Array:

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from tests.plugin.conftest import NAME
 
 RUNS, PREDICTIONS, LABELS = "yolov1_runs", "yolov1_predictions", "yolov1_labels"
 EVALUATION = "model_evaluation_panel_builtin"
@@ -13,6 +15,33 @@ SEARCH = (
 )
 TIMEOUT = 240.0
 """Seconds to wait for an element."""
+WATCH = """
+() => {
+    const seen = {fewest: Infinity, pause: 0};
+    let last = performance.now();
+    window.watched = seen;
+    setInterval(() => {
+        const now = performance.now();
+        const samples = document.querySelectorAll("[data-cy=looker]").length;
+        seen.fewest = Math.min(seen.fewest, samples);
+        seen.pause = Math.max(seen.pause, (now - last) / 1000);
+        last = now;
+    }, 20);
+}
+"""
+"""Watches the grid of samples, and for how long the page does not react."""
+
+
+class Watched(NamedTuple):
+    """What was seen of a page since `AppPage.watch`.
+
+    Attributes:
+        fewest: smallest number of samples in the grid
+        pause: longest time in which the page did not react, in seconds
+    """
+
+    fewest: int
+    pause: float
 
 
 class AppPage:
@@ -22,10 +51,15 @@ class AppPage:
         browser: Playwright's browser
         url: URL of the dataset in the App
         screenshots: folder for screenshots
+
+    Attributes:
+        window: Playwright's page
+        clicks: number of clicks of `click`, `click_above_samples` and `execute`
     """
 
     def __init__(self, browser: Any, url: str, screenshots: Path) -> None:
         self.browser, self.url, self.screenshots = browser, url, screenshots
+        self.clicks = 0
         self.open()
 
     def open(self) -> None:
@@ -56,8 +90,23 @@ class AppPage:
         self.window.keyboard.press("Enter")
         self.window.locator(MODAL).wait_for()
 
+    def watch(self) -> None:
+        """Starts to watch the page."""
+        self.window.evaluate(WATCH)
+
+    def watched(self) -> Watched:
+        """Returns what was seen since `watch`."""
+        seen = self.window.evaluate("window.watched")
+        return Watched(seen["fewest"], seen["pause"])
+
+    def click_above_samples(self, operator: str) -> None:
+        """Clicks the button of an operator above the samples."""
+        self.clicks += 1
+        self.window.locator(f'[data-item-id="{NAME}/{operator}"]').click()
+
     def click(self, name: str) -> None:
         """Clicks a button of a panel, form or dialog."""
+        self.clicks += 1
         self.window.get_by_role("button", name=name, exact=True).last.click()
 
     def input(self, label: str) -> Any:
@@ -102,8 +151,7 @@ class AppPage:
     def execute(self) -> None:
         """Executes the operator once its form is valid."""
         self.window.wait_for_timeout(1000)  # the form is refreshed after the last input
-        button = self.window.get_by_role("button", name="Execute", exact=True)
-        button.click()
+        self.click("Execute")
 
     def open_panel(self, name: str) -> Any:
         """Opens a panel next to the samples, unless it is open; returns it.

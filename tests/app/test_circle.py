@@ -79,6 +79,7 @@ def train(page, dataset, is_good):
     page.fill("Epochs", str(epochs))
     page.fill("Image size", image_size)
     page.wait_for_text(r"on this CPU \(estimated\)")
+    page.watch()
     page.execute()
 
     # 3. Progress bar, pictures and curves are updated.
@@ -103,6 +104,7 @@ def train(page, dataset, is_good):
     page.wait_for_text("trucks: finished", 900)
     page.screenshot("6-finished")
     assert ended(dataset, "trucks").progress.state == "finished"
+    assert page.watched().fewest > 0  # the grid was never blank
 
     # 5. The next training can start from it.
     page.click("Train")

@@ -6,7 +6,6 @@ import fiftyone as fo
 import pytest
 
 from tests.app.app_page import MODAL, AppPage
-from tests.plugin.conftest import NAME
 from tests.runs.made_runs import make_run
 from yolov1_fo.config import NetworkConfig
 from yolov1_fo.datasets.inspection_report import LEAVE_OUT
@@ -22,18 +21,13 @@ def detector(dataset, key, score):
     make_run(dataset, key, classes=["car"], settings=asdict(config), best=best)
 
 
-def click_above_samples(page, operator):
-    """Clicks the button of an operator above the samples."""
-    page.window.locator(f'[data-item-id="{NAME}/{operator}"]').click()
-
-
 def test_forms_and_dataset_check(highway, app, chromium, screenshots):
     detector(highway, "first", 0.5)
     highway.add_sample(fo.Sample(filepath="/nowhere.jpg", tags=["train"]))
     page = AppPage(chromium, app.url, screenshots)
 
     # 1. The buttons above the samples; the model stays when another run is better.
-    click_above_samples(page, "apply_model")
+    page.click_above_samples("apply_model")
     page.window.locator(MODAL).wait_for()
     page.wait_for_text('Will add "predictions" to 121 images')
     assert "first" in page.value("Model")
@@ -49,7 +43,7 @@ def test_forms_and_dataset_check(highway, app, chromium, screenshots):
     page.close_form()
 
     # 2. A hidden error comes first; the settings of a run.
-    click_above_samples(page, "train_model")
+    page.click_above_samples("train_model")
     page.wait_for_text("95 training images, 24 validation images")
     page.check("Advanced settings")
     page.fill("Grid size (S x S)", "3")

@@ -40,6 +40,14 @@ def test_a_row_has_threshold_and_parent(painted):
         assert (row.thresh_text, row.parent) == expected
 
 
+def test_the_progress_tells_the_best_epoch_so_far(painted):
+    make_run(painted)
+    row = runs_table.rows(painted)[0]._replace(message="epoch 9 of 20")
+    assert row.progress_text == "epoch 9 of 20"
+    best = row._replace(best=0.71234, best_epoch=7)
+    assert best.progress_text == "epoch 9 of 20; best 0.712 at epoch 7"
+
+
 def test_a_training_with_a_time_limit_that_is_not_a_job(painted, monkeypatch):
     """Its number of epochs changes, so its time counts."""
     folder = make_run(painted)

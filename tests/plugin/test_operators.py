@@ -16,19 +16,29 @@ from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import folders, records
 
 
+def own_operators():
+    """Returns the registered operators and panels of the plugin."""
+    found = foo.list_operators(builtin=False)
+    return [one for one in found if one.plugin_name == NAME]
+
+
 def test_fiftyone_yml_lists_the_registered_operators():
     [plugin] = [one for one in fop.list_plugins() if one.name == NAME]
     assert plugin.version == __version__
-    registered = {
-        operator.name
-        for operator in foo.list_operators(builtin=False)
-        if operator.plugin_name == NAME
-    }
+    registered = {one.name for one in own_operators()}
     metadata = yaml.safe_load((ROOT / "fiftyone.yml").read_text())
     assert registered == {*metadata["operators"], *metadata["panels"]}
     files = {path.stem for path in (ROOT / "plugin" / "operators").glob("*.py")}
     operators = set(metadata["operators"]) - {"voc07", "voc10", "ap50"}
     assert operators == files - {"__init__", "metrics"}
+
+
+def test_operators_and_panels_are_found_in_the_app():
+    """Its search looks at labels; its list shows icons."""
+    known = [one.config for one in own_operators()]
+    for word in ("yolo", "runs", "predictions", "labels", "errors", "check"):
+        assert [one for one in known if word in one.label.lower()], word
+    assert [one.name for one in known if not (one.icon or one.unlisted)] == []
 
 
 def test_train_form_is_filled_from_the_dataset(dataset, form):

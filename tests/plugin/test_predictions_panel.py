@@ -116,6 +116,20 @@ def test_without_predictions_it_says_how_to_get_some(dataset):
     assert set(rendered(app)) == {"empty", "apply"}
 
 
+def test_a_model_that_finds_nothing_is_shown_as_such(predicted):
+    predicted.set_values("found", [fo.Detections()] * len(predicted))
+    app = App(predicted)
+    PredictionsPanel().on_load(app.context())
+    assert app.state["field"] == "found"
+    shown = rendered(app)
+    assert shown["line"]["default"] == "All 0 predictions shown."
+    assert "| Predictions | 0 of 0 |" in shown["numbers"]["default"]
+    ended_apply(app)
+    assert app.notified() == [
+        "0 of 0 predictions shown: confidence of at least 0.5, the best F1."
+    ]
+
+
 def test_apply_filter_and_show_all_keep_the_users_view(predicted):
     view = predicted.match_tags("train").filter_labels("found", F("label") == "red")
     app, panel = App(predicted, view), PredictionsPanel()
