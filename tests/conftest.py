@@ -29,6 +29,7 @@ os.environ |= {
     "FIFTYONE_DATASET_ZOO_DIR": str(HOME / "zoo"),
     "FIFTYONE_PLUGINS_DIR": str(HOME / "plugins"),
     "FIFTYONE_CONFIG_PATH": str(HOME / "config.json"),
+    "FIFTYONE_EVALUATION_CONFIG_PATH": str(HOME / "evaluation_config.json"),
     "FIFTYONE_APP_CONFIG_PATH": str(HOME / "app_config.json"),
     "FIFTYONE_DO_NOT_TRACK": "true",
     "FIFTYONE_SHOW_PROGRESS_BARS": "false",

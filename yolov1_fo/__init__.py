@@ -46,6 +46,7 @@ _MODULES = {
     "export": "inference.exporting",
     "publish": "publishing.local_zoo",
     "unpublish": "publishing.local_zoo",
+    "register": "publishing.registering",
     "GridConfig": "config",
     "NetworkConfig": "config",
     "TrainConfig": "config",

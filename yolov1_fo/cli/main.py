@@ -32,6 +32,7 @@ from yolov1_fo.cli.commands import (
     pretrain,
     publish,
     recipe,
+    register,
     report,
     runs,
     train,
@@ -147,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     for module in (
         *(demo, train, apply, evaluate, inspect, labels),
-        *(recipe, runs, report, pretrain, import_darknet, export, publish),
+        *(recipe, runs, report, pretrain, import_darknet, export, publish, register),
         *(install_plugin, doctor),
     ):
         module.add(commands)
