@@ -55,7 +55,12 @@ def root() -> Path:
 
 @connection.one_line_errors()
 def publish(
-    checkpoint_dir: str | os.PathLike[str], name: str, dataset: fo.Dataset | None = None
+    checkpoint_dir: str | os.PathLike[str],
+    name: str,
+    dataset: fo.Dataset | None = None,
+    *,
+    author: str = "Unknown",
+    license: str = "Not specified",
 ) -> Path:
     """Adds a trained model to the local model zoo, for all processes.
 
@@ -69,6 +74,8 @@ def publish(
             or run key
         name: in the zoo
         dataset (None): where to look up a run key
+        author ("Unknown"): who has trained it, for FiftyOne's list of models
+        license ("Not specified"): under which it may be used
 
     Returns:
         its folder in the zoo; the `README.md` there is its model card
@@ -82,10 +89,13 @@ def publish(
     source = _source(checkpoint_dir, dataset)
     metadata = checkpoint.read_metadata(source, "detect")
     check_name(name)
+    for argument, value in (("author", author), ("license", license)):
+        arguments.check_string(argument, value)
     with _locked():
         _check_unused(name)  # another process may have published it meanwhile
         with files.atomic_folder(root() / name) as unfinished:
             _fill(unfinished, source, name, metadata)
+            manifest.write(unfinished, name, metadata, author, license)
     fiftyone_private.forget_zoo_model(name)
     return root() / name
 
@@ -107,7 +117,6 @@ def _source(checkpoint_dir: str | os.PathLike[str], dataset: fo.Dataset | None) 
 def _fill(folder: Path, source: Path, name: str, metadata: dict[str, Any]) -> None:
     for part in (checkpoint.NETWORK, checkpoint.METADATA):
         shutil.copyfile(source / part, folder / part)
-    manifest.write(folder, name, metadata)
     (folder / README).write_text(model_card.text(name, metadata), encoding="utf-8")
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from yolov1_fo import zoo
 from yolov1_fo.datasets import database_uri
 from yolov1_fo.publishing import model_card
 from yolov1_fo.runs import checkpoint, run_json
@@ -16,6 +17,8 @@ from yolov1_fo.runs import checkpoint, run_json
 PUBLISHED = "yolov1-published"
 FILE = "manifest.json"
 DEPLOYED = {"type": "yolov1_fo.model.YOLOv1Model", "config": {}}
+TAGS = ("detection", "embeddings", "tf", "tf2", "yolo", "yolov1")
+"""FiftyOne's tags for our models."""
 NO_FILE = f"its {FILE} is not a file"
 
 FALLBACK_MODULE = '''"""FiftyOne calls this if the model has lost its weights."""
@@ -33,46 +36,44 @@ def load_model(model_name, model_path, **settings):
 '''
 
 
-def write(folder: Path, name: str, metadata: dict[str, Any]) -> None:
+def write(
+    folder: Path, name: str, metadata: dict[str, Any], author: str, license: str
+) -> None:
     """Writes the manifest next to the network of a published model.
 
     Args:
         folder: with the network
         name: in the zoo
         metadata: of its checkpoint
+        author: of the model
+        license: of the model
     """
     size = (folder / checkpoint.NETWORK).stat().st_size
-    text = json.dumps(_manifest(name, metadata, size), indent=2)
-    (folder / FILE).write_text(text + "\n", encoding="utf-8")
-    (folder / "__init__.py").write_text(FALLBACK_MODULE, encoding="utf-8")
-
-
-def _manifest(name: str, metadata: dict[str, Any], size: int) -> dict[str, Any]:
-    now = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
-    return {
+    content = {
         "name": f"{PUBLISHED}/{name}",
         "models": [
             {
                 "base_name": name,
                 "base_filename": checkpoint.NETWORK,
+                "version": None,
                 "description": model_card.summary(metadata),
+                "source": zoo.SOURCE,
+                "author": author,
+                "license": license,
                 "size_bytes": size,
-                "date_added": now,
-                "tags": ["detection", "tensorflow", "yolov1", "published"],
-                "training_data": [{"name": metadata.get("dataset", "unknown")}],
-                "requirements": {
-                    "packages": [
-                        "yolov1-fo",
-                        "keras>=3.15",
-                        "tensorflow|tensorflow-cpu|tensorflow-macos",
-                    ],
-                    "cpu": {"support": True},
-                    "gpu": {"support": True},
-                },
                 "default_deployment_config_dict": DEPLOYED,
+                "requirements": zoo.requirements(),
+                "tags": [*TAGS, "published"],
+                "training_data": [
+                    {"name": metadata.get("dataset", "unknown"), "url": None}
+                ],
+                "date_added": f"{datetime.now():%Y-%m-%d %H:%M:%S}",
             }
         ],
     }
+    text = json.dumps(content, indent=2)
+    (folder / FILE).write_text(text + "\n", encoding="utf-8")
+    (folder / "__init__.py").write_text(FALLBACK_MODULE, encoding="utf-8")
 
 
 def fault(folder: Path) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 import fiftyone as fo
 
 MANIFEST = Path(__file__).with_name("manifest.json")
+SOURCE = "https://github.com/yolov1-fo/yolov1-fo"
+"""Address of this project."""
 
 
 def register() -> None:
@@ -30,6 +32,21 @@ def entries() -> dict[str, dict[str, Any]]:
     """Returns the manifest entries of our models by name."""
     models = json.loads(MANIFEST.read_text(encoding="utf-8"))["models"]
     return {model["base_name"]: model for model in models}
+
+
+def requirements() -> dict[str, Any]:
+    """Returns what the models need, as their manifest says it.
+
+    Of the names of TensorFlow's packages, which overwrite each other, FiftyOne is
+    content with any, and installs the first.
+    """
+    cpu = "tensorflow-cpu|tensorflow|tensorflow-macos"
+    gpu = "tensorflow|tensorflow-cpu|tensorflow-macos"
+    return {
+        "packages": [f"yolov1-fo @ git+{SOURCE}", "keras>=3.15"],
+        "cpu": {"support": True, "packages": [cpu]},
+        "gpu": {"support": True, "packages": [gpu]},
+    }
 
 
 def download_model(model_name: str, model_path: str) -> None:

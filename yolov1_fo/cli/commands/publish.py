@@ -27,6 +27,12 @@ def _add_publish(commands: Any) -> None:
     )
     parser.add_argument("name", metavar="NAME", help="name of the model in the zoo")
     parser.add_argument("--dataset", metavar="DATASET", help="dataset of the run")
+    parser.add_argument(
+        "--author", default="Unknown", help="for FiftyOne's list of models"
+    )
+    parser.add_argument(
+        "--license", default="Not specified", help="under which it may be used"
+    )
 
 
 def _publish(arguments: argparse.Namespace) -> int:
@@ -34,7 +40,11 @@ def _publish(arguments: argparse.Namespace) -> int:
 
     name = arguments.dataset
     dataset = None if name is None else load_dataset(name)
-    folder = yolov1_fo.publish(arguments.source, arguments.name, dataset)
+    folder = yolov1_fo.publish(
+        *(arguments.source, arguments.name, dataset),
+        author=arguments.author,
+        license=arguments.license,
+    )
     print(f"published '{arguments.name}'; model card: {folder / 'README.md'}")
     return 0
 

@@ -1,0 +1,95 @@
+"""Our entries in FiftyOne's zoo, beside those of FiftyOne's own models."""
+
+import json
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import fiftyone as fo
+import fiftyone.zoo as foz
+import pytest
+
+import yolov1_fo
+from tests.serving import ROOT
+from yolov1_fo import zoo
+
+THEIRS = (
+    "faster-rcnn-resnet50-fpn-coco-torch",
+    "ssd-inception-v2-coco-tf",
+    "yolov5n-coco-torch",
+)
+ADDRESS = re.compile(r"https://github\.com/[\w-]+/yolov1-fo\b")
+
+
+@pytest.fixture
+def entries(tmp_path, monkeypatch, checkpoint_dir):
+    """Returns the manifest entries of ours, one that is published among them."""
+    monkeypatch.setattr(fo.config, "model_zoo_dir", str(tmp_path / "models"))
+    monkeypatch.setattr(fo.config, "model_zoo_manifest_paths", None)
+    yolov1_fo.register()
+    folder = yolov1_fo.publish(
+        checkpoint_dir, "squares", author="Ada Lovelace", license="CC-BY-4.0"
+    )
+    [published] = json.loads((folder / "manifest.json").read_text())["models"]
+    assert (published["author"], published["license"]) == ("Ada Lovelace", "CC-BY-4.0")
+    return [*zoo.entries().values(), published]
+
+
+def fiftyones():
+    """Returns the manifest entries of three of FiftyOne's own models."""
+    folder = Path(foz.models.__file__).parent
+    models = [
+        model
+        for path in folder.glob("manifest-*.json")
+        for model in json.loads(path.read_text())["models"]
+    ]
+    return [model for model in models if model["base_name"] in THEIRS]
+
+
+def test_no_field_of_fiftyones_entries_is_missing(entries):
+    theirs = fiftyones()
+    assert len(theirs) == len(THEIRS)
+    fields = {name for model in theirs for name in model} - {"manager"}  # we download
+    for entry in entries:
+        assert set(entry) == fields, entry["base_name"]
+        empty = {name for name, value in entry.items() if value in (None, "")}
+        assert empty == {"version"}, entry["base_name"]
+        names = {name for one in entry["training_data"] for name in one}
+        assert names <= {"name", "url"}
+
+
+def test_fiftyones_filters_find_ours(entries):
+    names = {entry["base_name"] for entry in entries}
+    for tags in ("yolo", ["detection", "tf2"], ["yolo", "tf"], "embeddings"):
+        assert names <= set(foz.list_zoo_models(tags=tags)), tags
+    assert "squares" in foz.list_zoo_models(license="CC-BY-4.0")
+    assert "yolov1-untrained" in foz.list_zoo_models(license="Apache-2.0")
+    for name in names:
+        model = foz.get_zoo_model(name)
+        assert model.license
+        assert model.size_bytes > 1000
+
+
+def test_requirements_can_be_installed(entries):
+    for entry in entries:
+        wanted = entry["requirements"]
+        assert [*zoo.requirements()["packages"]] == wanted["packages"][:2]
+        for device in ("cpu", "gpu"):
+            assert wanted[device] == zoo.requirements()[device]
+        foz.ensure_zoo_model_requirements(entry["base_name"], error_level=0)
+
+
+def test_the_address_is_that_of_pyproject():
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+    address = urls["Repository"]
+    assert address == zoo.SOURCE
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False
+    )
+    names = tracked.stdout.decode().split("\0")[:-1] or ["README.md", "fiftyone.yml"]
+    for name in names:
+        path = ROOT / name
+        if path.suffix in (".md", ".toml", ".yml", ".cff", ".json", ".py", ".txt"):
+            found = set(ADDRESS.findall(path.read_text(encoding="utf-8")))
+            assert found <= {address}, name
