@@ -3,7 +3,7 @@
 It runs on the host in NumPy, for a batch at a time.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from yolov1_fo.image_files import letterboxing
 
 MIN_SCORE = 1e-12
 """A threshold of 0 keeps scores of at least this."""
+MIN_PROB = 1e-7
+"""Class probabilities are at least this in logits, which are finite then."""
 
 
 class Detections(NamedTuple):
@@ -149,6 +151,77 @@ def decode(
 
     Source: paper section 2.3; Darknet detection_layer.c, box.c
     """
+    boxes, scores = _suppressed(
+        *(y_pred, config, confidence_thresh, iou_thresh),
+        class_agnostic=class_agnostic,
+        class_ids=class_ids,
+        darknet=darknet,
+        windows=windows,
+    )
+    return [
+        _best_of_image(*image, max_detections)[0]
+        for image in zip(boxes, scores, strict=True)
+    ]
+
+
+def decode_with_logits(
+    y_pred: Array,
+    config: GridConfig,
+    *,
+    confidence_thresh: float,
+    iou_thresh: float,
+    max_detections: int,
+    **settings: Any,
+) -> list[tuple[Detections, Array]]:
+    """Returns the detections in each image, with the class logits of each: (K, C).
+
+    Args:
+        y_pred: (N, S * S * (C + 5 B)) raw output of the network
+        config: S, B and C
+        confidence_thresh: as in `decode`
+        iou_thresh: as in `decode`
+        max_detections: as in `decode`
+        **settings: as in `decode`
+    """
+    boxes, scores = _suppressed(
+        y_pred, config, confidence_thresh, iou_thresh, **settings
+    )
+    found = []
+    logits = class_logits(y_pred, config)
+    for *image, of_cells in zip(boxes, scores, logits, strict=True):
+        detections, rows = _best_of_image(*image, max_detections)
+        found.append((detections, of_cells[rows // config.B]))
+    return found
+
+
+def class_logits(y_pred: Array, config: GridConfig) -> Array:
+    """Returns the class logits of each cell: (N, S * S, C) float32.
+
+    Their softmax is the distribution of the classes, given an object. They are the
+    network's raw outputs if `config.softmax` is on, else the logarithms of the class
+    probabilities.
+
+    Args:
+        y_pred: (N, S * S * (C + 5 B)) raw output of the network
+        config: S, B and C
+    """
+    raw = grid.split(np.asarray(y_pred, np.float32), config).class_probs
+    raw = np.reshape(raw, (len(y_pred), config.S**2, config.C))
+    return raw if config.softmax else np.log(np.clip(raw, MIN_PROB, 1))
+
+
+def _suppressed(
+    y_pred: Array,
+    config: GridConfig,
+    confidence_thresh: float,
+    iou_thresh: float,
+    *,
+    class_agnostic: bool = False,
+    class_ids: list[int] | None = None,
+    darknet: bool = False,
+    windows: Array | None = None,
+) -> tuple[Array, Array]:
+    """Returns boxes (N, K, 4), and scores (N, K, C): 0 for those that are dropped."""
     boxes, scores = boxes_and_scores(y_pred, config, darknet=darknet, windows=windows)
     if darknet:
         scores = np.where(scores > confidence_thresh, scores, 0)
@@ -160,16 +233,16 @@ def decode(
     scores = non_max_suppression(
         boxes, scores, iou_thresh, class_agnostic=class_agnostic
     )
-    boxes = _boxes.clip(boxes)
-    return [
-        _best_of_image(image_boxes, image_scores, max_detections)
-        for image_boxes, image_scores in zip(boxes, scores, strict=True)
-    ]
+    return _boxes.clip(boxes), scores
 
 
-def _best_of_image(boxes: Array, scores: Array, max_detections: int) -> Detections:
-    """Returns the detections with the highest scores among boxes (K, 4)."""
+def _best_of_image(
+    boxes: Array, scores: Array, max_detections: int
+) -> tuple[Detections, Array]:
+    """Returns the detections with the highest scores among boxes (K, 4), their rows."""
     rows, class_ids = np.nonzero(scores)
     values = scores[rows, class_ids]
     best = np.argsort(-values, kind="stable")[:max_detections]
-    return Detections(boxes[rows[best]], values[best], class_ids[best].astype(np.int32))
+    rows = rows[best]
+    ids = class_ids[best].astype(np.int32)
+    return Detections(boxes[rows], values[best], ids), rows

@@ -93,3 +93,29 @@ def test_the_address_is_that_of_pyproject():
         if path.suffix in (".md", ".toml", ".yml", ".cff", ".json", ".py", ".txt"):
             found = set(ADDRESS.findall(path.read_text(encoding="utf-8")))
             assert found <= {address}, name
+
+
+def test_fiftyones_form_gives_our_settings():
+    """FiftyOne's zoo operator calls both functions of a remote source."""
+    from yolov1_fo.config import PREDICTION_PRECISIONS
+    from yolov1_fo.model.model_config import DEFAULTS, YOLOv1ModelConfig
+
+    form = zoo.resolve_input("darknet-yolov1-voc", None).to_json()
+    inputs = form["type"]["properties"]
+    assert list(inputs) == [
+        *("confidence_thresh", "iou_thresh", "max_detections", "precision")
+    ]
+    for name in ("confidence_thresh", "iou_thresh", "max_detections"):
+        assert inputs[name]["default"] == DEFAULTS[name]
+    choices = inputs["precision"]["type"]["values"]
+    assert sorted(choices) == sorted(PREDICTION_PRECISIONS)
+
+    untrained = zoo.resolve_input("yolov1-untrained", None).to_json()
+    assert "classes" in untrained["type"]["properties"]
+    params = {"classes": "cat, big dog,", "iou_thresh": 0.4, "precision": ""}
+    zoo.parse_parameters("yolov1-untrained", None, params)
+    assert params == {"classes": ["cat", "big dog"], "iou_thresh": 0.4}
+    YOLOv1ModelConfig({"settings": {"network": "yolov1"}, **params})
+    params = {"classes": "", "max_detections": 7}
+    zoo.parse_parameters("yolov1-untrained", None, params)
+    assert params == {"max_detections": 7}

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import bson
+import fiftyone.core.fields as fof
 import fiftyone.core.labels as fol
 import numpy as np
 
@@ -14,6 +15,8 @@ from yolov1_fo.boxes import Array
 from yolov1_fo.datasets import invalid_boxes
 from yolov1_fo.pipeline.objects import Dropped, RaggedBoxes
 
+LOGITS = "logits"
+"""Name of the attribute of class logits, as in FiftyOne's `Classification`."""
 MAX_RELATIVE = 4.0
 """A box with a larger relative coordinate or size is considered to be in pixels."""
 MAX_PIXELS = 1e6
@@ -161,7 +164,11 @@ def to_xyxy(bounding_boxes: Sequence[Sequence[float]] | Array) -> Array:
 
 
 def to_detections(
-    boxes: Array, scores: Array, class_ids: Array, classes: Sequence[str]
+    boxes: Array,
+    scores: Array,
+    class_ids: Array,
+    classes: Sequence[str],
+    logits: Array | None = None,
 ) -> fol.Detections:
     """Returns the detections of one image as a FiftyOne label.
 
@@ -170,17 +177,26 @@ def to_detections(
         scores: (K,)
         class_ids: (K,)
         classes: class names in the order of their ids
+        logits (None): (K, C), stored as the attribute `logits` of each
     """
-    return fol.Detections(
+    found = fol.Detections(
         detections=[
             fol.Detection(label=label, bounding_box=box, confidence=score)
             for label, box, score in _attributes(boxes, scores, class_ids, classes)
         ]
     )
+    if logits is not None:
+        for detection, values in zip(found.detections, logits, strict=True):
+            detection[LOGITS] = values
+    return found
 
 
 def to_document(
-    boxes: Array, scores: Array, class_ids: Array, classes: Sequence[str]
+    boxes: Array,
+    scores: Array,
+    class_ids: Array,
+    classes: Sequence[str],
+    logits: Array | None = None,
 ) -> dict[str, Any]:
     """Returns `to_detections(...)` as stored in the database, ten times as fast.
 
@@ -192,9 +208,10 @@ def to_document(
         scores: (K,)
         class_ids: (K,)
         classes: class names in the order of their ids
+        logits (None): (K, C), stored as the attribute `logits` of each
     """
     empty, blank = _documents()
-    return {
+    document = {
         **empty,
         "detections": [
             {
@@ -207,6 +224,11 @@ def to_document(
             for label, box, score in _attributes(boxes, scores, class_ids, classes)
         ],
     }
+    if logits is not None:
+        field = fof.VectorField()
+        for detection, values in zip(document["detections"], logits, strict=True):
+            detection[LOGITS] = field.to_mongo(values)
+    return document
 
 
 def blank_document() -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import fiftyone.core.labels as fol
 
-from yolov1_fo.datasets import fiftyone_private, predicted_by
+from yolov1_fo.datasets import fiftyone_private, predicted_by, schema
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.output_fields import OutputField
 
@@ -21,6 +21,7 @@ class PredictionsField(OutputField):
         replaces (True): whether existing predictions are replaced
         gt_field (None): that the model was trained on, which it must not write
         model (None): that predicts, for `predicted_by.record`
+        has_logits (False): whether each object gets an attribute `logits`
 
     Raises:
         TypeError: if the field's name is not a string
@@ -35,8 +36,9 @@ class PredictionsField(OutputField):
         replaces: bool = True,
         gt_field: str | None = None,
         model: dict[str, Any] | None = None,
+        has_logits: bool = False,
     ) -> None:
-        self.gt_field, self.model = gt_field, model
+        self.gt_field, self.model, self.has_logits = gt_field, model, has_logits
         super().__init__(
             samples, label_field, fol.Detections, "label_field", replaces=replaces
         )
@@ -60,6 +62,8 @@ class PredictionsField(OutputField):
         """Adds the field to the dataset's schema, and the model to its `info`."""
         is_new = not self.is_declared
         super().declare()
+        if is_new and self.has_logits:
+            schema.declare_logits(self.dataset, self.path)
         if is_new and self.model is not None:
             self.record(replaces=False)
 

@@ -61,6 +61,33 @@ def detections_fields(samples: Any) -> list[str]:
     ]
 
 
+def declare_logits(dataset: fo.Dataset, path: str) -> None:
+    """Adds the attribute `logits` of the objects of a field to the dataset's schema.
+
+    Args:
+        dataset: the dataset
+        path: of a field of Detections
+    """
+    name = f"{path.removeprefix(FRAMES)}.detections.logits"
+    if path.startswith(FRAMES):
+        dataset.add_frame_field(name, fof.VectorField)
+    else:
+        dataset.add_sample_field(name, fof.VectorField)
+
+
+def declare_stored_logits(dataset: fo.Dataset) -> None:
+    """Declares the attribute `logits` of all fields whose objects have it."""
+    dataset.reload()
+    for path in detections_fields(dataset):
+        name = f"{path.removeprefix(FRAMES)}.detections.logits"
+        of_frames = path.startswith(FRAMES)
+        stored = fiftyone_private.collection(dataset, of_frames=of_frames)
+        if not dataset.has_field(f"{path}.detections.logits") and stored.find_one(
+            {name: {"$exists": True}}, ["_id"]
+        ):
+            declare_logits(dataset, path)
+
+
 def refresh_samples(samples: Sequence[Any]) -> None:
     """Updates samples in memory to fields that another process has added.
 

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import fiftyone.core.media as fomm
+import fiftyone.core.utils as fou
 
 from yolov1_fo.config import arguments
-from yolov1_fo.datasets import checks, connection, fiftyone_boxes
+from yolov1_fo.datasets import checks, connection
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.predictions_field import PredictionsField
 from yolov1_fo.inference import prediction_pass, video_prediction
@@ -22,6 +23,7 @@ def apply(
     batch_size: int = 16,
     skip_existing: bool = False,
     num_workers: int = 0,
+    store_logits: bool = False,
     progress: bool | Callable[..., Any] | None = None,
 ) -> dict[str, str]:
     """Writes the model's detections to a field of the samples.
@@ -47,6 +49,8 @@ def apply(
         batch_size (16): images per forward pass
         skip_existing (False): skips samples that have a value in the field
         num_workers (0): threads that decode images; 0 means one per core
+        store_logits (False): whether each object gets an attribute `logits`: those of
+            its classes, in the order of `model.classes`
         progress (None): as in FiftyOne: True, False, None for its default, or a
             callback
 
@@ -59,8 +63,27 @@ def apply(
             field holds anything but predictions
     """
     arguments.check_bool("skip_existing", skip_existing)
+    arguments.check_bool("store_logits", store_logits)
     samples = fo_samples.ungrouped(samples, media_types=(fomm.IMAGE, fomm.VIDEO))
     check_model(model)
+    store_logits = store_logits or model.store_logits
+    with fou.SetAttributes(model, store_logits=store_logits):
+        return _apply(
+            *(samples, model, label_field, batch_size, skip_existing, num_workers),
+            progress,
+        )
+
+
+def _apply(
+    samples: fo_samples.Samples,
+    model: YOLOv1Model,
+    label_field: str,
+    batch_size: int,
+    skip_existing: bool,
+    num_workers: int,
+    progress: bool | Callable[..., Any] | None,
+) -> dict[str, str]:
+    """Writes the detections to a checked field; see `apply`."""
     if samples.media_type == fomm.VIDEO:
         return video_prediction.apply_to_videos(
             *(samples, model, label_field, batch_size, skip_existing, progress),
@@ -72,6 +95,7 @@ def apply(
         replaces=not skip_existing,
         gt_field=model.metadata.get("gt_field"),
         model=describe(model),
+        has_logits=model.store_logits,
     )
     existing = output.filled_ids() if skip_existing else set()
     batches = prediction_pass.PredictionPass(
@@ -79,9 +103,9 @@ def apply(
     )
     with batches, output:
         for ids, y_pred, windows in batches:
-            detected = model.detected(y_pred, windows)
-            for sample_id, found in zip(ids, detected, strict=True):
-                output.add(sample_id, fiftyone_boxes.to_document(*found, model.classes))
+            found = model.documents_of(y_pred, windows)
+            for sample_id, document in zip(ids, found, strict=True):
+                output.add(sample_id, document)
     if output.is_declared:
         is_whole = len(batches.ids) == len(fo_samples.all_samples(samples).view())
         output.record(replaces=is_whole)

@@ -8,10 +8,10 @@ from typing import Any
 import eta.core.video as etav
 import fiftyone.core.utils as fou
 
-from yolov1_fo import decode, images
+from yolov1_fo import images
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import MAX_PREDICTION_BATCH, arguments
-from yolov1_fo.datasets import checks, fiftyone_boxes
+from yolov1_fo.datasets import checks
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.predictions_field import PredictionsField
 from yolov1_fo.model.yolov1_model import YOLOv1Model
@@ -51,24 +51,23 @@ def apply_to_videos(
     if skip_existing:
         raise ValueError("skip_existing is for images, not for videos")
     gt_field = model.metadata.get("gt_field")
-    output = PredictionsField(samples, label_field, gt_field=gt_field, model=about)
+    output = PredictionsField(
+        *(samples, label_field),
+        gt_field=gt_field,
+        model=about,
+        has_logits=model.store_logits,
+    )
     ids, filepaths = samples.values(["id", "filepath"])
     faults = {}
     with fou.ProgressBar(total=len(ids), progress=progress) as progress_bar:
         for sample_id, path in zip(ids, filepaths, strict=True):
             try:
-                frames = _detections(path, model, batch_size)
+                frames = _documents(path, model, batch_size)
             except OSError as error:
                 faults[path] = str(error)
                 logger.warning("'%s': %s", path, error)
             else:
-                output.replace_frames(
-                    sample_id,
-                    (
-                        fiftyone_boxes.to_document(*found, model.classes)
-                        for found in frames
-                    ),
-                )
+                output.replace_frames(sample_id, frames)
             progress_bar.update()
     if output.is_declared:
         is_whole = len(ids) - len(faults) == len(fo_samples.all_samples(samples))
@@ -76,19 +75,17 @@ def apply_to_videos(
     return faults
 
 
-def _detections(
-    path: str, model: YOLOv1Model, batch_size: int
-) -> list[decode.Detections]:
-    """Returns the detections of each frame of a video.
+def _documents(path: str, model: YOLOv1Model, batch_size: int) -> list[dict[str, Any]]:
+    """Returns the detections of each frame of a video, as the database stores them.
 
     Raises:
         OSError: if it can't be read to its end
     """
-    found: list[decode.Detections] = []
+    found: list[dict[str, Any]] = []
     for frames in _frames(path, batch_size):
         y_pred = model.forward(model.prepared(frames))
         windows = model.windows([frame.shape[:2] for frame in frames])
-        found += model.detected(y_pred, windows)
+        found += model.documents_of(y_pred, windows)
     return found
 
 

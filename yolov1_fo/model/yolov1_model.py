@@ -28,7 +28,7 @@ from yolov1_fo.networks import build, darknet_header, darknet_weights, keras_fil
 from yolov1_fo.runs import checkpoint
 
 
-class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
+class YOLOv1Model(KerasImageModel, fom.SamplesMixin, fom.LogitsMixin):
     """A trained YOLOv1 for `dataset.apply_model(...)`; `load_model` makes one.
 
     Args:
@@ -42,6 +42,8 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
         grid: S, B and C, for `yolov1_fo.grid.split`
         image_size: of the input, in pixels
         letterbox: whether images keep their aspect ratio, beside grey
+        store_logits: whether each detection gets its class logits as an attribute;
+            `apply_model(..., store_logits=True)` sets it
 
     Raises:
         ValueError: if it is letterboxed and `config.darknet` is on
@@ -51,6 +53,8 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
 
     def __init__(self, config: YOLOv1ModelConfig) -> None:
         fom.SamplesMixin.__init__(self)
+        fom.LogitsMixin.__init__(self)
+        self._predicted_dataset: fo.Dataset | None = None
         self.config = config
         config.resolve_release()
         if config.settings is None:
@@ -142,6 +146,17 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
         return (self.metadata.get("operating_point") or {}).get("thresh")
 
     @property
+    def has_logits(self) -> bool:
+        """True: each detection has class logits."""
+        return True
+
+    def __exit__(self, *args: Any) -> None:
+        """Adds the logits that FiftyOne has stored to the dataset's schema."""
+        dataset, self._predicted_dataset = self._predicted_dataset, None
+        if dataset is not None and self.store_logits:
+            schema.declare_stored_logits(dataset)
+
+    @property
     def precision(self) -> str | None:
         """Precision of the computation, from the config."""
         return self.config.precision
@@ -173,6 +188,7 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
         """
         if samples is not None:
             schema.refresh_samples(samples)
+            self._predicted_dataset = next((one.dataset for one in samples), None)
             args = [
                 images.corrected(sample.filepath, image) if _is_image(sample) else image
                 for image, sample in zip(args, samples, strict=True)
@@ -210,9 +226,33 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
             outputs: (N, outputs) from `forward`
             windows (None): as in `detected`
         """
+        if self.store_logits:
+            return [
+                fiftyone_boxes.to_detections(*detected, self.classes, logits)
+                for detected, logits in self.detected_with_logits(outputs, windows)
+            ]
         found = self.detected(outputs, windows)
         return [
             fiftyone_boxes.to_detections(*detected, self.classes) for detected in found
+        ]
+
+    def documents_of(
+        self, outputs: Array, windows: Array | None = None
+    ) -> list[dict[str, Any]]:
+        """Returns `labels_of` as stored in the database, ten times as fast.
+
+        Args:
+            outputs: (N, outputs) from `forward`
+            windows (None): as in `detected`
+        """
+        if self.store_logits:
+            return [
+                fiftyone_boxes.to_document(*detected, self.classes, logits)
+                for detected, logits in self.detected_with_logits(outputs, windows)
+            ]
+        found = self.detected(outputs, windows)
+        return [
+            fiftyone_boxes.to_document(*detected, self.classes) for detected in found
         ]
 
     def resized(self, image: Array) -> Array:
@@ -251,17 +291,32 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin):
             windows (None): of the images, from `windows`; without, boxes are relative
                 to the network's input
         """
-        return decode.decode(
-            y_pred,
-            self.grid,
-            confidence_thresh=self.config.confidence_thresh or 0.0,
-            iou_thresh=self.config.iou_thresh,
-            max_detections=self.config.max_detections,
-            class_agnostic=self.config.class_agnostic,
-            class_ids=self._class_ids(),
-            darknet=self.config.darknet,
-            windows=windows,
+        return decode.decode(y_pred, self.grid, **self._decoding(), windows=windows)
+
+    def detected_with_logits(
+        self, y_pred: Array, windows: Array | None = None
+    ) -> list[tuple[decode.Detections, Array]]:
+        """Returns `detected`, with the class logits of each detection: (K, C).
+
+        Args:
+            y_pred: as in `detected`
+            windows (None): as in `detected`
+        """
+        return decode.decode_with_logits(
+            y_pred, self.grid, **self._decoding(), windows=windows
         )
+
+    def _decoding(self) -> dict[str, Any]:
+        """Returns the settings of `decode.decode`."""
+        config = self.config
+        return {
+            "confidence_thresh": config.confidence_thresh or 0.0,
+            "iou_thresh": config.iou_thresh,
+            "max_detections": config.max_detections,
+            "class_agnostic": config.class_agnostic,
+            "class_ids": self._class_ids(),
+            "darknet": config.darknet,
+        }
 
     def _class_ids(self) -> list[int] | None:
         names = self.config.filter_classes

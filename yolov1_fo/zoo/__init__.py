@@ -14,6 +14,8 @@ import fiftyone as fo
 MANIFEST = Path(__file__).with_name("manifest.json")
 SOURCE = "https://github.com/yolov1-fo/yolov1-fo"
 """Address of this project."""
+PRECISIONS = ("float32", "bfloat16", "float16", "auto")
+"""Of the computation, as of `YOLOv1ModelConfig`."""
 
 
 def register() -> None:
@@ -47,6 +49,68 @@ def requirements() -> dict[str, Any]:
         "cpu": {"support": True, "packages": [cpu]},
         "gpu": {"support": True, "packages": [gpu]},
     }
+
+
+def resolve_input(model_name: str, ctx: Any) -> Any:
+    """Returns a form for the settings of a model; FiftyOne's zoo operator shows it.
+
+    Args:
+        model_name: in the manifest
+        ctx: of the operator
+    """
+    from fiftyone.operators import types
+
+    form = types.Object()
+    if "settings" in entries()[model_name]["default_deployment_config_dict"]["config"]:
+        form.str(
+            "classes",
+            label="Classes",
+            description="Names separated by commas. Empty: the 20 classes of VOC",
+        )
+    share = {"min": 0.0, "max": 1.0}
+    for name, value, label, description in (
+        (
+            *("confidence_thresh", 0.01, "Minimum confidence"),
+            "Lower predictions are left out; a correct mAP needs low ones",
+        ),
+        (
+            *("iou_thresh", 0.5, "NMS IoU threshold"),
+            "Of predictions that overlap more, the one of the highest score is kept",
+        ),
+    ):
+        form.float(name, default=value, label=label, description=description, **share)
+    form.int(
+        "max_detections",
+        default=100,
+        min=1,
+        label="Maximum detections",
+        description="Number of predictions per image that are kept",
+    )
+    form.enum(
+        "precision",
+        PRECISIONS,
+        label="Precision",
+        description="Of the computation. Empty: that of the training; auto: bfloat16 "
+        "where the device supports it",
+    )
+    return types.Property(form)
+
+
+def parse_parameters(model_name: str, ctx: Any, params: dict[str, Any]) -> None:
+    """Turns the inputs of `resolve_input` into settings of the model, in place.
+
+    Args:
+        model_name: in the manifest
+        ctx: of the operator
+        params: the inputs
+    """
+    classes = params.pop("classes", None)
+    if isinstance(classes, str):
+        classes = [name.strip() for name in classes.split(",") if name.strip()]
+    if classes:
+        params["classes"] = classes
+    for name in [name for name, value in params.items() if value in (None, "")]:
+        del params[name]
 
 
 def download_model(model_name: str, model_path: str) -> None:
