@@ -17,6 +17,8 @@ _MODULES = {
     "load_model": "model.load",
     "YOLOv1Model": "model.yolov1_model",
     "YOLOv1ModelConfig": "model.model_config",
+    "YOLOv1Classifier": "model.yolov1_classifier",
+    "YOLOv1ClassifierConfig": "model.model_config",
     "KerasImageModel": "model.keras_image_model",
     "apply": "inference.prediction",
     "write_objectness": "inference.sample_scores",

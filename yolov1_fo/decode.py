@@ -188,8 +188,8 @@ def decode_with_logits(
     )
     found = []
     logits = class_logits(y_pred, config)
-    for *image, of_cells in zip(boxes, scores, logits, strict=True):
-        detections, rows = _best_of_image(*image, max_detections)
+    for of_boxes, of_scores, of_cells in zip(boxes, scores, logits, strict=True):
+        detections, rows = _best_of_image(of_boxes, of_scores, max_detections)
         found.append((detections, of_cells[rows // config.B]))
     return found
 

@@ -11,9 +11,10 @@ from .. import dataset_values
 
 
 def models(dataset: Any, run_keys: Iterable[str]) -> dict[str, str]:
-    """Returns runs, then published models of other names, each with its label."""
+    """Returns runs, then published detectors of other names, each with its label."""
     runs = of_runs(dataset, run_keys)
-    return runs | {k: label for k, label in published().items() if k not in runs}
+    others = set(local_zoo.detectors()) - set(runs)
+    return runs | {k: label for k, label in published().items() if k in others}
 
 
 def of_runs(dataset: Any, run_keys: Iterable[str]) -> dict[str, str]:

@@ -10,7 +10,6 @@ from tests.micro import GOLDEN
 from yolov1_fo.architectures import NETWORKS, classifier_layers
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.networks import build, keras_file
-from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import checkpoint
 from yolov1_fo.training import examples, starting_weights, validation
 from yolov1_fo.training.learner_builder import build_learner
@@ -175,16 +174,6 @@ def test_it_is_resumed_as_any_training(labeled, small):
     for name, values in whole.history.items():
         if name != "seconds":
             assert again.history[name] == values
-
-
-@pytest.mark.slow
-def test_a_classifier_is_no_detector(labeled, small):
-    run = pretrain(labeled, small, epochs=1)
-    line = "must come from train, got one from pretrain"
-    with pytest.raises(ValueError, match=line):
-        yolov1_fo.load_model(run.checkpoint_dir)
-    with pytest.raises(ValueError, match=line):
-        local_zoo.publish(run.checkpoint_dir, "classifier")
 
 
 @pytest.mark.slow

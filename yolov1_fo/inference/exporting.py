@@ -19,6 +19,7 @@ from yolov1_fo import files, grid
 from yolov1_fo.inference import export_formats, formats
 from yolov1_fo.inference.export_formats import INSTALL, metadata_path
 from yolov1_fo.inference.formats import FORMATS
+from yolov1_fo.model.checkpoint_model import CheckpointModel
 from yolov1_fo.model.load import load_model
 from yolov1_fo.model.yolov1_model import YOLOv1Model
 from yolov1_fo.networks import folding
@@ -31,7 +32,7 @@ TOLERANCE = 1e-4
 
 
 def export(
-    model: YOLOv1Model | str | os.PathLike[str],
+    model: CheckpointModel | str | os.PathLike[str],
     path: str | os.PathLike[str],
     format: str,
     dataset: fo.Dataset | None = None,
@@ -39,8 +40,9 @@ def export(
     """Exports a model, with its metadata in `<path>.json`.
 
     The input is `image`, (N, H, W, 3) float32 RGB in [0, 1], for any N; the output is
-    the raw output, (N, outputs) float32, for any training precision. The metadata
-    include grid, classes, image size and letterbox. If the runtime of the format is
+    the raw output, (N, outputs) float32, for any training precision; of a classifier
+    from `pretrain`, logits (N, C). The metadata include grid, classes, image size and
+    letterbox. If the runtime of the format is
     installed, the output of the export is compared with that of Keras.
 
     Args:
@@ -61,10 +63,11 @@ def export(
     """
     target = Path(path)
     _check(target, format)
-    if not isinstance(model, YOLOv1Model):
-        model = load_model(model, dataset)
-    checkpoint.check_finite(model.network)
-    network = folding.fold_batch_norm(model.network, "float32")
+    loaded: CheckpointModel = (
+        model if isinstance(model, CheckpointModel) else load_model(model, dataset)
+    )
+    checkpoint.check_finite(loaded.network)
+    network = folding.fold_batch_norm(loaded.network, "float32")
     _check_size(network, format)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +75,7 @@ def export(
             unfinished, metadata = folder / "network", folder / "metadata"
             _write(network, unfinished, format)
             _compare(network, unfinished, format, target)
-            metadata.write_text(json.dumps(_metadata(model, format), indent=2) + "\n")
+            metadata.write_text(json.dumps(_metadata(loaded, format), indent=2) + "\n")
             metadata.replace(metadata_path(target))
             unfinished.replace(target)
     except OSError as error:
@@ -138,17 +141,19 @@ def _compare(network: keras.Model, path: Path, format: str, target: Path) -> Non
     logger.info("'%s' is within %.1e of Keras", target, difference)
 
 
-def _metadata(model: YOLOv1Model, format: str) -> dict[str, Any]:
+def _metadata(model: CheckpointModel, format: str) -> dict[str, Any]:
     image_size = model.image_size
-    return {
+    about = {
         "format": run_json.FORMAT,
         "exported": format,
         "network": model.metadata["settings"]["network"],
         "input": f"{formats.INPUT}: (N, {image_size}, {image_size}, 3) float32 RGB "
         "in [0, 1]",
-        "output": f"(N, {grid.output_size(model.grid)}) float32, for decode.decode",
         "image_size": image_size,
-        "letterbox": model.letterbox,
-        "grid": asdict(model.grid),
+        "letterbox": model.metadata["settings"].get("letterbox", False),
         "classes": model.classes,
     }
+    if not isinstance(model, YOLOv1Model):
+        return {**about, "output": f"(N, {len(model.classes)}) float32 logits"}
+    output = f"(N, {grid.output_size(model.grid)}) float32, for decode.decode"
+    return {**about, "output": output, "grid": asdict(model.grid)}

@@ -11,6 +11,7 @@ from yolov1_fo.datasets import checks, connection
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.predictions_field import PredictionsField
 from yolov1_fo.inference import prediction_pass, video_prediction
+from yolov1_fo.model.checkpoint_model import CheckpointModel
 from yolov1_fo.model.yolov1_model import YOLOv1Model
 
 
@@ -136,6 +137,11 @@ def describe(model: YOLOv1Model) -> dict[str, Any]:
 
 def check_model(model: YOLOv1Model) -> None:
     """Raises a TypeError unless the model is a `YOLOv1Model`."""
+    if isinstance(model, CheckpointModel) and not isinstance(model, YOLOv1Model):
+        raise TypeError(
+            f"model must be a YOLOv1Model, got a {type(model).__name__}; apply it with "
+            "dataset.apply_model(model, label_field=...)"
+        )
     if not isinstance(model, YOLOv1Model):
         is_source = isinstance(model, str)
         got = repr(model) if is_source else f"a {type(model).__name__}"

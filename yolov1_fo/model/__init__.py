@@ -1,4 +1,4 @@
-"""FiftyOne models: a trained YOLOv1, and any Keras network for images."""
+"""FiftyOne models: a trained YOLOv1, its classifier, any Keras network for images."""
 
 import importlib
 from typing import Any
@@ -6,6 +6,8 @@ from typing import Any
 _HOMES = {
     "YOLOv1Model": "yolov1_model",
     "YOLOv1ModelConfig": "model_config",
+    "YOLOv1Classifier": "yolov1_classifier",
+    "YOLOv1ClassifierConfig": "model_config",
 }
 """The module of each class that databases and files name."""
 

@@ -1,6 +1,7 @@
 """load_model: a trained model from a checkpoint, run, zoo name or `.weights` file."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import fiftyone as fo
@@ -8,10 +9,16 @@ import fiftyone as fo
 from yolov1_fo import files
 from yolov1_fo.config import NetworkConfig, arguments, class_names, spelling
 from yolov1_fo.datasets import connection
-from yolov1_fo.model.model_config import SETTINGS, YOLOv1ModelConfig
+from yolov1_fo.model.model_config import (
+    SETTINGS,
+    YOLOv1ClassifierConfig,
+    YOLOv1ModelConfig,
+)
+from yolov1_fo.model.yolov1_classifier import YOLOv1Classifier
 from yolov1_fo.model.yolov1_model import YOLOv1Model
 from yolov1_fo.networks import darknet_header
 from yolov1_fo.publishing import model_sources
+from yolov1_fo.runs import checkpoint
 
 
 @connection.one_line_errors()
@@ -20,8 +27,10 @@ def load_model(
     dataset: fo.Dataset | None = None,
     network: str | None = None,
     **settings: Any,
-) -> YOLOv1Model:
+) -> Any:
     """Returns a trained model for `dataset.apply_model(model)`.
+
+    It is a `YOLOv1Model`, or a `YOLOv1Classifier` if `pretrain` has trained it.
 
     Args:
         source: checkpoint folder, run folder, run key, name of a published model or of
@@ -29,8 +38,9 @@ def load_model(
         dataset (None): where to look up a run key
         network (None): of a `.weights` file, which does not name it: a name in
             `architectures.NETWORKS`
-        **settings: of `YOLOv1ModelConfig`; with `network`, also classes (the 20 of VOC)
-            and those of `NetworkConfig` that differ from the network's own
+        **settings: of `YOLOv1ModelConfig`, of which a classifier has precision; with
+            `network`, also classes (the 20 of VOC) and those of `NetworkConfig` that
+            differ from the network's own
 
     Raises:
         FileNotFoundError: if there is no such checkpoint or file
@@ -62,4 +72,14 @@ def load_model(
             "classes": settings.get("classes"),
         }
     given = {k: v for k, v in settings.items() if k in SETTINGS}
+    if _is_classifier(config):
+        return YOLOv1Classifier(YOLOv1ClassifierConfig({**config, **given}))
     return YOLOv1Model(YOLOv1ModelConfig({**config, **given}))
+
+
+def _is_classifier(config: dict[str, Any]) -> bool:
+    """Returns whether `pretrain` has trained a network."""
+    folder = config.get("checkpoint_dir")
+    if folder is None:
+        return False
+    return checkpoint.read_metadata(Path(folder)).get("task") == "classify"

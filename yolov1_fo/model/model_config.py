@@ -1,4 +1,4 @@
-"""YOLOv1ModelConfig: the config from which FiftyOne builds a YOLOv1Model."""
+"""The configs from which FiftyOne builds our models."""
 
 import os
 from collections.abc import Collection
@@ -37,10 +37,87 @@ DEFAULTS = {
     "max_image_pixels": MAX_IMAGE_PIXELS,
 }
 """Values of the settings that can't be None."""
-_STRINGS = ("checkpoint_dir", "weights_path", "released", "precision")
 
 
-class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
+class CheckpointConfig(foc.Config, fozm.HasZooModel):
+    """Config of a model that can be loaded from a checkpoint, by folder or zoo name.
+
+    Args:
+        d: a dict with one of
+
+            checkpoint_dir: checkpoint folder
+            model_name: name of a model in FiftyOne's zoo
+            model_path: path of a checkpoint's `network.keras`, set by the zoo
+
+        and optionally
+
+            precision (None): of the computation: float32, bfloat16, float16 or auto,
+                which is bfloat16 where the device supports it; None is the precision of
+                the training
+    """
+
+    STRINGS: tuple[str, ...] = ("checkpoint_dir", "precision")
+    """Attributes that are strings, in addition to those of `HasZooModel`."""
+
+    model_name: str | None
+    model_path: str | None
+    checkpoint_dir: str | None
+    precision: str | None
+
+    def __init__(self, d: dict[str, Any]) -> None:
+        self._check_types(d)
+        d = self.init(d)  # of FiftyOne; sets model_name and model_path
+        self._set({name: value for name, value in d.items() if value is not None})
+
+    def _set(self, given: dict[str, Any]) -> None:
+        """Sets the attributes; those that are not given have their defaults."""
+        for name in self.STRINGS:
+            setattr(self, name, given.get(name))
+        if self.precision is not None:
+            spelling.check_choice("precision", self.precision, PREDICTION_PRECISIONS)
+
+    def _check_types(self, d: Any) -> None:
+        """Raises an error if a name is unknown or a value has the wrong type."""
+        if not isinstance(d, dict):
+            raise TypeError(f"the config of a model must be a dict, got {d!r}")
+        spelling.check_names("setting", d, self.attributes())
+        for name in (*self.STRINGS, "model_name", "model_path"):
+            if d.get(name) is not None:
+                arguments.check_string(name, d[name])
+        if d.get("model_name") is not None:
+            _check_model_name(d["model_name"])
+
+    def attributes(self) -> list[str]:
+        """Returns the names of the attributes that FiftyOne serializes."""
+        return ["model_name", "model_path", *self.STRINGS]
+
+    def checkpoint_folder(self) -> str | os.PathLike[str]:
+        """Returns the folder of the trained network.
+
+        Raises:
+            ValueError: if the config names none
+        """
+        if self.checkpoint_dir:
+            return self.checkpoint_dir
+        if self.model_name and not self.model_path:
+            self.model_path = fozm.download_zoo_model(self.model_name)[1]
+        if not self.model_path:
+            model = type(self).__name__.removesuffix("Config")
+            raise ValueError(f"a {model} needs {self._sources()}")
+        return Path(self.model_path).parent
+
+    def _sources(self) -> str:
+        """Returns the attributes of which one is needed."""
+        return "checkpoint_dir, model_name or model_path"
+
+
+class YOLOv1ClassifierConfig(CheckpointConfig):
+    """Config of a `YOLOv1Classifier`; see `CheckpointConfig`."""
+
+    __module__ = "yolov1_fo.model"  # as databases and files name it
+
+
+class YOLOv1ModelConfig(CheckpointConfig):
     """Config of a `YOLOv1Model`; FiftyOne changes it while it applies the model.
 
     Args:
@@ -73,19 +150,14 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
 
     __module__ = "yolov1_fo.model"  # as databases and files name it
 
-    model_name: str | None
-    model_path: str | None
-    checkpoint_dir: str | None
+    STRINGS = ("checkpoint_dir", "weights_path", "released", "precision")
+
     weights_path: str | None
     released: str | None
-    precision: str | None
 
-    def __init__(self, d: dict[str, Any]) -> None:
-        self._check_types(d)
-        d = self.init(d)  # of FiftyOne; sets model_name and model_path
-        values = {**DEFAULTS, **{k: v for k, v in d.items() if v is not None}}
-        for name in _STRINGS:
-            setattr(self, name, values.get(name))
+    def _set(self, given: dict[str, Any]) -> None:
+        super()._set(given)
+        values = {**DEFAULTS, **given}
         self.settings = values.get("settings")
         classes = values.get("classes")
         self.classes = None if classes is None else class_names.check(classes)
@@ -101,20 +173,10 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
             arguments.check_number(name, values[name], 0, 1)
         arguments.check_integer("max_detections", self.max_detections, 1)
         arguments.check_integer("max_image_pixels", self.max_image_pixels, 1)
-        if self.precision is not None:
-            spelling.check_choice("precision", self.precision, PREDICTION_PRECISIONS)
 
     def _check_types(self, d: Any) -> None:
-        """Raises an error if a name is unknown or a value has the wrong type."""
-        if not isinstance(d, dict):
-            raise TypeError(f"the config of a model must be a dict, got {d!r}")
-        spelling.check_names("setting", d, self.attributes())
+        super()._check_types(d)
         given = {name: value for name, value in d.items() if value is not None}
-        for name in [*_STRINGS, "model_name", "model_path"]:
-            if name in given:
-                arguments.check_string(name, given[name])
-        if "model_name" in given:
-            _check_model_name(given["model_name"])
         for name in ("class_agnostic", "darknet"):
             if name in given:
                 arguments.check_bool(name, given[name])
@@ -170,21 +232,8 @@ class YOLOv1ModelConfig(foc.Config, fozm.HasZooModel):
         settings = darknet_releases.network_settings(self.released, self.weights_path)
         self.settings = {**(self.settings or {}), **settings}
 
-    def checkpoint_folder(self) -> str | os.PathLike[str]:
-        """Returns the folder of the trained network.
-
-        Raises:
-            ValueError: if the config names none
-        """
-        if self.checkpoint_dir:
-            return self.checkpoint_dir
-        if self.model_name and not self.model_path:
-            self.model_path = fozm.download_zoo_model(self.model_name)[1]
-        if not self.model_path:
-            raise ValueError(
-                "a YOLOv1Model needs checkpoint_dir, model_name, model_path or settings"
-            )
-        return Path(self.model_path).parent
+    def _sources(self) -> str:
+        return "checkpoint_dir, model_name, model_path or settings"
 
 
 def _check_model_name(name: str) -> None:

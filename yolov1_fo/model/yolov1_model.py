@@ -6,29 +6,23 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import fiftyone as fo
-import fiftyone.core.frame as fofr
 import fiftyone.core.labels as fol
-import fiftyone.core.media as fomm
-import fiftyone.core.models as fom
-import fiftyone.core.sample as fos
 import keras
-import numpy as np
 
-from yolov1_fo import decode, files, images
+from yolov1_fo import decode, files
 from yolov1_fo import grid as _grid
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import GridConfig, NetworkConfig, spelling
-from yolov1_fo.datasets import fiftyone_boxes, schema
+from yolov1_fo.datasets import fiftyone_boxes
 from yolov1_fo.evaluation import average_precision
 from yolov1_fo.image_files import letterboxing, resizing
-from yolov1_fo.model.keras_image_model import KerasImageModel
+from yolov1_fo.model.checkpoint_model import CheckpointModel
 from yolov1_fo.model.model_config import YOLOv1ModelConfig
 from yolov1_fo.networks import build, darknet_header, darknet_weights, keras_file, parts
 from yolov1_fo.runs import checkpoint
 
 
-class YOLOv1Model(KerasImageModel, fom.SamplesMixin, fom.LogitsMixin):
+class YOLOv1Model(CheckpointModel):
     """A trained YOLOv1 for `dataset.apply_model(...)`; `load_model` makes one.
 
     Args:
@@ -52,9 +46,6 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin, fom.LogitsMixin):
     __module__ = "yolov1_fo.model"  # as databases and files name it
 
     def __init__(self, config: YOLOv1ModelConfig) -> None:
-        fom.SamplesMixin.__init__(self)
-        fom.LogitsMixin.__init__(self)
-        self._predicted_dataset: fo.Dataset | None = None
         self.config = config
         config.resolve_release()
         if config.settings is None:
@@ -68,7 +59,7 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin, fom.LogitsMixin):
                 "YOLOv1 does; this network has letterbox=True"
             )
         self.config.set_classes(self.classes)
-        KerasImageModel.__init__(self, network, parts.features_of(network))
+        super().__init__(network, parts.features_of(network))
 
     def _build(
         self, settings: dict[str, Any], classes: list[str] | None
@@ -144,66 +135,6 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin, fom.LogitsMixin):
         Predictions are not limited to it: see `yolov1_fo.confident`.
         """
         return (self.metadata.get("operating_point") or {}).get("thresh")
-
-    @property
-    def has_logits(self) -> bool:
-        """True: each detection has class logits."""
-        return True
-
-    def __exit__(self, *args: Any) -> None:
-        """Adds the logits that FiftyOne has stored to the dataset's schema."""
-        dataset, self._predicted_dataset = self._predicted_dataset, None
-        if dataset is not None and self.store_logits:
-            schema.declare_stored_logits(dataset)
-
-    @property
-    def precision(self) -> str | None:
-        """Precision of the computation, from the config."""
-        return self.config.precision
-
-    def predict(self, arg: Array, sample: fo.Sample | None = None) -> fol.Detections:
-        """Returns the detections in one image.
-
-        Args:
-            arg: (H, W, 3) uint8 RGB
-            sample (None): that it belongs to
-        """
-        return self.predict_all([arg], None if sample is None else [sample])[0]
-
-    def predict_all(
-        self, args: Sequence[Array], samples: Any = None
-    ) -> list[fol.Detections]:
-        """Returns the detections in each image, with one forward pass.
-
-        Args:
-            args: images (H, W, 3) uint8 RGB, of any sizes
-            samples (None): that they belong to. Files that may be transparent or that
-                FiftyOne's reader does not rotate upright are read again, as in
-                training. FiftyOne merges the objects of video frames by id, so each
-                detection gets an id from its rank in the frame: applying the model
-                again replaces it. If there are fewer detections than before, the old
-                rest remains; `yolov1_fo.apply` removes it. Samples of a view are
-                refreshed, so that FiftyOne does not overwrite fields that another
-                process has added
-        """
-        if samples is not None:
-            schema.refresh_samples(samples)
-            self._predicted_dataset = next((one.dataset for one in samples), None)
-            args = [
-                images.corrected(sample.filepath, image) if _is_image(sample) else image
-                for image, sample in zip(args, samples, strict=True)
-            ]
-        found = []
-        if len(args):
-            pixels = self.prepared(args)
-            windows = self.windows([np.shape(image)[:2] for image in args])
-            found = self.predict_pixels(pixels, windows)
-        for detections, sample in zip(found, samples or (), strict=False):
-            if isinstance(sample, fofr.Frame | fofr.FrameView):
-                fiftyone_boxes.set_stable_ids(
-                    detections, f"{sample.sample_id} {sample.frame_number}"
-                )
-        return found
 
     def predict_pixels(
         self, pixels: Array, windows: Array | None = None
@@ -321,10 +252,3 @@ class YOLOv1Model(KerasImageModel, fom.SamplesMixin, fom.LogitsMixin):
     def _class_ids(self) -> list[int] | None:
         names = self.config.filter_classes
         return None if names is None else [self.classes.index(name) for name in names]
-
-
-def _is_image(sample: Any) -> bool:
-    return (
-        isinstance(sample, fo.Sample | fos.SampleView)
-        and sample.media_type == fomm.IMAGE
-    )

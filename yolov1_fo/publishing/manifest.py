@@ -16,9 +16,14 @@ from yolov1_fo.runs import checkpoint, run_json
 
 PUBLISHED = "yolov1-published"
 FILE = "manifest.json"
-DEPLOYED = {"type": "yolov1_fo.model.YOLOv1Model", "config": {}}
-TAGS = ("detection", "embeddings", "tf", "tf2", "yolo", "yolov1")
-"""FiftyOne's tags for our models."""
+DEPLOYED = {
+    "detect": {"type": "yolov1_fo.model.YOLOv1Model", "config": {}},
+    "classify": {"type": "yolov1_fo.model.YOLOv1Classifier", "config": {}},
+}
+"""What FiftyOne builds a model from, by its task."""
+TAGS = ("embeddings", "logits", "tf", "tf2", "yolo", "yolov1", "published")
+"""FiftyOne's tags for our models, with that of the task."""
+TASK_TAGS = {"detect": "detection", "classify": "classification"}
 NO_FILE = f"its {FILE} is not a file"
 
 FALLBACK_MODULE = '''"""FiftyOne calls this if the model has lost its weights."""
@@ -49,6 +54,7 @@ def write(
         license: of the model
     """
     size = (folder / checkpoint.NETWORK).stat().st_size
+    task = metadata.get("task", "detect")
     content = {
         "name": f"{PUBLISHED}/{name}",
         "models": [
@@ -61,9 +67,9 @@ def write(
                 "author": author,
                 "license": license,
                 "size_bytes": size,
-                "default_deployment_config_dict": DEPLOYED,
+                "default_deployment_config_dict": DEPLOYED[task],
                 "requirements": zoo.requirements(),
-                "tags": [*TAGS, "published"],
+                "tags": [TASK_TAGS[task], *TAGS],
                 "training_data": [
                     {"name": metadata.get("dataset", "unknown"), "url": None}
                 ],
@@ -81,14 +87,17 @@ def fault(folder: Path) -> str:
     if not (folder / FILE).is_file():
         return NO_FILE
     try:
-        checkpoint.read_metadata(checkpoint.resolve(folder), "detect")
+        metadata = checkpoint.read_metadata(checkpoint.resolve(folder))
+        task = metadata.get("task", "detect")
+        run_json.check(folder / checkpoint.METADATA, metadata, task)
         models = run_json.read_json(folder / FILE).get("models")
     except (OSError, ValueError) as error:
         return database_uri.one_line(error)
-    return "" if _is_ours(models, folder.name) else f"its {FILE} was changed"
+    is_ours = _is_ours(models, folder.name, task)
+    return "" if is_ours else f"its {FILE} was changed"
 
 
-def _is_ours(models: Any, name: str) -> bool:
+def _is_ours(models: Any, name: str, task: str) -> bool:
     if not isinstance(models, list) or len(models) != 1:
         return False
     [model] = models
@@ -96,7 +105,7 @@ def _is_ours(models: Any, name: str) -> bool:
         isinstance(model, dict)
         and model.get("base_name") == name
         and model.get("base_filename") == checkpoint.NETWORK
-        and model.get("default_deployment_config_dict") == DEPLOYED
+        and model.get("default_deployment_config_dict") == DEPLOYED[task]
         and isinstance(model.get("tags"), list)
         and all(isinstance(tag, str) for tag in model["tags"])
     )

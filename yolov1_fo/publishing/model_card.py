@@ -58,15 +58,22 @@ def summary(metadata: dict[str, Any]) -> str:
         metadata: of its checkpoint
     """
     settings, metrics = metadata["settings"], metadata.get("metrics", {})
+    is_classifier = _is_classifier(metadata)
     text = (
-        f"{settings['network']} for {len(metadata['classes'])} classes, "
-        f"{settings['image_size']} px, {settings['S']} x {settings['S']} cells, "
+        f"{'classifier of ' if is_classifier else ''}{settings['network']} for "
+        f"{len(metadata['classes'])} classes, {settings['image_size']} px, "
     )
+    if not is_classifier:
+        text += f"{settings['S']} x {settings['S']} cells, "
     images, dataset = (metadata.get(name, "?") for name in ("images", "dataset"))
     text += metadata.get("origin", f"trained on {images} images of '{dataset}'")
     if metrics.get("val_voc07") is not None:
         text += f"; {metric_names.label('val_voc07')} {metrics['val_voc07']:.3f}"
     return text
+
+
+def _is_classifier(metadata: dict[str, Any]) -> bool:
+    return metadata.get("task") == "classify"
 
 
 def text(name: str, metadata: dict[str, Any]) -> str:
@@ -104,15 +111,20 @@ def _predictions(metadata: dict[str, Any]) -> list[str]:
     resized = "resized"
     if settings.get("letterbox"):
         resized = "letterboxed (aspect ratio kept, grey beside them)"
-    return [
+    lines = [
         "## Predictions",
         "",
         f"- classes: {plain(', '.join(metadata['classes']))}",
+        f"- images of any shape are {resized} to {settings['image_size']} x "
+        f"{settings['image_size']} px",
+    ]
+    if _is_classifier(metadata):
+        return [*lines, "- one class per image, with its probability as confidence"]
+    return [
+        *lines,
         f"- grid: {S} x {S} cells, each with {B} boxes of one class; of objects whose "
         "centres are in the same cell it finds only one, so small objects in groups "
         "are missed",
-        f"- images of any shape are {resized} to {settings['image_size']} x "
-        f"{settings['image_size']} px",
         "- confidences start at 0.01, which a correct mAP needs; for viewing, start at "
         f"{_viewing(metadata)}",
     ]

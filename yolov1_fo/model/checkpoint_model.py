@@ -1,0 +1,143 @@
+"""CheckpointModel: what our models of FiftyOne have in common."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import fiftyone as fo
+import fiftyone.core.frame as fofr
+import fiftyone.core.labels as fol
+import fiftyone.core.media as fomm
+import fiftyone.core.models as fom
+import fiftyone.core.sample as fos
+import keras
+import numpy as np
+
+from yolov1_fo import images
+from yolov1_fo.boxes import Array
+from yolov1_fo.datasets import fiftyone_boxes, schema
+from yolov1_fo.model.keras_image_model import KerasImageModel
+from yolov1_fo.model.model_config import CheckpointConfig
+
+
+class CheckpointModel(KerasImageModel, fom.SamplesMixin, fom.LogitsMixin):
+    """A trained network for `dataset.apply_model(...)`.
+
+    Args:
+        network: from (N, H, W, 3) float32 RGB in [0, 1] to the raw output
+        features: as in `KerasImageModel`
+
+    Attributes:
+        config: may be changed between predictions
+        network: the Keras graph
+        metadata: of its checkpoint
+        classes: names in the order of their ids
+        image_size: of the input, in pixels
+        store_logits: whether each label gets its class logits;
+            `apply_model(..., store_logits=True)` sets it
+    """
+
+    config: CheckpointConfig
+    metadata: dict[str, Any]
+    classes: list[str]
+
+    def __init__(self, network: keras.Model, features: Any) -> None:
+        fom.SamplesMixin.__init__(self)
+        fom.LogitsMixin.__init__(self)
+        KerasImageModel.__init__(self, network, features)
+        self._predicted_dataset: fo.Dataset | None = None
+
+    @property
+    def has_logits(self) -> bool:
+        """True: each label has class logits."""
+        return True
+
+    def __exit__(self, *args: Any) -> None:
+        """Adds the logits that FiftyOne has stored to the dataset's schema."""
+        dataset, self._predicted_dataset = self._predicted_dataset, None
+        if dataset is not None and self.store_logits:
+            schema.declare_stored_logits(dataset)
+
+    @property
+    def precision(self) -> str | None:
+        """Precision of the computation, from the config."""
+        return self.config.precision
+
+    def predict(self, arg: Array, sample: fo.Sample | None = None) -> Any:
+        """Returns the label of one image.
+
+        Args:
+            arg: (H, W, 3) uint8 RGB
+            sample (None): that it belongs to
+        """
+        return self.predict_all([arg], None if sample is None else [sample])[0]
+
+    def predict_all(self, args: Sequence[Array], samples: Any = None) -> list[Any]:
+        """Returns the label of each image, with one forward pass.
+
+        Args:
+            args: images (H, W, 3) uint8 RGB, of any sizes
+            samples (None): that they belong to. Files that may be transparent or that
+                FiftyOne's reader does not rotate upright are read again, as in
+                training. FiftyOne merges the objects of video frames by id, so each
+                detection gets an id from its rank in the frame: applying the model
+                again replaces it. If there are fewer detections than before, the old
+                rest remains; `yolov1_fo.apply` removes it. Samples of a view are
+                refreshed, so that FiftyOne does not overwrite fields that another
+                process has added
+        """
+        if samples is not None:
+            schema.refresh_samples(samples)
+            self._predicted_dataset = next((one.dataset for one in samples), None)
+            args = [
+                images.corrected(sample.filepath, image) if _is_image(sample) else image
+                for image, sample in zip(args, samples, strict=True)
+            ]
+        found = []
+        if len(args):
+            pixels = self.prepared(args)
+            windows = self.windows([np.shape(image)[:2] for image in args])
+            found = self.predict_pixels(pixels, windows)
+        for label, sample in zip(found, samples or (), strict=False):
+            is_frame = isinstance(sample, fofr.Frame | fofr.FrameView)
+            if is_frame and isinstance(label, fol.Detections):
+                fiftyone_boxes.set_stable_ids(
+                    label, f"{sample.sample_id} {sample.frame_number}"
+                )
+        return found
+
+    def windows(self, sizes: Sequence[tuple[int, int]]) -> Array | None:
+        """Returns where images lie in the network's input; None if it is all of it.
+
+        Args:
+            sizes: height and width of each image before it is resized, in pixels
+
+        Returns:
+            (N, 4) xyxy, relative to the input
+        """
+        return None
+
+    def predict_pixels(self, pixels: Array, windows: Array | None = None) -> list[Any]:
+        """Returns the labels of images that have the network's image size.
+
+        Args:
+            pixels: (N, H, W, 3) RGB; uint8, or float32 in [0, 1]
+            windows (None): from `windows`
+        """
+        self._last_pixels = pixels
+        return self.labels_of(self.forward(pixels), windows)
+
+    def labels_of(self, outputs: Array, windows: Array | None = None) -> list[Any]:
+        """Returns the network's output for each image as a FiftyOne label.
+
+        Args:
+            outputs: (N, ...) float32 from `forward`
+            windows (None): from `windows`
+        """
+        raise NotImplementedError
+
+
+def _is_image(sample: Any) -> bool:
+    return (
+        isinstance(sample, fo.Sample | fos.SampleView)
+        and sample.media_type == fomm.IMAGE
+    )
