@@ -39,7 +39,7 @@ def decoded(monkeypatch):
     monkeypatch.setattr(
         image_loading,
         "read",
-        lambda path, *rest: (paths.append(path), read(path, *rest))[1],
+        lambda path, **settings: (paths.append(path), read(path, **settings))[1],
     )
     return paths
 

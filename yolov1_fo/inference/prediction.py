@@ -13,6 +13,7 @@ from yolov1_fo.datasets.predictions_field import PredictionsField
 from yolov1_fo.inference import prediction_pass, video_prediction
 from yolov1_fo.model.checkpoint_model import CheckpointModel
 from yolov1_fo.model.yolov1_model import YOLOv1Model
+from yolov1_fo.pipeline import tiling
 
 
 @connection.one_line_errors()
@@ -25,6 +26,7 @@ def apply(
     skip_existing: bool = False,
     num_workers: int = 0,
     store_logits: bool = False,
+    tiles: int | None = None,
     progress: bool | Callable[..., Any] | None = None,
 ) -> dict[str, str]:
     """Writes the model's detections to a field of the samples.
@@ -52,6 +54,8 @@ def apply(
         num_workers (0): threads that decode images; 0 means one per core
         store_logits (False): whether each object gets an attribute `logits`: those of
             its classes, in the order of `model.classes`
+        tiles (that of the model): predicts tiles x tiles overlapping parts of each
+            image too, for small objects; 0 is none
         progress (None): as in FiftyOne: True, False, None for its default, or a
             callback
 
@@ -68,7 +72,12 @@ def apply(
     samples = fo_samples.ungrouped(samples, media_types=(fomm.IMAGE, fomm.VIDEO))
     check_model(model)
     store_logits = store_logits or model.store_logits
-    with fou.SetAttributes(model, store_logits=store_logits):
+    tiles = model.config.tiles if tiles is None else tiles
+    arguments.check_integer("tiles", tiles, 0, tiling.MAX_TILES)
+    with (
+        fou.SetAttributes(model, store_logits=store_logits),
+        fou.SetAttributes(model.config, tiles=tiles),
+    ):
         return _apply(
             *(samples, model, label_field, batch_size, skip_existing, num_workers),
             progress,
@@ -100,7 +109,9 @@ def _apply(
     )
     existing = output.filled_ids() if skip_existing else set()
     batches = prediction_pass.PredictionPass(
-        samples, model, batch_size, num_workers, progress, skip=existing
+        *(samples, model, batch_size, num_workers, progress),
+        skip=existing,
+        tiles=model.config.tiles,
     )
     with batches, output:
         for ids, y_pred, windows in batches:

@@ -16,7 +16,7 @@ from yolov1_fo.config import MAX_PREDICTION_BATCH, arguments
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.images import ReadResult
 from yolov1_fo.model.yolov1_model import YOLOv1Model
-from yolov1_fo.pipeline import image_loading
+from yolov1_fo.pipeline import image_loading, tiling
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,8 @@ class PredictionPass:
         skip: ids of samples to skip
         forward (None): what to compute of pixels (N, H, W, 3) uint8, in place of the
             network's output; any value
+        tiles (0): number of tiles per side that each image is followed by, see
+            `pipeline.tiling`
 
     Attributes:
         faults: unreadable and truncated image files, with what is wrong with each
@@ -57,9 +59,11 @@ class PredictionPass:
         progress: bool | Callable[..., Any] | None = None,
         skip: Collection[str] = (),
         forward: Callable[[Array], Any] | None = None,
+        tiles: int = 0,
     ) -> None:
         arguments.check_integer("batch_size", batch_size, 1, MAX_PREDICTION_BATCH)
-        self.model, self.batch_size, self.num_workers = model, batch_size, num_workers
+        self.model, self.num_workers, self.tiles = model, num_workers, tiles
+        self.batch_size = max(batch_size // (1 + tiles * tiles), 1)
         self.forward = forward or model.forward
         ids, filepaths = samples.values(["id", "filepath"])
         rows = [row for row, sample_id in enumerate(ids) if sample_id not in skip]
@@ -70,14 +74,11 @@ class PredictionPass:
         self.progress_bar = fou.ProgressBar(total=len(self.ids), progress=progress)
 
     def __iter__(self) -> Iterator[Batch]:
-        results = image_loading.read_all(
+        results = image_loading.map_files(
             self.filepaths,
-            self.model.image_size,
+            self._read_tiles if self.tiles else self._read,
             num_workers=self.num_workers,
             ahead=4 * self.batch_size,
-            align_corners=self.model.config.darknet,
-            letterbox=self.model.letterbox,
-            max_pixels=self.model.config.max_image_pixels,
         )
         rows = zip(self.ids, self.filepaths, results, strict=True)
         return _predictions(self._batches(rows), self.forward)
@@ -91,15 +92,33 @@ class PredictionPass:
         for path, fault in self.faults.items():
             logger.warning("%s", images.error_message(path, fault))
 
+    def _read(self, path: str) -> ReadResult:
+        return image_loading.read(
+            path,
+            self.model.image_size,
+            align_corners=self.model.config.darknet,
+            letterbox=self.model.letterbox,
+            max_pixels=self.model.config.max_image_pixels,
+        )
+
+    def _read_tiles(self, path: str) -> ReadResult:
+        """Returns the image and its tiles: (1 + tiles * tiles, H, W, 3)."""
+        found = images.decode(path, max_pixels=self.model.config.max_image_pixels)
+        if found.image is None:
+            return found
+        return found._replace(image=self.model.inputs([found.image])[0])
+
     def _batches(self, rows: Iterator[tuple[str, str, ReadResult]]) -> Iterator[Batch]:
         """Yields ids, pixels (N, H, W, 3) and windows; collects faults."""
         while batch := list(itertools.islice(rows, self.batch_size)):
             self.faults |= {path: str(one.fault) for _, path, one in batch if one.fault}
             pixels = {key: one.image for key, _, one in batch if one.image is not None}
             sizes = [one.size for _, _, one in batch if one.image is not None]
+            if self.tiles:
+                sizes = [x for size in sizes for x in tiling.sizes(size, self.tiles)]
             if pixels:
-                stacked = np.stack(list(pixels.values()))
-                yield list(pixels), stacked, self.model.windows(sizes)
+                join = np.concatenate if self.tiles else np.stack
+                yield list(pixels), join([*pixels.values()]), self.model.windows(sizes)
             self.progress_bar.update(len(batch))
 
 

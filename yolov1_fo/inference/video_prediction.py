@@ -83,9 +83,8 @@ def _documents(path: str, model: YOLOv1Model, batch_size: int) -> list[dict[str,
     """
     found: list[dict[str, Any]] = []
     for frames in _frames(path, batch_size):
-        y_pred = model.forward(model.prepared(frames))
-        windows = model.windows([frame.shape[:2] for frame in frames])
-        found += model.documents_of(y_pred, windows)
+        pixels, windows = model.inputs(frames)
+        found += model.documents_of(model.forward(pixels), windows)
     return found
 
 

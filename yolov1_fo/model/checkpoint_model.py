@@ -92,11 +92,7 @@ class CheckpointModel(KerasImageModel, fom.SamplesMixin, fom.LogitsMixin):
                 images.corrected(sample.filepath, image) if _is_image(sample) else image
                 for image, sample in zip(args, samples, strict=True)
             ]
-        found = []
-        if len(args):
-            pixels = self.prepared(args)
-            windows = self.windows([np.shape(image)[:2] for image in args])
-            found = self.predict_pixels(pixels, windows)
+        found = self._labels(args) if len(args) else []
         for label, sample in zip(found, samples or (), strict=False):
             is_frame = isinstance(sample, fofr.Frame | fofr.FrameView)
             if is_frame and isinstance(label, fol.Detections):
@@ -104,6 +100,11 @@ class CheckpointModel(KerasImageModel, fom.SamplesMixin, fom.LogitsMixin):
                     label, f"{sample.sample_id} {sample.frame_number}"
                 )
         return found
+
+    def _labels(self, args: Sequence[Array]) -> list[Any]:
+        """Returns the labels of images of any sizes."""
+        windows = self.windows([np.shape(image)[:2] for image in args])
+        return self.predict_pixels(self.prepared(args), windows)
 
     def windows(self, sizes: Sequence[tuple[int, int]]) -> Array | None:
         """Returns where images lie in the network's input; None if it is all of it.

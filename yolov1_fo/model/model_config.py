@@ -16,12 +16,14 @@ from yolov1_fo.config import (
     spelling,
 )
 from yolov1_fo.model import darknet_releases
+from yolov1_fo.pipeline import tiling
 
 SETTINGS = (
     "confidence_thresh",
     "iou_thresh",
     "max_detections",
     "class_agnostic",
+    "tiles",
     "filter_classes",
     "darknet",
     "precision",
@@ -33,6 +35,7 @@ DEFAULTS = {
     "iou_thresh": 0.5,
     "max_detections": 100,
     "class_agnostic": False,
+    "tiles": 0,
     "darknet": False,
     "max_image_pixels": MAX_IMAGE_PIXELS,
 }
@@ -139,6 +142,8 @@ class YOLOv1ModelConfig(CheckpointConfig):
             iou_thresh (0.5): NMS IoU threshold
             max_detections (100): number of detections per image that are kept
             class_agnostic (False): NMS also between boxes of different classes
+            tiles (0): predicts tiles x tiles overlapping parts of each image too, for
+                small objects; see `pipeline.tiling`
             filter_classes (None): classes that are kept; None keeps all
             darknet (False): resizes, scores, thresholds and suppresses as Darknet does
             precision (None): of the computation: float32, bfloat16, float16 or auto,
@@ -165,6 +170,7 @@ class YOLOv1ModelConfig(CheckpointConfig):
         self.iou_thresh = values["iou_thresh"]
         self.max_detections = values["max_detections"]
         self.class_agnostic = values["class_agnostic"]
+        self.tiles = values["tiles"]
         self.darknet = values["darknet"]
         self.max_image_pixels = values["max_image_pixels"]
         self._classes: list[str] | None = None
@@ -172,6 +178,7 @@ class YOLOv1ModelConfig(CheckpointConfig):
         for name in ("confidence_thresh", "iou_thresh"):
             arguments.check_number(name, values[name], 0, 1)
         arguments.check_integer("max_detections", self.max_detections, 1)
+        arguments.check_integer("tiles", self.tiles, 0, tiling.MAX_TILES)
         arguments.check_integer("max_image_pixels", self.max_image_pixels, 1)
 
     def _check_types(self, d: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import fiftyone.core.labels as fol
 import keras
+import numpy as np
 
 from yolov1_fo import decode, files
 from yolov1_fo import grid as _grid
@@ -19,6 +20,7 @@ from yolov1_fo.image_files import letterboxing, resizing
 from yolov1_fo.model.checkpoint_model import CheckpointModel
 from yolov1_fo.model.model_config import YOLOv1ModelConfig
 from yolov1_fo.networks import build, darknet_header, darknet_weights, keras_file, parts
+from yolov1_fo.pipeline import tiling
 from yolov1_fo.runs import checkpoint
 
 
@@ -157,34 +159,93 @@ class YOLOv1Model(CheckpointModel):
             outputs: (N, outputs) from `forward`
             windows (None): as in `detected`
         """
-        if self.store_logits:
-            return [
-                fiftyone_boxes.to_detections(*detected, self.classes, logits)
-                for detected, logits in self.detected_with_logits(outputs, windows)
-            ]
-        found = self.detected(outputs, windows)
+        found = self._found(outputs, windows, 0)
         return [
-            fiftyone_boxes.to_detections(*detected, self.classes) for detected in found
+            fiftyone_boxes.to_detections(*detections, self.classes, logits)
+            for detections, logits in found
         ]
 
     def documents_of(
         self, outputs: Array, windows: Array | None = None
     ) -> list[dict[str, Any]]:
-        """Returns `labels_of` as stored in the database, ten times as fast.
+        """Returns the detections of images as stored in the database, which is faster.
 
         Args:
-            outputs: (N, outputs) from `forward`
-            windows (None): as in `detected`
+            outputs: from `forward` of the pixels of `inputs`, (N, outputs), or
+                (N (1 + tiles * tiles), outputs) with `config.tiles`
+            windows (None): from `inputs`
         """
-        if self.store_logits:
-            return [
-                fiftyone_boxes.to_document(*detected, self.classes, logits)
-                for detected, logits in self.detected_with_logits(outputs, windows)
-            ]
-        found = self.detected(outputs, windows)
+        found = self._found(outputs, windows, self.config.tiles)
         return [
-            fiftyone_boxes.to_document(*detected, self.classes) for detected in found
+            fiftyone_boxes.to_document(*detections, self.classes, logits)
+            for detections, logits in found
         ]
+
+    def _labels(self, args: Sequence[Array]) -> list[fol.Detections]:
+        if not self.config.tiles:
+            return super()._labels(args)
+        pixels, windows = self.inputs(args)
+        self._last_pixels = pixels[:: len(pixels) // len(args)]  # the whole images
+        found = self._found(self.forward(pixels), windows, self.config.tiles)
+        return [
+            fiftyone_boxes.to_detections(*detections, self.classes, logits)
+            for detections, logits in found
+        ]
+
+    def inputs(self, args: Sequence[Array]) -> tuple[Array, Array | None]:
+        """Returns what the network computes of images, and windows, for `documents_of`.
+
+        Args:
+            args: images (H, W, 3) uint8 RGB, of any sizes
+
+        Returns:
+            (N, H, W, 3) pixels, or (N (1 + tiles * tiles), H, W, 3) with
+            `config.tiles`: each image is followed by its tiles
+        """
+        parts = [
+            part
+            for image in args
+            for part in tiling.cut(np.asarray(image), self.config.tiles)
+        ]
+        windows = self.windows([part.shape[:2] for part in parts])
+        return self.prepared(parts), windows
+
+    def _found(
+        self, outputs: Array, windows: Array | None, tiles: int
+    ) -> list[tuple[decode.Detections, Array | None]]:
+        """Returns the detections of each image, with their logits if they are stored.
+
+        Args:
+            outputs: (N, outputs), or (N (1 + tiles * tiles), outputs) of tiled images
+            windows: of the same rows
+            tiles: per side; 0 is none
+        """
+        found: list[tuple[decode.Detections, Array | None]]
+        if self.store_logits:
+            found = [*self.detected_with_logits(outputs, windows)]
+        else:
+            found = [(one, None) for one in self.detected(outputs, windows)]
+        if not tiles:
+            return found
+        count = 1 + tiles * tiles
+        return [
+            self._merged(found[start : start + count], tiles)
+            for start in range(0, len(found), count)
+        ]
+
+    def _merged(
+        self, parts: Sequence[tuple[decode.Detections, Array | None]], tiles: int
+    ) -> tuple[decode.Detections, Array | None]:
+        """Returns the detections of a tiled image, and their logits."""
+        detections, rows = tiling.merge(
+            [one for one, _ in parts],
+            tiles,
+            iou_thresh=self.config.iou_thresh,
+            max_detections=self.config.max_detections,
+            class_agnostic=self.config.class_agnostic,
+        )
+        logits = [one for _, one in parts if one is not None]
+        return detections, np.concatenate(logits)[rows] if logits else None
 
     def resized(self, image: Array) -> Array:
         """Returns an image resized for the network: stretched, or letterboxed.

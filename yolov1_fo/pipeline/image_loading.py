@@ -4,9 +4,9 @@ import collections
 import functools
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from yolov1_fo.config import MAX_IMAGE_PIXELS, arguments
 from yolov1_fo.image_files import letterboxing
 from yolov1_fo.images import ReadResult
 
+T = TypeVar("T")
 CHUNK_SIZE = 256
 """Number of files that a thread checks in a row."""
 
@@ -75,20 +76,41 @@ def read_all(
         letterbox (False): keeps the aspect ratio and fills the rest with grey
         max_pixels (200 million): larger images are refused before they are decoded
     """
-    _keep_freed_memory()
-    paths, settings = (
-        iter(filepaths),
-        (image_size, align_corners, max_pixels, letterbox),
+    read_one = functools.partial(
+        read,
+        image_size=image_size,
+        align_corners=align_corners,
+        max_pixels=max_pixels,
+        letterbox=letterbox,
     )
+    yield from map_files(filepaths, read_one, num_workers=num_workers, ahead=ahead)
+
+
+def map_files(
+    filepaths: Iterable[str],
+    read_one: Callable[[str], T],
+    *,
+    num_workers: int = 0,
+    ahead: int = 64,
+) -> Iterator[T]:
+    """Yields what a function returns for each file, in order; threads run ahead.
+
+    Args:
+        filepaths: image files
+        read_one: of the path of a file
+        num_workers (0): threads; 0 uses one per CPU core
+        ahead (64): largest number of results that wait in memory
+    """
+    _keep_freed_memory()
+    paths = iter(filepaths)
     with ThreadPoolExecutor(thread_count(num_workers)) as pool:
         pending = collections.deque(
-            pool.submit(read, path, *settings)
-            for path in itertools.islice(paths, ahead)
+            pool.submit(read_one, path) for path in itertools.islice(paths, ahead)
         )
         while pending:
             yield pending.popleft().result()
             for path in itertools.islice(paths, 1):
-                pending.append(pool.submit(read, path, *settings))
+                pending.append(pool.submit(read_one, path))
 
 
 @functools.cache

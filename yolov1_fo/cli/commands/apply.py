@@ -41,6 +41,11 @@ def add(commands: Any) -> None:
         action="store_true",
         help="skip samples that have a value in the field",
     )
+    parser.add_argument(
+        "--store-logits",
+        action="store_true",
+        help="store the logits of all classes with each detection",
+    )
     _add_model_options(parser)
 
 
@@ -63,6 +68,12 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="NAME",
         help="classes to detect (all)",
+    )
+    parser.add_argument(
+        "--tiles",
+        type=int,
+        metavar="N",
+        help="predict N x N overlapping parts of each image too, for small objects",
     )
     parser.add_argument(
         "--darknet",
@@ -100,6 +111,7 @@ def _run(arguments: argparse.Namespace) -> int:
         arguments.label_field,
         batch_size=arguments.batch_size,
         skip_existing=arguments.skip_existing,
+        store_logits=arguments.store_logits,
     )
     print(
         f"wrote '{arguments.label_field}' of {len(samples)} samples; "
