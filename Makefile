@@ -1,7 +1,7 @@
 # Needs Python 3.11 to 3.13; `make` lists the targets.
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS := cpu,jax,export,dev
+EXTRAS := cpu,jax,export,docs,dev
 PHOTOGRAPHS ?=
 PYTEST := $(BIN)/python -m pytest $(if $(PHOTOGRAPHS),--photographs="$(PHOTOGRAPHS)")
 # More processes than cores: tests often wait for jobs, servers and browsers.
@@ -14,6 +14,7 @@ help:
 	@echo "make demo       trains, applies and evaluates on embedded data, in minutes"
 	@echo "make test       all checks and tests"
 	@echo "make test-fast  all checks, and the tests that are not marked slow"
+	@echo "make docs       builds the site from docs/ and the docstrings, in build/site"
 	@echo "make pictures   redraws the screenshots in docs/app (PHOTOGRAPHS=folder)"
 	@echo "make tutorial   updates figures and numbers of docs/tutorial.md, in minutes"
 	@echo "make bench      speed and memory, compared with others (PHOTOGRAPHS=folder)"
@@ -75,6 +76,10 @@ trust: setup
 	$(BIN)/python -m benchmarks.kills --json benchmarks/results/kills.json
 	$(BIN)/python -m benchmarks.soak --json benchmarks/results/soak.json
 
+# Its theme announces a successor at each build.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 pictures: setup tools
 	$(PYTEST) tests/app --screenshots=docs/app  # the README shows a few of them
 
@@ -82,4 +87,4 @@ tutorial: setup
 	$(PYTEST) tests/test_tutorial.py --tutorial
 
 .PHONY: help setup demo checks tools test test-fast bench trainings trust \
-	pictures tutorial
+	docs pictures tutorial

@@ -46,17 +46,14 @@ class CheckpointConfig(foc.Config, fozm.HasZooModel):
     """Config of a model that can be loaded from a checkpoint, by folder or zoo name.
 
     Args:
-        d: a dict with one of
+        d: attributes; checkpoint_dir, model_name or model_path is needed
 
-            checkpoint_dir: checkpoint folder
-            model_name: name of a model in FiftyOne's zoo
-            model_path: path of a checkpoint's `network.keras`, set by the zoo
-
-        and optionally
-
-            precision (None): of the computation: float32, bfloat16, float16 or auto,
-                which is bfloat16 where the device supports it; None is the precision of
-                the training
+    Attributes:
+        checkpoint_dir: checkpoint folder
+        model_name: name of a model in FiftyOne's zoo
+        model_path: path of a checkpoint's `network.keras`, set by the zoo
+        precision: of the computation: float32, bfloat16, float16 or auto, which is
+            bfloat16 where the device supports it; None is the precision of the training
     """
 
     STRINGS: tuple[str, ...] = ("checkpoint_dir", "precision")
@@ -124,33 +121,31 @@ class YOLOv1ModelConfig(CheckpointConfig):
     """Config of a `YOLOv1Model`; FiftyOne changes it while it applies the model.
 
     Args:
-        d: a dict with one of
+        d: attributes; checkpoint_dir, model_name, model_path, settings or released is
+            needed, the others are optional
 
-            checkpoint_dir: checkpoint folder
-            model_name: name of a model in FiftyOne's zoo
-            model_path: path of a checkpoint's `network.keras`, set by the zoo
-            settings: fields of `NetworkConfig`, for an untrained network; then also
-                classes (the 20 of VOC) and weights_path (None): a `.weights` file of
-                Darknet
-            released: name in `darknet_releases.RELEASES`; its weights are downloaded
-                unless weights_path is given
-
-        and optionally
-
-            confidence_thresh (0.01): lowest score that is kept; a correct mAP needs
-                low ones
-            iou_thresh (0.5): NMS IoU threshold
-            max_detections (100): number of detections per image that are kept
-            class_agnostic (False): NMS also between boxes of different classes
-            tiles (0): predicts tiles x tiles overlapping parts of each image too, for
-                small objects; see `pipeline.tiling`
-            filter_classes (None): classes that are kept; None keeps all
-            darknet (False): resizes, scores, thresholds and suppresses as Darknet does
-            precision (None): of the computation: float32, bfloat16, float16 or auto,
-                which is bfloat16 where the device supports it; None is the precision of
-                the training
-            max_image_pixels (200 million): `yolov1_fo.apply` does not read images with
-                more pixels
+    Attributes:
+        checkpoint_dir: checkpoint folder
+        model_name: name of a model in FiftyOne's zoo
+        model_path: path of a checkpoint's `network.keras`, set by the zoo
+        settings: fields of `NetworkConfig`, for an untrained network
+        classes: names of an untrained network (the 20 of VOC)
+        weights_path: a `.weights` file of Darknet, for an untrained network
+        released: name in `darknet_releases.RELEASES`; its weights are downloaded unless
+            weights_path is given
+        confidence_thresh: lowest score that is kept (0.01); a correct mAP needs low
+            ones
+        iou_thresh: NMS IoU threshold (0.5)
+        max_detections: number of detections per image that are kept (100)
+        class_agnostic: NMS also between boxes of different classes (False)
+        tiles: predicts tiles x tiles overlapping parts of each image too, for small
+            objects (0); see `pipeline.tiling`
+        filter_classes: classes that are kept; None keeps all
+        darknet: resizes, scores, thresholds and suppresses as Darknet does (False)
+        precision: of the computation: float32, bfloat16, float16 or auto, which is
+            bfloat16 where the device supports it; None is the precision of the training
+        max_image_pixels: `yolov1_fo.apply` does not read images with more pixels (200
+            million)
     """
 
     __module__ = "yolov1_fo.model"  # as databases and files name it
