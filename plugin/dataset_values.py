@@ -147,13 +147,13 @@ def shared_count(samples: Any, val_samples: Any) -> int:
     )
 
 
-def metrics(checkpoint_dir: Path) -> dict[str, float | None]:
-    """Returns the metrics of a checkpoint; none if they can't be read."""
+def metadata(checkpoint_dir: Path) -> dict[str, Any]:
+    """Returns the metadata of a checkpoint; none if they can't be read."""
     path = checkpoint_dir / checkpoint.METADATA
 
-    def read() -> dict[str, float | None]:
+    def read() -> dict[str, Any]:
         try:
-            return checkpoint.read_metadata(checkpoint_dir).get("metrics") or {}
+            return checkpoint.read_metadata(checkpoint_dir)
         except (OSError, ValueError):
             return {}
 
@@ -161,7 +161,7 @@ def metrics(checkpoint_dir: Path) -> dict[str, float | None]:
         stat = path.stat()
     except OSError:
         return {}
-    return _kept(("metrics", str(path), stat.st_size, stat.st_mtime_ns), read)
+    return _kept(("metadata", str(path), stat.st_size, stat.st_mtime_ns), read)
 
 
 def _cached(samples: Any, name: tuple[Any, ...], compute: Callable[[], Any]) -> Any:

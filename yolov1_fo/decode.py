@@ -16,7 +16,7 @@ from yolov1_fo.image_files import letterboxing
 MIN_SCORE = 1e-12
 """A threshold of 0 keeps scores of at least this."""
 MIN_PROB = 1e-7
-"""Class probabilities are at least this in logits, which are finite then."""
+"""Smallest class probability whose logarithm is a logit."""
 
 
 class Detections(NamedTuple):
@@ -239,7 +239,7 @@ def _suppressed(
 def _best_of_image(
     boxes: Array, scores: Array, max_detections: int
 ) -> tuple[Detections, Array]:
-    """Returns the detections with the highest scores among boxes (K, 4), their rows."""
+    """Returns the detections of the highest scores, and their rows in boxes (K, 4)."""
     rows, class_ids = np.nonzero(scores)
     values = scores[rows, class_ids]
     best = np.argsort(-values, kind="stable")[:max_detections]

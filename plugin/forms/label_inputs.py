@@ -74,5 +74,5 @@ def add_model(form: types.Object, dataset: Any, params: Mapping[str, Any]) -> st
 
 
 def has_model(dataset: Any) -> bool:
-    """Returns whether there is a trained detector, or a published model."""
-    return bool(ranking.detectors(dataset) or run_labels.published())
+    """Returns whether there is a detector, trained or published."""
+    return bool(run_labels.models(dataset, ranking.detectors(dataset)))

@@ -5,6 +5,7 @@ from typing import Any
 
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import records
+from yolov1_fo.runs.run_json import DETECT
 from yolov1_fo.training.progress import SCORES
 
 from .. import dataset_values
@@ -12,9 +13,16 @@ from .. import dataset_values
 
 def models(dataset: Any, run_keys: Iterable[str]) -> dict[str, str]:
     """Returns runs, then published detectors of other names, each with its label."""
-    runs = of_runs(dataset, run_keys)
-    others = set(local_zoo.detectors()) - set(runs)
-    return runs | {k: label for k, label in published().items() if k in others}
+    return _joined(of_runs(dataset, run_keys), published(DETECT))
+
+
+def all_models(dataset: Any, run_keys: Iterable[str]) -> dict[str, str]:
+    """Returns `models` with the published classifiers, which a training starts from."""
+    return _joined(of_runs(dataset, run_keys), published())
+
+
+def _joined(runs: dict[str, str], others: dict[str, str]) -> dict[str, str]:
+    return runs | {name: label for name, label in others.items() if name not in runs}
 
 
 def of_runs(dataset: Any, run_keys: Iterable[str]) -> dict[str, str]:
@@ -31,13 +39,21 @@ def _run_label(dataset: Any, run_key: str) -> str:
     return _label(f"Run {run_key}", notes)
 
 
-def published() -> dict[str, str]:
-    """Returns the published models, each with a label."""
-    scores = {
-        name: _score(dataset_values.metrics(local_zoo.root() / name))
+def published(task: str | None = None) -> dict[str, str]:
+    """Returns the published models, each with a label.
+
+    Args:
+        task (any): what they are trained for
+    """
+    known = {
+        name: dataset_values.metadata(local_zoo.root() / name)
         for name in local_zoo.names()
     }
-    return {name: _label(f"Zoo: {name}", [score]) for name, score in scores.items()}
+    return {
+        name: _label(f"Zoo: {name}", [_score(one.get("metrics"))])
+        for name, one in known.items()
+        if task in (None, one.get("task", DETECT))
+    }
 
 
 def _label(name: str, notes: list[str]) -> str:

@@ -26,7 +26,7 @@ def choices(dataset: Any) -> dict[str, str]:
         for key, run in runs.items()
         if getattr(run, "status", "failed") != "running" and getattr(run, "epoch", 0)
     ]
-    return run_labels.models(dataset, ended)
+    return run_labels.all_models(dataset, ended)
 
 
 def add_input(form: types.Object, choices: dict[str, str]) -> None:

@@ -20,7 +20,7 @@ from . import devices, form_widgets, label_changes, splits, start_from
 
 LONG_SECONDS = 7 * 86400.0
 """Trainings that take longer get a warning."""
-UNLABELLED = "{} without labels are trained on as images without objects"
+UNLABELED = "{} without labels are trained on as images without objects"
 
 
 class Training(NamedTuple):
@@ -126,7 +126,7 @@ def add(
     start_from.add_class_changes(form, source, training.classes)
     label_changes.add(form, samples, params, source)
     if training.unlabeled:
-        text = UNLABELLED.format(counted(training.unlabeled, "sample"))
+        text = UNLABELED.format(counted(training.unlabeled, "sample"))
         form_widgets.add_notice(form, "unlabeled", text, is_warning=True)
     _add_warnings(form, training.estimate)
 

@@ -10,6 +10,7 @@ from yolov1_fo.datasets import predicted_by
 from yolov1_fo.jobs import monitor, run_edits
 from yolov1_fo.jobs.runs_table import Row
 from yolov1_fo.runs import folders
+from yolov1_fo.runs.run_json import DETECT
 
 from ..names import PLUGIN
 
@@ -53,7 +54,7 @@ def possible(row: Row, rows: Sequence[Row]) -> set[str]:
     if row.number is None:  # a job that never became a run
         return set() if row.is_active else {"forget_run"}
     found = {"open_run", "note_run"}
-    if row.epoch:
+    if row.epoch and row.task == DETECT:
         found |= {"apply_run", "evaluate_run", "publish_run", "export_run"}
     if sum(one.number is not None for one in rows) > 1:
         found.add("compare_run")

@@ -1,18 +1,36 @@
 """Class logits of detections, as FiftyOne stores and uses them."""
 
+import pickle
+import shutil
+
+import cv2
 import fiftyone as fo
 import fiftyone.brain as fob
 import numpy as np
 import pytest
 
 import yolov1_fo
-from yolov1_fo import decode, grid
+from yolov1_fo import decode, grid, images
 from yolov1_fo.config import GridConfig
 
 
 @pytest.fixture
 def model(checkpoint_dir):
     return yolov1_fo.load_model(checkpoint_dir)
+
+
+@pytest.fixture
+def film(painted_files, tmp_path):
+    """A dataset of one video of three frames."""
+    path = tmp_path / "film.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 5, (96, 96))
+    for one in painted_files[:3]:
+        writer.write(images.read(one["path"], 96)[..., ::-1])
+    writer.release()
+    dataset = fo.Dataset()
+    dataset.add_sample(fo.Sample(filepath=str(path)))
+    yield dataset
+    dataset.delete()
 
 
 def by_sample(dataset, field):
@@ -53,6 +71,45 @@ def test_without_logits_no_attribute_is_added(painted, model):
         assert painted.count(f"{field}.detections")
     with pytest.raises(TypeError, match="store_logits must be"):
         yolov1_fo.apply(painted, model, "more", store_logits=1)
+
+
+def test_other_fields_are_left_alone(painted, model):
+    truth = painted.values("ground_truth")
+    for label in truth:
+        for one in label.detections:
+            one["logits"] = "not ours"
+    painted.set_values("ground_truth", truth)
+    painted.apply_model(model, "found", store_logits=True)
+    assert painted.has_field("found.detections.logits")
+    assert not painted.has_field("ground_truth.detections.logits")
+
+
+def test_a_model_that_was_applied_can_be_copied(painted, model):
+    sample = painted.first()
+    image = np.full((40, 40, 3), 90, np.uint8)
+    model.store_logits = True
+    expected = model.predict(image, sample=sample)
+    again = pickle.loads(pickle.dumps(model)).predict(image)
+    assert len(again.detections) == len(expected.detections) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="videos are read with ffmpeg")
+@pytest.mark.parametrize("of_frames", [False, True])
+def test_logits_of_videos_are_declared(film, model, of_frames, tmp_path):
+    video = target = film
+    if of_frames:
+        target = video.to_frames(sample_frames=True, output_dir=str(tmp_path / "f"))
+    target.apply_model(model, "theirs", store_logits=True)
+    yolov1_fo.apply(target, model, "ours", store_logits=True)
+    for name in ("theirs", "ours"):
+        declared = video.get_field(f"frames.{name}.detections.logits")
+        assert isinstance(declared, fo.VectorField)
+        logits = video.values(f"frames.{name}.detections.logits", unwind=3)
+        assert {np.shape(one) for one in logits} == {(2,)}
+        if of_frames:
+            declared = target.get_field(f"{name}.detections.logits")
+            assert isinstance(declared, fo.VectorField)
 
 
 def test_logits_belong_to_the_cell_of_the_box(rng):

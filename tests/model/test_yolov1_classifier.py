@@ -65,7 +65,12 @@ def test_it_classifies_with_logits(trained):
 def test_it_is_published_and_exported(trained, zoo_dir, tmp_path):
     _, result = trained
     folder = yolov1_fo.publish(result.checkpoint_dir, "colours-v1")
-    assert "classifier of micro for 2 classes" in (folder / "README.md").read_text()
+    card = (folder / "README.md").read_text()
+    assert "classifier of micro for 2 classes" in card
+    assert "one class per image" in card
+    assert "| val_top1 |" in card
+    for word in ("objects", "boxes", "paper", "cells"):
+        assert word not in card
     assert "colours-v1" in foz.list_zoo_models(tags=["classification", "logits"])
     model = foz.load_zoo_model("colours-v1", cache=False)
     image = np.full((40, 40, 3), 200, np.uint8)
@@ -83,6 +88,14 @@ def test_it_is_published_and_exported(trained, zoo_dir, tmp_path):
         about = json.loads(path.with_name("colours.onnx.json").read_text())
         assert about["output"] == "(N, 2) float32 logits"
         assert "grid" not in about
+
+
+def test_outputs_that_are_not_finite_are_no_label(trained):
+    _, result = trained
+    model = yolov1_fo.load_model(result.checkpoint_dir)
+    found = model.labels_of(np.float32([[np.nan, 1.0], [2.0, 1.0]]))
+    assert found[0] is None
+    assert found[1].label == model.classes[0]
 
 
 def test_it_is_no_detector(trained):

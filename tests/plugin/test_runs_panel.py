@@ -107,6 +107,13 @@ def test_the_menu_of_a_run_has_what_it_allows(dataset, ctx):
     ]
 
 
+def test_a_classifier_is_no_detector(dataset, ctx):
+    make_run(dataset, "first", task="classify", best={"val_top1": 0.9, "epoch": 1})
+    ctx.click("refresh")
+    assert menu(ctx) == [["Details", "Rename", "Note", "Delete"]]
+    assert ctx.data["table"][0]["best"] == "0.900 accuracy"
+
+
 def test_forms_open_with_the_run_chosen(dataset, ctx):
     folder = make_run(dataset, "first")
     make_run(dataset, "second", status="stopped")

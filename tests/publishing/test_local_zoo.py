@@ -352,6 +352,22 @@ def test_damaged_models_are_listed_and_can_be_unpublished(
     assert local_zoo.damaged() == {}
 
 
+def test_models_that_earlier_versions_published_still_load(zoo_dir, checkpoint_dir):
+    folder = yolov1_fo.publish(checkpoint_dir, "squares")
+    content = json.loads((folder / "manifest.json").read_text())
+    [model] = content["models"]
+    for part in ("version", "source", "author", "license"):
+        del model[part]
+    model["tags"] = ["detection", "tensorflow", "yolov1", "published"]
+    packages = ["yolov1-fo", "keras>=3.15", "tensorflow|tensorflow-cpu"]
+    support = {"support": True}
+    model["requirements"] = {"packages": packages, "cpu": support, "gpu": support}
+    (folder / "manifest.json").write_text(json.dumps(content))
+    assert local_zoo.damaged() == {}
+    assert "squares" in foz.list_zoo_models(tags="yolov1")
+    assert foz.load_zoo_model("squares", cache=False).classes == ["blue", "red"]
+
+
 def test_a_pipe_in_place_of_a_manifest_blocks_nobody(zoo_dir, checkpoint_dir):
     folder = yolov1_fo.publish(checkpoint_dir, "squares")
     (folder / "manifest.json").unlink()

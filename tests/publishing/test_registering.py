@@ -10,6 +10,7 @@ import fiftyone.zoo as foz
 import pytest
 
 import yolov1_fo
+from yolov1_fo import zoo
 from yolov1_fo.cli import main
 from yolov1_fo.publishing import registering
 
@@ -74,6 +75,34 @@ def test_new_processes_know_them_too(files, capsys):
     config = json.loads(files[1].read_text())
     assert config["show_progress_bars"] is False
     assert len(config["model_zoo_manifest_paths"]) == 1
+
+
+def test_links_and_permissions_are_kept_and_it_can_be_undone(
+    files, tmp_path, monkeypatch, caplog
+):
+    evaluation, config = files
+    secret = tmp_path / "dotfiles" / "config.json"
+    secret.parent.mkdir()
+    config.rename(secret)
+    secret.chmod(0o600)
+    config.symlink_to(secret)
+    before = secret.read_text()
+    others = ["/elsewhere/lib/yolov1_fo/zoo/manifest.json", "/mine/manifest.json"]
+    secret.write_text(json.dumps({"model_zoo_manifest_paths": others}))
+    monkeypatch.setenv("FIFTYONE_DETECTION_BACKENDS", "*")
+    yolov1_fo.register(persistent=True)
+    yolov1_fo.register(persistent=True)
+    assert "FIFTYONE_DETECTION_BACKENDS replaces what is in" in caplog.text
+    assert config.is_symlink()
+    assert secret.stat().st_mode & 0o777 == 0o600
+    paths = json.loads(secret.read_text())["model_zoo_manifest_paths"]
+    assert paths == ["/mine/manifest.json", str(zoo.MANIFEST)]
+
+    secret.write_text(before)
+    assert main.main(["register"]) == 0
+    assert main.main(["register", "--undo"]) == 0
+    assert json.loads(secret.read_text()) == json.loads(before)
+    assert json.loads(evaluation.read_text()) == {"detection_backends": {}}
 
 
 def test_what_is_there_is_kept(files):

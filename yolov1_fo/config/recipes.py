@@ -121,7 +121,7 @@ RECIPES: dict[str, dict[str, Choice]] = {
     },
     "transfer": {
         "image_size": Choice(
-            320, "up to 448 if a time limit leaves time for it, on a CPU", True
+            320, "on a CPU, 384 or 448 if a time limit allows it", True
         ),
         "S": Choice(
             20,
@@ -157,7 +157,7 @@ RECIPES: dict[str, dict[str, Choice]] = {
 """Settings by name of a recipe."""
 RECIPES["fine-tune"] = {
     **RECIPES["transfer"],
-    "image_size": Choice(320, "replaced by the detector's"),
+    "image_size": Choice(320, "that of the detector replaces it"),
     "epochs": Choice(7, "a third: the detector is trained already", True),
     "learning_rate": Choice(1e-3, "half: the detector is trained already"),
     "global_clipnorm": Choice(10.0, "outputs of new classes are random at first"),

@@ -20,6 +20,8 @@ from yolov1_fo.datasets import fiftyone_boxes, fiftyone_private
 ACCEPTED_AT = "accepted_at"
 """Attribute with the time, in UTC, at which a label was accepted."""
 ORIGIN = "suggestion"
+WAS_UNLABELED = "was_unlabelled"
+"""As it is stored: whether the field had no value before."""
 """Attribute with what a label was before it was accepted."""
 
 Document = dict[str, Any]
@@ -81,7 +83,7 @@ class Accepting(NamedTuple):
         origin = {
             **{name: f"$$one.{name}" for name in about},
             "field": {"$literal": self.field},
-            "was_unlabeled": {"$not": [{"$ifNull": [f"${self.gt_field}", False]}]},
+            WAS_UNLABELED: {"$not": [{"$ifNull": [f"${self.gt_field}", False]}]},
         }
         source = {"$literal": self.source}
         changed = {
@@ -115,7 +117,7 @@ class Accepting(NamedTuple):
         names = ("_id", "label", "bounding_box", ACCEPTED_AT)
         rest = _others(self.gt_field, label["_id"])
         left: Any = {"$mergeObjects": [f"${self.gt_field}", {"detections": rest}]}
-        if label[ORIGIN].get("was_unlabeled"):
+        if label[ORIGIN].get(WAS_UNLABELED):
             left = {"$cond": [{"$eq": [{"$size": rest}, 0]}, None, left]}
         changes = {self.gt_field: left, "last_modified_at": datetime.now(UTC)}
         if self.moves:

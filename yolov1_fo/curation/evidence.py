@@ -20,7 +20,7 @@ OVERLAPS = (0.3, 0.5, 0.7)
 """IoUs with an object from which on detections count for it."""
 MIN_OVERLAP = 0.15
 """A detection of its class that overlaps an object less does not locate it."""
-IS_LABELLED = 0.5
+IS_LABELED = 0.5
 """A detection that overlaps an object at least so much is no place without object."""
 MIN_PLACE_SCORE = 0.05
 """Detections of lower scores are no places."""
@@ -85,7 +85,7 @@ def _objects(
     if is_own.size:
         is_nearest[overlaps.argmax(axis=0), np.arange(len(scores))] = True
     own = _argbest(scores, is_own & is_nearest & (overlaps > MIN_OVERLAP))
-    other = _argbest(scores, ~is_own & (overlaps >= IS_LABELLED))
+    other = _argbest(scores, ~is_own & (overlaps >= IS_LABELED))
     has_own, every = own >= 0, np.arange(len(own))
     own_score, own_overlap = np.zeros(len(own)), np.full(len(own), 0.5)
     own_score[has_own] = scores[own[has_own]]
@@ -111,7 +111,7 @@ def _places(
     rank[order] = np.arange(len(scores))
     is_better = rank[None] < rank[:, None]  # (K, K)
     better = np.where(is_better, among, 0).max(axis=1, initial=0)
-    explained = is_better & (labeled >= IS_LABELLED)[None]
+    explained = is_better & (labeled >= IS_LABELED)[None]
     beside = np.where(explained, among, 0).max(axis=1, initial=0)
     shared = _intersections(truth.boxes, found.boxes)  # (M, K)
     of_found = shared / np.maximum(_boxes.area(found.boxes), MIN_AREA)[None]
@@ -121,7 +121,7 @@ def _places(
         *(of_found.max(axis=0, initial=0), of_truth.max(axis=0, initial=0)),
         _log_area(found.boxes),
     ]
-    is_place = (labeled < IS_LABELLED) & (better <= IS_LABELLED)
+    is_place = (labeled < IS_LABELED) & (better <= IS_LABELED)
     rows = np.flatnonzero(is_place & (scores >= MIN_PLACE_SCORE))
     return np.stack(columns, axis=1)[rows], rows
 

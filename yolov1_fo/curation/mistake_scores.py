@@ -178,7 +178,7 @@ def _answers(
         _boxes.evaluation_iou(broken.removed[image], found[image].boxes[[row]]).max(
             initial=0
         )
-        >= evidence.IS_LABELLED
+        >= evidence.IS_LABELED
         for image, row in known.place_rows
     ]
     return np.array(kinds, int), np.array(is_removed, bool)

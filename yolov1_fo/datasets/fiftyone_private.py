@@ -22,6 +22,12 @@ def own_dataset(samples: Any) -> fo.Dataset:
     return samples._dataset
 
 
+def root_of_sample(sample: Any) -> fo.Dataset:
+    """Returns the dataset of a sample or frame; of a frames view, its videos'."""
+    view = getattr(sample, "_view", None)
+    return sample.dataset if view is None else view._root_dataset
+
+
 def all_frames(frames: Any) -> fo.DatasetView:
     """Returns a frames view without its stages; views can only add stages."""
     return frames._base_view
@@ -146,11 +152,18 @@ def forget_zoo_model(name: str) -> None:
     """Removes a model from the zoo's caches; only downloads do so publicly."""
     import fiftyone.zoo.models as fozm
 
-    fozm._invalidate_zoo_models_manifest()
+    forget_zoo_models()
     with_settings = f"({('name', name)!r}, "  # as FiftyOne spells its keys
     for key in list(fozm._MODELS):
         if key == name or key.startswith(with_settings):
             fozm._MODELS.pop(key, None)
+
+
+def forget_zoo_models() -> None:
+    """Makes the zoo read its manifests again; only downloads do so publicly."""
+    import fiftyone.zoo.models as fozm
+
+    fozm._invalidate_zoo_models_manifest()
 
 
 def delegated_operation_id(ctx: Any) -> Any:

@@ -64,6 +64,9 @@ class PredictionsField(OutputField):
         super().declare()
         if is_new and self.has_logits:
             schema.declare_logits(self.dataset, self.path)
+            if self.is_frames_view:
+                frames = fiftyone_private.own_dataset(self.samples)
+                schema.declare_logits(frames, self.name)
         if is_new and self.model is not None:
             self.record(replaces=False)
 

@@ -5,8 +5,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import bson
 import fiftyone as fo
 import fiftyone.core.fields as fof
+import fiftyone.core.frame as fofr
 import fiftyone.core.labels as fol
 import fiftyone.core.odm as foo
 import fiftyone.core.sample as fos
@@ -75,17 +77,37 @@ def declare_logits(dataset: fo.Dataset, path: str) -> None:
         dataset.add_sample_field(name, fof.VectorField)
 
 
-def declare_stored_logits(dataset: fo.Dataset) -> None:
-    """Declares the attribute `logits` of all fields whose objects have it."""
+def declare_logits_of(sample: Any) -> None:
+    """Declares the attribute `logits` of the fields whose objects have it.
+
+    Args:
+        sample: a sample or frame, as FiftyOne passes them to a model, after it was
+            saved; its dataset, and that of the video of a frames view, are changed
+    """
+    dataset = sample.dataset
     dataset.reload()
+    of_frames = isinstance(sample, fofr.Frame | fofr.FrameView)
+    query: dict[str, Any] = {"_id": bson.ObjectId(sample.id)}
+    if of_frames:  # its id changes when it is saved
+        owner = bson.ObjectId(sample.sample_id)
+        query = {"_sample_id": owner, "frame_number": sample.frame_number}
+    stored = fiftyone_private.collection(dataset, of_frames=of_frames).find_one(query)
     for path in detections_fields(dataset):
-        name = f"{path.removeprefix(FRAMES)}.detections.logits"
-        of_frames = path.startswith(FRAMES)
-        stored = fiftyone_private.collection(dataset, of_frames=of_frames)
-        if not dataset.has_field(f"{path}.detections.logits") and stored.find_one(
-            {name: {"$exists": True}}, ["_id"]
-        ):
-            declare_logits(dataset, path)
+        name = path.removeprefix(FRAMES)
+        if path.startswith(FRAMES) != of_frames or not _has_logits(stored, name):
+            continue
+        root = fiftyone_private.root_of_sample(sample)
+        places = [(dataset, path), (root, f"{FRAMES}{name}")]
+        for owner, place in places if root is not dataset else places[:1]:
+            if not owner.has_field(f"{place}.detections.logits"):
+                declare_logits(owner, place)
+
+
+def _has_logits(document: dict[str, Any] | None, field: str) -> bool:
+    """Returns whether an object of a stored sample has logits, as FiftyOne does."""
+    label = (document or {}).get(field)
+    objects = label.get("detections") if isinstance(label, dict) else None
+    return any(isinstance(one.get("logits"), bytes) for one in objects or ())
 
 
 def refresh_samples(samples: Sequence[Any]) -> None:
@@ -112,7 +134,7 @@ def refresh_samples(samples: Sequence[Any]) -> None:
 
 def _stored_dataset(dataset: fo.Dataset, keys: list[str]) -> dict[str, Any] | None:
     """Returns some keys of a dataset's document in the database."""
-    query = {"_id": fiftyone_private.dataset_id(dataset)}
+    query: dict[str, Any] = {"_id": fiftyone_private.dataset_id(dataset)}
     return foo.get_db_conn().datasets.find_one(query, keys)
 
 

@@ -41,8 +41,8 @@ def export(
 
     The input is `image`, (N, H, W, 3) float32 RGB in [0, 1], for any N; the output is
     the raw output, (N, outputs) float32, for any training precision; of a classifier
-    from `pretrain`, logits (N, C). The metadata include grid, classes, image size and
-    letterbox. If the runtime of the format is
+    from `pretrain`, logits (N, C). The metadata include classes, image size, letterbox
+    and, of a detector, the grid. If the runtime of the format is
     installed, the output of the export is compared with that of Keras.
 
     Args:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import fiftyone.core.media as fomm
-import fiftyone.core.utils as fou
 
 from yolov1_fo.config import arguments
 from yolov1_fo.datasets import checks, connection
@@ -71,33 +70,15 @@ def apply(
     arguments.check_bool("store_logits", store_logits)
     samples = fo_samples.ungrouped(samples, media_types=(fomm.IMAGE, fomm.VIDEO))
     check_model(model)
-    store_logits = store_logits or model.store_logits
     tiles = model.config.tiles if tiles is None else tiles
     arguments.check_integer("tiles", tiles, 0, tiling.MAX_TILES)
-    with (
-        fou.SetAttributes(model, store_logits=store_logits),
-        fou.SetAttributes(model.config, tiles=tiles),
-    ):
-        return _apply(
-            *(samples, model, label_field, batch_size, skip_existing, num_workers),
-            progress,
-        )
-
-
-def _apply(
-    samples: fo_samples.Samples,
-    model: YOLOv1Model,
-    label_field: str,
-    batch_size: int,
-    skip_existing: bool,
-    num_workers: int,
-    progress: bool | Callable[..., Any] | None,
-) -> dict[str, str]:
-    """Writes the detections to a checked field; see `apply`."""
+    store_logits = store_logits or model.store_logits
     if samples.media_type == fomm.VIDEO:
         return video_prediction.apply_to_videos(
             *(samples, model, label_field, batch_size, skip_existing, progress),
             about=describe(model),
+            tiles=tiles,
+            store_logits=store_logits,
         )
     checks.check_images(samples)
     output = PredictionsField(
@@ -105,17 +86,19 @@ def _apply(
         replaces=not skip_existing,
         gt_field=model.metadata.get("gt_field"),
         model=describe(model),
-        has_logits=model.store_logits,
+        has_logits=store_logits,
     )
     existing = output.filled_ids() if skip_existing else set()
     batches = prediction_pass.PredictionPass(
         *(samples, model, batch_size, num_workers, progress),
         skip=existing,
-        tiles=model.config.tiles,
+        tiles=tiles,
     )
     with batches, output:
         for ids, y_pred, windows in batches:
-            found = model.documents_of(y_pred, windows)
+            found = model.documents_of(
+                *(y_pred, windows), tiles=tiles, store_logits=store_logits
+            )
             for sample_id, document in zip(ids, found, strict=True):
                 output.add(sample_id, document)
     if output.is_declared:

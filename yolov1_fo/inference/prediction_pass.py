@@ -106,7 +106,7 @@ class PredictionPass:
         found = images.decode(path, max_pixels=self.model.config.max_image_pixels)
         if found.image is None:
             return found
-        return found._replace(image=self.model.inputs([found.image])[0])
+        return found._replace(image=self.model.inputs([found.image], self.tiles)[0])
 
     def _batches(self, rows: Iterator[tuple[str, str, ReadResult]]) -> Iterator[Batch]:
         """Yields ids, pixels (N, H, W, 3) and windows; collects faults."""

@@ -28,6 +28,8 @@ def apply_to_videos(
     progress: bool | Callable[..., Any] | None,
     *,
     about: dict[str, Any],
+    tiles: int = 0,
+    store_logits: bool = False,
 ) -> dict[str, str]:
     """Writes the model's detections to a field of the frames.
 
@@ -39,6 +41,8 @@ def apply_to_videos(
         skip_existing: must be False
         progress: as in FiftyOne
         about: the model, for `predicted_by.record`
+        tiles (0): number of tiles per side that each frame is followed by
+        store_logits (False): whether each object gets its class logits
 
     Returns:
         videos that could not be read to their end, with what is wrong with each
@@ -55,14 +59,14 @@ def apply_to_videos(
         *(samples, label_field),
         gt_field=gt_field,
         model=about,
-        has_logits=model.store_logits,
+        has_logits=store_logits,
     )
     ids, filepaths = samples.values(["id", "filepath"])
     faults = {}
     with fou.ProgressBar(total=len(ids), progress=progress) as progress_bar:
         for sample_id, path in zip(ids, filepaths, strict=True):
             try:
-                frames = _documents(path, model, batch_size)
+                frames = [*_documents(path, model, batch_size, tiles, store_logits)]
             except OSError as error:
                 faults[path] = str(error)
                 logger.warning("'%s': %s", path, error)
@@ -75,17 +79,19 @@ def apply_to_videos(
     return faults
 
 
-def _documents(path: str, model: YOLOv1Model, batch_size: int) -> list[dict[str, Any]]:
-    """Returns the detections of each frame of a video, as the database stores them.
+def _documents(
+    path: str, model: YOLOv1Model, batch_size: int, tiles: int, store_logits: bool
+) -> Iterator[dict[str, Any]]:
+    """Yields the detections of each frame of a video, as the database stores them.
 
     Raises:
         OSError: if it can't be read to its end
     """
-    found: list[dict[str, Any]] = []
     for frames in _frames(path, batch_size):
-        pixels, windows = model.inputs(frames)
-        found += model.documents_of(model.forward(pixels), windows)
-    return found
+        pixels, windows = model.inputs(frames, tiles)
+        yield from model.documents_of(
+            *(model.forward(pixels), windows), tiles=tiles, store_logits=store_logits
+        )
 
 
 def _frames(path: str, batch_size: int) -> Iterator[list[Array]]:

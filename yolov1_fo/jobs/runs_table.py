@@ -10,6 +10,7 @@ import humanize
 from yolov1_fo.jobs import monitor
 from yolov1_fo.jobs.job import TRAINING_TASKS, Job, JobProgress
 from yolov1_fo.runs import history, records, registry
+from yolov1_fo.runs.run_json import DETECT
 from yolov1_fo.training.progress import SCORES
 
 
@@ -33,6 +34,7 @@ class Row(NamedTuple):
         best_epoch: of the best score; None without validation
         note: of the user; may be empty
         number: of `registry.numbers`; None for a job that is no run yet
+        task: what it trains for: detect or classify
     """
 
     run_key: str
@@ -51,6 +53,7 @@ class Row(NamedTuple):
     best_epoch: int | None = None
     note: str = ""
     number: int | None = None
+    task: str = DETECT
 
     @property
     def is_active(self) -> bool:
@@ -72,7 +75,9 @@ class Row(NamedTuple):
     @property
     def best_text(self) -> str:
         """The best score with three digits; empty without one."""
-        return "" if self.best is None else f"{self.best:.3f}"
+        if self.best is None:
+            return ""
+        return f"{self.best:.3f}{'' if self.task == DETECT else ' accuracy'}"
 
     @property
     def thresh_text(self) -> str:
@@ -160,6 +165,7 @@ def _row_of_run(dataset: fo.Dataset, run_key: str, job: Job | None) -> Row:
         parent.get("run_key") or parent.get("weights") or "",
         best.get("epoch"),
         records.note(dataset, run_key),
+        task=getattr(run, "task", DETECT),
     )
 
 

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import fiftyone as fo
-import fiftyone.core.frame as fofr
-import fiftyone.core.labels as fol
 import fiftyone.core.media as fomm
 import fiftyone.core.models as fom
 import fiftyone.core.sample as fos
@@ -14,7 +12,7 @@ import numpy as np
 
 from yolov1_fo import images
 from yolov1_fo.boxes import Array
-from yolov1_fo.datasets import fiftyone_boxes, schema
+from yolov1_fo.datasets import schema
 from yolov1_fo.model.keras_image_model import KerasImageModel
 from yolov1_fo.model.model_config import CheckpointConfig
 
@@ -44,18 +42,11 @@ class CheckpointModel(KerasImageModel, fom.SamplesMixin, fom.LogitsMixin):
         fom.SamplesMixin.__init__(self)
         fom.LogitsMixin.__init__(self)
         KerasImageModel.__init__(self, network, features)
-        self._predicted_dataset: fo.Dataset | None = None
 
     @property
     def has_logits(self) -> bool:
         """True: each label has class logits."""
         return True
-
-    def __exit__(self, *args: Any) -> None:
-        """Adds the logits that FiftyOne has stored to the dataset's schema."""
-        dataset, self._predicted_dataset = self._predicted_dataset, None
-        if dataset is not None and self.store_logits:
-            schema.declare_stored_logits(dataset)
 
     @property
     def precision(self) -> str | None:
@@ -78,28 +69,22 @@ class CheckpointModel(KerasImageModel, fom.SamplesMixin, fom.LogitsMixin):
             args: images (H, W, 3) uint8 RGB, of any sizes
             samples (None): that they belong to. Files that may be transparent or that
                 FiftyOne's reader does not rotate upright are read again, as in
-                training. FiftyOne merges the objects of video frames by id, so each
-                detection gets an id from its rank in the frame: applying the model
-                again replaces it. If there are fewer detections than before, the old
-                rest remains; `yolov1_fo.apply` removes it. Samples of a view are
-                refreshed, so that FiftyOne does not overwrite fields that another
-                process has added
+                training. Samples of a view are refreshed, so that FiftyOne does not
+                overwrite fields that another process has added
         """
         if samples is not None:
             schema.refresh_samples(samples)
-            self._predicted_dataset = next((one.dataset for one in samples), None)
             args = [
                 images.corrected(sample.filepath, image) if _is_image(sample) else image
                 for image, sample in zip(args, samples, strict=True)
             ]
         found = self._labels(args) if len(args) else []
-        for label, sample in zip(found, samples or (), strict=False):
-            is_frame = isinstance(sample, fofr.Frame | fofr.FrameView)
-            if is_frame and isinstance(label, fol.Detections):
-                fiftyone_boxes.set_stable_ids(
-                    label, f"{sample.sample_id} {sample.frame_number}"
-                )
+        if samples is not None:
+            self._note(found, samples)
         return found
+
+    def _note(self, labels: Sequence[Any], samples: Sequence[Any]) -> None:
+        """Does what labels need that FiftyOne is about to store with samples."""
 
     def _labels(self, args: Sequence[Array]) -> list[Any]:
         """Returns the labels of images of any sizes."""

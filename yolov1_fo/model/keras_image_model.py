@@ -215,7 +215,7 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
         outputs = self._run("outputs", pixels)
         if not np.isfinite(outputs).all():
             self.warn_once(
-                "the network's outputs are not finite, so some detections are missing; "
+                "the network's outputs are not finite, so some labels are missing; "
                 "check its weights, or set precision to float32"
             )
         return outputs

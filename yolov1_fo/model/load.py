@@ -18,7 +18,7 @@ from yolov1_fo.model.yolov1_classifier import YOLOv1Classifier
 from yolov1_fo.model.yolov1_model import YOLOv1Model
 from yolov1_fo.networks import darknet_header
 from yolov1_fo.publishing import model_sources
-from yolov1_fo.runs import checkpoint
+from yolov1_fo.runs import checkpoint, run_json
 
 
 @connection.one_line_errors()
@@ -27,7 +27,7 @@ def load_model(
     dataset: fo.Dataset | None = None,
     network: str | None = None,
     **settings: Any,
-) -> Any:
+) -> YOLOv1Model | YOLOv1Classifier:
     """Returns a trained model for `dataset.apply_model(model)`.
 
     It is a `YOLOv1Model`, or a `YOLOv1Classifier` if `pretrain` has trained it.
@@ -82,4 +82,5 @@ def _is_classifier(config: dict[str, Any]) -> bool:
     folder = config.get("checkpoint_dir")
     if folder is None:
         return False
-    return checkpoint.read_metadata(Path(folder)).get("task") == "classify"
+    task = run_json.task_of(checkpoint.read_metadata(Path(folder)))
+    return task == run_json.CLASSIFY

@@ -54,8 +54,8 @@ class YOLOv1Classifier(CheckpointModel):
 
     def labels_of(
         self, outputs: Array, windows: Array | None = None
-    ) -> list[fol.Classification]:
-        """Returns the class of each image.
+    ) -> list[fol.Classification | None]:
+        """Returns the class of each image; None if an output is not finite.
 
         Args:
             outputs: (N, C) logits from `forward`
@@ -70,5 +70,7 @@ class YOLOv1Classifier(CheckpointModel):
                 confidence=float(row[class_id]),
                 logits=logits if self.store_logits else None,
             )
+            if np.isfinite(row).all()
+            else None
             for class_id, row, logits in zip(best, probs, outputs, strict=True)
         ]

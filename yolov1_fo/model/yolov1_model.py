@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import fiftyone.core.frame as fofr
 import fiftyone.core.labels as fol
 import keras
 import numpy as np
@@ -14,7 +15,7 @@ from yolov1_fo import decode, files
 from yolov1_fo import grid as _grid
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import GridConfig, NetworkConfig, spelling
-from yolov1_fo.datasets import fiftyone_boxes
+from yolov1_fo.datasets import fiftyone_boxes, schema
 from yolov1_fo.evaluation import average_precision
 from yolov1_fo.image_files import letterboxing, resizing
 from yolov1_fo.model.checkpoint_model import CheckpointModel
@@ -49,6 +50,7 @@ class YOLOv1Model(CheckpointModel):
 
     def __init__(self, config: YOLOv1ModelConfig) -> None:
         self.config = config
+        self._sample_with_logits: Any = None
         config.resolve_release()
         if config.settings is None:
             network = self._load(checkpoint.resolve(config.checkpoint_folder()))
@@ -138,17 +140,31 @@ class YOLOv1Model(CheckpointModel):
         """
         return (self.metadata.get("operating_point") or {}).get("thresh")
 
-    def predict_pixels(
-        self, pixels: Array, windows: Array | None = None
-    ) -> list[fol.Detections]:
-        """Returns the detections in images that have the network's image size.
+    def __getstate__(self) -> dict[str, Any]:
+        """Leaves out what it was applied to."""
+        return {**super().__getstate__(), "_sample_with_logits": None}
 
-        Args:
-            pixels: (N, H, W, 3) RGB; uint8, or float32 in [0, 1]
-            windows (None): as in `detected`
+    def __exit__(self, error: Any = None, *_: Any) -> None:
+        """Declares the logits that FiftyOne has stored, in the dataset's schema."""
+        sample, self._sample_with_logits = self._sample_with_logits, None
+        if sample is not None and error is None:
+            schema.declare_logits_of(sample)
+
+    def _note(self, labels: Sequence[fol.Detections], samples: Sequence[Any]) -> None:
+        """Gives the detections of video frames ids, and notes who has logits.
+
+        FiftyOne merges the objects of video frames by id, so each detection gets an id
+        from its rank in the frame: applying the model again replaces it. If there are
+        fewer detections than before, the old rest remains; `yolov1_fo.apply` removes
+        it.
         """
-        self._last_pixels = pixels
-        return self.labels_of(self.forward(pixels), windows)
+        for label, sample in zip(labels, samples, strict=True):
+            if isinstance(sample, fofr.Frame | fofr.FrameView):
+                fiftyone_boxes.set_stable_ids(
+                    label, f"{sample.sample_id} {sample.frame_number}"
+                )
+            if self.store_logits and label.detections:
+                self._sample_with_logits = sample
 
     def labels_of(
         self, outputs: Array, windows: Array | None = None
@@ -159,69 +175,75 @@ class YOLOv1Model(CheckpointModel):
             outputs: (N, outputs) from `forward`
             windows (None): as in `detected`
         """
-        found = self._found(outputs, windows, 0)
+        return self._labels_of(outputs, windows, 0)
+
+    def _labels_of(
+        self, outputs: Array, windows: Array | None, tiles: int
+    ) -> list[fol.Detections]:
+        found = self._found(outputs, windows, tiles, self.store_logits)
         return [
             fiftyone_boxes.to_detections(*detections, self.classes, logits)
             for detections, logits in found
         ]
 
     def documents_of(
-        self, outputs: Array, windows: Array | None = None
+        self,
+        outputs: Array,
+        windows: Array | None = None,
+        *,
+        tiles: int = 0,
+        store_logits: bool = False,
     ) -> list[dict[str, Any]]:
         """Returns the detections of images as stored in the database, which is faster.
 
         Args:
-            outputs: from `forward` of the pixels of `inputs`, (N, outputs), or
-                (N (1 + tiles * tiles), outputs) with `config.tiles`
+            outputs: from `forward` of the pixels of `inputs`
             windows (None): from `inputs`
+            tiles (0): as in `inputs`
+            store_logits (False): whether each detection gets its class logits
         """
-        found = self._found(outputs, windows, self.config.tiles)
+        found = self._found(outputs, windows, tiles, store_logits)
         return [
             fiftyone_boxes.to_document(*detections, self.classes, logits)
             for detections, logits in found
         ]
 
     def _labels(self, args: Sequence[Array]) -> list[fol.Detections]:
-        if not self.config.tiles:
-            return super()._labels(args)
-        pixels, windows = self.inputs(args)
-        self._last_pixels = pixels[:: len(pixels) // len(args)]  # the whole images
-        found = self._found(self.forward(pixels), windows, self.config.tiles)
-        return [
-            fiftyone_boxes.to_detections(*detections, self.classes, logits)
-            for detections, logits in found
-        ]
+        tiles = self.config.tiles
+        pixels, windows = self.inputs(args, tiles)
+        self._last_pixels = pixels[:: 1 + tiles * tiles]  # the whole images
+        return self._labels_of(self.forward(pixels), windows, tiles)
 
-    def inputs(self, args: Sequence[Array]) -> tuple[Array, Array | None]:
+    def inputs(
+        self, args: Sequence[Array], tiles: int = 0
+    ) -> tuple[Array, Array | None]:
         """Returns what the network computes of images, and windows, for `documents_of`.
 
         Args:
             args: images (H, W, 3) uint8 RGB, of any sizes
+            tiles (0): number of tiles per side that follow each image
 
         Returns:
-            (N, H, W, 3) pixels, or (N (1 + tiles * tiles), H, W, 3) with
-            `config.tiles`: each image is followed by its tiles
+            (N (1 + tiles * tiles), H, W, 3) pixels, and from `windows`
         """
         parts = [
-            part
-            for image in args
-            for part in tiling.cut(np.asarray(image), self.config.tiles)
+            part for image in args for part in tiling.cut(np.asarray(image), tiles)
         ]
-        windows = self.windows([part.shape[:2] for part in parts])
-        return self.prepared(parts), windows
+        return self.prepared(parts), self.windows([part.shape[:2] for part in parts])
 
     def _found(
-        self, outputs: Array, windows: Array | None, tiles: int
+        self, outputs: Array, windows: Array | None, tiles: int, has_logits: bool
     ) -> list[tuple[decode.Detections, Array | None]]:
-        """Returns the detections of each image, with their logits if they are stored.
+        """Returns the detections of each image, with their logits if wanted.
 
         Args:
-            outputs: (N, outputs), or (N (1 + tiles * tiles), outputs) of tiled images
+            outputs: (N (1 + tiles * tiles), outputs)
             windows: of the same rows
             tiles: per side; 0 is none
+            has_logits: whether logits are wanted
         """
         found: list[tuple[decode.Detections, Array | None]]
-        if self.store_logits:
+        if has_logits:
             found = [*self.detected_with_logits(outputs, windows)]
         else:
             found = [(one, None) for one in self.detected(outputs, windows)]

@@ -21,7 +21,7 @@ from yolov1_fo.config import arguments
 from yolov1_fo.datasets import connection, database_uri, fiftyone_private
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.publishing import manifest, model_card
-from yolov1_fo.runs import checkpoint, registry, run_json
+from yolov1_fo.runs import checkpoint, registry
 
 README = "README.md"
 NAME = "[A-Za-z0-9][A-Za-z0-9_.-]{0,199}"
@@ -42,22 +42,6 @@ def names() -> list[str]:
     """Returns the names of all published models."""
     found = (path.name for path in root().glob("*") if path.is_dir())
     return sorted(filter(_is_name, found))
-
-
-def detectors() -> list[str]:
-    """Returns the names of published models but for classifiers from `pretrain`."""
-    return [name for name in names() if not _is_classifier(root() / name)]
-
-
-def _is_classifier(folder: Path) -> bool:
-    try:
-        return _task(checkpoint.read_metadata(folder)) == "classify"
-    except (OSError, ValueError):  # damaged: reported when it is used
-        return False
-
-
-def _task(metadata: dict[str, Any]) -> str:
-    return metadata.get("task", "detect")
 
 
 def _is_name(name: str) -> bool:
@@ -90,8 +74,8 @@ def publish(
             or run key
         name: in the zoo
         dataset (None): where to look up a run key
-        author ("Unknown"): who has trained it, for FiftyOne's list of models
-        license ("Not specified"): under which it may be used
+        author ("Unknown"): author of the model, shown in FiftyOne's list of models
+        license ("Not specified"): license of the model
 
     Returns:
         its folder in the zoo; the `README.md` there is its model card
@@ -103,8 +87,7 @@ def publish(
         OSError: if it can't be written
     """
     source = _source(checkpoint_dir, dataset)
-    metadata = checkpoint.read_metadata(source)
-    run_json.check(source / checkpoint.METADATA, metadata, _task(metadata))
+    metadata = checkpoint.read_own_metadata(source)
     check_name(name)
     for argument, value in (("author", author), ("license", license)):
         arguments.check_string(argument, value)

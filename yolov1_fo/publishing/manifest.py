@@ -54,7 +54,7 @@ def write(
         license: of the model
     """
     size = (folder / checkpoint.NETWORK).stat().st_size
-    task = metadata.get("task", "detect")
+    task = run_json.task_of(metadata)
     content = {
         "name": f"{PUBLISHED}/{name}",
         "models": [
@@ -87,9 +87,9 @@ def fault(folder: Path) -> str:
     if not (folder / FILE).is_file():
         return NO_FILE
     try:
-        metadata = checkpoint.read_metadata(checkpoint.resolve(folder))
-        task = metadata.get("task", "detect")
-        run_json.check(folder / checkpoint.METADATA, metadata, task)
+        task = run_json.task_of(
+            checkpoint.read_own_metadata(checkpoint.resolve(folder))
+        )
         models = run_json.read_json(folder / FILE).get("models")
     except (OSError, ValueError) as error:
         return database_uri.one_line(error)

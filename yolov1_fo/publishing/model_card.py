@@ -9,12 +9,15 @@ from typing import Any
 
 from yolov1_fo.config import TrainConfig, metric_names
 from yolov1_fo.evaluation.operating_point import OperatingPoint
+from yolov1_fo.runs import run_json
 
 METRICS = {
     "val_voc07": "VOC07 mAP@0.5 on the validation split",
     "val_f1": "F1 at the recommended threshold on the validation split",
     "val_ap50": "AP@0.5 on the validation split",
     "val_coco_map": "mAP@[.5:.95] on the validation split",
+    "val_top1": "accuracy on the validation split",
+    "val_top5": "accuracy on the validation split: among the five most probable",
     "val_loss": "loss on the validation split",
     "loss": "loss on the training split",
     "coord_xy": "its term for box centres",
@@ -73,7 +76,7 @@ def summary(metadata: dict[str, Any]) -> str:
 
 
 def _is_classifier(metadata: dict[str, Any]) -> bool:
-    return metadata.get("task") == "classify"
+    return run_json.task_of(metadata) == run_json.CLASSIFY
 
 
 def text(name: str, metadata: dict[str, Any]) -> str:
@@ -107,7 +110,6 @@ def _head(name: str, metadata: dict[str, Any]) -> list[str]:
 
 def _predictions(metadata: dict[str, Any]) -> list[str]:
     settings = metadata["settings"]
-    S, B = settings["S"], settings["B"]
     resized = "resized"
     if settings.get("letterbox"):
         resized = "letterboxed (aspect ratio kept, grey beside them)"
@@ -120,6 +122,7 @@ def _predictions(metadata: dict[str, Any]) -> list[str]:
     ]
     if _is_classifier(metadata):
         return [*lines, "- one class per image, with its probability as confidence"]
+    S, B = settings["S"], settings["B"]
     return [
         *lines,
         f"- grid: {S} x {S} cells, each with {B} boxes of one class; of objects whose "
@@ -142,15 +145,17 @@ def _viewing(metadata: dict[str, Any]) -> str:
 
 
 def _data(metadata: dict[str, Any]) -> list[str]:
+    noun = "labels" if _is_classifier(metadata) else "objects"
     lines = [
         f"- {_value(metadata, 'images')} images with {_value(metadata, 'objects')} "
-        f"objects: dataset '{_value(metadata, 'dataset')}', field "
+        f"{noun}: dataset '{_value(metadata, 'dataset')}', field "
         f"'{_value(metadata, 'gt_field')}'",
         f"- validation split: {metadata.get('val_images') or 'no'} images",
     ]
     for reason, count in metadata.get("dropped", {}).items():
         if count:
-            lines.append(f"- {count} boxes left out: {reason.replace('_', ' ')}")
+            parts = "labels" if _is_classifier(metadata) else "boxes"
+            lines.append(f"- {count} {parts} left out: {reason.replace('_', ' ')}")
     if metadata.get("skipped"):
         lines.append(f"- {metadata['skipped']} images left out: they could not be read")
     return ["## Training data", "", *lines]
@@ -172,6 +177,8 @@ def _training(metadata: dict[str, Any]) -> list[str]:
     ]
     if parent := parent_text(metadata):
         lines.append(f"- Started from {parent}")
+    if _is_classifier(metadata):  # the paper does not tell its settings
+        return ["## Training", "", *lines]
     table = ["| setting | here | paper |", "|---|---|---|"]
     for key, value in changed.items():
         table.append(f"| {key} | {_cell(value)} | {_cell(paper[key])} |")

@@ -105,12 +105,12 @@ def _image_size(known: dict[str, Any], facts: Facts) -> tuple[int, str]:
         return usual, "the recipe's: the time on an accelerator is not estimated"
     for size in LARGER_IMAGES:
         config = _config_at_size(known, facts, size)
-        if config is None:
+        if config is None or not estimate.has_memory(config, facts.images):
             continue
         seconds = estimate.cpu_seconds(config, facts.images, facts.val_images)
         if seconds <= PLANNED_SHARE * 60 * config.max_minutes:
-            minutes = f"{config.max_minutes:g} minutes"
-            return size, f"{minutes} are enough for {config.epochs} epochs"
+            limit = estimate.format_duration(60 * config.max_minutes)
+            return size, f"time for {config.epochs} epochs in {limit}"
     return usual, "the time limit is too short for larger images"
 
 

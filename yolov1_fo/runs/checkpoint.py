@@ -155,6 +155,11 @@ def resolve(source: str | os.PathLike[str]) -> Path:
     return folder
 
 
+def read_own_metadata(folder: Path) -> dict[str, Any]:
+    """Returns `read_metadata` for the task that the network is for."""
+    return read_metadata(folder, run_json.task_of(read_metadata(folder)))
+
+
 def read_metadata(folder: Path, task: str | None = None) -> dict[str, Any]:
     """Returns the metadata of a checkpoint, checked and in today's format.
 

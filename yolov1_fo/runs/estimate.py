@@ -151,6 +151,16 @@ def cpu_seconds(config: TrainConfig, images: int, val_images: int) -> float:
     return _total_seconds(config, images, val_images, processor_speed(), 1.0)
 
 
+def has_memory(config: TrainConfig, images: int) -> bool:
+    """Returns whether a training on this CPU has enough memory.
+
+    Args:
+        config: its settings
+        images: number of all images
+    """
+    return _memory(config, images) <= psutil.virtual_memory().total
+
+
 def check_memory(estimate: Estimate) -> None:
     """Raises a ValueError if a training on this CPU needs more memory than there is.
 

@@ -5,9 +5,9 @@ from typing import Any
 import fiftyone as fo
 
 from yolov1_fo.runs import records, registry
+from yolov1_fo.runs.run_json import DETECT
 
 METRIC = "val_voc07"
-DETECT = "detect"
 
 
 def detectors(dataset: fo.Dataset) -> list[str]:

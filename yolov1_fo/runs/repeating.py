@@ -18,8 +18,8 @@ OF_MACHINE = ("precision", "num_workers", "data")
 def settings_of(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
     """Returns the settings with which a new training repeats a run.
 
-    They are its network, its recipe, and what differs from that recipe, including what
-    was chosen for the images; not what was chosen for the machine.
+    They are its network, its recipe, what differs from that recipe, and what was chosen
+    for the images; not what was chosen for the machine.
 
     Args:
         dataset: with the run
@@ -40,7 +40,7 @@ def settings_of(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
     changed = {
         name: value
         for name, value in own.items()
-        if value != recipe[name] and name not in LEFT_OUT
+        if name not in LEFT_OUT and (value != recipe[name] or draft.is_automatic(name))
     }
     for name in OF_MACHINE:
         if draft.is_automatic(name):

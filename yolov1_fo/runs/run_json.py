@@ -83,7 +83,7 @@ def _are_settings(value: Any) -> bool:
 
 
 def _is_task(value: Any) -> bool:
-    return value in ("detect", "classify")
+    return value in (DETECT, CLASSIFY)
 
 
 PARENT_PARTS = ("weights", "run_key", "dataset", "checkpoint", "digest")
@@ -132,6 +132,9 @@ def renamed(stored: dict[str, Any]) -> dict[str, Any]:
     return parts
 
 
+DETECT, CLASSIFY = "detect", "classify"
+
+
 def check(path: Path, metadata: dict[str, Any], task: str | None = None) -> None:
     """Raises a ValueError unless metadata has the parts that we write.
 
@@ -144,15 +147,20 @@ def check(path: Path, metadata: dict[str, Any], task: str | None = None) -> None
     if missing:
         raise ValueError(f"'{path}' lacks {', '.join(missing)}")
     _check_parts(path, metadata)
-    got = metadata.get("task", "detect")
+    got = task_of(metadata)
     if task not in (None, got):
-        functions = {"detect": "train", "classify": "pretrain"}
+        functions = {DETECT: "train", CLASSIFY: "pretrain"}
         raise ValueError(
             f"checkpoint '{path.parent}' must come from {functions[task or got]}, "
             f"got one from {functions[got]}"
         )
-    if task == "detect":
+    if task == DETECT:
         _check_detector(path, metadata["settings"])
+
+
+def task_of(metadata: dict[str, Any]) -> str:
+    """Returns what a network was trained for: detect or classify."""
+    return metadata.get("task", DETECT)
 
 
 def check_format(path: Path, metadata: dict[str, Any]) -> None:

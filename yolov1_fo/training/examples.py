@@ -19,7 +19,7 @@ from yolov1_fo.training.tasks import CLASSIFY, DETECT, Task
 
 logger = logging.getLogger(__name__)
 
-UNLABELLED = (
+UNLABELED = (
     "%s: %d samples without '%s' count as images without objects; samples.exists('%s') "
     "leaves them out"
 )
@@ -99,7 +99,7 @@ def _split(
         dropped.unlabeled,
     )
     if task is DETECT and (count := annotations.unlabeled_count(samples, field)):
-        logger.warning(UNLABELLED, name, count, field, field)
+        logger.warning(UNLABELED, name, count, field, field)
     rows = sorted(range(len(listing.ids)), key=listing.ids.__getitem__)
     if task is CLASSIFY:  # an image without a label has no target
         rows = [row for row in rows if len(listing.objects.of_image(row)[1])]

@@ -67,7 +67,7 @@ def steps(dataset: str, run_key: str, gt_field: str, task: str) -> list[Step]:
             "Publish the model to the model zoo",
             _command("publish", run_key, run_key, *of_dataset),
         ),
-        Step("Write this report again", _command("report", run_key, *of_dataset)),
+        Step("Write the report again", _command("report", run_key, *of_dataset)),
     ]
 
 

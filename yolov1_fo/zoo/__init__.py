@@ -21,9 +21,8 @@ PRECISIONS = ("float32", "bfloat16", "float16", "auto")
 def register() -> None:
     """Adds our models to the zoo of this process, for `foz.load_zoo_model(name)`.
 
-    For all processes, add the path of `yolov1_fo/zoo/manifest.json` to FiftyOne's
-    setting `model_zoo_manifest_paths`, or register this repository as a remote source:
-    `foz.register_zoo_model_source(url)`.
+    For all processes, run `yolov1-fo register`, or register this repository as a remote
+    source: `foz.register_zoo_model_source(url)`.
     """
     paths = fo.config.model_zoo_manifest_paths or []
     if str(MANIFEST) not in paths:
@@ -39,11 +38,11 @@ def entries() -> dict[str, dict[str, Any]]:
 def requirements() -> dict[str, Any]:
     """Returns what the models need, as their manifest says it.
 
-    Of the names of TensorFlow's packages, which overwrite each other, FiftyOne is
-    content with any, and installs the first.
+    TensorFlow's packages overwrite each other. FiftyOne accepts any one of those in a
+    row, and installs the first.
     """
     cpu = "tensorflow-cpu|tensorflow|tensorflow-macos"
-    gpu = "tensorflow|tensorflow-cpu|tensorflow-macos"
+    gpu = "tensorflow[and-cuda]|tensorflow|tensorflow-cpu|tensorflow-macos"
     return {
         "packages": [f"yolov1-fo @ git+{SOURCE}", "keras>=3.15"],
         "cpu": {"support": True, "packages": [cpu]},
@@ -109,8 +108,8 @@ def parse_parameters(model_name: str, ctx: Any, params: dict[str, Any]) -> None:
         classes = [name.strip() for name in classes.split(",") if name.strip()]
     if classes:
         params["classes"] = classes
-    for name in [name for name, value in params.items() if value in (None, "")]:
-        del params[name]
+    if params.get("precision") in (None, ""):
+        params.pop("precision", None)
 
 
 def download_model(model_name: str, model_path: str) -> None:

@@ -27,11 +27,9 @@ def _add_publish(commands: Any) -> None:
     )
     parser.add_argument("name", metavar="NAME", help="name of the model in the zoo")
     parser.add_argument("--dataset", metavar="DATASET", help="dataset of the run")
+    parser.add_argument("--author", default="Unknown", help="author of the model")
     parser.add_argument(
-        "--author", default="Unknown", help="for FiftyOne's list of models"
-    )
-    parser.add_argument(
-        "--license", default="Not specified", help="under which it may be used"
+        "--license", default="Not specified", help="license of the model"
     )
 
 
