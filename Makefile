@@ -15,6 +15,7 @@ help:
 	@echo "make test       all checks and tests"
 	@echo "make test-fast  all checks, and the tests that are not marked slow"
 	@echo "make docs       builds the site from docs/ and the docstrings, in build/site"
+	@echo "make dist       builds wheel and sdist, checks them, and tries both"
 	@echo "make pictures   redraws the screenshots in docs/app (PHOTOGRAPHS=folder)"
 	@echo "make tutorial   updates figures and numbers of docs/tutorial.md, in minutes"
 	@echo "make bench      speed and memory, compared with others (PHOTOGRAPHS=folder)"
@@ -76,6 +77,9 @@ trust: setup
 	$(BIN)/python -m benchmarks.kills --json benchmarks/results/kills.json
 	$(BIN)/python -m benchmarks.soak --json benchmarks/results/soak.json
 
+dist: setup
+	$(BIN)/python -m tests.dist
+
 # Its theme announces a successor at each build.
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
@@ -87,4 +91,4 @@ tutorial: setup
 	$(PYTEST) tests/test_tutorial.py --tutorial
 
 .PHONY: help setup demo checks tools test test-fast bench trainings trust \
-	docs pictures tutorial
+	dist docs pictures tutorial

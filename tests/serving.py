@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PARTS = ("fiftyone.yml", "pyproject.toml", "plugin", "yolov1_fo")
+PARTS = (
+    *("fiftyone.yml", "pyproject.toml", "requirements.txt"),
+    *("plugin", "skills", "yolov1_fo"),
+)
 
 
 def archive(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import fiftyone as fo
 import fiftyone.plugins as fop
 import pytest
 
+import yolov1_fo
 from tests.plugin.conftest import NAME, ROOT
 from yolov1_fo import files
 from yolov1_fo.cli import main, plugin_links
@@ -49,6 +51,16 @@ def test_install_and_uninstall(plugins, capsys, words):
     assert (ROOT / "plugin" / "__init__.py").is_file()
     assert main.main(["uninstall-plugin"]) == 2
     assert "the plugin is not installed" in capsys.readouterr().err
+
+
+def test_its_skill_is_listed(plugins):
+    plugin_links.install(copy=True)
+    [skill] = fop.list_skills(plugin=NAME)
+    assert (skill.name, skill.category) == ("train-yolov1", "models")
+    assert skill.description.startswith("Use when")
+    code = re.findall(r"yolov1_fo\.(\w+)\(", skill.content)
+    assert set(code) <= set(yolov1_fo.__all__)
+    assert {"train", "apply", "evaluate"} < set(code)
 
 
 def test_a_link_becomes_a_copy_and_a_copy_a_link(plugins):

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 NAME = "@yolov1-fo/yolov1"
 FOLDER = "yolov1-fo"
-PARTS = ("fiftyone.yml", "requirements.txt", "plugin")
+PARTS = ("fiftyone.yml", "requirements.txt", "plugin", "skills")
 MARKER = ".yolov1-fo.json"
 """A file in an installed copy, with the version and a digest of the other files."""
 
