@@ -1,10 +1,10 @@
 """Automatic settings: what the images and the machine decide."""
 
 import numpy as np
+import psutil
 import pytest
 
 from yolov1_fo.config import TrainConfig
-from yolov1_fo.config.network import grid_sizes
 from yolov1_fo.pipeline.objects import RaggedBoxes
 from yolov1_fo.runs import automatic, estimate
 from yolov1_fo.runs.recipe_settings import Draft
@@ -41,6 +41,7 @@ def chosen(facts, **given):
 
 
 ONE = objects(100, [(0.2, 0.2, 0.8, 0.8)])  # 0.6 of the side
+SMALL = objects(100, squares(4, 0.1))  # 2 cells of 20
 
 
 @pytest.mark.parametrize(
@@ -118,30 +119,29 @@ def test_the_average_of_a_long_training_is_a_valid_setting():
 
 @pytest.mark.parametrize(
     ("minutes", "size"),
-    [(0, 320), (5, 320), (14, 384), (20, 448), (10_000, 448)],
+    [(0, 320), (5, 320), (10.5, 384), (20, 448), (10_000, 448)],
 )
-def test_a_time_limit_that_is_long_enough_is_used_for_larger_images(
-    minutes, size, monkeypatch
-):
+def test_small_objects_get_larger_images_if_the_time_allows(minutes, size, monkeypatch):
     monkeypatch.setattr(estimate, "processor_speed", lambda: 2e11)  # FLOP per second
     draft = Draft.make({"max_minutes": minutes}, 2)
-    found, reasons = automatic.settings(draft.known, facts_of(ONE, ANIMALS))
+    found, reasons = automatic.settings(draft.known, facts_of(SMALL, ANIMALS))
     assert found["image_size"] == size
-    assert found["S"] in grid_sizes(draft.config.network, size)
+    assert found["S"] == size // 16
     if size > 320:
         assert reasons["image_size"].startswith("time for 40 epochs in ")
 
 
-def test_images_are_larger_only_where_the_time_can_be_estimated(monkeypatch):
+def test_images_are_larger_only_where_it_helps(monkeypatch):
     monkeypatch.setattr(estimate, "processor_speed", lambda: 1e15)
-    assert chosen(facts_of(ONE, ANIMALS), max_minutes=9)["image_size"] == 448
-    assert chosen(facts_of(ONE, ANIMALS, True), max_minutes=9)["image_size"] == 320
-
-
-def test_a_given_grid_restricts_the_image_size(monkeypatch):
-    monkeypatch.setattr(estimate, "processor_speed", lambda: 1e15)
-    facts = facts_of(ONE, ANIMALS)
-    assert chosen(facts, max_minutes=9, S=20)["image_size"] == 320
+    small, large = facts_of(SMALL, ANIMALS), facts_of(ONE, ANIMALS)
+    assert chosen(small, max_minutes=9)["image_size"] == 448
+    assert chosen(large, max_minutes=9)["image_size"] == 320
+    on_gpu = facts_of(SMALL, ANIMALS, True)
+    assert chosen(on_gpu, max_minutes=9)["image_size"] == 320
+    assert chosen(small, max_minutes=9, S=20)["image_size"] == 320  # its grid
+    memory = psutil.virtual_memory()._replace(total=1)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    assert chosen(small, max_minutes=9)["image_size"] == 320
 
 
 def test_characters_are_not_mirrored():

@@ -121,7 +121,7 @@ RECIPES: dict[str, dict[str, Choice]] = {
     },
     "transfer": {
         "image_size": Choice(
-            320, "on a CPU, 384 or 448 if a time limit allows it", True
+            320, "384 or 448 for small objects on a CPU, if max_minutes allows it", True
         ),
         "S": Choice(
             20,

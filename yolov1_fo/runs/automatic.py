@@ -16,7 +16,7 @@ from yolov1_fo.pipeline.objects import RaggedBoxes
 from yolov1_fo.runs import estimate
 
 LARGER_IMAGES = (448, 384)
-"""Image sizes for which a time limit may leave time, the largest first."""
+"""Image sizes for small objects, if a time limit leaves time, the largest first."""
 PLANNED_SHARE = 0.5
 """Share of a time limit that is planned: an estimate may be off by a factor of two."""
 MAX_LOST = 0.02
@@ -97,12 +97,15 @@ def _settings_at_size(
 
 
 def _image_size(known: dict[str, Any], facts: Facts) -> tuple[int, str]:
-    """Returns the largest size at which the epochs fit into `max_minutes`."""
+    """Returns for small objects the largest size whose epochs fit in `max_minutes`."""
     usual = recipes.values(**known)["image_size"]
     if not known.get("max_minutes"):
         return usual, "the recipe's, without a time limit"
     if facts.has_gpu:
         return usual, "the recipe's: the time on an accelerator is not estimated"
+    found, _ = _settings_at_size({**known, "image_size": usual}, facts)
+    if found.get("S", known.get("S")) not in grid_sizes(known["network"], usual)[-1:]:
+        return usual, "the recipe's: the objects do not need the finest grid"
     for size in LARGER_IMAGES:
         config = _config_at_size(known, facts, size)
         if config is None or not estimate.has_memory(config, facts.images):
@@ -111,7 +114,7 @@ def _image_size(known: dict[str, Any], facts: Facts) -> tuple[int, str]:
         if seconds <= PLANNED_SHARE * 60 * config.max_minutes:
             limit = estimate.format_duration(60 * config.max_minutes)
             return size, f"time for {config.epochs} epochs in {limit}"
-    return usual, "the time limit is too short for larger images"
+    return usual, "the recipe's: the time limit is too short for larger images"
 
 
 def _config_at_size(
