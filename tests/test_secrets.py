@@ -146,7 +146,7 @@ def test_invalid_uris_are_one_line(secret, monkeypatch, error, line):
 
 
 def test_command_line_shows_no_secret(secret, monkeypatch, capsys, log_records):
-    def fail(*_):
+    def fail(*_, **__):
         logging.getLogger("yolov1_fo").warning("asked %s", URI)
         raise ValueError(f"no {URI}")
 

@@ -229,8 +229,11 @@ def _empty_text(name: str, draft: Draft, checked: TrainConfig | None) -> str:
     """Returns what an empty input stands for."""
     if not draft.is_automatic(name):
         return _text(getattr(draft.config, name))
-    if name == "epochs" and checked and checked.max_minutes:
+    is_limited = checked is not None and checked.max_minutes > 0
+    if name == "epochs" and is_limited:
         return "as many as fit into the time limit"
+    if name == "image_size" and not is_limited:
+        return _text(draft.config.image_size)
     if name in NOT_READ:
         reason = recipes.choices(draft.config.recipe, draft.config.network)[name].reason
         return f"automatic ({reason})"

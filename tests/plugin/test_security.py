@@ -248,7 +248,7 @@ def test_a_copy_contains_only_the_plugin(tmp_path, monkeypatch):
     monkeypatch.setattr(fo.config, "plugins_dir", str(tmp_path))
     copied = plugin_links.install(copy=True).path
     assert {path.name for path in copied.iterdir()} == {
-        *("fiftyone.yml", "requirements.txt", "plugin", plugin_links.MARKER)
+        *("fiftyone.yml", "requirements.txt", "plugin", "skills", plugin_links.MARKER)
     }
     found = [path for path in (copied / "plugin").rglob("*") if not path.is_dir()]
     assert {path.suffix for path in found} == {".py"}

@@ -105,6 +105,7 @@ def test_descriptions_show_what_empty_inputs_stand_for(dataset, form):
     assert shown(asked, "image_size") == "448"
     asked = form("train_model", dataset, max_minutes=5)
     assert shown(asked, "epochs") == "as many as fit into the time limit"
+    assert shown(asked, "image_size").startswith("automatic (384 or 448 for small")
 
 
 @pytest.mark.parametrize("advanced", [False, True])

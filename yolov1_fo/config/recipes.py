@@ -121,7 +121,9 @@ RECIPES: dict[str, dict[str, Choice]] = {
     },
     "transfer": {
         "image_size": Choice(
-            320, "384 or 448 for small objects on a CPU, if max_minutes allows it", True
+            320,
+            "384 or 448 for small objects on a CPU, if a time limit allows it",
+            True,
         ),
         "S": Choice(
             20,
