@@ -6,6 +6,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from yolov1_fo import images
+
 COLOURS = {"red": (255, 0, 0), "blue": (0, 0, 255)}
 
 
@@ -69,3 +71,12 @@ def add(dataset: Any, painted: list[dict], repeats: int = 1) -> None:
         ],
         progress=False,
     )
+
+
+def film(path: Path, painted: list[dict]) -> Path:
+    """Writes a video of painted images, one per frame; returns its path."""
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 5, (96, 96))
+    for one in painted:
+        video.write(images.read(one["path"], 96)[..., ::-1])
+    video.release()
+    return path

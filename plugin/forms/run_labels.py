@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from yolov1_fo.publishing import local_zoo
-from yolov1_fo.runs import records
-from yolov1_fo.runs.run_json import DETECT
+from yolov1_fo.runs import records, run_json
 from yolov1_fo.training.progress import SCORES
 
 from .. import dataset_values
@@ -13,7 +12,7 @@ from .. import dataset_values
 
 def models(dataset: Any, run_keys: Iterable[str]) -> dict[str, str]:
     """Returns runs, then published detectors of other names, each with its label."""
-    return _joined(of_runs(dataset, run_keys), published(DETECT))
+    return _joined(of_runs(dataset, run_keys), published(run_json.DETECT))
 
 
 def all_models(dataset: Any, run_keys: Iterable[str]) -> dict[str, str]:
@@ -52,7 +51,7 @@ def published(task: str | None = None) -> dict[str, str]:
     return {
         name: _label(f"Zoo: {name}", [_score(one.get("metrics"))])
         for name, one in known.items()
-        if task in (None, one.get("task", DETECT))
+        if task in (None, run_json.task_of(one))
     }
 
 

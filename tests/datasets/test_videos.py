@@ -2,14 +2,13 @@ import os
 import shutil
 from pathlib import Path
 
-import cv2
 import fiftyone as fo
 import numpy as np
 import pytest
 
 import yolov1_fo
+from tests import painting
 from tests.same import assert_same
-from yolov1_fo import images
 
 FRAMES = 5
 
@@ -17,11 +16,7 @@ FRAMES = 5
 @pytest.fixture
 def film(painted_files, tmp_path):
     """A dataset of one short video, made of painted images."""
-    path = tmp_path / "film.mp4"
-    film = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 5, (96, 96))
-    for one in painted_files[:FRAMES]:
-        film.write(images.read(one["path"], 96)[..., ::-1])
-    film.release()
+    path = painting.film(tmp_path / "film.mp4", painted_files[:FRAMES])
     dataset = fo.Dataset()
     dataset.add_sample(fo.Sample(filepath=str(path)))
     yield dataset

@@ -3,14 +3,14 @@
 import pickle
 import shutil
 
-import cv2
 import fiftyone as fo
 import fiftyone.brain as fob
 import numpy as np
 import pytest
 
 import yolov1_fo
-from yolov1_fo import decode, grid, images
+from tests import painting
+from yolov1_fo import decode, grid
 from yolov1_fo.config import GridConfig
 
 
@@ -22,11 +22,7 @@ def model(checkpoint_dir):
 @pytest.fixture
 def film(painted_files, tmp_path):
     """A dataset of one video of three frames."""
-    path = tmp_path / "film.mp4"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 5, (96, 96))
-    for one in painted_files[:3]:
-        writer.write(images.read(one["path"], 96)[..., ::-1])
-    writer.release()
+    path = painting.film(tmp_path / "film.mp4", painted_files[:3])
     dataset = fo.Dataset()
     dataset.add_sample(fo.Sample(filepath=str(path)))
     yield dataset
