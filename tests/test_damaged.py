@@ -137,7 +137,7 @@ def folder(tmp_path):
 def use_metadata(folder):
     metadata = checkpoint.read_metadata(folder, "detect")
     model_card.text("name", metadata).encode()
-    json.dumps(manifest._manifest("name", metadata, 1)).encode()
+    manifest.write(folder, "name", metadata, "someone", "Apache-2.0")
 
 
 @pytest.mark.slow

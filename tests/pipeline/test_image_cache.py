@@ -235,11 +235,11 @@ KILLED = """
 import sys
 from yolov1_fo.pipeline import image_cache, image_loading
 read = image_loading.read
-def slow(path, *rest):
+def slow(path, **settings):
     if path == sys.argv[-1]:
         print("writing", flush=True)
         sys.stdin.read()
-    return read(path, *rest)
+    return read(path, **settings)
 image_loading.read = slow
 image_cache.load(sys.argv[2:], 8, __import__("pathlib").Path(sys.argv[1]), limit=1e6)
 """
