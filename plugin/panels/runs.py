@@ -209,7 +209,9 @@ class RunsPanel(RunActions, foo.Panel):
 
     def _add_table(self, panel: types.Object, rows: list[Row]) -> None:
         """Adds the table, which fits into a third of a window."""
-        table = widgets.narrow_table(on_click_row=self.open_run, actions_label="Menu")
+        table = widgets.narrow_table(
+            widgets.NAME_OR_WORDS, on_click_row=self.open_run, actions_label="Menu"
+        )
         for key, label in run_cells.COLUMNS.items():
             table.add_column(key, label=label)
         run_actions.add_menu(self, table, rows)

@@ -9,6 +9,8 @@ ONE_COLUMN = {"grid": {"sx": {"gridTemplateColumns": "minmax(0, 1fr)"}}}
 """Of a vertical layout: its parts are no wider than the panel, whatever is in them."""
 HEAD = {"sx": {"px": 0.75, "fontSize": "0.875rem"}}
 CELL = {"sx": {**HEAD["sx"], "overflowWrap": "anywhere"}}
+NAME_OR_WORDS = {"sx": {**HEAD["sx"], "&:first-of-type": {"overflowWrap": "anywhere"}}}
+"""Of a table whose first column has names of any length, the others short words."""
 AS_WIDE_AS_ITS_TEXT = {"item": {"sx": {"width": "auto"}}}
 AS_WIDE_AS_THE_PANEL = {"image": {"style": {"width": "100%", "display": "block"}}}
 
@@ -55,16 +57,17 @@ def add_link(bar: types.Object, name: str, label: str, address: str) -> None:
     )
 
 
-def narrow_table(**more: Any) -> types.TableView:
+def narrow_table(cell: dict[str, Any] = CELL, **more: Any) -> types.TableView:
     """Returns a table that is as narrow as its content allows.
 
     Args:
+        cell (CELL): properties of its cells; by default any text can wrap
         **more: arguments of `TableView`
     """
     narrow = {  # else it is wider than half a window
         "table": {"sx": {"minWidth": 0}},
         "tableHeadCell": HEAD,
-        "tableBodyCell": CELL,
+        "tableBodyCell": cell,
     }
     return types.TableView(size="small", componentsProps=narrow, **more)
 

@@ -30,7 +30,7 @@ START_TIMEOUT = 10.0
 """Seconds to wait for another process that starts the same job."""
 CONNECT_TIMEOUT = 60.0
 """Seconds that a job may take to reach the database."""
-FAILURE_TIMEOUT = 1.0
+FAILURE_TIMEOUT = 0.3
 """Seconds in which a process that can't start at all has ended."""
 
 logger = logging.getLogger(__name__)
