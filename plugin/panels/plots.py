@@ -11,8 +11,9 @@ NAMES_PER_ROW = 2
 """Number of names that fit into a row of the legend of a narrow panel."""
 MAX_TICKS = 8
 """Most numbers below an axis of epochs."""
-CONFIG = {"responsive": True}
-"""Plotly's configuration: plots follow the width of the window."""
+CONFIG = {"responsive": True, "displayModeBar": False}
+"""Plotly's configuration: plots follow the width of the window, and no row of tools
+covers their title."""
 COLOURS = (
     *("#56b4e9", "#e69f00", "#009e73", "#cc79a7"),
     *("#d55e00", "#f0e442", "#0072b2", "#9aa4b1"),

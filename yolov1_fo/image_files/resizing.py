@@ -75,6 +75,26 @@ def resize(image: np.ndarray, image_size: int) -> np.ndarray:
     return cv2.resize(image, square, interpolation=cv2.INTER_LINEAR)
 
 
+def stretch(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Returns an image of another size, square or not.
+
+    It is averaged over areas where both axes shrink; else interpolation is bilinear.
+
+    Args:
+        image: (H, W, 3) uint8
+        size: height and width in pixels
+
+    Returns:
+        (height, width, 3) uint8
+    """
+    shrinks = size[0] < image.shape[0] and size[1] < image.shape[1]
+    return cv2.resize(
+        np.ascontiguousarray(image),
+        size[::-1],
+        interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
+    )
+
+
 def resize_letterboxed(image: np.ndarray, image_size: int) -> np.ndarray:
     """Returns a square image with the given one in its middle, its aspect ratio kept.
 

@@ -8,6 +8,8 @@ _HOMES = {
     "YOLOv1ModelConfig": "model_config",
     "YOLOv1Classifier": "yolov1_classifier",
     "YOLOv1ClassifierConfig": "model_config",
+    "KerasTaskModel": "keras_tasks.task_model",
+    "KerasTaskModelConfig": "keras_tasks.task_model",
 }
 """The module of each class that databases and files name."""
 

@@ -3,27 +3,23 @@
 FiftyOne itself has such a class for PyTorch only.
 """
 
-import logging
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
 import fiftyone.core.labels as fol
-import fiftyone.core.models as fom
 import keras
 import numpy as np
 
 from yolov1_fo.boxes import Array
 from yolov1_fo.image_files import resizing
+from yolov1_fo.model import image_model
+from yolov1_fo.model.image_model import ImageModel
 from yolov1_fo.networks.folding import EMBEDDINGS
 from yolov1_fo.networks.predictor import Predictor
 
-logger = logging.getLogger(__name__)
 
-_PIXEL = np.zeros((1, 1, 3), np.uint8)
-
-
-class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
+class KerasImageModel(ImageModel):
     """Applies a network to images; a subclass turns its output into labels.
 
     A batch may hold images of any sizes: each is resized to the network's image size.
@@ -55,18 +51,13 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
         1.0
     """
 
-    config: Any = None
-    """Settings that FiftyOne may change; a subclass may have some."""
-
     def __init__(self, network: keras.Model, features: Any = None) -> None:
+        super().__init__()
         _check(network)
         self.network = network
         self.image_size: int = network.input_shape[1]
         self._features = features
-        self._preprocess = True
         self._predictors: dict[str, Predictor] = {}
-        self._last_pixels: Array | None = None
-        self._warned: set[str] = set()
 
     def __getstate__(self) -> dict[str, Any]:
         """Stores the features as an output: Keras copies networks, not tensors."""
@@ -98,41 +89,9 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
         return None
 
     @property
-    def media_type(self) -> str:
-        """The media type of its samples."""
-        return "image"
-
-    @property
-    def ragged_batches(self) -> bool:
-        """False: a batch may hold images of any sizes."""
-        return False
-
-    @property
-    def transforms(self) -> None:
-        """None: the model resizes by itself."""
-        return
-
-    @property
-    def preprocess(self) -> bool:
-        """Whether images are resized; if False they must have the network's size."""
-        return self._preprocess
-
-    @preprocess.setter
-    def preprocess(self, value: bool) -> None:
-        self._preprocess = value
-
-    @property
     def has_embeddings(self) -> bool:
         """Whether it has embeddings, for `compute_embeddings`."""
         return self._features is not None
-
-    def predict(self, arg: Array) -> fol.Label:
-        """Returns the label of one image.
-
-        Args:
-            arg: (H, W, 3) uint8 RGB
-        """
-        return self.predict_all([arg])[0]
 
     def predict_all(self, args: Sequence[Array]) -> list[fol.Label]:
         """Returns the label of each image, with one forward pass.
@@ -150,46 +109,6 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
         """
         self._last_pixels = pixels
         return self.labels_of(self.forward(pixels))
-
-    def embed(self, arg: Array) -> Array:
-        """Returns the embedding of one image: (channels,).
-
-        Args:
-            arg: (H, W, 3) uint8 RGB
-        """
-        return self.embed_all([arg])[0]
-
-    def embed_all(self, args: Sequence[Array]) -> Array:
-        """Returns the embedding of each image: (N, channels) float32.
-
-        FiftyOne crops empty patches from boxes narrower than a pixel: their embeddings
-        are 0, so that the other patches of a sample keep theirs.
-
-        Args:
-            args: images (H, W, 3) uint8 RGB, of any sizes
-        """
-        patches = [np.asarray(image) for image in args]
-        empty = [self._preprocess and not image.size for image in patches]
-        self._last_pixels = self.prepared(
-            [_PIXEL if no else image for no, image in zip(empty, patches, strict=True)]
-        )
-        embeddings = self.get_embeddings()
-        if any(empty):
-            embeddings[empty] = 0
-            self.warn_once("the embedding of an empty patch is 0")
-        return embeddings
-
-    def get_embeddings(self) -> Array:
-        """Returns the embeddings of the last images: (N, channels) float32.
-
-        Raises:
-            ValueError: if the model has no features, or was not applied yet
-        """
-        if self._features is None or self._last_pixels is None:
-            raise ValueError(
-                "embeddings need a model with features, applied to images before"
-            )
-        return self._run(EMBEDDINGS, self._last_pixels)
 
     def embed_pixels(self, pixels: Array) -> Array:
         """Returns the embeddings of images of its image size: (N, channels) float32.
@@ -220,12 +139,6 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
             )
         return outputs
 
-    def warn_once(self, message: str) -> None:
-        """Logs a warning, only once per model."""
-        if message not in self._warned:
-            self._warned.add(message)
-            logger.warning("%s", message)
-
     def _run(self, what: str, pixels: Array) -> Array:
         run = self._predictors.get(what)
         if run is None or run.precision != self.precision:
@@ -250,12 +163,7 @@ class KerasImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
         return np.stack([self._prepared(np.asarray(image)) for image in args])
 
     def _prepared(self, image: Array) -> Array:
-        is_rgb = image.ndim == 3 and image.shape[-1] == 3 and image.dtype == np.uint8
-        if not is_rgb or not image.size:
-            raise ValueError(
-                f"an image must be (H, W, 3) uint8 RGB of at least one pixel, got "
-                f"{image.shape} {image.dtype}"
-            )
+        image_model.check_rgb(image)
         if self._preprocess:
             return self.resized(image)
         if image.shape != (self.image_size, self.image_size, 3):

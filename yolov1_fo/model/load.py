@@ -9,6 +9,10 @@ import fiftyone as fo
 from yolov1_fo import files
 from yolov1_fo.config import NetworkConfig, arguments, class_names, spelling
 from yolov1_fo.datasets import connection
+from yolov1_fo.model.keras_tasks.task_model import (
+    KerasTaskModel,
+    KerasTaskModelConfig,
+)
 from yolov1_fo.model.model_config import (
     SETTINGS,
     YOLOv1ClassifierConfig,
@@ -27,10 +31,11 @@ def load_model(
     dataset: fo.Dataset | None = None,
     network: str | None = None,
     **settings: Any,
-) -> YOLOv1Model | YOLOv1Classifier:
+) -> YOLOv1Model | YOLOv1Classifier | KerasTaskModel:
     """Returns a trained model for `dataset.apply_model(model)`.
 
-    It is a `YOLOv1Model`, or a `YOLOv1Classifier` if `pretrain` has trained it.
+    It is a `YOLOv1Model`, a `YOLOv1Classifier` if `pretrain` has trained it, or a
+    `KerasTaskModel` if `from_keras` has made it.
 
     Args:
         source: checkpoint folder, run folder, run key, name of a published model or of
@@ -38,9 +43,9 @@ def load_model(
         dataset (None): where to look up a run key
         network (None): of a `.weights` file, which does not name it: a name in
             `architectures.NETWORKS`
-        **settings: of `YOLOv1ModelConfig`, of which a classifier has precision; with
-            `network`, also classes (the 20 of VOC) and those of `NetworkConfig` that
-            differ from the network's own
+        **settings: of `YOLOv1ModelConfig`, of which a classifier has precision, and
+            a `KerasTaskModel` confidence_thresh; with `network`, also classes (the 20
+            of VOC) and those of `NetworkConfig` that differ from the network's own
 
     Raises:
         FileNotFoundError: if there is no such checkpoint or file
@@ -72,15 +77,17 @@ def load_model(
             "classes": settings.get("classes"),
         }
     given = {k: v for k, v in settings.items() if k in SETTINGS}
-    if _is_classifier(config):
+    task = _task(config)
+    if task == run_json.CLASSIFY:
         return YOLOv1Classifier(YOLOv1ClassifierConfig({**config, **given}))
+    if task == run_json.KERAS:
+        return KerasTaskModel(KerasTaskModelConfig({**config, **given}))
     return YOLOv1Model(YOLOv1ModelConfig({**config, **given}))
 
 
-def _is_classifier(config: dict[str, Any]) -> bool:
-    """Returns whether `pretrain` has trained a network."""
+def _task(config: dict[str, Any]) -> str:
+    """Returns what a model is for: detect, classify or keras."""
     folder = config.get("checkpoint_dir")
     if folder is None:
-        return False
-    task = run_json.task_of(checkpoint.read_metadata(Path(folder)))
-    return task == run_json.CLASSIFY
+        return run_json.DETECT
+    return run_json.task_of(checkpoint.read_metadata(Path(folder)))

@@ -73,7 +73,7 @@ class CheckpointConfig(foc.Config, fozm.HasZooModel):
         """Sets the attributes; those that are not given have their defaults."""
         for name in self.STRINGS:
             setattr(self, name, given.get(name))
-        if self.precision is not None:
+        if getattr(self, "precision", None) is not None:
             spelling.check_choice("precision", self.precision, PREDICTION_PRECISIONS)
 
     def _check_types(self, d: Any) -> None:

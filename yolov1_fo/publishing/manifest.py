@@ -19,10 +19,13 @@ FILE = "manifest.json"
 DEPLOYED = {
     "detect": {"type": "yolov1_fo.model.YOLOv1Model", "config": {}},
     "classify": {"type": "yolov1_fo.model.YOLOv1Classifier", "config": {}},
+    "keras": {"type": "yolov1_fo.model.KerasTaskModel", "config": {}},
 }
 """What FiftyOne builds a model from, by its task."""
-TAGS = ("embeddings", "logits", "tf", "tf2", "yolo", "yolov1", "published")
-"""FiftyOne's tags for our models, with that of the task."""
+TAGS = ("tf", "tf2", "published")
+"""FiftyOne's tags for all published models."""
+OUR_TAGS = ("embeddings", "logits", "yolo", "yolov1")
+"""More of them for our networks."""
 TASK_TAGS = {"detect": "detection", "classify": "classification"}
 NO_FILE = f"its {FILE} is not a file"
 
@@ -68,8 +71,8 @@ def write(
                 "license": license,
                 "size_bytes": size,
                 "default_deployment_config_dict": DEPLOYED[task],
-                "requirements": zoo.requirements(),
-                "tags": [TASK_TAGS[task], *TAGS],
+                "requirements": _requirements(metadata),
+                "tags": _tags(metadata),
                 "training_data": [
                     {"name": metadata.get("dataset", "unknown"), "url": None}
                 ],
@@ -80,6 +83,22 @@ def write(
     text = json.dumps(content, indent=2)
     (folder / FILE).write_text(text + "\n", encoding="utf-8")
     (folder / "__init__.py").write_text(FALLBACK_MODULE, encoding="utf-8")
+
+
+def _tags(metadata: dict[str, Any]) -> list[str]:
+    """Returns FiftyOne's tags for a model: what it is for first."""
+    task = run_json.task_of(metadata)
+    if task == run_json.KERAS:
+        return [metadata["kind"], "keras", *TAGS]
+    return [TASK_TAGS[task], *OUR_TAGS, *TAGS]
+
+
+def _requirements(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Returns what a model needs: that of our models, and KerasHub if it is its."""
+    needed = zoo.requirements()
+    if metadata["settings"].get("library") == "keras_hub":
+        needed["packages"].append("keras-hub")
+    return needed
 
 
 def fault(folder: Path) -> str:

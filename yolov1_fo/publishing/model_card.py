@@ -61,6 +61,9 @@ def summary(metadata: dict[str, Any]) -> str:
         metadata: of its checkpoint
     """
     settings, metrics = metadata["settings"], metadata.get("metrics", {})
+    if _is_keras(metadata):
+        origin = metadata.get("origin", settings["network"])
+        return f"{origin} for {metadata['kind']}, {len(metadata['classes'])} classes"
     is_classifier = _is_classifier(metadata)
     text = (
         f"{'classifier of ' if is_classifier else ''}{settings['network']} for "
@@ -73,6 +76,11 @@ def summary(metadata: dict[str, Any]) -> str:
     if metrics.get("val_voc07") is not None:
         text += f"; {metric_names.label('val_voc07')} {metrics['val_voc07']:.3f}"
     return text
+
+
+def _is_keras(metadata: dict[str, Any]) -> bool:
+    """Returns whether the network is one of `from_keras`."""
+    return run_json.task_of(metadata) == run_json.KERAS
 
 
 def _is_classifier(metadata: dict[str, Any]) -> bool:
@@ -110,6 +118,14 @@ def _head(name: str, metadata: dict[str, Any]) -> list[str]:
 
 def _predictions(metadata: dict[str, Any]) -> list[str]:
     settings = metadata["settings"]
+    if _is_keras(metadata):
+        height, width = settings["size"]
+        return [
+            "## Predictions",
+            "",
+            f"- classes: {plain(', '.join(metadata['classes']))}",
+            f"- images of any shape are resized to {width} x {height} px",
+        ]
     resized = "resized"
     if settings.get("letterbox"):
         resized = "letterboxed (aspect ratio kept, grey beside them)"

@@ -83,7 +83,17 @@ def _are_settings(value: Any) -> bool:
 
 
 def _is_task(value: Any) -> bool:
-    return value in (DETECT, CLASSIFY)
+    return value in (DETECT, CLASSIFY, KERAS)
+
+
+DETECT, CLASSIFY, KERAS = "detect", "classify", "keras"
+"""Tasks: our detectors, our classifiers, and networks of others."""
+KINDS = ("classification", "detection", "segmentation")
+"""What networks of others are for, as FiftyOne's tags of models."""
+
+
+def _is_kind(value: Any) -> bool:
+    return value in KINDS
 
 
 PARENT_PARTS = ("weights", "run_key", "dataset", "checkpoint", "digest")
@@ -101,7 +111,8 @@ def _is_parent(value: Any) -> bool:
 PARTS = {
     "classes": _Part(_are_names, "a list of different names"),
     "settings": _Part(_are_settings, "an object of settings"),
-    "task": _Part(_is_task, "detect or classify"),
+    "task": _Part(_is_task, "detect, classify or keras"),
+    "kind": _Part(_is_kind, f"one of {', '.join(KINDS)}"),
     "parent": _Part(_is_parent, "an object of texts with a sha256 as digest"),
     "versions": _Part(lambda value: isinstance(value, dict), "an object of versions"),
     "operating_point": _Part(
@@ -132,16 +143,13 @@ def renamed(stored: dict[str, Any]) -> dict[str, Any]:
     return parts
 
 
-DETECT, CLASSIFY = "detect", "classify"
-
-
 def check(path: Path, metadata: dict[str, Any], task: str | None = None) -> None:
     """Raises a ValueError unless metadata has the parts that we write.
 
     Args:
         path: that it was read from
         metadata: in format 2
-        task (any): required task of the network, detect or classify
+        task (any): required task of the network: detect, classify or keras
     """
     missing = [key for key in ("classes", "settings") if key not in metadata]
     if missing:
@@ -149,17 +157,19 @@ def check(path: Path, metadata: dict[str, Any], task: str | None = None) -> None
     _check_parts(path, metadata)
     got = task_of(metadata)
     if task not in (None, got):
-        functions = {DETECT: "train", CLASSIFY: "pretrain"}
+        functions = {DETECT: "train", CLASSIFY: "pretrain", KERAS: "from_keras"}
         raise ValueError(
             f"checkpoint '{path.parent}' must come from {functions[task or got]}, "
             f"got one from {functions[got]}"
         )
     if task == DETECT:
         _check_detector(path, metadata["settings"])
+    if got == KERAS:
+        _check_keras(path, metadata)
 
 
 def task_of(metadata: dict[str, Any]) -> str:
-    """Returns what a network was trained for: detect or classify."""
+    """Returns what a network is for: detect, classify or keras."""
     return metadata.get("task", DETECT)
 
 
@@ -189,6 +199,17 @@ def _check_detector(path: Path, settings: dict[str, Any]) -> None:
         GridConfig.pick(settings)
     except ValueError as error:
         raise ValueError(f"'{path}' has invalid settings: {_cut(str(error))}") from None
+
+
+def _check_keras(path: Path, metadata: dict[str, Any]) -> None:
+    if "kind" not in metadata:
+        raise ValueError(f"'{path}' lacks kind")
+    size = metadata["settings"].get("size")
+    sides = size if isinstance(size, list) and len(size) == 2 else [None]
+    if not all(isinstance(side, int) and 0 < side < MAX_NUMBER for side in sides):
+        raise ValueError(
+            f"size in '{path}' must be a height and a width, got {_short(size)}"
+        )
 
 
 def _short(value: Any) -> str:

@@ -143,6 +143,11 @@ def _of_checkpoint(name: str, folder: Path) -> Source:
     metadata, path = checkpoint.read_metadata(folder), folder / checkpoint.METADATA
     task = metadata.get("task", DETECT.name)
     run_json.check(path, metadata, task)
+    if task not in KINDS:
+        raise ValueError(
+            f"weights '{name}' must come from train or pretrain, got those of "
+            "from_keras"
+        )
     classes, settings = metadata["classes"], metadata["settings"]
     if settings.get("C", len(classes)) != len(classes):
         raise ValueError(

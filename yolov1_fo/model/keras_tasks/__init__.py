@@ -1,0 +1,1 @@
+"""Keras networks of others as FiftyOne models: keras.applications, KerasHub's tasks."""
