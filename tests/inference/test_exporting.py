@@ -24,7 +24,7 @@ from yolov1_fo.model.yolov1_model import YOLOv1Model, YOLOv1ModelConfig
 from yolov1_fo.networks import build
 
 ROOT = Path(__file__).parents[2]
-FORMATS = ("saved_model", "onnx", "litert")
+FORMATS = ("saved_model", "onnx", "openvino", "litert")
 
 MICRO_SETTINGS = {"network": "micro", "image_size": 32, "S": 2}
 CASES = {
@@ -72,6 +72,8 @@ def served(path, format):
 
         session = onnxruntime.InferenceSession(path)
         return lambda pixels: session.run(None, {"image": pixels})[0]
+    if format == "openvino":
+        return lambda pixels: formats.FORMATS[format].load(path)(pixels)[0]
     from ai_edge_litert.interpreter import Interpreter
 
     run = Interpreter(str(path)).get_signature_runner()
@@ -247,13 +249,66 @@ def test_every_runtime_finds_the_same_in_photographs(photographs, tmp_path):
             )
 
 
+def noisy(settings):
+    """Returns an untrained model with many detections in any image."""
+    model = untrained(settings)
+    for layer in model.network.layers:
+        if layer.name in ("class_probs", "confidence", "boxes"):
+            kernel, bias = layer.get_weights()
+            layer.set_weights([kernel * 5, bias])
+    model.config.confidence_thresh, model.config.max_detections = 0.1, 6
+    return model
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["onnx", "openvino"])
+def test_an_export_with_nms_finds_what_decode_finds(tmp_path, format, rng):
+    model = noisy(CASES["weights"][1])
+    path = yolov1_fo.export(model, tmp_path / "it", format, nms=True)
+    metadata = json.loads(exporting.metadata_path(path).read_text())
+    assert metadata["nms"]["max_detections"] == 6
+    with formats.hidden_output():
+        run = formats.FORMATS[format].load(path)
+    pixels = rng.random((3, 64, 64, 3), np.float32)
+    pixels[2] = 0.5
+    expected = decode.decode(
+        model.network.predict_on_batch(pixels), model.grid, **metadata["nms"]
+    )
+    assert max(len(one.scores) for one in expected) == 6
+    for n in (3, 1):
+        found = run(pixels[:n])
+        for boxes, scores, class_ids, one in zip(*found, expected[:n], strict=True):
+            count = len(one.scores)
+            assert (scores > 0).sum() == count
+            np.testing.assert_allclose(scores[:count], one.scores, atol=1e-5)
+            np.testing.assert_allclose(boxes[:count], one.boxes, atol=1e-5)
+            np.testing.assert_array_equal(class_ids[:count], one.class_ids)
+            assert (class_ids[count:] == -1).all()
+            assert not boxes[count:].any()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["it", "it.json"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("class_agnostic", True), ("filter_classes", ["blue"]), ("tiles", 2)],
+)
+def test_nms_is_the_plain_one(tmp_path, setting, value):
+    model = untrained(CASES["weights"][1])
+    setattr(model.config, setting, value)
+    with pytest.raises(ValueError, match=f"nms=True does not support {setting}"):
+        yolov1_fo.export(model, tmp_path / "it", "onnx", nms=True)
+    with pytest.raises(ValueError, match="nms=True is for onnx and openvino, got lit"):
+        yolov1_fo.export(model, tmp_path / "it", "litert", nms=True)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("format", "path", "line"),
     [
         (
             "torch",
             "new",
-            "format must be one of saved_model, onnx, litert, got 'torch'",
+            "format must be one of saved_model, onnx, openvino, litert, got 'torch'",
         ),
         ("onnx", "there", "there' exists; choose another path, or delete it"),
         ("onnx", "other", "other.json' exists; choose another path, or delete it"),
@@ -307,11 +362,11 @@ def test_a_network_that_is_too_large_is_refused(monkeypatch, checkpoint_dir, tmp
 
 
 def _differ(path):
-    return lambda pixels: np.zeros((len(pixels), 108), np.float32)
+    return lambda pixels: [np.zeros((len(pixels), 108), np.float32)]
 
 
 def _nan(path):
-    return lambda pixels: np.full((len(pixels), 108), np.nan, np.float32)
+    return lambda pixels: [np.full((len(pixels), 108), np.nan, np.float32)]
 
 
 def _stop(path):

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from yolov1_fo.config import spelling
 
-INSTALL = "pip install 'yolov1-fo[export]'"
+NMS_FORMATS = ("onnx", "openvino")
+"""Formats that can include NMS."""
 
 
 class Target(NamedTuple):
@@ -18,7 +19,7 @@ class Target(NamedTuple):
 
     Attributes:
         label: for people
-        suffix: of its files; a folder has none
+        suffix: of its files; a folder, as SavedModel and OpenVINO write, has none
         writers: packages that write it, in addition to TensorFlow
     """
 
@@ -30,8 +31,15 @@ class Target(NamedTuple):
 TARGETS = {
     "saved_model": Target("SavedModel (TensorFlow)", ""),
     "onnx": Target("ONNX", ".onnx", ("tf2onnx", "onnx")),
+    "openvino": Target("OpenVINO", "", ("tf2onnx", "onnx", "openvino")),
     "litert": Target("LiteRT", ".tflite"),
 }
+
+
+def install(*packages: str) -> str:
+    """Returns the command that installs packages of a format."""
+    extras = "export,openvino" if "openvino" in packages else "export"
+    return f"pip install 'yolov1-fo[{extras}]'"
 
 
 def is_installed(package: str) -> bool:
@@ -61,4 +69,6 @@ def check(path: Path, format: str) -> None:
             raise ValueError(f"'{one}' exists; choose another path, or delete it")
     missing = [name for name in TARGETS[format].writers if not is_installed(name)]
     if missing:
-        raise ImportError(f"{format} needs {' and '.join(missing)}: {INSTALL}")
+        raise ImportError(
+            f"{format} needs {' and '.join(missing)}: {install(*missing)}"
+        )

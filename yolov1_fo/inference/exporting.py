@@ -1,6 +1,7 @@
-"""Exports a model as SavedModel, ONNX or LiteRT, for use without Keras and FiftyOne.
+"""Exports a model as SavedModel, ONNX, OpenVINO or LiteRT, for use without Keras.
 
-An export returns the raw output; `decode.decode` decodes it with NumPy only.
+An export returns the raw output, which `decode.decode` decodes with NumPy only, or with
+`nms` the detections.
 """
 
 import json
@@ -8,7 +9,7 @@ import logging
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import fiftyone as fo
 import humanize
@@ -16,8 +17,9 @@ import keras
 import numpy as np
 
 from yolov1_fo import files, grid
-from yolov1_fo.inference import export_formats, formats
-from yolov1_fo.inference.export_formats import INSTALL, metadata_path
+from yolov1_fo.config import GridConfig, arguments
+from yolov1_fo.inference import export_formats, formats, onnx_nms
+from yolov1_fo.inference.export_formats import metadata_path
 from yolov1_fo.inference.formats import FORMATS
 from yolov1_fo.model.checkpoint_model import CheckpointModel
 from yolov1_fo.model.load import load_model
@@ -36,46 +38,62 @@ def export(
     path: str | os.PathLike[str],
     format: str,
     dataset: fo.Dataset | None = None,
+    *,
+    nms: bool = False,
 ) -> Path:
     """Exports a model, with its metadata in `<path>.json`.
 
     The input is `image`, (N, H, W, 3) float32 RGB in [0, 1], for any N; the output is
     the raw output, (N, outputs) float32, for any training precision; of a classifier
     from `pretrain`, logits (N, C). The metadata include classes, image size, letterbox
-    and, of a detector, the grid. If the runtime of the format is
-    installed, the output of the export is compared with that of Keras.
+    and, of a detector, the grid. If the runtime of the format is installed, the output
+    of the export is compared with that of Keras.
+
+    With `nms` the outputs are `boxes` (N, K, 4) xyxy relative to the input, `scores`
+    (N, K) and `class_ids` (N, K) of the best detections, by descending score; rows
+    without a detection have a score of 0 and the class -1. Thresholds and K are those
+    of the model: `load_model(..., confidence_thresh=0.3, max_detections=50)`.
 
     Args:
         model: a model from `load_model`, or a source that `load_model` accepts
-        path: the file to write, or the folder of a SavedModel
-        format: saved_model, onnx or litert
+        path: the file to write, or the folder of a SavedModel or for OpenVINO
+        format: saved_model, onnx, openvino or litert
         dataset (None): the dataset of a run key
+        nms (False): includes decoding and NMS; for onnx and openvino
 
     Returns:
         the path
 
     Raises:
         ValueError: if the path or `<path>.json` exists, or the model can't be exported,
-            or the export differs from Keras; nothing is written then
+            the export differs from Keras, or NMS is not possible; nothing is written
+            then
         ImportError: if a package is missing
         FileNotFoundError: if the model does not exist
         OSError: if it can't be written
     """
     target = Path(path)
-    _check(target, format)
+    arguments.check_bool("nms", nms)
+    _check(target, format, nms=nms)
     loaded: CheckpointModel = (
         model if isinstance(model, CheckpointModel) else load_model(model, dataset)
     )
     checkpoint.check_finite(loaded.network)
+    suppression = _suppression(loaded) if nms else None
     network = folding.fold_batch_norm(loaded.network, "float32")
     _check_size(network, format)
+    if suppression is not None:
+        network = onnx_nms.decoded(network, suppression.grid)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with files.scratch_folder(target) as folder:
             unfinished, metadata = folder / "network", folder / "metadata"
             _write(network, unfinished, format)
             _compare(network, unfinished, format, target)
-            metadata.write_text(json.dumps(_metadata(loaded, format), indent=2) + "\n")
+            if suppression is not None:
+                _add_nms(unfinished, format, suppression)
+            about = _metadata(loaded, format, suppression)
+            metadata.write_text(json.dumps(about, indent=2) + "\n")
             metadata.replace(metadata_path(target))
             unfinished.replace(target)
     except OSError as error:
@@ -83,9 +101,63 @@ def export(
     return target
 
 
-def _check(target: Path, format: str) -> None:
+class _Suppression(NamedTuple):
+    """NMS as part of an export.
+
+    Attributes:
+        grid: S, B and C
+        thresholds: what is kept
+    """
+
+    grid: GridConfig
+    thresholds: onnx_nms.Thresholds
+
+
+def _suppression(model: CheckpointModel) -> _Suppression:
+    """Returns the NMS of a model.
+
+    Raises:
+        ValueError: if the model is no detector, or suppresses in another way
+    """
+    if not isinstance(model, YOLOv1Model):
+        raise ValueError("nms=True is for detectors, got a classifier")
+    config = model.config
+    others = {
+        "class_agnostic": config.class_agnostic,
+        "darknet": config.darknet,
+        "filter_classes": config.filter_classes is not None,
+        "tiles": bool(config.tiles),
+    }
+    given = [name for name, is_given in others.items() if is_given]
+    if given:
+        raise ValueError(f"nms=True does not support {', '.join(given)} of the model")
+    return _Suppression(
+        model.grid,
+        onnx_nms.Thresholds(
+            config.confidence_thresh, config.iou_thresh, config.max_detections
+        ),
+    )
+
+
+def _add_nms(path: Path, format: str, suppression: _Suppression) -> None:
+    """Adds NMS to an export that has been compared with Keras."""
+    if format == "onnx":
+        onnx_nms.add(path, *suppression)
+        return
+    onnx_path = path.with_name(f"{path.name}.onnx")  # what it was converted from
+    onnx_nms.add(onnx_path, *suppression)
+    files.remove(path)
+    with formats.hidden_output():
+        formats.openvino_of_onnx(onnx_path, path)
+
+
+def _check(target: Path, format: str, *, nms: bool) -> None:
     """Checks everything that can be checked before the model is loaded."""
     export_formats.check(target, format)
+    if nms and format not in export_formats.NMS_FORMATS:
+        raise ValueError(
+            f"nms=True is for {' and '.join(export_formats.NMS_FORMATS)}, got {format}"
+        )
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
             "export needs Keras' backend tensorflow, got "
@@ -121,18 +193,24 @@ def _compare(network: keras.Model, path: Path, format: str, target: Path) -> Non
     if not export_formats.is_installed(runtime):
         logger.warning(
             "'%s' was not compared with Keras, which needs %s: %s",
-            *(target, runtime, INSTALL),
+            *(target, runtime, export_formats.install(runtime)),
         )
         return
     shape = (3, *network.input_shape[1:])
     pixels = np.random.default_rng(0).random(shape, np.float32)
     with keras.device("cpu:0"):  # the rounding of a GPU is not an error of the export
-        expected = np.asarray(network(pixels, training=False))
+        found = network(pixels, training=False)
+        found = [*found.values()] if isinstance(found, dict) else [found]
         with formats.hidden_output():
             run = FORMATS[format].load(path)
-            outputs = [run(pixels), run(pixels[:1])]
-    allowed = TOLERANCE * max(1.0, float(np.abs(expected).max()))
-    difference = max(float(np.abs(expected[: len(y)] - y).max()) for y in outputs)
+            batches = [run(pixels), run(pixels[:1])]
+    expected = [*map(np.asarray, found)]
+    allowed = TOLERANCE * max(1.0, *(float(np.abs(y).max()) for y in expected))
+    difference = max(
+        float(np.abs(y[: len(got)] - got).max())
+        for outputs in batches
+        for y, got in zip(expected, outputs, strict=True)
+    )
     if not difference <= allowed:
         raise ValueError(
             f"the network as {format} must be within {allowed:.1e} of Keras, got "
@@ -141,7 +219,9 @@ def _compare(network: keras.Model, path: Path, format: str, target: Path) -> Non
     logger.info("'%s' is within %.1e of Keras", target, difference)
 
 
-def _metadata(model: CheckpointModel, format: str) -> dict[str, Any]:
+def _metadata(
+    model: CheckpointModel, format: str, suppression: _Suppression | None
+) -> dict[str, Any]:
     image_size = model.image_size
     about = {
         "format": run_json.FORMAT,
@@ -155,5 +235,12 @@ def _metadata(model: CheckpointModel, format: str) -> dict[str, Any]:
     }
     if not isinstance(model, YOLOv1Model):
         return {**about, "output": f"(N, {len(model.classes)}) float32 logits"}
+    if suppression is not None:
+        output = (
+            "of each image the best detections: boxes xyxy relative to the input, "
+            "scores, class_ids; -1 without a detection"
+        )
+        nms = suppression.thresholds._asdict()
+        return {**about, "output": output, "grid": asdict(model.grid), "nms": nms}
     output = f"(N, {grid.output_size(model.grid)}) float32, for decode.decode"
     return {**about, "output": output, "grid": asdict(model.grid)}

@@ -16,9 +16,11 @@ from yolov1_fo.networks import tensorflow_startup
 
 INPUT = "image"
 """Name of the input in every format."""
+OPENVINO_MODEL = "model.xml"
+"""File in the folder of an export for OpenVINO, beside `model.bin`."""
 
-Run = Callable[[Array], Array]
-"""Maps pixels to the raw output."""
+Run = Callable[[Array], list[Array]]
+"""Maps pixels to the outputs."""
 
 _LARGE = 2**16
 """Weights of this size or more bypass the conversion to ONNX."""
@@ -74,7 +76,7 @@ def _load_saved_model(path: Path) -> Run:
     import tensorflow as tf
 
     module = tf.saved_model.load(path)
-    return lambda pixels: module.serve(pixels).numpy()
+    return lambda pixels: [module.serve(pixels).numpy()]
 
 
 def _write_onnx(network: keras.Model, path: Path) -> None:
@@ -94,7 +96,8 @@ def _write_onnx(network: keras.Model, path: Path) -> None:
     def serve(image: Array, *weights: Array) -> dict[str, Array]:
         pairs = list(zip(large, weights, strict=True))
         with keras.StatelessScope(state_mapping=pairs):
-            return {"output": network(image, training=False)}
+            outputs = network(image, training=False)
+        return outputs if isinstance(outputs, dict) else {"output": outputs}
 
     signature = [_image(network)]
     for weight, name in zip(large, names, strict=True):
@@ -125,7 +128,30 @@ def _load_onnx(path: Path) -> Run:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return lambda pixels: session.run(None, {INPUT: pixels})[0]
+    return lambda pixels: session.run(None, {INPUT: pixels})
+
+
+def _write_openvino(network: keras.Model, path: Path) -> None:
+    onnx_path = path.with_name(f"{path.name}.onnx")
+    _write_onnx(network, onnx_path)
+    openvino_of_onnx(onnx_path, path)
+
+
+def openvino_of_onnx(onnx_path: Path, path: Path) -> None:
+    """Converts an ONNX file to a folder with OpenVINO's `model.xml` and `model.bin`."""
+    import openvino
+
+    model = openvino.convert_model(onnx_path)
+    openvino.save_model(model, path / OPENVINO_MODEL, compress_to_fp16=False)
+
+
+def _load_openvino(path: Path) -> Run:
+    import openvino
+
+    run = openvino.Core().compile_model(
+        path / OPENVINO_MODEL, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    )
+    return lambda pixels: [*run({INPUT: pixels}).values()]
 
 
 def _write_litert(network: keras.Model, path: Path) -> None:
@@ -141,7 +167,7 @@ def _load_litert(path: Path) -> Run:
     from ai_edge_litert.interpreter import Interpreter
 
     serve = Interpreter(str(path)).get_signature_runner()
-    return lambda pixels: next(iter(serve(**{INPUT: pixels}).values()))
+    return lambda pixels: [*serve(**{INPUT: pixels}).values()]
 
 
 def _image(network: keras.Model) -> Any:
@@ -155,5 +181,6 @@ FORMATS = {
         "tensorflow", math.inf, _write_saved_model, _load_saved_model
     ),
     "onnx": Format("onnxruntime", 2**31, _write_onnx, _load_onnx),
+    "openvino": Format("openvino", 2**31, _write_openvino, _load_openvino),
     "litert": Format("ai_edge_litert", 2**31, _write_litert, _load_litert),
 }

@@ -171,9 +171,10 @@ class DetectorOutput(Output):
             width=pixels.shape[2],
         )
         columns = (boxes, found["confidence"], found["labels"])
-        arrays = (np.asarray(ops.convert_to_numpy(one)) for one in columns)
+        boxes, scores, class_ids = map(ops.convert_to_numpy, columns)
         return [
-            self._detections(*row, one) for *row, one in zip(*arrays, seen, strict=True)
+            self._detections(boxes[row], scores[row], class_ids[row], one)
+            for row, one in enumerate(seen)
         ]
 
     def _detections(
