@@ -18,7 +18,7 @@ FORMAT = "saved_model"
 
 
 class ExportModel(foo.Operator):
-    """Exports a trained model as SavedModel, ONNX or LiteRT."""
+    """Exports a trained model as SavedModel, ONNX, OpenVINO or LiteRT."""
 
     @property
     def config(self) -> foo.OperatorConfig:
@@ -26,7 +26,7 @@ class ExportModel(foo.Operator):
         return foo.OperatorConfig(
             name="export_model",
             label="Export YOLOv1 model",
-            description="Export a trained model as SavedModel, ONNX or LiteRT",
+            description="Export a model as SavedModel, ONNX, OpenVINO or LiteRT",
             icon="ios_share",
             dynamic=True,
             allow_immediate_execution=True,
@@ -89,8 +89,8 @@ class ExportModel(foo.Operator):
         Args:
             dataset: the dataset with the run
             model: run key, or name of a published model
-            path: the file to write, or the folder of a SavedModel
-            format ("saved_model"): saved_model, onnx or litert
+            path: the file to write, or the folder of a SavedModel or for OpenVINO
+            format ("saved_model"): saved_model, onnx, openvino or litert
             delegate (False): whether to queue a delegated operation
         """
         return foo.execute_operator(

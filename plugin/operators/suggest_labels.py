@@ -7,6 +7,7 @@ import fiftyone.operators.types as types
 
 from yolov1_fo.curation import label_status, suggestion_field, suggestion_search
 from yolov1_fo.curation.suggestion_search import Suggestions, SuggestionSearch
+from yolov1_fo.evaluation import thresholds
 from yolov1_fo.jobs import label_launch
 
 from .. import dataset_values, job_progress
@@ -155,7 +156,7 @@ def _check(samples: Any, params: dict[str, Any]) -> None:
     is_field = params["method"] == "predictions"
     pred_field = params["pred_field"] if is_field else None
     if pred_field and params.get("thresh") is None:
-        known = suggestion_search.known_thresholds(samples, pred_field)
+        known = thresholds.known(samples, pred_field)
         if known is None:
             raise ValueError(
                 f"Enter a minimum confidence: '{pred_field}' was not evaluated yet, "

@@ -148,7 +148,7 @@ MISTAKES = [
     (["export", "CHECKPOINT", "--to", "x"], "arguments are required: --format"),
     (
         ["export", "CHECKPOINT", "--format", "torch", "--to", "x"],
-        "format must be one of saved_model, onnx, litert, got 'torch'",
+        "format must be one of saved_model, onnx, openvino, litert, got 'torch'",
     ),
     (
         ["export", "mine", "--dataset", "DATA", "--format", "onnx", "--to", "x"],
@@ -179,7 +179,7 @@ def test_apply_evaluate_inspect_publish(capsys, named, checkpoint_dir):
         capsys, "apply", named, checkpoint_dir, "--label-field", "found", "--tag", "val"
     )
     assert code == 0
-    assert "wrote 'found' of 2 samples; 0 files are bad" in text
+    assert "wrote field 'found' on 2 samples; no files are unreadable" in text
     code, text, _ = called(
         capsys, "evaluate", named, "found", "--tag", "val", "--eval-key", "first"
     )

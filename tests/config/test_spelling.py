@@ -34,6 +34,15 @@ def test_known_names_are_accepted():
     spelling.check_names("setting", ["adam", "sgd"], KNOWN)
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours"), [("lr", "learning_rate"), ("imgsz", "image_size")]
+)
+def test_names_of_other_libraries_have_ours_as_suggestion(theirs, ours):
+    known = ["lambda_coord", "learning_rate", "image_size", "batch_size"]
+    assert spelling.nearest(theirs, known) == [ours]
+    assert spelling.nearest(theirs, (name for name in known)) == [ours]
+
+
 def test_unknown_names_are_listed_with_suggestions():
     with pytest.raises(ValueError, match="unknown") as caught:
         spelling.check_names("setting", ["adam", "Backbone_lr", "sdg"], KNOWN)

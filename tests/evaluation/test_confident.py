@@ -11,7 +11,8 @@ import pytest
 
 import yolov1_fo
 from tests import published
-from yolov1_fo.datasets import fiftyone_private
+from yolov1_fo.datasets import fiftyone_private, predicted_by
+from yolov1_fo.evaluation import thresholds
 
 BOX = [0.2, 0.2, 0.4, 0.4]
 LABELS = ("a.b", "$c", "few")
@@ -183,6 +184,16 @@ def test_without_an_evaluation_one_line_says_what_to_do(predicted):
     yolov1_fo.evaluate(predicted, "other", eval_key="of_another_field")
     with pytest.raises(ValueError, match=line):
         yolov1_fo.confident(predicted, "found")
+
+
+def test_without_an_evaluation_the_models_threshold_counts(predicted):
+    model = {"model": "m", "thresh": 0.5, "class_threshs": [["few", 0.1]]}
+    predicted_by.record(predicted, "found", model, replaces=True)
+    assert thresholds.known(predicted, "found") == (0.5, {"few": 0.1})
+    view = yolov1_fo.confident(predicted, "found")
+    assert shown(view) == {"a.b": 12, "$c": 24, "few": 12}
+    yolov1_fo.evaluate(predicted, "found", eval_key="ev", classes=LABELS)
+    assert thresholds.known(predicted, "found") == thresholds.latest(predicted, "found")
 
 
 @pytest.mark.parametrize(

@@ -428,6 +428,15 @@ def test_the_command_exports(capsys, checkpoint_dir, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_command_exports_with_nms(checkpoint_dir, tmp_path):
+    words = ["export", str(checkpoint_dir), "--format", "onnx", "--nms"]
+    path = tmp_path / "yolov1.onnx"
+    assert main.main([*words, "--confidence-thresh", "0.3", "--to", str(path)]) == 0
+    metadata = json.loads(exporting.metadata_path(path).read_text())
+    assert metadata["nms"]["confidence_thresh"] == 0.3
+
+
+@pytest.mark.slow
 def test_the_command_exports_a_run_by_its_key(painted, micro, tmp_path):
     yolov1_fo.train(painted, run_key="mine", epochs=1, **micro)
     path = tmp_path / "yolov1.tflite"

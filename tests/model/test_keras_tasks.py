@@ -397,6 +397,7 @@ def test_the_examples_of_the_docs_run(hub, backbone, painted, tmp_path, monkeypa
         lambda name: hub_detector(hub, backbone),
     )
     text = DOCS.read_text().replace("MobileNetV2()", "MobileNetV2(weights=None)")
+    text = text.replace("confidence_thresh=0.05", "confidence_thresh=0.0")
     names = {"dataset": painted, "foz": foz}
     try:
         for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):

@@ -234,3 +234,11 @@ def test_every_orientation_gives_the_same_detections(model, tmp_path, rng, suffi
                 )
                 assert boxes.iou(a, b).max(axis=1).mean() >= 0.99
     dataset.delete()
+
+
+def test_the_path_of_an_image_is_not_an_image(checkpoint_dir):
+    model = yolov1_fo.load_model(checkpoint_dir)
+    line = "a model predicts pixels, got 'a.jpg'; read the file first"
+    with pytest.raises(TypeError, match=line):
+        model.predict("a.jpg")
+    assert repr(model) == "<YOLOv1Model yolov1, 32 px, 3 x 3 cells, 2 classes>"

@@ -75,7 +75,7 @@ def test_an_interrupted_training_prints_how_to_resume(
     assert code == 143
     assert capsys.readouterr().err.startswith(
         "yolov1-fo: run 'one' was stopped after epoch 0 of 135; resume it with "
-        "resume='one'"
+        "yolov1_fo.train(samples, resume='one'), or yolov1-fo train "
     )
     painted.reload()
     assert registry.status(painted, "one") == "stopped"

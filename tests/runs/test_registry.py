@@ -30,8 +30,9 @@ def test_a_clones_run_is_loaded_but_not_resumed(painted, clone, micro):
     with pytest.raises(KeyboardInterrupt) as caught:
         yolov1_fo.train(painted, run_key="one", epochs=3, on_epoch=stop, **micro)
     assert caught.value.__notes__ == [
-        "run 'one' was stopped after epoch 1 of 3; resume it with resume='one', on the "
-        "command line --resume one"
+        "run 'one' was stopped after epoch 1 of 3; resume it with "
+        "yolov1_fo.train(samples, resume='one'), or yolov1-fo train "
+        f"{painted.name} --resume one"
     ]
     copy = clone()
     before = paths_in(folders.run_folder(painted, "one"))

@@ -52,7 +52,7 @@ def test_without_settings_it_is_the_recipe_of_the_default_network(dozen, caplog)
     for name in set(TrainConfig.names()) - chosen:
         assert getattr(config, name) == getattr(recipe, name), name
     assert "yolov1-efficientnet-lite0 with recipe 'transfer' at 320 px" in caplog.text
-    assert "1 of 12 images are put aside for validation: those whose" in caplog.text
+    assert "1 of 12 images are held out for validation: those whose" in caplog.text
 
 
 def test_the_papers_networks_take_the_papers_recipe_by_name(painted):

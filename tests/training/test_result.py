@@ -1,6 +1,8 @@
 """The summary of a training."""
 
 import argparse
+import math
+import os
 import shlex
 
 import pytest
@@ -42,6 +44,20 @@ def test_a_usual_summary():
             "yolov1_fo.load_model('one', dataset))",
         ]
     )
+
+
+def test_a_result_is_a_path_of_its_checkpoint():
+    assert os.fspath(result()) == "/runs/one/epoch_0002"
+    assert repr(result()) == f"<TrainResult {result().summary_line}>"
+
+
+def test_a_detector_that_finds_nothing_is_not_to_be_applied():
+    nothing = OperatingPoint(math.nan, 0, 0, 0, 0, 0, 5)
+    last = str(result(operating_point=nothing)).splitlines()[-1]
+    assert last.split(maxsplit=1) == [
+        "next",
+        "train for longer: no object of the validation split is found",
+    ]
 
 
 def test_a_summary_of_everything():

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import keras
@@ -164,6 +165,19 @@ def test_the_decision_is_kept_with_the_run(painted, micro, two_seconds_per_step)
     assert run.stop_reason == ""
     metadata = json.loads((Path(run.checkpoint_dir) / "run.json").read_text())
     assert metadata["settings"]["max_minutes"] == 0.5
+
+
+@pytest.mark.slow
+def test_a_limit_for_few_of_the_planned_epochs_is_a_warning(
+    painted, micro, two_seconds_per_step, caplog
+):
+    train(painted, **micro, schedule="cosine", max_minutes=0.5)
+    (warning,) = [one for one in caplog.messages if "is enough for about" in one]
+    assert re.fullmatch(
+        r"max_minutes=0\.5 is enough for about \d of the \d+ epochs that the recipe "
+        r"plans, .* a smaller image_size than 32",
+        warning,
+    )
 
 
 @pytest.mark.slow

@@ -84,10 +84,7 @@ def check_runs() -> Iterator[Check]:
     except OSError:
         return  # `check_database` reports it
     if orphans:
-        found = (
-            f"{len(orphans)} folders of runs that belong to no dataset, such as "
-            f"'{orphans[0]}'"
-        )
+        found = f"run folders without a dataset: {len(orphans)}, such as '{orphans[0]}'"
         yield Check(WARNING, "runs", found, "delete them if nobody needs them")
 
 

@@ -151,7 +151,7 @@ RECIPES: dict[str, dict[str, Choice]] = {
             is_automatic=True,
         ),
         "monitor_tolerance": Choice(
-            1.0, "on few validation images, the highest value is luck"
+            1.0, "on few validation images, the maximum is mostly noise"
         ),
         **_MACHINE,
     },

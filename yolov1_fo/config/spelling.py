@@ -5,6 +5,16 @@ from collections.abc import Collection, Iterable
 
 MIN_SIMILARITY = 0.65
 """Names are similar from this `difflib` ratio on."""
+SYNONYMS = {
+    "lr": "learning_rate",
+    "lr0": "learning_rate",
+    "imgsz": "image_size",
+    "batch": "batch_size",
+    "conf": "confidence_thresh",
+    "iou": "iou_thresh",
+    "max_det": "max_detections",
+}
+"""Names that other libraries have for settings, and ours."""
 MAX_LISTED = 20
 """Longer lists of known names appear in an error only if there is no suggestion."""
 
@@ -80,7 +90,9 @@ def nearest(name: object, known: Iterable[str], limit: int = 3) -> list[str]:
     """
     if not isinstance(name, str):
         return []
-    wanted = name.casefold()
+    wanted, known = name.casefold(), [*known]
+    if SYNONYMS.get(wanted) in known:
+        return [SYNONYMS[wanted]]
     folded: dict[str, str] = {}
     for one in known:
         folded.setdefault(one.casefold(), one)

@@ -202,15 +202,15 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
     monitor_tolerance: float = setting(
         0.0,
         "the best checkpoint is the newest whose metric is at most this many standard "
-        "errors below the highest: on few validation images the highest is luck; 0 "
-        "takes the highest; losses have no standard error",
+        "errors below the highest: on few validation images the maximum is mostly "
+        "noise; 0 takes the highest; losses have no standard error",
     )
     patience: int = setting(
         0, "stop after this many epochs without a better metric; 0 disables it"
     )
     val_fraction: float = setting(
         0.1,
-        "share of the images that is put aside for validation if there are no "
+        "share of the images that is held out for validation if there are no "
         "validation samples; 0 trains on all images",
     )
     validation_freq: int = setting(1, "epochs between validations")

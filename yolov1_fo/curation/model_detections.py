@@ -1,7 +1,7 @@
 """What a model has found in samples, and from which confidence it counts."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from yolov1_fo.decode import Detections
 from yolov1_fo.evaluation.thresholds import Thresholds
@@ -21,11 +21,3 @@ class ModelDetections(NamedTuple):
     classes: Sequence[str]
     model: str
     thresholds: Thresholds
-
-
-def recommended(model: dict[str, Any]) -> Thresholds | None:
-    """Returns the operating point of a model, from `prediction.describe`."""
-    if model.get("thresh") is None:
-        return None
-    by_class = {str(name): float(one) for name, one in model["class_threshs"]}
-    return Thresholds(float(model["thresh"]), by_class)

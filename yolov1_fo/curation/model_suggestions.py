@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from yolov1_fo.curation import model_detections
 from yolov1_fo.curation.model_detections import ModelDetections
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.decode import Detections
+from yolov1_fo.evaluation import thresholds
 from yolov1_fo.evaluation.thresholds import Thresholds
 from yolov1_fo.inference import prediction
 from yolov1_fo.inference.prediction_pass import PredictionPass
@@ -35,7 +35,7 @@ def predict(
     """
     prediction.check_model(model)
     about = prediction.describe(model)
-    limits = model_detections.recommended(about)
+    limits = thresholds.of_model(about)
     if thresh is not None:
         limits = Thresholds(thresh, {})
     if limits is None:

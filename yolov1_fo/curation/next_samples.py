@@ -11,7 +11,6 @@ from yolov1_fo.config import arguments
 from yolov1_fo.curation import (
     candidates,
     image_scores,
-    model_detections,
     selection,
     whole_samples,
 )
@@ -19,6 +18,7 @@ from yolov1_fo.curation.candidates import TAG
 from yolov1_fo.datasets import connection, tags
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.decode import Detections
+from yolov1_fo.evaluation import thresholds
 from yolov1_fo.evaluation.thresholds import Thresholds
 from yolov1_fo.inference import prediction
 from yolov1_fo.model.yolov1_model import YOLOv1Model
@@ -91,7 +91,7 @@ def next_to_label(
 
 def _doubts(found: list[Detections], model: YOLOv1Model) -> Array:
     """Returns how doubtful the model is about each image: (N,)."""
-    limits = model_detections.recommended(prediction.describe(model))
+    limits = thresholds.of_model(prediction.describe(model))
     if limits is None:
         limits = Thresholds(DEFAULT_THRESH, {})
     return np.array([selection.doubt(one, model.classes, limits) for one in found])

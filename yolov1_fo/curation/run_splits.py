@@ -1,4 +1,4 @@
-"""How the splits of a run can be chosen again: by tags, or as they were put aside."""
+"""How the splits of a run can be chosen again: by tags, or as they were held out."""
 
 from pathlib import Path
 from typing import NamedTuple

@@ -10,7 +10,6 @@ from yolov1_fo.boxes import Array
 from yolov1_fo.config import arguments
 from yolov1_fo.curation import (
     label_data,
-    model_detections,
     suggestion_field,
     whole_samples,
 )
@@ -123,7 +122,7 @@ class SuggestionSearch(NamedTuple):
         """
         if self.thresh is not None:
             return Thresholds(self.thresh, {})
-        found = known_thresholds(self.samples, pred_field)
+        found = thresholds.known(self.samples, pred_field)
         if found is None:
             raise ValueError(
                 f"'{pred_field}' on {fo_samples.name(self.samples)} has no recommended "
@@ -161,18 +160,6 @@ class SuggestionSearch(NamedTuple):
         suggested, counts = self.find(predictions)
         self.output.write(suggested)
         return counts
-
-
-def known_thresholds(samples: fo_samples.Samples, pred_field: str) -> Thresholds | None:
-    """Returns the operating point of predictions; None if it is not known.
-
-    It is that of the field's latest evaluation, or else of its model.
-    """
-    stored = thresholds.latest(samples, pred_field)
-    models = predicted_by.read(whole_samples.dataset_of(samples), pred_field)
-    if stored is None and models:
-        stored = model_detections.recommended(models[-1])
-    return stored
 
 
 def _best(

@@ -114,7 +114,10 @@ def check(samples: Any, argument: str = "samples") -> None:
 def _type_error_line(samples: Any, argument: str) -> str:
     expected = f"{argument} must be a FiftyOne dataset or view, got"
     if isinstance(samples, str):
-        return f"{expected} {samples!r}; fo.load_dataset({samples!r}) loads one"
+        remedy = f"fo.load_dataset({samples!r}) loads one"
+        if argument == "val_samples":
+            remedy += f", dataset.match_tags({samples!r}) selects a tag"
+        return f"{expected} {samples!r}; {remedy}"
     line = f"{expected} a {type(samples).__name__}"
     if isinstance(samples, list | tuple | set):
         return f"{line}; dataset.select(ids) returns a view of some samples"

@@ -1,4 +1,4 @@
-"""split(samples) -> (train, val): a validation split put aside by a fixed rule."""
+"""split(samples) -> (train, val): a validation split held out by a fixed rule."""
 
 import hashlib
 
@@ -9,7 +9,7 @@ from yolov1_fo.datasets import connection
 from yolov1_fo.datasets import samples as fo_samples
 
 MIN_SAMPLES = 10
-"""With fewer images or videos, none are put aside."""
+"""With fewer images or videos, none are held out."""
 RULE = "those whose file paths have the smallest SHA-256 hashes"
 
 
@@ -89,7 +89,7 @@ def _key_field(samples: fo_samples.Samples) -> str:
 
 
 def val_count(samples: fo_samples.Samples, val_fraction: float) -> int:
-    """Returns how many images or videos of a checked collection are put aside.
+    """Returns how many images or videos of a checked collection are held out.
 
     Of fewer than `MIN_SAMPLES`, none are.
     """

@@ -27,9 +27,10 @@ def confident(
 ) -> Any:
     """Returns the view of the detections whose confidence is high enough.
 
-    By default those of at least the recommended threshold, by class, of the latest
-    evaluation of the field by `evaluate(...)` with an `eval_key`. Samples without such
-    detections stay in the view.
+    By default those of at least the recommended threshold, by class: that of the
+    latest evaluation of the field by `evaluate(...)` with an `eval_key`, or else of the
+    model that `apply` has written it with. Samples without such detections stay in the
+    view.
 
     Args:
         samples: a FiftyOne dataset or view
@@ -76,7 +77,7 @@ def _chosen(
     pred_field: str,
     thresh: float | Mapping[str, float] | None,
 ) -> Thresholds:
-    """Returns the thresholds given, and those of the latest evaluation for the rest.
+    """Returns the thresholds given, and the recommended ones for the rest.
 
     Raises:
         ValueError: if some are missing
@@ -84,7 +85,7 @@ def _chosen(
     if thresh is not None and not isinstance(thresh, Mapping):
         return Thresholds(float(thresh), {})
     given = {name: float(number) for name, number in (thresh or {}).items()}
-    stored = thresholds.latest(samples, pred_field)
+    stored = thresholds.known(samples, pred_field)
     if stored is not None:
         return Thresholds(stored.overall, {**stored.by_class, **given})
     labels = samples.distinct(f"{pred_field}.detections.label")
@@ -93,8 +94,8 @@ def _chosen(
         classes = f", also for {', '.join(missing)}" if given else ""
         raise ValueError(
             f"pred_field '{pred_field}' on {fo_samples.name(samples)} has no "
-            "recommended threshold; first call evaluate(...) with an eval_key, or give "
-            f"thresh{classes}"
+            "recommended threshold; first call evaluate(...) with an eval_key, predict "
+            f"with yolov1_fo.apply, or give thresh{classes}"
         )
     return Thresholds(0.0, given)
 

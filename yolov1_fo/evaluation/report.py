@@ -163,5 +163,7 @@ def error_shares(errors: ErrorCounts) -> dict[str, float]:
 
 
 def format_shares(shares: dict[str, float]) -> str:
-    """Returns the shares of `error_shares` in one line."""
+    """Returns the shares of `error_shares` in one line; `none` without detections."""
+    if any(map(math.isnan, shares.values())):
+        return "none"
     return ", ".join(f"{100 * share:.1f} % {name}" for name, share in shares.items())

@@ -14,7 +14,7 @@ import fiftyone.core.odm as foo
 import numpy as np
 
 from yolov1_fo.boxes import Array
-from yolov1_fo.datasets import fiftyone_private
+from yolov1_fo.datasets import fiftyone_private, predicted_by
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.evaluation import operating_point
 from yolov1_fo.evaluation.average_precision import Curve
@@ -80,6 +80,33 @@ def latest(samples: fo_samples.Samples, pred_field: str) -> Thresholds | None:
         if (stored := _read(info.config, of_frames=of_frames))
     ]
     return max(found, key=lambda one: one[0])[1] if found else None
+
+
+def known(samples: fo_samples.Samples, pred_field: str) -> Thresholds | None:
+    """Returns the thresholds of predictions; None if they are not known.
+
+    They are those of the field's latest evaluation, or else of the model that
+    `apply` has written it with.
+
+    Args:
+        samples: a dataset or view
+        pred_field: the predictions; `frames.<name>` for those of videos
+    """
+    stored = latest(samples, pred_field)
+    if stored is not None:
+        return stored
+    is_frames = fo_samples.is_frames_view(samples)
+    path = f"frames.{pred_field}" if is_frames else pred_field
+    models = predicted_by.read(fiftyone_private.root_dataset(samples), path)
+    return of_model(models[-1]) if models else None
+
+
+def of_model(model: dict[str, Any]) -> Thresholds | None:
+    """Returns the operating point of a model, from `prediction.describe`."""
+    if model.get("thresh") is None:
+        return None
+    by_class = {str(name): float(one) for name, one in model["class_threshs"]}
+    return Thresholds(float(model["thresh"]), by_class)
 
 
 def _reload_if_changed(dataset: fo.Dataset) -> None:

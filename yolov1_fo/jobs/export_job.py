@@ -21,8 +21,8 @@ def start(
     Args:
         dataset: of the run
         model: run key, checkpoint folder, or name of a published model
-        path: the file to write, or the folder of a SavedModel
-        format: saved_model, onnx or litert
+        path: the file to write, or the folder of a SavedModel or for OpenVINO
+        format: saved_model, onnx, openvino or litert
 
     Raises:
         ValueError: if the path exists or is not absolute, or the format is unknown
@@ -44,8 +44,8 @@ def check(
     Args:
         dataset: of the run
         model: run key, checkpoint folder, or name of a published model
-        path: the file to write, or the folder of a SavedModel
-        format: saved_model, onnx or litert
+        path: the file to write, or the folder of a SavedModel or for OpenVINO
+        format: saved_model, onnx, openvino or litert
 
     Raises:
         ValueError: if the path exists or is not absolute, or the format is unknown

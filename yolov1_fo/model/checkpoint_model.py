@@ -88,8 +88,9 @@ class CheckpointModel(KerasImageModel, fom.SamplesMixin, fom.LogitsMixin):
 
     def _labels(self, args: Sequence[Array]) -> list[Any]:
         """Returns the labels of images of any sizes."""
+        pixels = self.prepared(args)
         windows = self.windows([np.shape(image)[:2] for image in args])
-        return self.predict_pixels(self.prepared(args), windows)
+        return self.predict_pixels(pixels, windows)
 
     def windows(self, sizes: Sequence[tuple[int, int]]) -> Array | None:
         """Returns where images lie in the network's input; None if it is all of it.

@@ -136,8 +136,23 @@ class ImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
             logger.warning("%s", message)
 
 
+def check_pixels(image: Array) -> None:
+    """Raises a TypeError if an image is the path of one."""
+    if image.ndim == 0:
+        raise TypeError(
+            f"a model predicts pixels, got {image.item()!r}; read the file first, for "
+            "example with PIL.Image.open"
+        )
+
+
 def check_rgb(image: Array) -> None:
-    """Raises a ValueError unless an image is (H, W, 3) uint8 of at least one pixel."""
+    """Raises an error unless an image is (H, W, 3) uint8 of at least one pixel.
+
+    Raises:
+        TypeError: if it is the path of a file
+        ValueError: if it has another shape or type
+    """
+    check_pixels(image)
     is_rgb = image.ndim == 3 and image.shape[-1] == 3 and image.dtype == np.uint8
     if not is_rgb or not image.size:
         raise ValueError(

@@ -18,6 +18,7 @@ from yolov1_fo.config import GridConfig, NetworkConfig, spelling
 from yolov1_fo.datasets import fiftyone_boxes, schema
 from yolov1_fo.evaluation import average_precision
 from yolov1_fo.image_files import letterboxing, resizing
+from yolov1_fo.model import image_model
 from yolov1_fo.model.checkpoint_model import CheckpointModel
 from yolov1_fo.model.model_config import YOLOv1ModelConfig
 from yolov1_fo.networks import build, darknet_header, darknet_weights, keras_file, parts
@@ -64,6 +65,13 @@ class YOLOv1Model(CheckpointModel):
             )
         self.config.set_classes(self.classes)
         super().__init__(network, parts.features_of(network))
+
+    def __repr__(self) -> str:
+        network = self.metadata["settings"]["network"]
+        return (
+            f"<{type(self).__name__} {network}, {self.image_size} px, "
+            f"{self.grid.S} x {self.grid.S} cells, {len(self.classes)} classes>"
+        )
 
     def _build(
         self, settings: dict[str, Any], classes: list[str] | None
@@ -226,9 +234,10 @@ class YOLOv1Model(CheckpointModel):
         Returns:
             (N (1 + tiles * tiles), H, W, 3) pixels, and from `windows`
         """
-        parts = [
-            part for image in args for part in tiling.cut(np.asarray(image), tiles)
-        ]
+        pixels = [np.asarray(image) for image in args]
+        for image in pixels:
+            image_model.check_pixels(image)
+        parts = [part for image in pixels for part in tiling.cut(image, tiles)]
         return self.prepared(parts), self.windows([part.shape[:2] for part in parts])
 
     def _found(

@@ -182,7 +182,7 @@ def _epochs(found: dict[str, Any], facts: Facts) -> tuple[int, str]:
 
 def _ema_momentum(found: dict[str, Any], facts: Facts) -> tuple[float, str]:
     if found.get("max_minutes"):
-        return LIMITED_MOMENTUM, "averages 50 steps: the number of steps is not known"
+        return LIMITED_MOMENTUM, "averages the last 50 steps"
     steps = max(facts.images // found["batch_size"], 1)
     span = min(max(AVERAGED_SHARE * found["epochs"] * steps, 1.0), MAX_AVERAGED)
     return round(1 - 1 / span, 4), f"averages {span:.0f} steps"

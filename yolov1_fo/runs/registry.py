@@ -10,7 +10,7 @@ from typing import Any
 import fiftyone as fo
 
 from yolov1_fo import files
-from yolov1_fo.config import arguments
+from yolov1_fo.config import arguments, spelling
 from yolov1_fo.runs import folders, ownership, records
 
 METHOD = "yolov1/train"
@@ -153,7 +153,9 @@ def find(dataset: fo.Dataset, source: str | os.PathLike[str]) -> str:
             return key
     available = ", ".join(run_keys) or "none"
     raise ValueError(
-        f"run {name!r} is not on dataset '{dataset.name}'; training runs: {available}"
+        f"run {name!r} is not on dataset '{dataset.name}'"
+        f"{spelling.suggestion(name, run_keys)}; training runs: {available}; a run of "
+        "another dataset is found by its folder"
     )
 
 

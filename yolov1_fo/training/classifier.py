@@ -48,7 +48,7 @@ def pretrain(
         label_field ("ground_truth"): its field of Classification or Classifications;
             several labels of an image share its probability equally
         val_samples (None): the validation split, for top-1 and top-5 accuracy after
-            each epoch; without it a part is put aside, as in `train`
+            each epoch; without it a part is held out, as in `train`
         network ("yolov1"): a name in `architectures.NETWORKS`, without a backbone
         run_key (None): as in `train`, like all arguments that follow
         resume (None): key or folder of a run of `pretrain`

@@ -58,7 +58,7 @@ def train(
         samples: the training split
         gt_field ("ground_truth"): its field of Detections
         val_samples (None): the validation split, for the mAP after each epoch; without
-            it, `yolov1_fo.split` puts a tenth of the samples aside, or `val_fraction`
+            it, `yolov1_fo.split` holds out a tenth of the samples, or `val_fraction`
         network ("yolov1-efficientnet-lite0"): a name in `architectures.NETWORKS`
         run_key (None): name of the run on the dataset; generated if None
         resume (None): key or folder of a run to resume, with the settings of that run

@@ -65,7 +65,7 @@ def splits(
     if shared:
         logger.warning(
             "val_samples shares %d of its %d images with samples: its metrics will be "
-            "too good",
+            "inflated",
             len(shared),
             len(validation.filepaths),
         )
@@ -89,14 +89,11 @@ def _split(
     dropped = listing.dropped
     logger.log(
         logging.WARNING if dropped.degenerate or dropped.unlabeled else logging.INFO,
-        "%s: %d images, %d objects; left out %d ignored, %d without area and %d "
-        "without label",
+        "%s: %d images, %d objects%s",
         name,
         len(listing.filepaths),
         len(listing.objects.class_ids),
-        dropped.ignored,
-        dropped.degenerate,
-        dropped.unlabeled,
+        _left_out(dropped),
     )
     if task is DETECT and (count := annotations.unlabeled_count(samples, field)):
         logger.warning(UNLABELED, name, count, field, field)
@@ -104,6 +101,17 @@ def _split(
     if task is CLASSIFY:  # an image without a label has no target
         rows = [row for row in rows if len(listing.objects.of_image(row)[1])]
     return listing.take(rows)
+
+
+def _left_out(dropped: Dropped) -> str:
+    """Returns how many objects are left out, and why; empty if none are."""
+    counts = {
+        "ignored": dropped.ignored,
+        "without area": dropped.degenerate,
+        "without label": dropped.unlabeled,
+    }
+    parts = [f"{count} {reason}" for reason, count in counts.items() if count]
+    return f"; left out {', '.join(parts)}" if parts else ""
 
 
 def load(samples: fo_samples.Samples, gt_field: str, classes: Sequence[str]) -> Listing:

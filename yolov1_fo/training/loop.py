@@ -44,6 +44,9 @@ from yolov1_fo.training.validation import Validator
 
 logger = logging.getLogger(__name__)
 
+FEW_EPOCHS = 0.25
+"""A time limit that leaves less than this share of the recipe's epochs is a warning."""
+
 OnEpoch = Callable[[int, dict[str, float]], None]
 OnStep = Callable[[int, int, int, int], None]
 
@@ -172,6 +175,7 @@ class Session:
         self.averaged = averaging.AveragedNetwork(self.learner, devices)
         self.progress = Progress()
         self.time_limit: TimeLimit | None = None
+        self.recipe_epochs: int | None = None
         self.shown = self._progress_line()
 
     def check(self) -> None:
@@ -313,7 +317,9 @@ class Session:
                 self.writer.update(self.progress)
         self.seconds_before = self._seconds_before()
         if self.plan.config.max_minutes:
+            is_new = self.progress.pace is None
             self._set_pace(self._first_pace())
+            self.recipe_epochs = self.plan.config.epochs if is_new else None
 
     def _seconds_before(self) -> float:
         """Returns the seconds that earlier processes have trained this run."""
@@ -397,11 +403,25 @@ class Session:
         step, progress, total_steps = self.progress.pace
         return Pace(int(step), progress, int(total_steps))
 
+    def _warn_of_few(self, epochs: int) -> None:
+        """Warns once if the time limit leaves few of the recipe's epochs."""
+        if self.recipe_epochs is None or epochs >= FEW_EPOCHS * self.recipe_epochs:
+            return
+        logger.warning(
+            "max_minutes=%g is enough for about %d of the %d epochs that the recipe "
+            "plans, so the detector will be poor; allow more time, or try a smaller "
+            "image_size than %d",
+            *(self.plan.config.max_minutes, epochs, self.recipe_epochs),
+            self.plan.config.image_size,
+        )
+        self.recipe_epochs = None
+
     def _set_pace(self, pace: Pace) -> None:
         """Fits schedule and number of epochs; the run keeps both with the epoch."""
         self.learner.schedule.set_pace(pace)
         self.progress.pace = list(pace)
         epochs = max(math.ceil(pace.total_steps / self.input.steps), 1)
+        self._warn_of_few(epochs)
         config = replace(self.plan.config, epochs=epochs)
         self.plan = self.plan._replace(config=config)
         if self.devices.is_first:

@@ -156,6 +156,7 @@ def make(
         val_samples = fo_samples.ungrouped(val_samples, "val_samples")
     samples = fo_samples.ungrouped(samples)
     if resume is None:
+        _warn_of_loss(fiftyone_private.root_dataset(samples))
         if network is not None:
             settings = {"network": network, **settings}
         plan = _new(
@@ -239,7 +240,7 @@ def _put_aside(
         train, val = splitting.split(samples, val_fraction)
         if val.count(checks.label_path(val, field)):
             logger.info(
-                "%d of %d images are put aside for validation: %s; pass val_samples to "
+                "%d of %d images are held out for validation: %s; pass val_samples to "
                 "choose others, or val_fraction=0",
                 *(len(val), len(samples), splitting.RULE),
             )
@@ -290,12 +291,24 @@ def _resumed(
     )
 
 
+def _warn_of_loss(dataset: fo.Dataset) -> None:
+    """Warns of a dataset that FiftyOne deletes, and with it the run."""
+    if not dataset.persistent:
+        logger.warning(
+            "dataset '%s' is not persistent: FiftyOne deletes it, with its runs, when "
+            "Python ends; set dataset.persistent = True to keep them",
+            dataset.name,
+        )
+
+
 def _config_of(run: Any) -> TrainConfig:
     return TrainConfig(**{**run.settings, "data": run.data})
 
 
 def check_batch_size(config: TrainConfig, n: int) -> None:
     """Raises a ValueError if a batch is larger than the training split."""
+    if not n:
+        raise ValueError("no training image can be read; yolov1_fo.inspect lists them")
     if config.batch_size > n:
         raise ValueError(
             f"batch_size {config.batch_size} must be at most the number of readable "

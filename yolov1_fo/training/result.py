@@ -48,6 +48,13 @@ class TrainResult:
     def __str__(self) -> str:
         return self.summary(self.next_code)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.summary_line}>"
+
+    def __fspath__(self) -> str:
+        """Returns the folder of the checkpoint, so that `load_model(run)` works."""
+        return self.checkpoint_dir
+
     def summary(self, next_command: str = "") -> str:
         """Returns the summary: a few aligned lines.
 
@@ -66,7 +73,7 @@ class TrainResult:
             ("checkpoint", self.checkpoint_dir),
             ("report", self.report_path),
             ("skipped", self._skipped().removesuffix(" skipped")),
-            ("next", next_command),
+            ("next", self._advice() or next_command),
         ]
         return tabulate(
             [row for row in rows if row[1]], tablefmt="plain", disable_numparse=True
@@ -113,6 +120,12 @@ class TrainResult:
         if point is None:
             return ""
         return str(point)
+
+    def _advice(self) -> str:
+        """Returns what to do if the detector finds nothing; empty if it does."""
+        if self.operating_point is None or self.operating_point.f1 > 0:
+            return ""
+        return "train for longer: no object of the validation split is found"
 
     def _time(self) -> str:
         """Returns the time of all epochs, of all processes that trained the run."""

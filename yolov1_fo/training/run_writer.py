@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import shlex
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -164,5 +165,6 @@ def _how_to_resume(plan: Plan) -> str:
     done = int(last.name.removeprefix("epoch_")) if last else 0
     return (
         f"run '{key}' was stopped after epoch {done} of {plan.config.epochs}; resume "
-        f"it with resume='{key}', on the command line --resume {key}"
+        f"it with yolov1_fo.train(samples, resume='{key}'), or yolov1-fo train "
+        f"{shlex.quote(plan.dataset.name)} --resume {key}"
     )

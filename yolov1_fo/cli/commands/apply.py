@@ -21,7 +21,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "model",
         metavar="MODEL",
-        help="run of the dataset, checkpoint folder, or name of a zoo model",
+        help="run of the dataset, folder of any run or checkpoint, or zoo model",
     )
     parser.add_argument(
         "--label-field",
@@ -114,7 +114,7 @@ def _run(arguments: argparse.Namespace) -> int:
         store_logits=arguments.store_logits,
     )
     print(
-        f"wrote '{arguments.label_field}' of {len(samples)} samples; "
-        f"{len(faults)} files are bad"
+        f"wrote field '{arguments.label_field}' on {len(samples)} samples; "
+        f"{len(faults) or 'no'} files are unreadable or truncated"
     )
     return 0

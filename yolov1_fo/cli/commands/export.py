@@ -14,8 +14,8 @@ def add(commands: Any) -> None:
         commands,
         "export",
         _run,
-        "Export a model as SavedModel, ONNX or LiteRT. PATH.json holds the metadata "
-        "for serving it.",
+        "Export a model as SavedModel, ONNX, OpenVINO or LiteRT. PATH.json holds the "
+        "metadata for serving it.",
         example="yolov1-fo export my_run --dataset my-dataset --format onnx "
         "--to yolov1.onnx",
     )
@@ -26,7 +26,19 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--dataset", metavar="DATASET", help="dataset of the run")
     parser.add_argument(
-        "--format", metavar="NAME", required=True, help="saved_model, onnx or litert"
+        *("--format",),
+        metavar="NAME",
+        required=True,
+        help="saved_model, onnx, openvino or litert",
+    )
+    parser.add_argument(
+        "--nms", action="store_true", help="include decoding and NMS (onnx, openvino)"
+    )
+    parser.add_argument(
+        "--confidence-thresh",
+        type=float,
+        metavar="X",
+        help="confidence threshold of --nms (0.01)",
     )
     parser.add_argument(
         "--to", metavar="PATH", required=True, help="path to write; must not exist"
@@ -39,8 +51,9 @@ def _run(arguments: argparse.Namespace) -> int:
     name = arguments.dataset
     dataset = None if name is None else load_dataset(name)
     load_tensorflow()
-    path = yolov1_fo.export(
-        arguments.source, arguments.to, arguments.format, dataset=dataset
-    )
+    thresh = arguments.confidence_thresh
+    settings = {} if thresh is None else {"confidence_thresh": thresh}
+    model = yolov1_fo.load_model(arguments.source, dataset, **settings)
+    path = yolov1_fo.export(model, arguments.to, arguments.format, nms=arguments.nms)
     print(f"wrote '{path}' and '{path}.json'")
     return 0

@@ -102,7 +102,7 @@ def _add_accept(commands: Any) -> None:
         "yolov1-fo labels accept my-dataset --tag checked",
     )
     parser.add_argument(
-        "--min-confidence", type=float, metavar="X", help="accept only from this on"
+        "--min-confidence", type=float, metavar="X", help="minimum confidence to accept"
     )
     _add(
         *(commands, "undo", _undo),

@@ -86,7 +86,7 @@ def _add_split_options(parser: argparse.ArgumentParser) -> None:
         "--val-tag",
         metavar="TAG",
         help="tag of the validation split (val, if samples have it, else a tenth of "
-        "the training split is put aside)",
+        "the training split is held out)",
     )
     parser.add_argument(
         "--all", action="store_true", help="train on all samples, regardless of tags"

@@ -84,14 +84,12 @@ class Preprocessing:
         pixels = image.astype(np.float32)
         if self._converter is None:
             pixels = resizing.stretch(image, self.size).astype(np.float32)
-            return pixels if self.function is None else self._apply(pixels)
+            if self.function is None:
+                return pixels
+            return np.asarray(self.function(pixels[None].copy()), np.float32)[0]
         if self._converter.image_size is None:
             pixels = resizing.stretch(image, self.size).astype(np.float32)
         return np.asarray(self._task_preprocessor(pixels), np.float32)
-
-    def _apply(self, pixels: Array) -> Array:
-        assert self.function is not None
-        return np.asarray(self.function(pixels[None].copy()), np.float32)[0]
 
     def window(self, size: Size) -> tuple[float, float, float, float]:
         """Returns the part of an image that the network's input shows.
