@@ -87,6 +87,7 @@ class AppPage:
         self.window.keyboard.press("Backquote")
         self.window.locator(SEARCH).fill(label)
         self.window.get_by_text(label, exact=True).first.wait_for()
+        self.window.wait_for_timeout(1000)  # until the others are no longer listed
         self.window.keyboard.press("Enter")
         self.window.locator(MODAL).wait_for()
 

@@ -258,7 +258,7 @@ def hub_detector(hub, backbone, **resizing):
         scale=1 / 255,
         **{"crop_to_aspect_ratio": False, **resizing},
     )
-    return hub.models.RetinaNetObjectDetector(
+    detector = hub.models.RetinaNetObjectDetector(
         backbone=hub.models.RetinaNetBackbone(
             image_encoder=backbone,
             min_level=3,
@@ -271,6 +271,9 @@ def hub_detector(hub, backbone, **resizing):
             image_converter=converter
         ),
     )
+    for weight in detector.box_head.weights:  # boxes are the anchors
+        weight.assign(np.zeros(weight.shape))
+    return detector
 
 
 def hub_segmenter(hub, backbone):
@@ -405,7 +408,7 @@ def test_the_examples_of_the_docs_run(hub, backbone, painted, tmp_path, monkeypa
         assert names["embeddings"].shape == (len(painted), 1280)
         assert painted.count("imagenet.logits") == len(painted)
         assert set(painted.distinct("quality.label")) <= {"ripe", "rotten"}
-        assert painted.count("retinanet") == len(painted)
+        assert painted.count("retinanet.detections") > 0
         assert names["model"].classes == ["ripe", "rotten"]
     finally:
         local_zoo.unpublish("quality")

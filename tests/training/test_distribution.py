@@ -30,7 +30,7 @@ def start(arguments, **environment):
 
 def said(process):
     try:
-        out, error = process.communicate(timeout=200)
+        out, error = process.communicate(timeout=500)
     except subprocess.TimeoutExpired:  # one that waits for another
         process.kill()
         out, error = process.communicate()

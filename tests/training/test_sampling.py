@@ -159,6 +159,7 @@ def test_resumed_is_as_if_never_stopped(weighted, micro, mode, caplog):
     weighted.match_tags("train").set_values("score", [1.0, 3.0, 2.0, 0.5, 4.0, 1.0])
     whole = train(weighted, run_key="whole", **settings)
     cut(weighted, 1, **settings)
+    caplog.clear()
     with caplog.at_level(logging.WARNING):
         assert_same_run(train(weighted, resume="cut", progress=False), whole)
     assert not caplog.records

@@ -8,7 +8,7 @@ regression learns from the evidence which ones. Few real mistakes don't disturb 
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,8 +34,8 @@ OBJECTS = 4000
 """Number of objects to learn from; fewer are broken several times."""
 MAX_ROUNDS, MAX_IMAGES = 40, 1000
 """Largest numbers of times, and of images."""
-PENALTY = 5.0
-"""Weight of the squared coefficients, in observations; that of the constant is 0.1."""
+STRENGTH = 0.01
+"""Inverse of the regularization, as scikit-learn's C."""
 SEED = 1
 
 
@@ -57,53 +57,41 @@ class Mistake(NamedTuple):
     detection: int
 
 
-class _Regression(NamedTuple):
-    """A logistic regression on standardized features.
+class _Regression:
+    """A logistic regression on features and the products of each two.
 
-    Attributes:
-        mean: (F,) of the features
-        scale: (F,) their standard deviation
-        weights: (F + 1,), the constant first
+    Products tell, for example, a confident detection that overlaps an object a little
+    from a doubtful one.
+
+    Args:
+        features: (N, F) of labels
+        is_broken: (N,) which of them are broken
     """
 
-    mean: Array
-    scale: Array
-    weights: Array
-
-    @classmethod
-    def fit(cls, features: Array, is_broken: Array) -> Self:
-        """Learns which features (N, F) those that are broken (N,) have."""
-        if not len(features):
-            count = features.shape[1]
-            rare = [math.log(BROKEN_SHARE / (1 - BROKEN_SHARE)), *([0.0] * count)]
-            return cls(np.zeros(count), np.ones(count), np.array(rare))
-        mean, scale = features.mean(axis=0), features.std(axis=0)
-        scale[scale < 1e-6] = 1.0
-        x = _with_constant((features - mean) / scale)
-        penalty = np.diag([0.1, *([PENALTY] * features.shape[1])])
-        weights = np.zeros(x.shape[1])
-        for _ in range(50):  # Newton's method
-            p = _sigmoid(x @ weights)
-            gradient = x.T @ (is_broken - p) - penalty @ weights
-            curvature = (x.T * (p * (1 - p))) @ x + penalty
-            step = np.linalg.solve(curvature, gradient)
-            weights += step
-            if np.abs(step).max() < 1e-8:
-                break
-        return cls(mean, scale, weights)
+    def __init__(self, features: Array, is_broken: Array) -> None:
+        self._pipeline: Any = None
+        self._constant = float(is_broken.mean()) if len(is_broken) else BROKEN_SHARE
+        if len(is_broken) and 0 < self._constant < 1:
+            self._pipeline = _pipeline().fit(features, is_broken)
 
     def predict(self, features: Array) -> Array:
         """Returns the probability of being broken: (N,)."""
-        x = _with_constant((features - self.mean) / self.scale)
-        return _sigmoid(x @ self.weights)
+        if self._pipeline is None or not len(features):
+            return np.full(len(features), self._constant)
+        return self._pipeline.predict_proba(features)[:, 1]
 
 
-def _with_constant(x: Array) -> Array:
-    return np.concatenate([np.ones((len(x), 1)), x], axis=1)
+def _pipeline() -> Any:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-
-def _sigmoid(x: Array) -> Array:
-    return 1 / (1 + np.exp(-np.clip(x, -30, 30)))
+    return make_pipeline(
+        StandardScaler(),
+        PolynomialFeatures(2, include_bias=False),
+        StandardScaler(),
+        LogisticRegression(C=STRENGTH, max_iter=1000),
+    )
 
 
 def find(
@@ -164,8 +152,8 @@ def _learn(
     for kind in OBJECT_KINDS:
         number = KINDS.index(kind)
         is_meant = np.isin(kinds, (number, breaking.INTACT))
-        learned[kind] = _Regression.fit(features[is_meant], kinds[is_meant] == number)
-    learned[MISSING] = _Regression.fit(places, is_removed)
+        learned[kind] = _Regression(features[is_meant], kinds[is_meant] == number)
+    learned[MISSING] = _Regression(places, is_removed)
     return learned
 
 
