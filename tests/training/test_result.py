@@ -7,6 +7,7 @@ import shlex
 
 import pytest
 
+import yolov1_fo
 from yolov1_fo.cli.commands import apply, train
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.evaluation.operating_point import OperatingPoint
@@ -120,3 +121,14 @@ def test_the_next_shell_command_is_one_of_the_command_line():
     arguments = parsed(train, classifier.next_shell_command)
     assert (arguments.dataset, arguments.weights) == ("my photographs", "one")
     assert classifier.next_code.endswith("yolov1_fo.train(dataset, weights='one')")
+
+
+@pytest.mark.slow
+def test_a_result_is_a_source_of_models_and_weights(painted, micro, tmp_path):
+    run = yolov1_fo.train(painted, run_key="first", epochs=1, **micro)
+    assert yolov1_fo.load_model(run).classes == ["blue", "red"]
+    again = yolov1_fo.train(painted, run_key="second", epochs=1, weights=run, **micro)
+    assert again.config.epochs == 1
+    assert yolov1_fo.export(run, tmp_path / "it.onnx", "onnx").is_file()
+    yolov1_fo.publish(run, "by-result")
+    yolov1_fo.unpublish("by-result")
