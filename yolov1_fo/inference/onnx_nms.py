@@ -13,7 +13,6 @@ from yolov1_fo.config import GridConfig
 
 CANDIDATES = ("all_boxes", "all_scores")
 """Outputs of a decoded network, which NMS replaces."""
-OUTPUTS = ("boxes", "scores", "class_ids")
 
 
 class Thresholds(NamedTuple):

@@ -62,7 +62,7 @@ class CheckpointConfig(foc.Config, fozm.HasZooModel):
     model_name: str | None
     model_path: str | None
     checkpoint_dir: str | None
-    precision: str | None
+    precision: str | None = None
 
     def __init__(self, d: dict[str, Any]) -> None:
         self._check_types(d)
@@ -73,7 +73,7 @@ class CheckpointConfig(foc.Config, fozm.HasZooModel):
         """Sets the attributes; those that are not given have their defaults."""
         for name in self.STRINGS:
             setattr(self, name, given.get(name))
-        if getattr(self, "precision", None) is not None:
+        if self.precision is not None:
             spelling.check_choice("precision", self.precision, PREDICTION_PRECISIONS)
 
     def _check_types(self, d: Any) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from yolov1_fo.boxes import Array
 from yolov1_fo.image_files import resizing
 from yolov1_fo.model.checkpoint_model import CheckpointModel
+from yolov1_fo.model.keras_tasks.outputs import softmax
 from yolov1_fo.model.model_config import YOLOv1ClassifierConfig
 from yolov1_fo.networks import keras_file, parts
 from yolov1_fo.runs import checkpoint
@@ -61,8 +62,7 @@ class YOLOv1Classifier(CheckpointModel):
             outputs: (N, C) logits from `forward`
             windows (None): not used
         """
-        shifted = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
-        probs = shifted / shifted.sum(axis=-1, keepdims=True)
+        probs = softmax(outputs)
         best = probs.argmax(axis=-1)
         return [
             fol.Classification(

@@ -11,7 +11,7 @@ import fiftyone.core.labels as fol
 import keras
 import numpy as np
 
-from yolov1_fo import decode, files
+from yolov1_fo import decode
 from yolov1_fo import grid as _grid
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import GridConfig, NetworkConfig, spelling
@@ -133,12 +133,7 @@ class YOLOv1Model(CheckpointModel):
             ValueError: if it exists, or a weight is not finite
             OSError: if it can't be written
         """
-        folder = Path(checkpoint_dir)
-        if os.path.lexists(folder):  # also if it is a broken link
-            raise ValueError(f"'{folder}' exists; choose another, or delete it")
-        with files.atomic_folder(folder) as unfinished:
-            checkpoint.write(unfinished, self.network, self.metadata)
-        return folder
+        return checkpoint.create(Path(checkpoint_dir), self.network, self.metadata)
 
     @property
     def recommended_thresh(self) -> float | None:

@@ -74,6 +74,25 @@ def write(folder: Path, network: Any, metadata: dict[str, Any]) -> None:
     (folder / METADATA).write_text(text + "\n", encoding="utf-8")
 
 
+def create(folder: Path, network: Any, metadata: dict[str, Any]) -> Path:
+    """Writes a checkpoint to a folder that does not exist yet; returns the folder.
+
+    Raises:
+        ValueError: if it exists, or a weight is not finite
+        OSError: if it can't be written
+    """
+    check_new(folder)
+    with files.atomic_folder(folder) as unfinished:
+        write(unfinished, network, metadata)
+    return folder
+
+
+def check_new(folder: Path) -> None:
+    """Raises a ValueError if a folder exists."""
+    if os.path.lexists(folder):  # also if it is a broken link
+        raise ValueError(f"'{folder}' exists; choose another, or delete it")
+
+
 def _tidy(root: Path) -> None:
     try:
         last, best = read_pointer(root, "last"), read_pointer(root, "best")

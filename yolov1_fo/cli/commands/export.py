@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--dataset", metavar="DATASET", help="dataset of the run")
     parser.add_argument(
-        *("--format",),
+        "--format",
         metavar="NAME",
         required=True,
         help="saved_model, onnx, openvino or litert",
@@ -52,8 +52,11 @@ def _run(arguments: argparse.Namespace) -> int:
     dataset = None if name is None else load_dataset(name)
     load_tensorflow()
     thresh = arguments.confidence_thresh
-    settings = {} if thresh is None else {"confidence_thresh": thresh}
-    model = yolov1_fo.load_model(arguments.source, dataset, **settings)
-    path = yolov1_fo.export(model, arguments.to, arguments.format, nms=arguments.nms)
+    source = arguments.source  # which `export` loads, after its checks
+    if thresh is not None:
+        source = yolov1_fo.load_model(source, dataset, confidence_thresh=thresh)
+    path = yolov1_fo.export(
+        source, arguments.to, arguments.format, dataset, nms=arguments.nms
+    )
     print(f"wrote '{path}' and '{path}.json'")
     return 0

@@ -120,7 +120,7 @@ class ClassifierOutput(Output):
         else:
             probs = _clipped(scores)
             return scores, np.log(probs / (1 - probs))
-        return _softmax(logits), logits
+        return softmax(logits), logits
 
     def _best(self, probs: Array, logits: Any, thresh: float | None) -> Any:
         class_id = int(probs.argmax())
@@ -232,7 +232,8 @@ def _clipped(probs: Array) -> Array:
     return np.clip(probs, MIN_PROB, 1 - MIN_PROB)
 
 
-def _softmax(logits: Array) -> Array:
+def softmax(logits: Array) -> Array:
+    """Returns the probabilities of logits (N, C)."""
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return shifted / shifted.sum(axis=-1, keepdims=True)
 

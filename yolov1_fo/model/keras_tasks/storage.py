@@ -1,7 +1,6 @@
 """Folders of networks of others: `network.keras` and how it is used, in `run.json`."""
 
 import importlib
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 
 import keras
 
-from yolov1_fo import files
 from yolov1_fo.model.keras_tasks import task as _task
 from yolov1_fo.model.keras_tasks.task import Task
 from yolov1_fo.networks import keras_file
@@ -28,8 +26,7 @@ def save(task: Task, folder: Path) -> Path:
             preprocesses can't be named
         OSError: if it can't be written
     """
-    if os.path.lexists(folder):
-        raise ValueError(f"'{folder}' exists; choose another, or delete it")
+    checkpoint.check_new(folder)
     metadata = {
         "task": run_json.KERAS,
         "kind": task.output.KIND,
@@ -45,9 +42,7 @@ def save(task: Task, folder: Path) -> Path:
             "library": type(task.network).__module__.partition(".")[0],
         },
     }
-    with files.atomic_folder(folder) as unfinished:
-        checkpoint.write(unfinished, task.network, metadata)
-    return folder
+    return checkpoint.create(folder, task.network, metadata)
 
 
 def load(folder: Path) -> Task:
