@@ -25,6 +25,8 @@ PAPER_LOSS = {
 VARIANTS: dict[str, dict[str, Any]] = {
     "the recipe": {},
     "squared errors": {**PAPER_LOSS, "scale_noobj": True},
+    "no mosaics": {"mosaic": 0.0},
+    "mosaic=1": {"mosaic": 1.0},
     "no neighbour cells": {"neighbour_cells": False},
     "scale_noobj": {"scale_noobj": True},
     "lambda_noobj=1": {"lambda_noobj": 1.0},

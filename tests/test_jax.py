@@ -45,6 +45,10 @@ assert_learns(learner)
 assert int(learner.step) == 8
 assert learner.network.predict_on_batch(batch["images"] / 255.0).shape == (4, 48)
 
+mosaics = build_learner(TrainConfig(**{**vars(config), "mosaic": 0.5}), 2)
+losses = mosaics.fit(batch, batch_size=2, epochs=4, verbose=0).history["loss"]
+assert np.isfinite(losses).all(), losses
+
 held = build_learner(config, 2)
 held.hold(batch)
 rows = {"rows": np.arange(4, dtype=np.int32)}

@@ -32,7 +32,7 @@ ADVANCED = (
     *("recipe", "S", "batch_norm", "optimizer", "learning_rate", "schedule"),
     *("output_activation", "box_loss", "score_loss", "neighbour_cells"),
     *("scale_noobj", "head_filters", "separable_head", "dropout"),
-    *("jitter", "flip", "letterbox"),
+    *("jitter", "flip", "mosaic", "letterbox"),
     *("monitor", "patience", "sample_weights", "negative_fraction"),
     *("gradient_accumulation_steps", "precision", "data", "seed"),
 )
@@ -42,6 +42,7 @@ LABELS = {
     "network": "Network",
     "batch_norm": "Batch normalization",
     "flip": "Horizontal flip",
+    "mosaic": "Mosaic",
     "schedule": "Learning rate schedule",
     "patience": "Early stopping patience",
     "data": "Data mode",

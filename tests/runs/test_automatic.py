@@ -149,6 +149,13 @@ def test_characters_are_not_mirrored():
     assert chosen(facts_of(ONE, ("6", "nine")))["flip"] == 0.5
 
 
+def test_many_images_need_no_mosaics():
+    for images, share in ((999, 0.5), (1000, 0.0)):
+        facts = automatic.Facts(images, 0, None, ANIMALS)
+        assert chosen(facts)["mosaic"] == share
+        assert "mosaic" not in chosen(facts, recipe="fine-tune")
+
+
 def test_precision_follows_the_accelerator():
     assert chosen(facts_of(ONE, ANIMALS, True, True))["precision"] == "mixed_bfloat16"
     assert chosen(facts_of(ONE, ANIMALS, True, False))["precision"] == "float32"
@@ -156,7 +163,7 @@ def test_precision_follows_the_accelerator():
 
 def test_what_is_given_is_not_chosen():
     given = {"S": 5, "batch_size": 3, "epochs": 2, "ema_momentum": 0.5, "flip": 0.25}
-    given["image_size"] = 320
+    given |= {"image_size": 320, "mosaic": 1.0}
     found = chosen(facts_of(ONE, ANIMALS), **given)
     assert set(found) == {"precision"}
     assert chosen(facts_of(ONE, ANIMALS), recipe="paper") == {}

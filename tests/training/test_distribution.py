@@ -86,6 +86,7 @@ def test_two_devices_take_the_steps_of_one(painted, micro):
             "precision": "mixed_float16",
             "epochs": 1,
             "layer": "RandomFlip",
+            "mosaic": 1.0,
         },
         {"batch_size": 3},
         {"steps_per_execution": 3},

@@ -150,6 +150,11 @@ RECIPES: dict[str, dict[str, Choice]] = {
             "0 if all classes are single characters: mirrored, they are others",
             is_automatic=True,
         ),
+        "mosaic": Choice(
+            0.5,
+            "shows objects in more places and at more scales; 0 from 1000 images on",
+            is_automatic=True,
+        ),
         "monitor_tolerance": Choice(
             1.0, "on few validation images, the maximum is mostly noise"
         ),
@@ -158,7 +163,9 @@ RECIPES: dict[str, dict[str, Choice]] = {
 }
 """Settings by name of a recipe."""
 RECIPES["fine-tune"] = {
-    **RECIPES["transfer"],
+    **{  # its few epochs are too few for mosaics
+        name: choice for name, choice in RECIPES["transfer"].items() if name != "mosaic"
+    },
     "image_size": Choice(320, "that of the detector replaces it"),
     "epochs": Choice(7, "a third: the detector is trained already", True),
     "learning_rate": Choice(1e-3, "half: the detector is trained already"),

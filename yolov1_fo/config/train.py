@@ -81,13 +81,18 @@ class AugmentConfig(Settings):
         "shift the HSV hue by up to this fraction of the circle; not in the paper, 0.1 "
         "in later Darknet files",
     )
+    mosaic: float = setting(
+        0.0,
+        "probability that a batch shows mosaics, each of crops of four of its images, "
+        "in place of jitter; none in the last 15 % of the training; not in the paper",
+    )
     align_corners: bool = setting(
         False, "resize crops with aligned corner pixels, as Darknet does"
     )
 
     def __post_init__(self) -> None:
         self._check_range(0, 0.45, "jitter")
-        self._check_range(0, 1, "flip")
+        self._check_range(0, 1, "flip", "mosaic")
         self._check_range(0, 0.5, "hue")
         self._check_bools("align_corners")
         self._check_numbers(1, "exposure", "saturation")

@@ -33,6 +33,8 @@ MAX_EPOCHS_FACTOR = 4
 """Largest factor on a recipe's epochs to reach `MIN_UPDATES`."""
 AVERAGED_SHARE, MAX_AVERAGED = 0.1, 5000.0
 """Share of the training that the moving average of the weights spans; in steps."""
+MOSAIC_IMAGES = 1000
+"""From this many images on there are no mosaics, which need more epochs."""
 LIMITED_MOMENTUM = 0.98
 """Momentum of the average in a training with `max_minutes`."""
 
@@ -194,6 +196,12 @@ def _flip(found: dict[str, Any], facts: Facts) -> tuple[float, str]:
     return found["flip"], "mirrored objects keep their class"
 
 
+def _mosaic(found: dict[str, Any], facts: Facts) -> tuple[float, str]:
+    if facts.images < MOSAIC_IMAGES:
+        return found["mosaic"], f"few images ({facts.images})"
+    return 0.0, f"many images ({facts.images}), of which mosaics need more epochs"
+
+
 def _precision(found: dict[str, Any], facts: Facts) -> tuple[str, str]:
     if facts.has_gpu and facts.has_bfloat16:
         return "mixed_bfloat16", "the accelerator computes in bfloat16"
@@ -206,6 +214,7 @@ _CHOOSE = {
     "epochs": _epochs,
     "ema_momentum": _ema_momentum,
     "flip": _flip,
+    "mosaic": _mosaic,
     "precision": _precision,
 }
 """How each automatic setting is chosen; later ones depend on earlier ones."""

@@ -63,8 +63,8 @@ def train(
         run_key (None): name of the run on the dataset; generated if None
         resume (None): key or folder of a run to resume, with the settings of that run
         weights (None): what to start from: the key or folder of a run of `train` or
-            `pretrain`, a checkpoint folder, the name of a published model, or a
-            `.weights` file of Darknet. A detector must have the same layers; its
+            `pretrain`, a checkpoint folder, the name of a published or included model,
+            or a `.weights` file of Darknet. A detector must have the same layers; its
             channels are copied by class name, and the settings of its network are used
             unless others are given
         recipe (None): `paper` for the settings of the paper to the letter; another name

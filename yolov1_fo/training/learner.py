@@ -14,7 +14,7 @@ from yolov1_fo.config import TrainConfig
 from yolov1_fo.networks import folding
 from yolov1_fo.networks.keras_settings import fixed_settings
 from yolov1_fo.networks.parts import backbone_of, freeze_backbone
-from yolov1_fo.training import optimizers
+from yolov1_fo.training import mosaic, optimizers
 
 
 class Learner(keras.Model):
@@ -25,7 +25,8 @@ class Learner(keras.Model):
     all images on the device. It can't be reloaded: only `network` is saved.
 
     A replica gets a part of each batch, with `"places": (N,) int32`, the positions of
-    its images in the batch, so that augmentation does not depend on the replica.
+    its images in the batch, so that augmentation does not depend on the replica. Only
+    mosaics do: each consists of images of one part.
 
     Args:
         network: from `build.detector`, under any precision policy
@@ -55,6 +56,7 @@ class Learner(keras.Model):
         self.step = self._counter("step", "int32", 0, "only_first_replica")
         self.since_bad = self._counter("first_bad_step", "float32", -1, "mean")
         self.draws = Draws(config.seed, self.step)
+        self.mosaic_draws = Draws(config.seed + 1, self.step)
         self.held: dict[str, keras.Variable] = {}
 
     @property
@@ -144,14 +146,8 @@ class Learner(keras.Model):
         if training:
             if self.augmentation is not None:
                 images, boxes, class_ids = self.augmentation(images, boxes, class_ids)
-            parameters = self._drawn(batch)
-            images, boxes, class_ids = augment.apply(
-                images,
-                boxes,
-                class_ids,
-                parameters,
-                self.config.image_size,
-                align_corners=self.config.align_corners,
+            images, boxes, class_ids = self._augmented(
+                images, boxes, class_ids, batch.get("places")
             )
         else:
             images = ops.cast(images, "float32") / 255.0
@@ -160,18 +156,36 @@ class Learner(keras.Model):
             "y_pred": self.forward(images, training=training),
         }
 
-    def _drawn(self, batch: dict[str, Array]) -> augment.Parameters:
-        places = batch.get("places")
-        if places is None:
-            n = ops.shape(batch["images"])[0]
-            return augment.draw(self.draws, n, self.config)
-        whole = augment.draw(self.draws, self.config.batch_size, self.config)
-        return augment.Parameters(
-            *(
-                part if part is None else ops.take(part, places, axis=0)
-                for part in whole
+    def _augmented(
+        self, images: Array, boxes: Array, class_ids: Array, places: Array | None
+    ) -> tuple[Array, Array, Array]:
+        """Returns the augmented images with their objects.
+
+        Args:
+            images: of the batch, or of a replica's part
+            boxes: of the same
+            class_ids: of the same
+            places: positions in the batch; None is all of it
+        """
+        config = self.config
+        n = ops.shape(images)[0] if places is None else config.batch_size
+        parameters = augment.draw(self.draws, n, config)
+        drawn = mosaic.draw(self.mosaic_draws, n) if config.mosaic else None
+        if places is not None:
+            parameters = augment.Parameters(
+                *(
+                    part if part is None else ops.take(part, places, axis=0)
+                    for part in parameters
+                )
             )
-        )
+            if drawn is not None:
+                windows = ops.take(drawn.windows, places, axis=0)
+                drawn = drawn._replace(windows=windows)
+        progress: Array | float = 0.0
+        if drawn is not None:
+            progress = self.schedule.progress(ops.convert_to_tensor(self.step))
+        batch = images, boxes, class_ids
+        return mosaic.augmented(*batch, parameters, drawn, config, progress)
 
     def term_names(self) -> tuple[str, ...]:
         """Returns the names of the loss terms, which are metrics too."""

@@ -55,6 +55,13 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         pace = None if self._pace is None else ops.convert_to_tensor(self._pace)
         return self._at(step, pace)
 
+    def progress(self, step: Array) -> Array:
+        """Returns the share of the training that is done before `step`, in [0, 1]."""
+        step = ops.cast(step, "float32")
+        if self._pace is not None:
+            return _progress(step, ops.convert_to_tensor(self._pace))
+        return ops.clip(step / (self.config.epochs * self.steps_per_epoch), 0.0, 1.0)
+
     def rate(self, step: int) -> float:
         """Returns the learning rate at `step`, counted from 0, outside of a step."""
         pace = None if self._pace is None else self._pace.numpy()
@@ -90,8 +97,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         The warm-up takes `warmup_epochs`, but at most `MAX_WARMUP` of the training.
         """
         config = self.config
-        start, before, per_step = ops.unstack(pace, 3)
-        progress = ops.clip(before + (step - start) * per_step, 0.0, 1.0)
+        progress = _progress(step, pace)
         rate = ops.ones_like(epoch)
         if config.schedule == "constant":
             return rate
@@ -106,6 +112,12 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the schedule."""
         return {"config": self.config, "steps_per_epoch": self.steps_per_epoch}
+
+
+def _progress(step: Array, pace: Array) -> Array:
+    """Returns the share of a training with `max_minutes` that is done, in [0, 1]."""
+    start, before, per_step = ops.unstack(pace, 3)
+    return ops.clip(before + (step - start) * per_step, 0.0, 1.0)
 
 
 def _staircase(time: Array, steps: tuple[tuple[float, float], ...]) -> Array:

@@ -1,6 +1,7 @@
 """The picture of a run's first batch as augmented, with the cells of the targets."""
 
 import logging
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -11,7 +12,7 @@ from yolov1_fo import augment, files, images
 from yolov1_fo.boxes import Array
 from yolov1_fo.pipeline import image_loading, shuffling
 from yolov1_fo.runs import folders
-from yolov1_fo.training import augmentation_layer
+from yolov1_fo.training import augmentation_layer, mosaic
 from yolov1_fo.training.input_pipeline import InputPipeline
 from yolov1_fo.training.plan import Plan
 from yolov1_fo.visualize import grid_views, sheets
@@ -86,22 +87,22 @@ def augmented(plan: Plan, source: InputPipeline) -> tuple[Array, Array, Array]:
     size, n = config.batch_size, len(source.listing.ids)
     count = next(one for one in COUNTS if one <= size)
     rows = shuffling.rows_of_step(0, n, size, config.seed, source.sampler)
-    if not plan.augmentation:
-        rows = rows[:count]  # else a layer may draw its numbers for the whole batch
+    if not (plan.augmentation or config.mosaic):
+        rows = rows[:count]  # else the images of a batch depend on each other
     pixels, windows = _read(rows, source)
     boxes, class_ids = source.listing.objects.padded(rows, source.width, windows)
-    batch = tuple(map(ops.convert_to_tensor, (pixels, boxes, class_ids)))
+    batch: Any = map(ops.convert_to_tensor, (pixels, boxes, class_ids))
     if plan.augmentation:
         layer = augmentation_layer.build(plan.augmentation, config.seed)
-        batch = tuple(part[:count] for part in layer(*batch))
-    drawn = augment.draw(config.seed, size, config)  # of step 0, as in `Draws`
+        batch = layer(*batch)
+    whole = augment.draw(config.seed, size, config)  # of step 0, as in `Draws`
     parameters = augment.Parameters(
-        *(part if part is None else part[:count] for part in drawn)
+        *(part if part is None else part[: len(rows)] for part in whole)
     )
-    result = augment.apply(
-        *(*batch, parameters, config.image_size), align_corners=config.align_corners
-    )
-    pixels, boxes, class_ids = map(ops.convert_to_numpy, result)
+    drawn = mosaic.draw(config.seed + 1, size) if config.mosaic else None
+    pixels, boxes, class_ids = batch
+    result = mosaic.augmented(pixels, boxes, class_ids, parameters, drawn, config)
+    pixels, boxes, class_ids = (ops.convert_to_numpy(part)[:count] for part in result)
     return pixels, boxes, class_ids
 
 
