@@ -51,6 +51,9 @@ def _show_predictions(ctx: Any, field: str) -> None:
     path = f"frames.{field}" if dataset.media_type == "video" else field
     if schema.current_field(dataset, path) is None:  # reloads the dataset
         return
+    if not confidence_view.has_field(dataset, path):  # labels of another kind
+        ctx.ops.notify(f"'{field}' is in the sidebar", variant="info")
+        return
     advice = shown_predictions.advise(dataset, path)
     view = confidence_view.current(ctx)
     thresh = advice.thresh

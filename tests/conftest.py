@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -136,6 +137,20 @@ def micro(monkeypatch: pytest.MonkeyPatch) -> dict:
     """Settings of a network that builds and trains in seconds."""
     monkeypatch.setitem(NETWORKS, "micro", MICRO)
     return dict(SETTINGS)
+
+
+@pytest.fixture(scope="session")
+def hub() -> Any:
+    """The module KerasHub."""
+    return pytest.importorskip("keras_hub", reason="needs KerasHub")
+
+
+@pytest.fixture(scope="session")
+def backbone(hub: Any) -> Any:
+    """A small backbone of KerasHub with random weights."""
+    from tests.hub import resnet
+
+    return resnet(hub)
 
 
 @pytest.fixture(scope="session")

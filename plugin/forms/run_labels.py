@@ -1,8 +1,9 @@
 """Labels of runs and published models in dropdowns: their name, mAP and status."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from yolov1_fo import pretrained
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import records, run_json
 from yolov1_fo.training.progress import SCORES
@@ -10,17 +11,20 @@ from yolov1_fo.training.progress import SCORES
 from .. import dataset_values
 
 
-def models(dataset: Any, run_keys: Iterable[str]) -> dict[str, str]:
-    """Returns runs, then published detectors of other names, each with its label."""
-    return _joined(of_runs(dataset, run_keys), published(run_json.DETECT))
+def models(
+    dataset: Any,
+    run_keys: Iterable[str],
+    tasks: Collection[str] = (run_json.DETECT,),
+) -> dict[str, str]:
+    """Returns runs, then published models of other names, each with its label.
 
-
-def all_models(dataset: Any, run_keys: Iterable[str]) -> dict[str, str]:
-    """Returns `models` with the published classifiers, which a training starts from."""
-    return _joined(of_runs(dataset, run_keys), published())
-
-
-def _joined(runs: dict[str, str], others: dict[str, str]) -> dict[str, str]:
+    Args:
+        dataset: with the runs
+        run_keys: of the runs
+        tasks (detect): what the models are trained for
+    """
+    others = published(tasks)
+    runs = of_runs(dataset, run_keys)
     return runs | {name: label for name, label in others.items() if name not in runs}
 
 
@@ -38,11 +42,20 @@ def _run_label(dataset: Any, run_key: str) -> str:
     return _label(f"Run {run_key}", notes)
 
 
-def published(task: str | None = None) -> dict[str, str]:
+def included() -> dict[str, str]:
+    """Returns the detectors that come with the package, each with a label."""
+    return {
+        name: _label(f"Included: {name}", [_score(one.get("metrics"))])
+        for name in pretrained.names()
+        for one in [dataset_values.metadata(pretrained.ROOT / name)]
+    }
+
+
+def published(tasks: Collection[str]) -> dict[str, str]:
     """Returns the published models, each with a label.
 
     Args:
-        task (any): what they are trained for
+        tasks: what they are trained for
     """
     known = {
         name: dataset_values.metadata(local_zoo.root() / name)
@@ -51,7 +64,7 @@ def published(task: str | None = None) -> dict[str, str]:
     return {
         name: _label(f"Zoo: {name}", [_score(one.get("metrics"))])
         for name, one in known.items()
-        if task in (None, run_json.task_of(one))
+        if run_json.task_of(one) in tasks
     }
 
 

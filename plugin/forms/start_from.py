@@ -6,7 +6,7 @@ from typing import Any
 import fiftyone.operators.types as types
 
 from yolov1_fo.config import arguments
-from yolov1_fo.runs import records, registry
+from yolov1_fo.runs import records, registry, run_json
 from yolov1_fo.training import matching_layers, starting_weights
 from yolov1_fo.training.starting_weights import DETECTOR, Source
 
@@ -19,14 +19,15 @@ MAX_CLASSES = 10
 
 
 def choices(dataset: Any) -> dict[str, str]:
-    """Returns runs, newest first, then published models, each with its label."""
+    """Returns runs, newest first, then published and included models, with labels."""
     runs = {key: records.info(dataset, key) for key in registry.newest_first(dataset)}
     ended = [
         key
         for key, run in runs.items()
         if getattr(run, "status", "failed") != "running" and getattr(run, "epoch", 0)
     ]
-    return run_labels.all_models(dataset, ended)
+    tasks = (run_json.DETECT, run_json.CLASSIFY)
+    return run_labels.models(dataset, ended, tasks) | run_labels.included()
 
 
 def add_input(form: types.Object, choices: dict[str, str]) -> None:
@@ -42,7 +43,7 @@ def add_input(form: types.Object, choices: dict[str, str]) -> None:
             "weights",
             {NEW: "Default weights", **choices},
             label="Start from",
-            description="A run or published model brings its network; its classes are "
+            description="A run or model brings its network; its classes are "
             "matched by name",
         )
 

@@ -6,12 +6,13 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from yolov1_fo.config import PREDICTION_PRECISIONS, arguments
-from yolov1_fo.datasets import checks
+from yolov1_fo.datasets import checks, fiftyone_private
 from yolov1_fo.datasets.predictions_field import PredictionsField
 from yolov1_fo.jobs import launch
+from yolov1_fo.runs import run_json
 
 from .. import dataset_values, job_progress, placements
-from ..forms import form_widgets, model_inputs
+from ..forms import form_widgets, model_inputs, run_labels
 from ..names import NO_MODEL
 
 LABEL_FIELD, BATCH_SIZE = "predictions", 16
@@ -61,7 +62,11 @@ class ApplyModel(foo.Operator):
 
     def _add_inputs(self, ctx: Any, form: types.Object, samples: Any) -> None:
         # 1. Model and field.
-        model = model_inputs.add_model(form, ctx.dataset, ctx.params)
+        tasks = (run_json.DETECT, run_json.KERAS)
+        included = run_labels.included()
+        model = model_inputs.add_model(
+            form, ctx.dataset, ctx.params, tasks, others=included
+        )
         form.str(
             "label_field",
             label="Predictions field",
@@ -69,16 +74,21 @@ class ApplyModel(foo.Operator):
             default=LABEL_FIELD,
         )
         if not model and "model" not in ctx.params:
-            form_widgets.show_error(form, NO_MODEL)
+            form_widgets.show_error(form, f"{NO_MODEL}, or choose an included one")
             return
         params = {**DEFAULTS, **ctx.params, "model": model}
 
-        # 2. Settings; the classes are those of the model, if it is valid.
-        _add_thresholds(form)
+        # 2. Settings; the classes are those of the model, if it is valid. A Keras
+        #    model of somebody else decodes its output itself, to a new field.
         metadata, error = form_widgets.attempt(lambda: _check(samples, params))
-        _add_settings(form, (metadata or {}).get("classes", []))
-        if samples.media_type == "image":
-            form.bool("skip_existing", label="Skip samples already predicted")
+        if _is_keras(ctx.dataset, model):
+            _add_batch_size(form)
+        else:
+            _add_thresholds(form)
+            _add_settings(form, (metadata or {}).get("classes", []))
+            _add_batch_size(form)
+            if samples.media_type == "image":
+                form.bool("skip_existing", label="Skip samples already predicted")
 
         # 3. The first error, or a summary.
         if error:
@@ -92,6 +102,8 @@ class ApplyModel(foo.Operator):
         params = {**DEFAULTS, **ctx.params}
         unset: tuple[Any, ...] = (None, "", [])
         settings = {n: params[n] for n in SETTINGS if params.get(n) not in unset}
+        if _is_keras(ctx.dataset, params.get("model")):  # others may be left over
+            settings, params["skip_existing"] = {}, False
         return job_progress.run_job(
             ctx,
             lambda: launch.apply(
@@ -165,7 +177,20 @@ def _add_settings(form: types.Object, classes: list[str]) -> None:
         description="auto is bfloat16 on devices that support it: faster, with "
         "slightly different scores",
     )
+
+
+def _add_batch_size(form: types.Object) -> None:
     form.int("batch_size", label="Batch size", default=BATCH_SIZE, min=1)
+
+
+def _is_keras(samples: Any, model: Any) -> bool:
+    """Returns whether a model is a Keras network of somebody else."""
+    dataset = fiftyone_private.root_dataset(samples)
+    tasks = (run_json.DETECT, run_json.KERAS)
+    metadata, _ = form_widgets.attempt(
+        lambda: launch.read_metadata(dataset, model, tasks)
+    )
+    return run_json.task_of(metadata or {}) == run_json.KERAS
 
 
 def _skips_existing(samples: Any, params: dict[str, Any]) -> bool:
@@ -177,13 +202,14 @@ def _check(samples: Any, params: dict[str, Any]) -> dict[str, Any]:
     form_widgets.check_filled(params, NEEDED)
     for name in ("confidence_thresh", "iou_thresh"):
         arguments.check_number(name, params[name], 0, 1)
-    skips = _skips_existing(samples, params)
+    is_keras = _is_keras(samples, params["model"])
+    skips = _skips_existing(samples, params) and not is_keras
     metadata = launch.check_apply(
         *(samples, params["model"], params["label_field"], params["batch_size"]),
         skip_existing=skips,
         documents=False,
     )
-    if not skips:
+    if not (skips or is_keras):
         dataset_values.check_replaceable(samples, params["label_field"])
     return metadata
 

@@ -288,6 +288,50 @@ def test_an_export_with_nms_finds_what_decode_finds(tmp_path, format, rng):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["it", "it.json"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["onnx", "openvino"])
+def test_an_export_in_8_bits_finds_almost_the_same(tmp_path, format):
+    model = yolov1_fo.load_model("yolov1-quickstart", confidence_thresh=0.2)
+    dataset = yolov1_fo.load_quickstart("for-int8", persistent=False)
+    samples = dataset.match_tags("val").limit(8)
+    whole = yolov1_fo.export(model, tmp_path / "float", format, nms=True)
+    small = yolov1_fo.export(
+        model, tmp_path / "int8", format, nms=True, calibration=samples
+    )
+    metadata = json.loads(exporting.metadata_path(small).read_text())
+    assert metadata["precision"] == "int8"
+    assert metadata["calibration_images"] == len(samples)
+    sizes = [
+        sum(file.stat().st_size for file in [path, *path.rglob("*")])
+        for path in (whole, small)
+    ]
+    assert sizes[1] < 0.6 * sizes[0]
+    with formats.hidden_output():
+        runs = [formats.FORMATS[format].load(path) for path in (whole, small)]
+    paths = samples.values("filepath")[:4]
+    pixels = np.stack([images.read(path, model.image_size) for path in paths])
+    found = [run(pixels / np.float32(255)) for run in runs]
+    scores = [outputs[1].max(axis=1) for outputs in found]
+    assert scores[0].min() > 0.2
+    np.testing.assert_allclose(*scores, atol=0.1)
+    assert not np.array_equal(*scores)
+    names = ["float", "float.json", "int8", "int8.json"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == names
+
+
+def test_calibration_needs_images(tmp_path, painted):
+    model = untrained(CASES["weights"][1])
+    for samples, error, line in (
+        ("train", TypeError, "calibration must be a FiftyOne dataset or view"),
+        (painted.limit(0), ValueError, "has no samples"),
+    ):
+        with pytest.raises(error, match=line):
+            yolov1_fo.export(model, tmp_path / "it", "onnx", calibration=samples)
+    with pytest.raises(ValueError, match="calibration is for onnx and openvino, got"):
+        yolov1_fo.export(model, tmp_path / "it", "litert", calibration=painted)
+    assert not [*tmp_path.iterdir()]
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [("class_agnostic", True), ("filter_classes", ["blue"]), ("tiles", 2)],

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import yolov1_fo
+from tests.hub import hub_classifier, hub_detector, hub_segmenter
 from yolov1_fo.publishing import local_zoo
 
 DOCS = Path(__file__).parents[2] / "docs/keras.md"
@@ -221,75 +222,6 @@ def test_a_folder_can_not_name_other_functions(painted, tmp_path):
         yolov1_fo.load_model(folder)
     with pytest.raises(ValueError, match="must come from train or pretrain"):
         yolov1_fo.train(painted, weights=str(folder), val_samples=None)
-
-
-@pytest.fixture(scope="module")
-def hub():
-    return pytest.importorskip("keras_hub", reason="needs KerasHub")
-
-
-@pytest.fixture(scope="module")
-def backbone(hub):
-    keras.utils.set_random_seed(0)
-    return hub.models.ResNetBackbone(
-        input_conv_filters=[64],
-        input_conv_kernel_sizes=[7],
-        stackwise_num_filters=[64, 64, 64, 64],
-        stackwise_num_blocks=[1, 1, 1, 1],
-        stackwise_num_strides=[1, 2, 2, 2],
-        block_type="basic_block",
-        use_pre_activation=False,
-        image_shape=(None, None, 3),
-    )
-
-
-def hub_classifier(hub, backbone):
-    converter = hub.layers.ResNetImageConverter(image_size=(32, 32), scale=1 / 255)
-    return hub.models.ResNetImageClassifier(
-        backbone=backbone,
-        num_classes=3,
-        preprocessor=hub.models.ResNetImageClassifierPreprocessor(converter),
-    )
-
-
-def hub_detector(hub, backbone, **resizing):
-    converter = hub.layers.RetinaNetImageConverter(
-        image_size=(128, 128),
-        scale=1 / 255,
-        **{"crop_to_aspect_ratio": False, **resizing},
-    )
-    detector = hub.models.RetinaNetObjectDetector(
-        backbone=hub.models.RetinaNetBackbone(
-            image_encoder=backbone,
-            min_level=3,
-            max_level=5,
-            use_p5=False,
-            image_shape=(128, 128, 3),
-        ),
-        num_classes=3,
-        preprocessor=hub.models.RetinaNetObjectDetectorPreprocessor(
-            image_converter=converter
-        ),
-    )
-    for weight in detector.box_head.weights:  # boxes are the anchors
-        weight.assign(np.zeros(weight.shape))
-    return detector
-
-
-def hub_segmenter(hub, backbone):
-    converter = hub.layers.DeepLabV3ImageConverter(image_size=(64, 96), scale=1 / 255)
-    return hub.models.DeepLabV3ImageSegmenter(
-        backbone=hub.models.DeepLabV3Backbone(
-            image_encoder=backbone,
-            spatial_pyramid_pooling_key="P4",
-            upsampling_size=4,
-            dilation_rates=[6, 12, 18],
-            low_level_feature_key="P2",
-            image_shape=(64, 96, 3),
-        ),
-        num_classes=3,
-        preprocessor=hub.models.DeepLabV3ImageSegmenterPreprocessor(converter),
-    )
 
 
 @pytest.mark.slow

@@ -106,15 +106,16 @@ def test_as_the_plugins_folder_itself(dataset, tmp_path):
 def test_downloaded_as_an_archive(dataset, python, zipped, tmp_path):
     plugins = tmp_path / "plugins"
     plugins.mkdir()
-    subprocess.run(
-        [
-            *(python, "-c", "from fiftyone.core.cli import main; main()"),
-            *("plugins", "download", zipped),
-        ],
-        env={**os.environ, "FIFTYONE_PLUGINS_DIR": str(plugins)},
-        check=True,
-        capture_output=True,
-    )
+    for words in (["download", zipped], ["requirements", NAME, "--install"]):
+        subprocess.run(
+            [
+                *(python, "-c", "from fiftyone.core.cli import main; main()"),
+                *("plugins", *words),
+            ],
+            env={**os.environ, "FIFTYONE_PLUGINS_DIR": str(plugins)},
+            check=True,
+            capture_output=True,
+        )
     file = trained(python, dataset, plugins, tmp_path)
     ours = (ROOT if python == sys.executable else plugins / NAME) / "yolov1_fo"
     assert file == ours / "__init__.py"

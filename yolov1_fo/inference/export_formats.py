@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from yolov1_fo.config import spelling
 
-NMS_FORMATS = ("onnx", "openvino")
-"""Formats that can include NMS."""
+ONNX_FORMATS = ("onnx", "openvino")
+"""Formats that can include NMS, and compute in 8 bits."""
 
 
 class Target(NamedTuple):

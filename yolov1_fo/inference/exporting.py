@@ -7,6 +7,7 @@ An export returns the raw output, which `decode.decode` decodes with NumPy only,
 import json
 import logging
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,9 +17,12 @@ import humanize
 import keras
 import numpy as np
 
-from yolov1_fo import files, grid
+from yolov1_fo import files, grid, images
+from yolov1_fo.boxes import Array
 from yolov1_fo.config import GridConfig, arguments
-from yolov1_fo.inference import export_formats, formats, onnx_nms
+from yolov1_fo.datasets import checks
+from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.inference import export_formats, formats, onnx_nms, quantizing
 from yolov1_fo.inference.export_formats import metadata_path
 from yolov1_fo.inference.formats import FORMATS
 from yolov1_fo.model.checkpoint_model import CheckpointModel
@@ -40,6 +44,7 @@ def export(
     dataset: fo.Dataset | None = None,
     *,
     nms: bool = False,
+    calibration: fo_samples.Samples | None = None,
 ) -> Path:
     """Exports a model, with its metadata in `<path>.json`.
 
@@ -54,32 +59,42 @@ def export(
     without a detection have a score of 0 and the class -1. Thresholds and K are those
     of the model: `load_model(..., confidence_thresh=0.3, max_detections=50)`.
 
+    With `calibration` the export computes in 8 bits (INT8), by ONNX Runtime's static
+    quantization, which chooses the scales of activations for these images. Input and
+    output stay float32, and so do the layers that predict scores and boxes.
+
     Args:
         model: a model from `load_model`, or a source that `load_model` accepts
         path: the file to write, or the folder of a SavedModel or for OpenVINO
         format: saved_model, onnx, openvino or litert
         dataset (None): the dataset of a run key
         nms (False): includes decoding and NMS; for onnx and openvino
+        calibration (None): a FiftyOne dataset or view of images, of which a hundred are
+            enough; for onnx and openvino
 
     Returns:
         the path
 
     Raises:
         ValueError: if the path or `<path>.json` exists, or the model can't be exported,
-            the export differs from Keras, or NMS is not possible; nothing is written
-            then
+            the export differs from Keras, or NMS or INT8 is not possible; nothing is
+            written then
         ImportError: if a package is missing
         FileNotFoundError: if the model does not exist
         OSError: if it can't be written
     """
     target = Path(path)
     arguments.check_bool("nms", nms)
-    _check(target, format, nms=nms)
+    if calibration is not None:
+        calibration = fo_samples.ungrouped(calibration, "calibration")
+        checks.check_images(calibration)
+    _check(target, format, nms=nms, has_calibration=calibration is not None)
     loaded: CheckpointModel = (
         model if isinstance(model, CheckpointModel) else load_model(model, dataset)
     )
     checkpoint.check_finite(loaded.network)
     suppression = _suppression(loaded) if nms else None
+    paths = None if calibration is None else calibration.values("filepath")
     network = folding.fold_batch_norm(loaded.network, "float32")
     _check_size(network, format)
     if suppression is not None:
@@ -90,9 +105,11 @@ def export(
             unfinished, metadata = folder / "network", folder / "metadata"
             _write(network, unfinished, format)
             _compare(network, unfinished, format, target)
-            if suppression is not None:
-                _add_nms(unfinished, format, suppression)
+            if suppression is not None or paths is not None:
+                _change(unfinished, format, loaded, suppression, paths)
             about = _metadata(loaded, format, suppression)
+            if paths is not None:
+                about |= {"precision": "int8", "calibration_images": len(paths)}
             metadata.write_text(json.dumps(about, indent=2) + "\n")
             metadata.replace(metadata_path(target))
             unfinished.replace(target)
@@ -139,24 +156,79 @@ def _suppression(model: CheckpointModel) -> _Suppression:
     )
 
 
-def _add_nms(path: Path, format: str, suppression: _Suppression) -> None:
-    """Adds NMS to an export that has been compared with Keras."""
-    if format == "onnx":
-        onnx_nms.add(path, *suppression)
-        return
-    onnx_path = path.with_name(f"{path.name}.onnx")  # what it was converted from
-    onnx_nms.add(onnx_path, *suppression)
-    files.remove(path)
-    with formats.hidden_output():
-        formats.openvino_of_onnx(onnx_path, path)
+def _change(
+    path: Path,
+    format: str,
+    model: CheckpointModel,
+    suppression: _Suppression | None,
+    paths: list[str] | None,
+) -> None:
+    """Quantizes an export that has been compared with Keras, and adds NMS.
+
+    Args:
+        path: of the export
+        format: onnx or openvino
+        model: that is exported
+        suppression: None adds no NMS
+        paths: image files; None does not quantize
+    """
+    # OpenVINO's format was converted from this file.
+    onnx_path = path if format == "onnx" else path.with_name(f"{path.name}.onnx")
+    if paths is not None:
+        _quantize(onnx_path, _calibration_batches(model, paths))
+    if suppression is not None:
+        onnx_nms.add(onnx_path, *suppression)
+    if onnx_path != path:
+        files.remove(path)
+        with formats.hidden_output():
+            formats.openvino_of_onnx(onnx_path, path)
 
 
-def _check(target: Path, format: str, *, nms: bool) -> None:
+def _quantize(path: Path, batches: Iterator[Array]) -> None:
+    try:
+        with formats.hidden_output():
+            quantizing.quantize(path, batches)
+    except (OSError, ValueError):
+        raise
+    except Exception as error:  # ONNX Runtime raises errors of many types
+        line = (str(error).strip() or repr(error)).splitlines()[0]
+        raise ValueError(f"the network can't be quantized: {line}") from error
+
+
+def _calibration_batches(
+    model: CheckpointModel, paths: Iterable[str]
+) -> Iterator[Array]:
+    """Yields each image as the network's input: (1, H, W, 3) float32.
+
+    Raises:
+        ValueError: if a file does not exist or can't be read
+    """
+    letterbox = model.metadata["settings"].get("letterbox", False)
+    for path in paths:
+        try:
+            pixels = images.read(path, model.image_size, letterbox=letterbox)
+        except FileNotFoundError as error:  # an OSError is one of the export's path
+            raise ValueError(f"calibration: {error}") from error
+        yield pixels[None] / np.float32(255)
+
+
+def _check(
+    target: Path,
+    format: str,
+    *,
+    nms: bool,
+    has_calibration: bool,
+) -> None:
     """Checks everything that can be checked before the model is loaded."""
     export_formats.check(target, format)
-    if nms and format not in export_formats.NMS_FORMATS:
-        raise ValueError(
-            f"nms=True is for {' and '.join(export_formats.NMS_FORMATS)}, got {format}"
+    given = {"nms=True": nms, "calibration": has_calibration}
+    for name in (name for name, is_given in given.items() if is_given):
+        if format not in export_formats.ONNX_FORMATS:
+            formats_of_it = " and ".join(export_formats.ONNX_FORMATS)
+            raise ValueError(f"{name} is for {formats_of_it}, got {format}")
+    if has_calibration and not export_formats.is_installed("onnxruntime"):
+        raise ImportError(
+            f"calibration needs onnxruntime: {export_formats.install(format)}"
         )
     if keras.backend.backend() != "tensorflow":
         raise ValueError(

@@ -9,8 +9,9 @@ from yolov1_fo.config import arguments
 from yolov1_fo.datasets import checks, connection
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.predictions_field import PredictionsField
-from yolov1_fo.inference import prediction_pass, video_prediction
+from yolov1_fo.inference import keras_application, prediction_pass, video_prediction
 from yolov1_fo.model.checkpoint_model import CheckpointModel
+from yolov1_fo.model.keras_tasks.task_model import KerasTaskModel
 from yolov1_fo.model.yolov1_model import YOLOv1Model
 from yolov1_fo.pipeline import tiling
 
@@ -18,7 +19,7 @@ from yolov1_fo.pipeline import tiling
 @connection.one_line_errors()
 def apply(
     samples: fo_samples.Samples,
-    model: YOLOv1Model,
+    model: YOLOv1Model | KerasTaskModel,
     label_field: str = "predictions",
     *,
     batch_size: int = 16,
@@ -29,6 +30,10 @@ def apply(
     progress: bool | Callable[..., Any] | None = None,
 ) -> dict[str, str]:
     """Writes the model's detections to a field of the samples.
+
+    A model of `from_keras` writes its labels, of any kind, to a new field of images,
+    as `apply_model` does; `skip_existing`, `store_logits`, `tiles` and `num_workers`
+    are not for it.
 
     Threads decode files while the network computes, and detections are written in bulk.
     An unreadable file gets no detections; a truncated one gets those of the part that
@@ -62,13 +67,26 @@ def apply(
         unreadable and truncated image files, with what is wrong with each
 
     Raises:
-        TypeError: if `samples` is not a collection, or `model` not a `YOLOv1Model`
+        TypeError: if `samples` is not a collection, or `model` not one
+            from `load_model`
         ValueError: if the collection, the field or `batch_size` is invalid, or the
             field holds anything but predictions
     """
     arguments.check_bool("skip_existing", skip_existing)
     arguments.check_bool("store_logits", store_logits)
     samples = fo_samples.ungrouped(samples, media_types=(fomm.IMAGE, fomm.VIDEO))
+    if isinstance(model, KerasTaskModel):
+        given = {
+            "skip_existing": skip_existing,
+            "store_logits": store_logits,
+            "tiles": tiles is not None,
+            "num_workers": bool(num_workers),
+        }
+        for name in (name for name, is_given in given.items() if is_given):
+            raise ValueError(f"{name} is not for a KerasTaskModel; use apply_model")
+        return keras_application.apply_to_new_field(
+            *(samples, model, label_field), batch_size=batch_size, progress=progress
+        )
     check_model(model)
     tiles = model.config.tiles if tiles is None else tiles
     arguments.check_integer("tiles", tiles, 0, tiling.MAX_TILES)

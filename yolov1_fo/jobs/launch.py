@@ -1,6 +1,7 @@
 """Starts the jobs of the App, after all checks that need no Keras."""
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from yolov1_fo.datasets import (
     checks,
     class_lists,
     fiftyone_private,
+    new_field,
     sample_weights_field,
     splitting,
 )
@@ -30,6 +32,7 @@ from yolov1_fo.runs import (
     gpus,
     records,
     registry,
+    run_json,
 )
 from yolov1_fo.training import matching_layers, starting_weights
 
@@ -258,7 +261,13 @@ def check_apply(
     if skip_existing and samples.media_type == fomm.VIDEO:
         raise ValueError("skip_existing is for images, not for videos")
     arguments.check_integer("batch_size", batch_size, 1, MAX_PREDICTION_BATCH)
-    metadata = read_metadata(fiftyone_private.root_dataset(samples), model)
+    tasks = (run_json.DETECT, run_json.KERAS)
+    metadata = read_metadata(fiftyone_private.root_dataset(samples), model, tasks)
+    if run_json.task_of(metadata) == run_json.KERAS:
+        if skip_existing:
+            raise ValueError("skip_existing is not for a Keras model")
+        new_field.check(samples, label_field, "label_field")
+        return metadata
     PredictionsField(
         *(samples, label_field),
         replaces=documents and not skip_existing,
@@ -267,21 +276,27 @@ def check_apply(
     return metadata
 
 
-def read_metadata(dataset: fo.Dataset, model: str) -> dict[str, Any]:
-    """Returns the metadata of a detector's checkpoint; none of an untrained one.
+def read_metadata(
+    dataset: fo.Dataset, model: str, tasks: Collection[str] = (run_json.DETECT,)
+) -> dict[str, Any]:
+    """Returns the metadata of a model's checkpoint; none of an untrained network.
 
     Args:
         dataset: that its run may belong to
         model: run key, checkpoint folder, or name of a published model
+        tasks (detect): of which it must be one
 
     Raises:
-        ValueError: if it is no detector
+        ValueError: if it is for another task
         FileNotFoundError: if there is no such model
     """
     config = model_sources.find_config(model, dataset)
     if "checkpoint_dir" not in config:
         return {}  # an entry of our zoo manifest
-    return checkpoint.read_metadata(Path(config["checkpoint_dir"]), "detect")
+    folder = Path(config["checkpoint_dir"])
+    task = run_json.task_of(checkpoint.read_metadata(folder))
+    required = task if task in tasks else run_json.DETECT
+    return checkpoint.read_metadata(folder, required)
 
 
 def evaluate(

@@ -40,7 +40,6 @@ def collection(arguments: argparse.Namespace, tag: str | None = None) -> Any:
         ValueError: if the dataset or view does not exist, or no sample has the tag
     """
     from yolov1_fo.config import spelling
-    from yolov1_fo.datasets import samples as fo_samples
 
     samples = dataset = load_dataset(arguments.dataset)
     if arguments.view is not None:
@@ -52,17 +51,27 @@ def collection(arguments: argparse.Namespace, tag: str | None = None) -> Any:
                 f"{_join(names)}"
             )
         samples = dataset.load_saved_view(arguments.view)
-    if tag is None:
-        return samples
-    tagged = samples.match_tags(tag)
-    if not len(tagged):
+    return samples if tag is None else tagged(samples, tag)
+
+
+def tagged(samples: Any, tag: str) -> Any:
+    """Returns the samples with a tag.
+
+    Raises:
+        ValueError: if there are none
+    """
+    from yolov1_fo.config import spelling
+    from yolov1_fo.datasets import samples as fo_samples
+
+    found = samples.match_tags(tag)
+    if not len(found):
         names = samples.distinct("tags")
         raise ValueError(
             f"no sample of {fo_samples.name(samples)} has tag '{tag}'"
             f"{spelling.suggestion(tag, names)}; tags: {_join(names)}; see --help for "
             "other ways to choose samples"
         )
-    return tagged
+    return found
 
 
 def load_dataset(name: str) -> Any:

@@ -4,8 +4,11 @@ import argparse
 from typing import Any
 
 from yolov1_fo.cli.commands import add_command
-from yolov1_fo.cli.commands.dataset_options import load_dataset
+from yolov1_fo.cli.commands.dataset_options import load_dataset, tagged
 from yolov1_fo.networks.tensorflow_startup import load_tensorflow
+
+CALIBRATION = 100
+"""Number of images that calibrate an export in 8 bits."""
 
 
 def add(commands: Any) -> None:
@@ -35,6 +38,12 @@ def add(commands: Any) -> None:
         "--nms", action="store_true", help="include decoding and NMS (onnx, openvino)"
     )
     parser.add_argument(
+        "--calibration",
+        metavar="TAG",
+        help="compute in 8 bits (INT8), calibrated with a hundred samples of the "
+        "dataset that have this tag (onnx, openvino)",
+    )
+    parser.add_argument(
         "--confidence-thresh",
         type=float,
         metavar="X",
@@ -48,15 +57,25 @@ def add(commands: Any) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     import yolov1_fo
 
-    name = arguments.dataset
+    name, tag = arguments.dataset, arguments.calibration
+    if tag is not None and name is None:
+        raise ValueError("--calibration needs --dataset")
     dataset = None if name is None else load_dataset(name)
+    calibration = None
+    if tag is not None:
+        calibration = tagged(dataset, tag).take(CALIBRATION, seed=0)
     load_tensorflow()
     thresh = arguments.confidence_thresh
     source = arguments.source  # which `export` loads, after its checks
     if thresh is not None:
         source = yolov1_fo.load_model(source, dataset, confidence_thresh=thresh)
     path = yolov1_fo.export(
-        source, arguments.to, arguments.format, dataset, nms=arguments.nms
+        source,
+        arguments.to,
+        arguments.format,
+        dataset,
+        nms=arguments.nms,
+        calibration=calibration,
     )
     print(f"wrote '{path}' and '{path}.json'")
     return 0

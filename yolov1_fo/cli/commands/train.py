@@ -23,7 +23,8 @@ def add(commands: Any) -> None:
         "--weights",
         metavar="SOURCE",
         help="start from these weights: run key or folder of train or pretrain, "
-        "checkpoint folder, name of a published model, or Darknet .weights file",
+        "checkpoint folder, name of a published or included model, or Darknet "
+        ".weights file",
     )
 
 
