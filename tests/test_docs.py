@@ -183,3 +183,28 @@ def test_workflows_use_make_targets_that_exist():
     used = re.findall(r"'(test[\w-]*)'", workflow)
     assert used
     assert set(used) <= targets
+
+
+def messages():
+    """Returns the texts in the code, with dots for what is filled in."""
+    found = []
+    for folder in ("yolov1_fo", "plugin"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.JoinedStr):
+                    parts = (getattr(one, "value", "") for one in node.values)
+                    parts = [one if isinstance(one, str) else "..." for one in parts]
+                    found.append("".join(parts))
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    found.append(re.sub(r"%[.\w]+", "...", node.value))
+    return found
+
+
+def test_troubleshooting_quotes_messages_of_the_code():
+    lines = re.findall(r"^### `(.+)`$", read("docs/troubleshooting.md"), re.M)
+    assert len(lines) > 10
+    known = messages()
+    for line in lines:
+        parts = [re.escape(part) for part in line.split("...")]
+        pattern = re.compile(".*?".join(parts))
+        assert any(pattern.search(one) for one in known), line
