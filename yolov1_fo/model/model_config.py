@@ -8,6 +8,7 @@ from typing import Any
 import fiftyone.core.config as foc
 import fiftyone.zoo.models as fozm
 
+from yolov1_fo import pretrained
 from yolov1_fo.config import (
     MAX_IMAGE_PIXELS,
     PREDICTION_PRECISIONS,
@@ -121,13 +122,14 @@ class YOLOv1ModelConfig(CheckpointConfig):
     """Config of a `YOLOv1Model`; FiftyOne changes it while it applies the model.
 
     Args:
-        d: attributes; checkpoint_dir, model_name, model_path, settings or released is
-            needed, the others are optional
+        d: attributes; checkpoint_dir, model_name, model_path, included, settings or
+            released is needed, the others are optional
 
     Attributes:
         checkpoint_dir: checkpoint folder
         model_name: name of a model in FiftyOne's zoo
         model_path: path of a checkpoint's `network.keras`, set by the zoo
+        included: name of a detector that comes with the package
         settings: fields of `NetworkConfig`, for an untrained network
         classes: names of an untrained network (the 20 of VOC)
         weights_path: a `.weights` file of Darknet, for an untrained network
@@ -150,8 +152,9 @@ class YOLOv1ModelConfig(CheckpointConfig):
 
     __module__ = "yolov1_fo.model"  # as databases and files name it
 
-    STRINGS = ("checkpoint_dir", "weights_path", "released", "precision")
+    STRINGS = ("checkpoint_dir", "included", "weights_path", "released", "precision")
 
+    included: str | None
     weights_path: str | None
     released: str | None
 
@@ -213,9 +216,20 @@ class YOLOv1ModelConfig(CheckpointConfig):
         """Returns the names of the attributes that FiftyOne serializes."""
         return [
             *("checkpoint_dir", "model_name", "model_path"),
-            *("settings", "classes", "weights_path", "released"),
+            *("included", "settings", "classes", "weights_path", "released"),
             *SETTINGS,
         ]
+
+    def checkpoint_folder(self) -> str | os.PathLike[str]:
+        """Returns the folder of the trained network.
+
+        Raises:
+            ValueError: if the config names none
+        """
+        if self.included is None:
+            return super().checkpoint_folder()
+        spelling.check_choice("included", self.included, pretrained.names())
+        return pretrained.ROOT / self.included
 
     def resolve_release(self) -> None:
         """Sets weights path and settings of `released`; downloads it if necessary.
@@ -235,7 +249,7 @@ class YOLOv1ModelConfig(CheckpointConfig):
         self.settings = {**(self.settings or {}), **settings}
 
     def _sources(self) -> str:
-        return "checkpoint_dir, model_name, model_path or settings"
+        return "checkpoint_dir, model_name, model_path, included or settings"
 
 
 def _check_model_name(name: str) -> None:

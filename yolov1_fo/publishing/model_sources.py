@@ -5,7 +5,7 @@ from typing import Any
 
 import fiftyone as fo
 
-from yolov1_fo import files, zoo
+from yolov1_fo import files, pretrained, zoo
 from yolov1_fo.architectures import layer_table_networks
 from yolov1_fo.config import arguments
 from yolov1_fo.datasets import samples as fo_samples
@@ -19,8 +19,8 @@ def find_config(
     """Returns the part of a model's config that locates its network.
 
     Args:
-        source: checkpoint folder, run folder, run key, or the name of a published model
-            or of an entry of our zoo manifest
+        source: checkpoint folder, run folder, run key, or the name of a published
+            model, of one of the package, or of an entry of our zoo manifest
         dataset: where to look up a run key; None looks up none
 
     Raises:
@@ -43,6 +43,10 @@ def find_config(
     published = local_zoo.folder_of(name)
     if published:
         return {"checkpoint_dir": str(published)}
+    base_name, _, version = name.partition("@")
+    included = pretrained.folder_of(base_name)
+    if included and version in ("", zoo.entries()[base_name]["version"]):
+        return {"checkpoint_dir": str(included)}
     if name in zoo.entries():
         return zoo.entries()[name]["default_deployment_config_dict"]["config"]
     if dataset is not None:

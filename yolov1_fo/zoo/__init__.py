@@ -6,6 +6,7 @@ functions, where it may be missing, and never imports Keras.
 """
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +55,14 @@ def resolve_input(model_name: str, ctx: Any) -> Any:
     """Returns a form for the settings of a model; FiftyOne's zoo operator shows it.
 
     Args:
-        model_name: in the manifest
+        model_name: in the manifest, with or without its version
         ctx: of the operator
     """
     from fiftyone.operators import types
 
     form = types.Object()
-    if "settings" in entries()[model_name]["default_deployment_config_dict"]["config"]:
+    entry = entries()[model_name.partition("@")[0]]
+    if "settings" in entry["default_deployment_config_dict"]["config"]:
         form.str(
             "classes",
             label="Classes",
@@ -113,10 +115,11 @@ def parse_parameters(model_name: str, ctx: Any, params: dict[str, Any]) -> None:
 
 
 def download_model(model_name: str, model_path: str) -> None:
-    """Downloads the weights of a model; called by FiftyOne.
+    """Downloads or copies the weights of a model; called by FiftyOne.
 
-    The installed yolov1_fo, not the manifest, determines the address. Untrained
-    networks need no download; ImageNet weights are loaded when a network is built.
+    The installed yolov1_fo, not the manifest, determines the address, and contains the
+    weights of some models. Untrained networks need no download; ImageNet weights are
+    loaded when a network is built.
 
     Args:
         model_name: in the manifest
@@ -128,6 +131,7 @@ def download_model(model_name: str, model_path: str) -> None:
         ValueError: if the site returns something else
     """
     try:
+        from yolov1_fo import pretrained
         from yolov1_fo.model import darknet_releases
     except ModuleNotFoundError as error:
         missing = str(error.name).partition(".")[0]
@@ -137,3 +141,6 @@ def download_model(model_name: str, model_path: str) -> None:
         ) from error
     if model_name in darknet_releases.RELEASES:
         darknet_releases.fetch(model_name, Path(model_path))
+    elif folder := pretrained.folder_of(model_name.partition("@")[0]):
+        Path(model_path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / "network.keras", model_path)
