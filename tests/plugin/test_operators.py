@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.plugin.conftest import NAME, ROOT, SETTINGS, call, ended, error
-from yolov1_fo import __version__
+from yolov1_fo import __version__, pretrained
 from yolov1_fo.jobs import monitor, runs_table
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import folders, records
@@ -160,7 +160,8 @@ def test_train_stop_resume_apply_delete(dataset, form):
 
     asked = form("apply_model", dataset, label_field="found")
     assert asked["model"]["default"] == "one"
-    assert [one["value"] for one in asked["model"]["view"]["choices"]] == ["one"]
+    offered = [one["value"] for one in asked["model"]["view"]["choices"]]
+    assert offered == ["one", *pretrained.names()]
     labels = [one["value"] for one in asked["filter_classes"]["view"]["choices"]]
     assert labels == ["blue", "red"]
     call("apply_model", dataset, model="one", label_field="found", batch_size=4)

@@ -56,7 +56,8 @@ class Learner(keras.Model):
         self.step = self._counter("step", "int32", 0, "only_first_replica")
         self.since_bad = self._counter("first_bad_step", "float32", -1, "mean")
         self.draws = Draws(config.seed, self.step)
-        self.mosaic_draws = Draws(config.seed + 1, self.step)
+        if config.mosaic:  # a variable, which runs without mosaics do not have
+            self.mosaic_draws = Draws(config.seed + 1, self.step)
         self.held: dict[str, keras.Variable] = {}
 
     @property
