@@ -12,6 +12,7 @@ from plugin import dataset_values
 from plugin.forms import setting_inputs, splits, start_from
 from tests.plugin.conftest import SETTINGS, call, error
 from tests.runs.made_runs import make_run
+from yolov1_fo import pretrained
 from yolov1_fo.config import NetworkConfig, recipes
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.jobs import job, spawn, worker
@@ -285,7 +286,9 @@ def test_devices_can_be_chosen_where_there_is_a_gpu(
 
 
 def test_start_from_offers_runs_and_published_models(dataset, form, zoo_dir):
-    assert "weights" not in form("train_model", dataset)
+    choices = form("train_model", dataset)["weights"]["view"]["choices"]
+    values = [one["value"] for one in choices]
+    assert values == [start_from.NEW, *pretrained.names()]
     parent(dataset, "first")
     make_run(dataset, "running", status="running")
     make_run(dataset, "stopped", status="stopped", best=["damaged"])
@@ -297,7 +300,10 @@ def test_start_from_offers_runs_and_published_models(dataset, form, zoo_dir):
     (zoo_dir / "yolov1-published" / "damaged").mkdir()
     asked = form("train_model", dataset)["weights"]
     assert asked["default"] == start_from.NEW
-    assert [one["label"] for one in asked["view"]["choices"]] == [
+    labels = [one["label"] for one in asked["view"]["choices"]]
+    included = [one for one in labels if one.startswith("Included: ")]
+    assert len(included) == len(pretrained.names())
+    assert labels[: -len(included)] == [
         "Default weights",
         "Run second (VOC07 mAP@0.5 0.471)",
         "Run stopped (stopped)",
@@ -399,7 +405,7 @@ def test_weights_that_vanished_are_refused(dataset, form, started):
     with pytest.raises(Exception, match="of run 'parent' does not exist"):
         call("train_model", dataset, **GIVEN, weights="parent")
     dataset.delete_run("parent")
-    with pytest.raises(Exception, match="Weights"):
+    with pytest.raises(Exception, match=r"Path: weights\. Reason: Invalid enum value"):
         call("train_model", dataset, **GIVEN, weights="parent")
     assert started == []
 
