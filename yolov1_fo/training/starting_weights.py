@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import fiftyone as fo
 
-from yolov1_fo import files, pretrained, zoo
+from yolov1_fo import files, zoo
 from yolov1_fo.config import NetworkConfig, arguments
 from yolov1_fo.evaluation import average_precision
 from yolov1_fo.model import darknet_releases
@@ -122,8 +122,7 @@ def check_exists(dataset: fo.Dataset | None, name: str) -> None:
         dataset: where to look up a run key; None looks up none
         name: from the caller
     """
-    is_model = local_zoo.folder_of(name) or pretrained.folder_of(name)
-    if files.is_folder(name) or is_model or name in zoo.entries():
+    if files.is_folder(name) or local_zoo.folder_of(name) or name in zoo.entries():
         return
     line = f"weights {name!r} is not a file, a folder or "
     published = ", ".join(local_zoo.names()) or "none"
