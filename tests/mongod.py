@@ -1,6 +1,7 @@
 """A MongoDB server of one's own, as FiftyOne brings it."""
 
 import contextlib
+import random
 import socket
 import subprocess
 import time
@@ -9,10 +10,16 @@ from pathlib import Path
 
 
 def free_port() -> int:
-    """Returns a port of this machine that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Returns a port of this machine that nobody uses.
+
+    It is below those that systems give to connections, so that it stays free for a
+    server that starts later or again.
+    """
+    for port in random.SystemRandom().sample(range(20_000, 32_000), 100):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no port is free")
 
 
 def start(folder: Path, port: int) -> subprocess.Popen:

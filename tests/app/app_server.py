@@ -35,6 +35,20 @@ class AppServer:
 
         A session that connects later would redraw the page.
         """
+        deadline = time.monotonic() + START_TIMEOUT
+        while time.monotonic() < deadline:
+            self._launch()
+            while time.monotonic() < deadline and self.process.poll() is None:
+                before = self._connections()
+                time.sleep(0.5)
+                with contextlib.suppress(urllib.error.URLError, ConnectionError):
+                    urllib.request.urlopen(self.url, timeout=5).close()
+                    if before & self._connections():
+                        return
+        raise RuntimeError(f"the App does not respond: {self.log.read_text()}")
+
+    def _launch(self) -> None:
+        """Starts its process, which ends if the server needs more than a minute."""
         fiftyone = Path(sys.executable).with_name("fiftyone")
         arguments = ["app", "launch", self.dataset, "--remote", "-p", str(self.port)]
         with self.log.open("ab") as log:
@@ -44,15 +58,6 @@ class AppServer:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + START_TIMEOUT
-        while time.monotonic() < deadline and self.process.poll() is None:
-            before = self._connections()
-            time.sleep(0.5)
-            with contextlib.suppress(urllib.error.URLError, ConnectionError):
-                urllib.request.urlopen(self.url, timeout=5).close()
-                if before & self._connections():
-                    return
-        raise RuntimeError(f"the App does not respond: {self.log.read_text()}")
 
     def _connections(self) -> set[int]:
         """Returns the local ports of the session's connections to the server."""

@@ -46,7 +46,7 @@ def test_the_whole_circle(
 
 def train(page, dataset, is_good):
     """Trains, stops and resumes."""
-    epochs, image_size = (40, "256") if is_good else (20, "96")
+    epochs, image_size = (40, "256") if is_good else (60, "96")
 
     # 1. Without runs, the panel explains how to start.
     page.open_panel(RUNS)
