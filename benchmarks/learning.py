@@ -20,14 +20,14 @@ PAPER_LOSS = {
     "box_loss": "squared",
     "score_loss": "squared",
     "rescore": True,
-    "neighbour_cells": False,
+    "neighbor_cells": False,
 }
 VARIANTS: dict[str, dict[str, Any]] = {
     "the recipe": {},
     "squared errors": {**PAPER_LOSS, "scale_noobj": True},
     "no mosaics": {"mosaic": 0.0},
     "mosaic=1": {"mosaic": 1.0},
-    "no neighbour cells": {"neighbour_cells": False},
+    "no neighbor cells": {"neighbor_cells": False},
     "scale_noobj": {"scale_noobj": True},
     "lambda_noobj=1": {"lambda_noobj": 1.0},
     "lambda_coord=2.5": {"lambda_coord": 2.5},

@@ -64,15 +64,15 @@ def open_panel(ctx: Any, name: str, state: dict[str, Any] | None = None) -> None
     """
     spaces = ctx.spaces
     panel_id = _find(spaces, name)
-    neighbours = _space_of(spaces, RUNS_PANEL)
+    neighbors = _space_of(spaces, RUNS_PANEL)
     if panel_id is not None:
         if state is not None:
             ctx.ops.patch_panel_state(state, panel_id=panel_id)
         ctx.ops.open_panel(name, is_active=True)
-    elif neighbours is not None:
+    elif neighbors is not None:
         panel = fo.Panel(type=name, state={"state": state or {}})
-        neighbours.children.append(panel)
-        neighbours.active_child = panel.component_id
+        neighbors.children.append(panel)
+        neighbors.active_child = panel.component_id
         ctx.ops.set_spaces(spaces)
     else:
         whole = None if state is None else {"state": state}

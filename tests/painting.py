@@ -1,4 +1,4 @@
-"""Pictures of plain squares on grey, with their boxes."""
+"""Pictures of plain squares on gray, with their boxes."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ import numpy as np
 
 from yolov1_fo import images
 
-COLOURS = {"red": (255, 0, 0), "blue": (0, 0, 255)}
+COLORS = {"red": (255, 0, 0), "blue": (0, 0, 255)}
 
 
 def paint(folder: Path) -> list[dict]:
@@ -34,7 +34,7 @@ def paint(folder: Path) -> list[dict]:
             y = rng.uniform(0.02, 0.98 - h)
             left, top = round(x * width), round(y * height)
             right, bottom = round((x + w) * width), round((y + h) * height)
-            image[top:bottom, left:right] = COLOURS[label]
+            image[top:bottom, left:right] = COLORS[label]
             box = [left / width, top / height]
             box += [(right - left) / width, (bottom - top) / height]
             objects.append((label, box))

@@ -126,7 +126,7 @@ def test_objects_outside_the_window_are_dropped(rng, box, class_id):
 @pytest.mark.parametrize("saturation", [0.6, 1.0, 1.5])
 @pytest.mark.parametrize("exposure", [0.7, 1.0, 1.4])
 @pytest.mark.parametrize("hue", [None, -0.3, 0.1])
-def test_colours_change_as_in_hsv(rng, saturation, exposure, hue):
+def test_colors_change_as_in_hsv(rng, saturation, exposure, hue):
     image = make_image(rng, image_size=8)
     image[0, 0, :3] = [[0, 0, 0], [255, 255, 255], [90, 90, 90]]
     params = parameters(saturation=saturation, exposure=exposure, hue=hue)

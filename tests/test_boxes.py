@@ -39,7 +39,7 @@ def test_iou_is_symmetric_and_in_range(a, b):
 
 
 @given(some_boxes())
-def test_corners_and_centres_are_inverse(xyxy):
+def test_corners_and_centers_are_inverse(xyxy):
     back = boxes.cxcywh_to_xyxy(boxes.xyxy_to_cxcywh(xyxy))
     np.testing.assert_allclose(back, xyxy, atol=1e-6)
 
@@ -83,10 +83,10 @@ def test_overlap_with_a_crowd_is_relative_to_the_box():
     ("other", "expected"),
     [
         ([0.0, 0.0, 1.0, 1.0], 1.0),
-        # IoU 0.5; centres 0.25 apart, diagonal of the enclosing box squared 2; v is
+        # IoU 0.5; centers 0.25 apart, diagonal of the enclosing box squared 2; v is
         # 4 / pi^2 (atan 1 - atan 2)^2 = 0.041956, alpha v / (0.5 + v) = 0.077416
         ([0.0, 0.0, 1.0, 0.5], 0.5 - 0.0625 / 2 - 0.077416 * 0.041956),
-        # no overlap: centres (1.5, 0) apart, enclosing box 2.5 x 1
+        # no overlap: centers (1.5, 0) apart, enclosing box 2.5 x 1
         ([1.5, 0.0, 2.5, 1.0], -2.25 / 7.25),
     ],
 )

@@ -28,7 +28,7 @@ def test_score_is_confidence_times_class_probability():
     (found,) = decode.decode(y, CONFIG, **OPTIONS)
     np.testing.assert_allclose(found.scores, [0.45, 0.05], atol=1e-6)
     assert found.class_ids.tolist() == [0, 1]
-    # the centre of cell (0, 0) is at 0.25
+    # the center of cell (0, 0) is at 0.25
     np.testing.assert_allclose(found.boxes[0], [0.125, 0.125, 0.375, 0.375], atol=1e-6)
 
 

@@ -34,8 +34,8 @@ def test_split_and_join_are_inverse(S, B, C, n):
     np.testing.assert_array_equal(grid.join(grid.split(y, config)), y)
 
 
-def test_encode_places_an_object_in_the_cell_of_its_centre():
-    # centre (0.5, 0.25): 3.5 and 1.75 cells, so row 1, column 3
+def test_encode_places_an_object_in_the_cell_of_its_center():
+    # center (0.5, 0.25): 3.5 and 1.75 cells, so row 1, column 3
     targets = grid.split_targets(encode(((0.4, 0.05, 0.6, 0.45), 2)))
     assert targets.object.sum() == 1
     np.testing.assert_allclose(targets.boxes[1, 3], [0.5, 0.75, 0.2, 0.4], atol=1e-6)
@@ -47,7 +47,7 @@ def test_encode_places_an_object_in_the_cell_of_its_centre():
     [
         ((0.9, 0.9, 1.0, 1.0), (6, 6)),
         ((0.98, 0.98, 1.02, 1.02), (6, 6)),  # clipped to 0.98..1
-        ((-0.5, 0.4, 0.1, 0.6), (3, 0)),  # clipped to 0..0.1, which moves the centre
+        ((-0.5, 0.4, 0.1, 0.6), (3, 0)),  # clipped to 0..0.1, which moves the center
         ((0, 0, 1, 1), (3, 3)),
     ],
 )
@@ -112,11 +112,11 @@ def test_encode_needs_padded_boxes():
         grid.encode(np.zeros((0, 4)), np.zeros(0, int), CONFIG)
 
 
-def test_neighbour_cells_are_responsible_too():
+def test_neighbor_cells_are_responsible_too():
     config = GridConfig(S=4, C=2)
-    # Centres (0.3, 0.45) in cell (row 1, column 1), and (0.95, 0.95) in the last cell.
+    # Centers (0.3, 0.45) in cell (row 1, column 1), and (0.95, 0.95) in the last cell.
     boxes = np.float32([[0.2, 0.4, 0.4, 0.5], [0.92, 0.92, 0.98, 0.98]])
-    y_true = grid.encode(boxes, np.int32([0, 1]), config, neighbour_cells=True)
+    y_true = grid.encode(boxes, np.int32([0, 1]), config, neighbor_cells=True)
     targets = grid.split_targets(y_true)
     found = {(int(r), int(c)) for r, c in np.argwhere(targets.object)}
     # beside: x 0.2 in its cell is nearer to the left; y 0.8 is nearer to the cell below
@@ -129,21 +129,21 @@ def test_neighbour_cells_are_responsible_too():
     assert not targets.class_probs[3, 3, 0]
 
 
-def test_a_centre_takes_its_cell_from_a_neighbour():
+def test_a_center_takes_its_cell_from_a_neighbor():
     config = GridConfig(S=4, C=2)
-    # The cell beside the first centre has a centre of its own.
+    # The cell beside the first center has a center of its own.
     boxes = np.float32([[0.3, 0.3, 0.4, 0.4], [0.1, 0.3, 0.2, 0.4]])
-    y_true = grid.encode(boxes, np.int32([0, 1]), config, neighbour_cells=True)
+    y_true = grid.encode(boxes, np.int32([0, 1]), config, neighbor_cells=True)
     targets = grid.split_targets(y_true)
     assert targets.class_probs[1, 0].tolist() == [0, 1]
     assert targets.class_probs[1, 1].tolist() == [1, 0]
 
 
-def test_neighbour_cells_run_on_the_device_too():
+def test_neighbor_cells_run_on_the_device_too():
     config = GridConfig(S=5, C=3)
     boxes = np.float32([[[0.2, 0.4, 0.4, 0.5], [0.1, 0.1, 0.9, 0.9], [0, 0, 0, 0]]])
     class_ids = np.int32([[0, 2, -1]])
-    host = grid.encode(boxes, class_ids, config, neighbour_cells=True)
+    host = grid.encode(boxes, class_ids, config, neighbor_cells=True)
     tensors = ops.convert_to_tensor(boxes), ops.convert_to_tensor(class_ids)
-    device = grid.encode(*tensors, config, neighbour_cells=True)
+    device = grid.encode(*tensors, config, neighbor_cells=True)
     np.testing.assert_allclose(np.asarray(device), host, atol=1e-6)

@@ -220,5 +220,5 @@ def test_the_fake_has_the_names_of_nvidia_ml_py():
         (ValueError("no room for argument"), False),
     ],
 )
-def test_out_of_memory_errors_are_recognised(error, expected):
+def test_out_of_memory_errors_are_recognized(error, expected):
     assert error_lines.is_out_of_memory(error) is expected

@@ -135,7 +135,7 @@ def test_transparent_pixels_are_white(picture, tmp_path, suffix):
     pixels = images.read(path)
     assert (pixels[:, 40:] > 250).all()
     difference = np.abs(pixels[:, :20].astype(int) - picture[:, :20])
-    assert difference.mean() < 15  # GIF has 256 colours
+    assert difference.mean() < 15  # GIF has 256 colors
     assert images.find_fault(path) is None
 
 
@@ -145,8 +145,8 @@ def test_half_transparent_pixels_are_blended_with_white(tmp_path):
     assert images.read(path)[0, 0].tolist() == [244, 224, 204]  # 0.2 x + 0.8 255
     PIL.Image.new("LA", (4, 4), (100, 51)).save(path)
     assert images.read(path)[0, 0].tolist() == [224] * 3
-    grey = PIL.Image.new("L", (4, 4), 7)
-    grey.save(path, transparency=7)
+    gray = PIL.Image.new("L", (4, 4), 7)
+    gray.save(path, transparency=7)
     assert images.read(path)[0, 0].tolist() == [255] * 3
 
 

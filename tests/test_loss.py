@@ -32,7 +32,7 @@ def random_targets(rng, config, n=3):
 
 def test_loss_worked_by_hand():
     config = GridConfig(S=1, B=2, C=2)
-    # One object of class 0: centre (0.5, 0.5), w 0.36, h 0.64, so roots 0.6, 0.8.
+    # One object of class 0: center (0.5, 0.5), w 0.36, h 0.64, so roots 0.6, 0.8.
     y_true = np.float32([[[[0.5, 0.5, 0.36, 0.64, 1, 1, 0]]]])
     # Box 1: shifted right by 0.1; inter 0.26 x 0.64, union 0.2944: IoU 0.5652.
     # Box 2: shifted by 0.02, w 0.25, inside the object: IoU 0.16 / 0.2304 = 0.6944.
@@ -158,7 +158,7 @@ def test_cross_entropy_and_ciou_worked_by_hand():
     )
     parts = loss.terms(y_true, grid.join(cells), config, VARIANT)
     expected = {
-        # centres 0.25 apart; enclosing box 0.75 x 0.5; the aspect ratios are equal
+        # centers 0.25 apart; enclosing box 0.75 x 0.5; the aspect ratios are equal
         "coord_iou": 1 - (1 / 3 - 0.0625 / (0.5625 + 0.25)),
         "confidence_obj": -np.log(0.4),
         "confidence_noobj": -np.log(0.9),
@@ -198,14 +198,14 @@ def test_the_gradient_of_cross_entropy_behind_a_sigmoid_is_p_minus_t():
     np.testing.assert_allclose(tape.gradient(result, logits), expected, atol=1e-7)
 
 
-@pytest.mark.parametrize("neighbour_cells", [False, True])
-def test_the_loss_of_objects_is_that_of_their_targets(rng, neighbour_cells):
+@pytest.mark.parametrize("neighbor_cells", [False, True])
+def test_the_loss_of_objects_is_that_of_their_targets(rng, neighbor_cells):
     config = GridConfig(S=4, B=2, C=3)
-    loss_config = LossConfig(neighbour_cells=neighbour_cells, scale_noobj=True)
+    loss_config = LossConfig(neighbor_cells=neighbor_cells, scale_noobj=True)
     boxes = np.float32([[[0.2, 0.4, 0.4, 0.5]], [[0.1, 0.1, 0.9, 0.8]]])
     class_ids = np.int32([[0], [2]])
     y_pred = rng.random((2, grid.output_size(config)), np.float32)
-    y_true = grid.encode(boxes, class_ids, config, neighbour_cells=neighbour_cells)
+    y_true = grid.encode(boxes, class_ids, config, neighbor_cells=neighbor_cells)
     parts = loss.terms(y_true.astype(np.float32), y_pred, config, loss_config)
     expected = loss.weighted(parts, loss_config, config.S)
     found = loss.of_objects(boxes, class_ids, y_pred, config, loss_config)

@@ -109,7 +109,7 @@ def apply(
         parameters = _round_window(parameters, *images.shape[1:3])
     pixels = ops.cast(images, "float32") / 255.0
     pixels = _crop_and_resize(pixels, parameters, image_size, align_corners)
-    pixels = _adjust_colours(pixels, parameters)
+    pixels = _adjust_colors(pixels, parameters)
     boxes, class_ids = _transform_boxes(boxes, class_ids, parameters)
     return pixels, boxes, class_ids
 
@@ -160,7 +160,7 @@ def _bilinear_weights(
     return ops.maximum(1 - distance, 0)
 
 
-def _adjust_colours(pixels: Array, parameters: Parameters) -> Array:
+def _adjust_colors(pixels: Array, parameters: Parameters) -> Array:
     """Changes HSV saturation, value and hue; clips to [0, 1].
 
     With V = max(R, G, B) and m = min(R, G, B), the saturation is S = (V - m) / V, and
@@ -180,7 +180,7 @@ def _adjust_colours(pixels: Array, parameters: Parameters) -> Array:
 
 
 def _hue(pixels: Array, value: Array, chroma: Array) -> Array:
-    """Returns the hue (N, H, W) as a fraction of the circle; 0 for grey."""
+    """Returns the hue (N, H, W) as a fraction of the circle; 0 for gray."""
     red, green, blue = ops.unstack(pixels, 3, axis=-1)
     value, chroma = value[..., 0], chroma[..., 0]
     chroma = ops.where(chroma > 0, chroma, 1.0)
@@ -195,7 +195,7 @@ def _hue(pixels: Array, value: Array, chroma: Array) -> Array:
 
 
 def _hue_factors(hue: Array) -> Array:
-    """Returns the f of each channel, see `_adjust_colours`: (N, H, W, 3)."""
+    """Returns the f of each channel, see `_adjust_colors`: (N, H, W, 3)."""
     sixths = 6 * (hue - ops.floor(hue))
     k = ops.stack([(n + sixths) % 6 for n in (5, 3, 1)], axis=-1)
     return ops.clip(ops.minimum(k, 4 - k), 0.0, 1.0)

@@ -70,7 +70,7 @@ def iou(boxes_a: Array, boxes_b: Array, border: float = 0.0) -> Array:
 def complete_iou(boxes_a: Array, boxes_b: Array) -> Array:
     """Returns the complete IoU (CIoU) of boxes and their counterparts.
 
-    It is the IoU, less the squared distance of the centres relative to the diagonal of
+    It is the IoU, less the squared distance of the centers relative to the diagonal of
     the enclosing box, less a penalty for different aspect ratios, whose weight is a
     constant for gradients. All gradients are finite, also for empty boxes.
 
@@ -91,8 +91,8 @@ def complete_iou(boxes_a: Array, boxes_b: Array) -> Array:
     areas = area(boxes_a) + area(boxes_b)
     overlap = shared_area / (areas - shared_area + tiny)
 
-    centres = boxes_a[..., :2] + boxes_a[..., 2:] - boxes_b[..., :2] - boxes_b[..., 2:]
-    distance = xp.sum(xp.square(centres), axis=-1) / 4
+    centers = boxes_a[..., :2] + boxes_a[..., 2:] - boxes_b[..., :2] - boxes_b[..., 2:]
+    distance = xp.sum(xp.square(centers), axis=-1) / 4
     low = xp.minimum(boxes_a[..., :2], boxes_b[..., :2])
     enclosing = xp.maximum(boxes_a[..., 2:], boxes_b[..., 2:]) - low
     diagonal = xp.sum(xp.square(enclosing), axis=-1)
@@ -158,7 +158,7 @@ def clip(boxes: Array) -> Array:
 
 
 def xyxy_to_cxcywh(boxes: Array) -> Array:
-    """Returns centre and size; `cxcywh_to_xyxy(xyxy_to_cxcywh(b)) == b`."""
+    """Returns center and size; `cxcywh_to_xyxy(xyxy_to_cxcywh(b)) == b`."""
     xp = namespace(boxes)
     low, high = boxes[..., :2], boxes[..., 2:]
     return xp.concatenate([(low + high) / 2, high - low], axis=-1)
@@ -167,5 +167,5 @@ def xyxy_to_cxcywh(boxes: Array) -> Array:
 def cxcywh_to_xyxy(boxes: Array) -> Array:
     """Returns corners; `xyxy_to_cxcywh(cxcywh_to_xyxy(b)) == b`."""
     xp = namespace(boxes)
-    centre, half = boxes[..., :2], boxes[..., 2:] / 2
-    return xp.concatenate([centre - half, centre + half], axis=-1)
+    center, half = boxes[..., :2], boxes[..., 2:] / 2
+    return xp.concatenate([center - half, center + half], axis=-1)

@@ -34,7 +34,7 @@ class Targets(NamedTuple):
     Attributes:
         boxes: (..., S, S, 4) x, y in cells from the cell's top left corner; w, h
             relative to the image
-        object: (..., S, S) 1 if the centre of an object falls into the cell, else 0
+        object: (..., S, S) 1 if the center of an object falls into the cell, else 0
         class_probs: (..., S, S, C) one-hot; zeros without object
     """
 
@@ -102,22 +102,22 @@ def split_targets(y_true: Array) -> Targets:
 
 
 def encode(
-    boxes: Array, class_ids: Array, config: GridConfig, *, neighbour_cells: bool = False
+    boxes: Array, class_ids: Array, config: GridConfig, *, neighbor_cells: bool = False
 ) -> Array:
     """Returns the targets of each cell.
 
-    The cell that contains the centre of an object is responsible for it. If several
-    centres fall into a cell, the first object in `boxes` is kept and the others are
-    ignored. Boxes are clipped to the image first, and empty boxes are ignored. A centre
+    The cell that contains the center of an object is responsible for it. If several
+    centers fall into a cell, the first object in `boxes` is kept and the others are
+    ignored. Boxes are clipped to the image first, and empty boxes are ignored. A center
     on the right or bottom edge belongs to the last cell.
 
     Args:
         boxes: (..., M, 4) xyxy, relative
         class_ids: (..., M) ints; -1 = no object
         config: S and C
-        neighbour_cells (False): the nearest cell to the left or right of the centre,
+        neighbor_cells (False): the nearest cell to the left or right of the center,
             and the nearest one above or below, are responsible too, unless they contain
-            a centre or belong to an earlier object; x and y are from -0.5 to 1.5 then
+            a center or belong to an earlier object; x and y are from -0.5 to 1.5 then
 
     Returns:
         (..., S, S, (x, y, w, h, object, *one_hot)); zeros in a cell without an object
@@ -131,15 +131,15 @@ def encode(
         raise ValueError("boxes must be padded to at least one row, got none")
 
     # 1. The cell of each object.
-    centre_size = _boxes.xyxy_to_cxcywh(_boxes.clip(boxes))
-    centre, size = centre_size[..., :2], centre_size[..., 2:]
-    corner = _cell_corner(centre, config)
+    center_size = _boxes.xyxy_to_cxcywh(_boxes.clip(boxes))
+    center, size = center_size[..., :2], center_size[..., 2:]
+    corner = _cell_corner(center, config)
     index = corner[..., 1] * S + corner[..., 0]  # (..., M)
     is_valid = (class_ids >= 0) & (size[..., 0] > 0) & (size[..., 1] > 0)
-    if neighbour_cells:  # as further objects, behind those of the centres' cells
-        corner, is_near = _neighbour_corners(centre, corner, config)
+    if neighbor_cells:  # as further objects, behind those of the centers' cells
+        corner, is_near = _neighbor_corners(center, corner, config)
         is_valid = xp.concatenate([is_valid] * 3, axis=-1) & is_near
-        centre, size = (xp.concatenate([part] * 3, axis=-2) for part in (centre, size))
+        center, size = (xp.concatenate([part] * 3, axis=-2) for part in (center, size))
         class_ids = xp.concatenate([class_ids] * 3, axis=-1)
         index = corner[..., 1] * S + corner[..., 0]  # (..., 3 M)
 
@@ -155,7 +155,7 @@ def encode(
     one_hot = class_ids[..., None] == xp.arange(C, dtype=class_ids.dtype)
     ones = xp.ones_like(size[..., :1])
     values = xp.concatenate(
-        [centre * S - corner, size, ones, xp.where(one_hot, ones, xp.zeros_like(ones))],
+        [center * S - corner, size, ones, xp.where(one_hot, ones, xp.zeros_like(ones))],
         axis=-1,
     )  # (..., M, 5 + C)
     targets = xp.take_along_axis(values, first_object[..., None], axis=-2)
@@ -164,7 +164,7 @@ def encode(
 
 
 def cell_index(boxes: Array, config: GridConfig) -> Array:
-    """Returns the index of the cell that contains the centre of each box.
+    """Returns the index of the cell that contains the center of each box.
 
     Args:
         boxes: (..., 4) xyxy, relative
@@ -192,24 +192,24 @@ def first_in_cells(boxes: Array, image: Array, config: GridConfig) -> Array:
     return np.unique(image * config.S**2 + cells, return_index=True)[1]
 
 
-def _cell_corner(centre: Array, config: GridConfig) -> Array:
-    """Returns the cell of each centre: (..., (column, row))."""
-    xp = namespace(centre)
-    return xp.clip(xp.floor(centre * config.S), 0, config.S - 1)
+def _cell_corner(center: Array, config: GridConfig) -> Array:
+    """Returns the cell of each center: (..., (column, row))."""
+    xp = namespace(center)
+    return xp.clip(xp.floor(center * config.S), 0, config.S - 1)
 
 
-def _neighbour_corners(
-    centre: Array, corner: Array, config: GridConfig
+def _neighbor_corners(
+    center: Array, corner: Array, config: GridConfig
 ) -> tuple[Array, Array]:
-    """Returns the cells of the centres, then those beside, then those above or below.
+    """Returns the cells of the centers, then those beside, then those above or below.
 
-    A centre in the middle of its cell has no nearest neighbours.
+    A center in the middle of its cell has no nearest neighbors.
 
     Returns:
         (..., 3 M, (column, row)), and whether each is in the grid: (..., 3 M)
     """
-    xp = namespace(centre)
-    step = xp.sign(centre * config.S - corner - 0.5)  # 0 in the middle
+    xp = namespace(center)
+    step = xp.sign(center * config.S - corner - 0.5)  # 0 in the middle
     still = xp.zeros_like(step[..., 0])
     beside = corner + xp.stack([step[..., 0], still], axis=-1)
     above = corner + xp.stack([still, step[..., 1]], axis=-1)
@@ -219,7 +219,7 @@ def _neighbour_corners(
 
 
 def cell_boxes_to_xyxy(boxes: Array, config: GridConfig) -> Array:
-    """Returns the corners of boxes whose centres are relative to their cells.
+    """Returns the corners of boxes whose centers are relative to their cells.
 
     Args:
         boxes: (..., S, S, B, 4) x, y in cells from the cell's top left corner; w, h
@@ -233,8 +233,8 @@ def cell_boxes_to_xyxy(boxes: Array, config: GridConfig) -> Array:
     cell = np.arange(config.S, dtype=np.float32)
     column, row = np.meshgrid(cell, cell)
     corner = np.stack([column, row], axis=-1)[:, :, None, :]  # (S, S, 1, 2)
-    centre = (boxes[..., :2] + corner) / config.S
-    return _boxes.cxcywh_to_xyxy(xp.concatenate([centre, boxes[..., 2:]], axis=-1))
+    center = (boxes[..., :2] + corner) / config.S
+    return _boxes.cxcywh_to_xyxy(xp.concatenate([center, boxes[..., 2:]], axis=-1))
 
 
 def predicted_boxes(cells: Cells, config: GridConfig) -> Array:

@@ -38,7 +38,7 @@ class ReadResult(NamedTuple):
 
     Attributes:
         image: (H, W, 3) RGB; None if the file can't be decoded; the missing part of a
-            truncated JPEG is grey
+            truncated JPEG is gray
         fault: what is wrong, see `error_message`; None for a complete image
         size: height and width before it was resized, in pixels; 0 without an image
     """
@@ -58,14 +58,14 @@ def read(
 ) -> Array:
     """Returns the pixels of an image file.
 
-    EXIF orientation is applied; grey, palette and CMYK images are converted to RGB;
+    EXIF orientation is applied; gray, palette and CMYK images are converted to RGB;
     transparent pixels are blended with white. Only the first frame or page is read.
 
     Args:
         path: a file in one of `image_header.IMAGE_FORMATS`, whatever its suffix
         image_size (as stored): resizes to (image_size, image_size), in pixels
         align_corners (False): resizes as Darknet does, to float32 in [0, 1]
-        letterbox (False): keeps the aspect ratio and fills the rest with grey, as
+        letterbox (False): keeps the aspect ratio and fills the rest with gray, as
             `resizing.resize_letterboxed` does
         max_pixels (200 million): larger images are refused before they are decoded
 
@@ -231,12 +231,12 @@ def _header_fault(header: ImageHeader | None, max_pixels: int) -> str | None:
 
 
 def _has_all_pixels(header: ImageHeader, data: bytes, bgr: Array) -> bool:
-    """Returns whether a JPEG is complete; parses it only if a corner is grey."""
+    """Returns whether a JPEG is complete; parses it only if a corner is gray."""
     if header.format != "JPEG":
         return True
     corners = (bgr[row, column].tolist() for row in (0, -1) for column in (0, -1))
-    is_grey = [jpeg.GREY] * 3 in corners
-    return not is_grey or jpeg.is_complete(data, thorough=True)
+    is_gray = [jpeg.GRAY] * 3 in corners
+    return not is_gray or jpeg.is_complete(data, thorough=True)
 
 
 def corrected(path: str | os.PathLike[str], image: Array) -> Array:

@@ -47,13 +47,13 @@ def encode(
         xyxy: (..., M, 4) relative
         class_ids: (..., M) ints; -1 = no object
         config: S and C
-        loss_config: whether neighbouring cells are responsible too
+        loss_config: whether neighboring cells are responsible too
 
     Returns:
         (..., S, S, 5 + C), see `grid.encode`
     """
     return grid.encode(
-        xyxy, class_ids, config, neighbour_cells=loss_config.neighbour_cells
+        xyxy, class_ids, config, neighbor_cells=loss_config.neighbor_cells
     )
 
 

@@ -192,7 +192,7 @@ def add_dropdown(
         form: the operator's form
         name: the input's name
         choices: values, or values with their labels; the label of the empty value is
-            shown in grey
+            shown in gray
         label: the input's label
         description: help text
         default (the first): default value; ignored if it is not among the choices

@@ -30,7 +30,7 @@ from . import form_widgets
 BASIC = ("max_minutes", "epochs", "image_size", "batch_size")
 ADVANCED = (
     *("recipe", "S", "batch_norm", "optimizer", "learning_rate", "schedule"),
-    *("output_activation", "box_loss", "score_loss", "neighbour_cells"),
+    *("output_activation", "box_loss", "score_loss", "neighbor_cells"),
     *("scale_noobj", "head_filters", "separable_head", "dropout"),
     *("jitter", "flip", "mosaic", "letterbox"),
     *("monitor", "patience", "sample_weights", "negative_fraction"),
@@ -49,7 +49,7 @@ LABELS = {
     "scale_noobj": "Scale lambda_noobj to the grid",
     "box_loss": "Box loss",
     "score_loss": "Score loss",
-    "neighbour_cells": "Train neighboring cells",
+    "neighbor_cells": "Train neighboring cells",
     "separable_head": "Depthwise separable head",
     "monitor": "Metric for the best checkpoint",
     "negative_fraction": "Share of images without objects",

@@ -13,7 +13,7 @@ from yolov1_fo.training.run_report.names import TERMS
 from . import plots
 
 MAX_RUNS = 8
-"""Number of runs in a plot, the newest ones: as many as there are colours."""
+"""Number of runs in a plot, the newest ones: as many as there are colors."""
 
 
 def add_curves(panel: types.Object, rows: Sequence[Row]) -> None:
@@ -26,9 +26,7 @@ def add_curves(panel: types.Object, rows: Sequence[Row]) -> None:
     shown = [row for row in rows if row.history.get("loss")][:MAX_RUNS]
     shown.reverse()  # later lines are drawn above earlier ones
     scored = [(row, name) for row in shown for name in SCORES if name in row.history]
-    scores = [
-        _line(row.history, name, row.run_key, colour(row)) for row, name in scored
-    ]
+    scores = [_line(row.history, name, row.run_key, color(row)) for row, name in scored]
     if scores:
         title = f"Validation {' and '.join({SCORES[name]: 0 for _, name in scored})}"
         _add_plot(panel, "score", [row for row, _ in scored], scores, title)
@@ -39,7 +37,7 @@ def add_curves(panel: types.Object, rows: Sequence[Row]) -> None:
 
 def add_components(panel: types.Object, row: Row) -> None:
     """Adds the loss components of a run, and its learning rate."""
-    palette = zip(TERMS.items(), plots.COLOURS, strict=False)
+    palette = zip(TERMS.items(), plots.COLORS, strict=False)
     terms = [
         _line(row.history, term, name, one)
         for (term, name), one in palette
@@ -52,29 +50,29 @@ def add_components(panel: types.Object, row: Row) -> None:
 def add_learning_rate(panel: types.Object, row: Row) -> None:
     """Adds the learning rate of a run."""
     if "learning_rate" in row.history:
-        rate = _line(row.history, "learning_rate", row.run_key, colour(row))
+        rate = _line(row.history, "learning_rate", row.run_key, color(row))
         _add_plot(panel, "rate", [row], [rate], "Learning rate")
 
 
-def colour(row: Row) -> str:
-    """Returns the colour of a run, the same in all plots and when others follow."""
-    return plots.COLOURS[(row.number or 0) % len(plots.COLOURS)]
+def color(row: Row) -> str:
+    """Returns the color of a run, the same in all plots and when others follow."""
+    return plots.COLORS[(row.number or 0) % len(plots.COLORS)]
 
 
 def _losses(row: Row) -> list[dict[str, Any]]:
     """Returns the lines of the training loss and, dashed, of the validation loss."""
-    lines = [_line(row.history, "loss", row.run_key, colour(row))]
+    lines = [_line(row.history, "loss", row.run_key, color(row))]
     if any(value is not None for value in row.history.get("val_loss", ())):
-        lines.append(_line(row.history, "val_loss", "", colour(row), is_dashed=True))
+        lines.append(_line(row.history, "val_loss", "", color(row), is_dashed=True))
     return lines
 
 
 def _line(
-    history: History, metric: str, name: str, colour: str, *, is_dashed: bool = False
+    history: History, metric: str, name: str, color: str, *, is_dashed: bool = False
 ) -> dict[str, Any]:
     values = history[metric]
     epochs = range(1, len(values) + 1)
-    return plots.line(epochs, values, name, colour, is_dashed=is_dashed)
+    return plots.line(epochs, values, name, color, is_dashed=is_dashed)
 
 
 def _add_plot(

@@ -13,8 +13,8 @@ from ..names import PLUGIN
 from . import plots, widgets
 
 NONE = "none"
-COLOURS = ("#009e73", "#56b4e9", "#e69f00", "#cc79a7", "#737373")
-"""Of the error types; distinguishable with colour blindness (Okabe and Ito)."""
+COLORS = ("#009e73", "#56b4e9", "#e69f00", "#cc79a7", "#737373")
+"""Of the error types; distinguishable with color blindness (Okabe and Ito)."""
 HELP = """
 For each class with N objects, the N most confident detections are analyzed.
 
@@ -170,7 +170,7 @@ def _bars_by_kind(errors: dict[str, Any]) -> list[dict[str, Any]]:
         for key, counts in errors.items()
     ]
     if len(bars) == 1:
-        bars[0]["marker"] = {"color": list(COLOURS)}
+        bars[0]["marker"] = {"color": list(COLORS)}
     return bars
 
 
@@ -182,9 +182,9 @@ def _bars_by_class(counts: dict[str, Any]) -> list[dict[str, Any]]:
             "name": kind,
             "x": list(counts),
             "y": [row[kind] for row in counts.values()],
-            "marker": {"color": colour},
+            "marker": {"color": color},
         }
-        for kind, colour in zip(ERROR_TYPES, COLOURS, strict=True)
+        for kind, color in zip(ERROR_TYPES, COLORS, strict=True)
     ]
 
 

@@ -14,11 +14,11 @@ MAX_TICKS = 8
 CONFIG = {"responsive": True, "displayModeBar": False}
 """Plotly's configuration: plots follow the width of the window, and no row of tools
 covers their title."""
-COLOURS = (
+COLORS = (
     *("#56b4e9", "#e69f00", "#009e73", "#cc79a7"),
     *("#d55e00", "#f0e442", "#0072b2", "#9aa4b1"),
 )
-"""Colours of lines; distinguishable with colour blindness (Okabe and Ito)."""
+"""Colors of lines; distinguishable with color blindness (Okabe and Ito)."""
 
 
 def add_plot(
@@ -67,7 +67,7 @@ def line(
     x: Sequence[float],
     y: Sequence[float | None],
     name: str,
-    colour: str,
+    color: str,
     *,
     is_dashed: bool = False,
     has_marks: bool = True,
@@ -78,7 +78,7 @@ def line(
         x: of its points
         y: of its points; None are left out
         name: in the legend; a line without a name is not there
-        colour: of the line
+        color: of the line
         is_dashed (False): whether it is dashed
         has_marks (True): whether its points are marked
     """
@@ -92,8 +92,8 @@ def line(
         "showlegend": bool(name),
         "x": [one for one, _ in points],
         "y": [value for _, value in points],
-        "line": {"color": colour, "dash": "dash" if is_dashed else "solid"},
-        "marker": {"color": colour, "size": 5},
+        "line": {"color": color, "dash": "dash" if is_dashed else "solid"},
+        "marker": {"color": color, "size": 5},
     }
 
 

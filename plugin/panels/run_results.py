@@ -72,9 +72,9 @@ def add(panel: types.Object, contents: Contents, row: Row) -> None:
 def _trace(one: Any) -> dict[str, Any]:
     """Returns a line of the report as Plotly's trace, readable on a dark ground."""
     is_overall = one.width > 2
-    colour = "#e0e0e0" if is_overall else one.colour
+    color = "#e0e0e0" if is_overall else one.color
     return plots.line(
-        *([*map(float, one.x)], [*map(float, one.y)], one.name, colour),
+        *([*map(float, one.x)], [*map(float, one.y)], one.name, color),
         is_dashed=one.is_dashed,
         has_marks=False,
     )

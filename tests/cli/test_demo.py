@@ -16,8 +16,8 @@ def test_only_confident_predictions_are_drawn():
     assert not drawn(confidence=0.1).any()
 
 
-def test_objects_and_predictions_have_the_colour_of_their_class():
+def test_objects_and_predictions_have_the_color_of_their_class():
     sky_blue = (86, 180, 233)
-    assert drawing.COLOURS[1] == "#56B4E9"
+    assert drawing.COLORS[1] == "#56B4E9"
     for picture in (drawn(), drawn(confidence=0.9)):
         assert (picture == sky_blue).all(axis=-1).any()

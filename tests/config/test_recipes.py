@@ -38,7 +38,7 @@ def test_linear_outputs_have_the_papers_loss():
         assert (config.box_loss, config.score_loss) == ("squared", "squared")
         assert config.rescore
         assert config.scale_noobj
-        assert not config.neighbour_cells
+        assert not config.neighbor_cells
         assert "scale_noobj" in str(config)
         assert "ciou" not in str(config)
 

@@ -71,7 +71,7 @@ def test_a_label_says_where_it_comes_from(some):
         assert one["accepted_at"] == made.accepted_at
         assert one.confidence is None
         assert one["suggestion"]["confidence"] == score
-        assert one["suggestion"]["was_unlabelled"] is False  # the name in databases
+        assert one["suggestion"]["was_unlabeled"] is False  # the name in databases
         assert one.bounding_box == pytest.approx(box)
         assert one.id in ids
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}", made.accepted_at)

@@ -205,9 +205,9 @@ def test_text_files_are_exported_and_imported_by_fiftyone(painted, tmp_path):
     path = tmp_path / "data" / "0.txt"
     label, *numbers = path.read_text().splitlines()[0].split()
     box = painted.first().ground_truth.detections[0].bounding_box
-    centre = [box[0] + box[2] / 2, box[1] + box[3] / 2, *box[2:]]
+    center = [box[0] + box[2] / 2, box[1] + box[3] / 2, *box[2:]]
     assert label == "1"
-    assert [float(number) for number in numbers] == pytest.approx(centre, abs=1e-6)
+    assert [float(number) for number in numbers] == pytest.approx(center, abs=1e-6)
 
     again = fo.Dataset.from_dir(
         dataset_dir=str(tmp_path),

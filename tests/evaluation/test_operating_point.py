@@ -82,7 +82,7 @@ def test_equal_scores_are_not_separated():
     assert 0.2 < point.thresh < 0.5
 
 
-def test_neighbouring_numbers_are_separated():
+def test_neighboring_numbers_are_separated():
     low = 0.5
     high = np.nextafter(low, 1)
     point = op.recommend(curve([(high, True), (low, False)], 1))

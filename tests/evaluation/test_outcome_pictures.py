@@ -5,19 +5,19 @@ import pytest
 from tests.evaluation.test_outcomes import LEFT, MOST_OF_LEFT, RIGHT, found, truth
 from yolov1_fo.evaluation import outcome_pictures, outcomes
 
-GREY = np.full((120, 120, 3), 90, np.uint8)
-COLOURS = {
+GRAY = np.full((120, 120, 3), 90, np.uint8)
+COLORS = {
     name: PIL.ImageColor.getrgb(getattr(outcome_pictures, name))
     for name in ("RIGHT", "WRONG", "IGNORED", "FOUND", "MISSED")
 }
 
 
-def colours_in(picture):
+def colors_in(picture):
     pixels = np.asarray(picture)
     return {
         name
-        for name, colour in COLOURS.items()
-        if (pixels == colour).all(axis=-1).sum() > 20
+        for name, color in COLORS.items()
+        if (pixels == color).all(axis=-1).sum() > 20
     }
 
 
@@ -30,18 +30,18 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("detections", "objects", "colours"), CASES)
-def test_colours_tell_what_is_right(detections, objects, colours):
+@pytest.mark.parametrize(("detections", "objects", "colors"), CASES)
+def test_colors_tell_what_is_right(detections, objects, colors):
     one = outcomes.outcome(detections, objects, np.zeros(2), 0.5)
-    picture = outcome_pictures.draw(GREY, one, ["cat", "dog"])
-    assert colours_in(picture) == colours
+    picture = outcome_pictures.draw(GRAY, one, ["cat", "dog"])
+    assert colors_in(picture) == colors
 
 
 def test_boxes_of_a_letterboxed_image_are_in_its_window():
     one = outcomes.outcome(found((LEFT, 0.9, 0)), truth(), np.zeros(1), 0.5)
     window = np.array([0.0, 0.25, 1.0, 0.75])
-    picture = outcome_pictures.draw(GREY, one, [""], window)
-    rows, columns = np.nonzero((np.asarray(picture) == COLOURS["WRONG"]).all(axis=-1))
+    picture = outcome_pictures.draw(GRAY, one, [""], window)
+    rows, columns = np.nonzero((np.asarray(picture) == COLORS["WRONG"]).all(axis=-1))
     assert (rows.max(), columns.min(), columns.max()) == (90, 0, 48)  # 0.75, 0.4
-    assert tuple(np.asarray(picture)[60, 48]) == COLOURS["WRONG"]
-    assert tuple(np.asarray(picture)[30, 40]) == COLOURS["WRONG"]  # 0.25 of 120
+    assert tuple(np.asarray(picture)[60, 48]) == COLORS["WRONG"]
+    assert tuple(np.asarray(picture)[30, 40]) == COLORS["WRONG"]  # 0.25 of 120

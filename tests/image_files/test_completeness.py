@@ -38,7 +38,7 @@ COMPLETE = {
     "half an end marker": (JPEG, lambda d: d[:-1]),
     "no end marker, progressive": (PROGRESSIVE, lambda d: d[:-2]),
     "no end marker, restarts": (RESTARTS, lambda d: d[:-2]),
-    "no end marker, grey": ({**JPEG, "mode": "L"}, lambda d: d[:-2]),
+    "no end marker, gray": ({**JPEG, "mode": "L"}, lambda d: d[:-2]),
     "no end marker, CMYK": ({**JPEG, "mode": "CMYK"}, lambda d: d[:-2]),
     "zeros instead of the end marker": (JPEG, lambda d: d[:-2] + bytes(500)),
     "junk instead of the end marker": (JPEG, lambda d: d[:-2] + JUNK),
@@ -99,7 +99,7 @@ TRUNCATED_FILES = {
         for part in (0.1, 0.5, 0.95)
     },
     "half, then the end": (JPEG, lambda d: d[: len(d) // 2] + END),
-    "half, then the end, grey": (
+    "half, then the end, gray": (
         {**JPEG, "mode": "L"},
         lambda d: d[: len(d) // 2] + END,
     ),
@@ -162,18 +162,18 @@ def test_end_marker_of_a_thumbnail_is_ignored(picture, tmp_path):
     assert images.find_fault(path) == images.TRUNCATED
 
 
-@pytest.mark.parametrize("colour", [(255, 255, 255), (128, 128, 128), (0, 0, 0)])
+@pytest.mark.parametrize("color", [(255, 255, 255), (128, 128, 128), (0, 0, 0)])
 @pytest.mark.parametrize(
     "options", [{"optimize": True}, {"quality": 95}, {"progressive": True}]
 )
-def test_images_of_one_colour_are_complete(tmp_path, colour, options):
-    path = tmp_path / "a.jpg"  # long rows of zeros, and the decoder's grey
-    PIL.Image.new("RGB", (900, 700), colour).save(path, **options)
+def test_images_of_one_color_are_complete(tmp_path, color, options):
+    path = tmp_path / "a.jpg"  # long rows of zeros, and the decoder's gray
+    PIL.Image.new("RGB", (900, 700), color).save(path, **options)
     assert images.find_fault(path) is None
     assert images.decode(path).fault is None
 
 
-def test_images_with_a_grey_border_are_complete(picture, tmp_path):
+def test_images_with_a_gray_border_are_complete(picture, tmp_path):
     path = tmp_path / "a.jpg"
     boxed = PIL.Image.new("RGB", (400, 400), (128, 128, 128))
     boxed.paste(picture, (20, 20))

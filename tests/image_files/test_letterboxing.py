@@ -38,7 +38,7 @@ def test_the_window_has_the_aspect_ratio_of_the_image(size, window):
 
 
 @given(SIDES, SIDES, SQUARES)
-def test_a_window_is_centred_and_touches_two_edges(height, width, image_size):
+def test_a_window_is_centered_and_touches_two_edges(height, width, image_size):
     ((left, top, right, bottom),) = letterboxing.windows_in_pixels(
         [(height, width)], image_size
     )
@@ -78,7 +78,7 @@ def test_the_iou_does_not_change(rng, size):
 @pytest.mark.parametrize(
     "size", [(50, 70), (70, 50), (20, 9), (200, 64), (64, 1000), (1, 90), (700, 1)]
 )
-def test_pixels_are_those_of_the_resized_image_on_grey(rng, size):
+def test_pixels_are_those_of_the_resized_image_on_gray(rng, size):
     image = rng.integers(0, 256, (*size, 3), np.uint8)
     square = resizing.resize_letterboxed(image, 32)
     assert square.shape == (32, 32, 3)
@@ -89,7 +89,7 @@ def test_pixels_are_those_of_the_resized_image_on_grey(rng, size):
     beside = np.ones((32, 32), bool)
     beside[top:bottom, left:right] = False
     assert beside.any()
-    assert (square[beside] == resizing.GREY).all()
+    assert (square[beside] == resizing.GRAY).all()
 
 
 @pytest.mark.parametrize("side", [1, 20, 32, 50, 200])
@@ -110,8 +110,8 @@ def test_the_size_is_that_of_the_upright_image(tmp_path, orientation, suffix):
     upright = images.read(path)
     np.testing.assert_array_equal(image, resizing.resize_letterboxed(upright, 32))
     np.testing.assert_array_equal(image, images.read(path, 32, letterbox=True))
-    assert (image[0] == resizing.GREY).all()
-    assert (image[16] != resizing.GREY).all()
+    assert (image[0] == resizing.GRAY).all()
+    assert (image[16] != resizing.GRAY).all()
 
 
 def test_a_photograph_on_its_side_fills_the_other_edges(tmp_path):
@@ -121,7 +121,7 @@ def test_a_photograph_on_its_side_fills_the_other_edges(tmp_path):
     image, _, size = images.decode(path, 30, letterbox=True)
     assert size == (60, 20)
     assert (image[:, 10:20] < 20).all()
-    assert (image[:, [*range(10), *range(20, 30)]] == resizing.GREY).all()
+    assert (image[:, [*range(10), *range(20, 30)]] == resizing.GRAY).all()
 
 
 def test_letterboxes_of_darknet_are_refused(tmp_path, rng):

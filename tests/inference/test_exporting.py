@@ -28,9 +28,9 @@ FORMATS = ("saved_model", "onnx", "openvino", "litert")
 
 MICRO_SETTINGS = {"network": "micro", "image_size": 32, "S": 2}
 CASES = {
-    "normalised": (MICRO, {**MICRO_SETTINGS, "batch_norm": True}),
+    "normalized": (MICRO, {**MICRO_SETTINGS, "batch_norm": True}),
     "plain": (MICRO, MICRO_SETTINGS),
-    "local": (GOLDEN["micro"], MICRO_SETTINGS),  # with Darknet's normalisation
+    "local": (GOLDEN["micro"], MICRO_SETTINGS),  # with Darknet's normalization
     "weights": (
         None,
         {
@@ -53,7 +53,7 @@ for name in ("keras", "tensorflow", "jax", "fiftyone", "eta"):
 
 
 def untrained(settings):
-    """Returns a model with random weights and normalisation statistics."""
+    """Returns a model with random weights and normalization statistics."""
     config = {"settings": settings, "classes": ["blue", "green", "red"]}
     model = YOLOv1Model(YOLOv1ModelConfig(config))
     lived_in(model.network)
@@ -101,7 +101,7 @@ def test_an_export_has_the_same_output_as_keras(monkeypatch, tmp_path, case, for
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", ["normalised", "local"])
+@pytest.mark.parametrize("case", ["normalized", "local"])
 def test_weights_that_bypass_the_conversion_to_onnx(monkeypatch, tmp_path, case):
     import onnx
 
@@ -124,7 +124,7 @@ def test_weights_that_bypass_the_conversion_to_onnx(monkeypatch, tmp_path, case)
 @pytest.mark.parametrize("format", FORMATS)
 def test_half_precision_is_exported_as_float32(monkeypatch, tmp_path, format):
     monkeypatch.setitem(NETWORKS, "micro", MICRO)
-    settings = CASES["normalised"][1]
+    settings = CASES["normalized"][1]
     full = untrained(settings)
     half = untrained(settings)
     config = NetworkConfig.pick(half.metadata["settings"])

@@ -49,11 +49,11 @@ def test_the_loss_of_a_perfect_prediction_is_zero(perfect, painted):
     assert painted.values("loss.total") == pytest.approx([0.0] * 8, abs=1e-6)
 
 
-def test_neighbour_cells_count_for_models_that_learned_with_them(
+def test_neighbor_cells_count_for_models_that_learned_with_them(
     perfect, painted, monkeypatch
 ):
-    """The model predicts an object only in the cell of its centre."""
-    settings = {**perfect.metadata["settings"], "neighbour_cells": True}
+    """The model predicts an object only in the cell of its center."""
+    settings = {**perfect.metadata["settings"], "neighbor_cells": True}
     monkeypatch.setitem(perfect.metadata, "settings", settings)
     yolov1_fo.write_losses(painted, perfect, batch_size=3, progress=False)
     assert max(painted.values("loss.total")) > 0.1

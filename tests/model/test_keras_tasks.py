@@ -21,18 +21,18 @@ NAMES = ["cat", "dog", "owl"]
 
 
 def classifier(units=3, activation="softmax", size=(8, 8)):
-    """Returns a classifier whose scores are means of colours, times ten."""
+    """Returns a classifier whose scores are means of colors, times ten."""
     image = keras.Input((*size, 3))
     x = keras.layers.GlobalAveragePooling2D()(image)
     kernel = keras.initializers.Constant(np.eye(3)[:, :units] / 25.5)
     scores = keras.layers.Dense(
         units, activation=activation, use_bias=False, kernel_initializer=kernel
     )(x)
-    return keras.Model(image, scores, name="colours")
+    return keras.Model(image, scores, name="colors")
 
 
-def coloured(*colours, size=(12, 20)):
-    return [np.full((*size, 3), colour, np.uint8) for colour in colours]
+def colored(*colors, size=(12, 20)):
+    return [np.full((*size, 3), color, np.uint8) for color in colors]
 
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -41,7 +41,7 @@ RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 @pytest.mark.parametrize("activation", ["softmax", None])
 def test_probabilities_and_logits_give_the_same_classes(activation):
     model = yolov1_fo.from_keras(classifier(activation=activation), NAMES)
-    first, second = model.predict_all(coloured(GREEN, BLUE))
+    first, second = model.predict_all(colored(GREEN, BLUE))
     assert (first.label, second.label) == ("dog", "owl")
     assert first.confidence == pytest.approx(np.exp(10) / (np.exp(10) + 2), rel=1e-5)
     assert first.logits is None
@@ -51,27 +51,27 @@ def test_probabilities_and_logits_give_the_same_classes(activation):
 def test_logits_are_stored_on_request(activation):
     model = yolov1_fo.from_keras(classifier(activation=activation), NAMES)
     model.store_logits = True
-    found = model.predict(coloured(RED)[0])
+    found = model.predict(colored(RED)[0])
     np.testing.assert_allclose(found.logits - found.logits[1], [10, 0, 0], atol=1e-3)
 
 
 def test_independent_classes_give_any_number_of_labels():
     network = classifier(activation="sigmoid")
     model = yolov1_fo.from_keras(network, NAMES, confidence_thresh=0.9)
-    found = model.predict_all(coloured((255, 255, 0), (0, 0, 0)))
+    found = model.predict_all(colored((255, 255, 0), (0, 0, 0)))
     labels = [[one.label for one in row.classifications] for row in found]
     assert labels == [["cat", "dog"], []]
     model.config.confidence_thresh = None  # sigmoid(0) = 0.5 is enough
-    assert len(model.predict(coloured(RED)[0]).classifications) == 3
+    assert len(model.predict(colored(RED)[0]).classifications) == 3
 
 
 @pytest.mark.parametrize(
-    ("activation", "colour", "label"),
+    ("activation", "color", "label"),
     [("sigmoid", RED, "yes"), (None, RED, "yes"), ("sigmoid", (0, 0, 0), "no")],
 )
-def test_one_score_has_two_classes(activation, colour, label):
+def test_one_score_has_two_classes(activation, color, label):
     model = yolov1_fo.from_keras(classifier(1, activation), ["no", "yes"])
-    assert model.predict(coloured(colour)[0]).label == label
+    assert model.predict(colored(color)[0]).label == label
 
 
 def test_classes_without_names_are_numbers():
@@ -81,7 +81,7 @@ def test_classes_without_names_are_numbers():
 def test_scores_that_are_not_finite_give_no_label():
     network = classifier()
     network.layers[-1].kernel.assign(np.full((3, 3), np.nan))
-    assert yolov1_fo.from_keras(network).predict(coloured(RED)[0]) is None
+    assert yolov1_fo.from_keras(network).predict(colored(RED)[0]) is None
 
 
 def test_preprocess_sees_pixels_of_the_networks_size():
@@ -94,25 +94,25 @@ def test_preprocess_sees_pixels_of_the_networks_size():
     model = yolov1_fo.from_keras(
         classifier(size=(None, None)), NAMES, preprocess=preprocess, image_size=(4, 6)
     )
-    assert model.predict(coloured(RED)[0]).label == "owl"
+    assert model.predict(colored(RED)[0]).label == "owl"
     assert seen == [((1, 4, 6, 3), np.float32, 255)]
     assert model.image_size == (4, 6)
 
 
 def test_embeddings_are_what_the_last_layer_sees():
     model = yolov1_fo.from_keras(classifier(), NAMES)
-    found = model.embed_all(coloured(RED, BLUE))
+    found = model.embed_all(colored(RED, BLUE))
     np.testing.assert_allclose(found, [RED, BLUE], atol=1e-3)
-    assert model.embed(coloured(GREEN)[0]).shape == (3,)
-    model.predict_all(coloured(GREEN))
+    assert model.embed(colored(GREEN)[0]).shape == (3,)
+    model.predict_all(colored(GREEN))
     np.testing.assert_allclose(model.get_embeddings(), [GREEN], atol=1e-3)
 
 
 def segmenter(classes=3):
-    """Returns a segmenter at half of the size, whose scores are the colours."""
+    """Returns a segmenter at half of the size, whose scores are the colors."""
     image = keras.Input((8, 8, 3))
     x = keras.layers.AveragePooling2D(2, name="half")(image)
-    return keras.Model(image, x[..., :classes], name="colours")
+    return keras.Model(image, x[..., :classes], name="colors")
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def segmenter(classes=3):
     [(NAMES, [1, 3]), (["background", "dog", "owl"], [0, 2])],
 )
 def test_masks_have_the_size_of_the_image_and_0_for_the_background(classes, values):
-    image = np.concatenate(coloured(RED, BLUE), axis=1)  # (12, 40)
+    image = np.concatenate(colored(RED, BLUE), axis=1)  # (12, 40)
     model = yolov1_fo.from_keras(segmenter(), classes)
     mask = model.predict(image).mask
     assert (mask.shape, mask.dtype) == ((12, 40), np.uint8)
@@ -134,8 +134,8 @@ def test_masks_have_the_size_of_the_image_and_0_for_the_background(classes, valu
 
 def test_copies_predict_the_same():
     model = yolov1_fo.from_keras(classifier(), NAMES)
-    before = model.predict(coloured(GREEN)[0])
-    after = copy.deepcopy(model).predict(coloured(GREEN)[0])
+    before = model.predict(colored(GREEN)[0])
+    after = copy.deepcopy(model).predict(colored(GREEN)[0])
     assert (after.label, after.confidence) == (before.label, before.confidence)
 
 
@@ -169,7 +169,7 @@ def test_what_does_not_fit_is_an_error_of_one_line(network, settings, line):
     assert "\n" not in str(raised.value)
 
 
-def test_grey_pixels_are_no_image():
+def test_gray_pixels_are_no_image():
     model = yolov1_fo.from_keras(classifier(), NAMES)
     with pytest.raises(ValueError, match=r"\(H, W, 3\) uint8 RGB"):
         model.predict(np.zeros((8, 8), np.uint8))
@@ -179,12 +179,12 @@ def test_a_network_is_applied_saved_published_and_loaded(painted, tmp_path):
     network = classifier()
     preprocess = keras.applications.mobilenet_v2.preprocess_input
     model = yolov1_fo.from_keras(network, NAMES, preprocess=preprocess)
-    folder = model.save(tmp_path / "colours")
-    yolov1_fo.publish(folder, "colours")
+    folder = model.save(tmp_path / "colors")
+    yolov1_fo.publish(folder, "colors")
     try:
         for same in (
             yolov1_fo.load_model(folder),
-            foz.load_zoo_model("colours", cache=False),
+            foz.load_zoo_model("colors", cache=False),
         ):
             assert isinstance(same, yolov1_fo.KerasTaskModel)
             for one in (model, same):
@@ -195,26 +195,26 @@ def test_a_network_is_applied_saved_published_and_loaded(painted, tmp_path):
                     expected, expected_logits = kinds, logits
             assert kinds == expected
             np.testing.assert_array_equal(logits, expected_logits)
-        entry = foz.get_zoo_model("colours")
+        entry = foz.get_zoo_model("colors")
         assert {"classification", "keras", "tf", "tf2"} <= set(entry.tags)
         assert not entry.has_tag("yolo")
-        assert "classification" in (local_zoo.root() / "colours/README.md").read_text()
+        assert "classification" in (local_zoo.root() / "colors/README.md").read_text()
     finally:
-        local_zoo.unpublish("colours")
+        local_zoo.unpublish("colors")
         painted.delete_sample_field("kind")
 
 
 def test_a_function_without_a_public_name_is_not_saved(tmp_path):
     model = yolov1_fo.from_keras(classifier(), NAMES, preprocess=lambda batch: batch)
     with pytest.raises(ValueError, match="put it into the network"):
-        model.save(tmp_path / "colours")
-    assert not (tmp_path / "colours").exists()
+        model.save(tmp_path / "colors")
+    assert not (tmp_path / "colors").exists()
     with pytest.raises(ValueError, match="exists"):
         model.save(tmp_path)
 
 
 def test_a_folder_can_not_name_other_functions(painted, tmp_path):
-    folder = yolov1_fo.from_keras(classifier(), NAMES).save(tmp_path / "colours")
+    folder = yolov1_fo.from_keras(classifier(), NAMES).save(tmp_path / "colors")
     file = folder / "run.json"
     text = file.read_text()
     file.write_text(text.replace('"preprocess": null', '"preprocess": "os.remove"'))
@@ -350,7 +350,7 @@ def test_the_examples_of_the_docs_run(hub, backbone, painted, tmp_path, monkeypa
 
 
 def test_images_of_files_are_read(painted, tmp_path):
-    Image.fromarray(coloured(GREEN)[0]).save(tmp_path / "green.png")
+    Image.fromarray(colored(GREEN)[0]).save(tmp_path / "green.png")
     model = yolov1_fo.from_keras(classifier(), NAMES)
     dataset = fo.Dataset()
     dataset.add_sample(fo.Sample(filepath=str(tmp_path / "green.png")))

@@ -18,19 +18,19 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def trained(painted, micro, monkeypatch, tmp_path):
-    """The painted images, and a classifier of their colours."""
+    """The painted images, and a classifier of their colors."""
     shorter = NETWORKS["micro"]._replace(pretrained_convs=2)
     monkeypatch.setitem(NETWORKS, "micro", shorter)
     for sample in painted:
-        colours = sorted({one.label for one in sample.ground_truth.detections})
-        sample["colour"] = fo.Classification(label=(colours or ["red"])[0])
+        colors = sorted({one.label for one in sample.ground_truth.detections})
+        sample["color"] = fo.Classification(label=(colors or ["red"])[0])
         sample.save()
     settings = {key: value for key, value in micro.items() if key != "S"}
     result = yolov1_fo.pretrain(
         painted.match_tags("train"),
-        "colour",
+        "color",
         val_samples=painted.match_tags("val"),
-        run_key="colours",
+        run_key="colors",
         runs_dir=tmp_path,
         **{**settings, "epochs": 30},
     )
@@ -39,7 +39,7 @@ def trained(painted, micro, monkeypatch, tmp_path):
 
 def test_it_classifies_with_logits(trained):
     dataset, _ = trained
-    model = yolov1_fo.load_model("colours", dataset, precision="float32")
+    model = yolov1_fo.load_model("colors", dataset, precision="float32")
     assert isinstance(model, yolov1_fo.YOLOv1Classifier)
     dataset.apply_model(model, "found", store_logits=True, batch_size=3)
     for sample in dataset:
@@ -51,12 +51,12 @@ def test_it_classifies_with_logits(trained):
     dataset.apply_model(model, "plain")
     assert dataset.values("plain.logits") == [None] * len(dataset)
     assert dataset.values("plain.label") == dataset.values("found.label")
-    report = dataset.evaluate_classifications("found", "colour", progress=False)
+    report = dataset.evaluate_classifications("found", "color", progress=False)
     assert report.metrics()["accuracy"] > 0.6
 
     fob.compute_hardness(dataset, "found", progress=False)
     assert np.isfinite(dataset.bounds("hardness")).all()
-    fob.compute_mistakenness(dataset, "found", "colour", use_logits=True)
+    fob.compute_mistakenness(dataset, "found", "color", use_logits=True)
     assert dataset.count("mistakenness") == len(dataset)
     embeddings = dataset.compute_embeddings(model, progress=False)
     assert embeddings.shape[0] == len(dataset)
@@ -64,15 +64,15 @@ def test_it_classifies_with_logits(trained):
 
 def test_it_is_published_and_exported(trained, zoo_dir, tmp_path):
     _, result = trained
-    folder = yolov1_fo.publish(result.checkpoint_dir, "colours-v1")
+    folder = yolov1_fo.publish(result.checkpoint_dir, "colors-v1")
     card = (folder / "README.md").read_text()
     assert "classifier of micro for 2 classes" in card
     assert "one class per image" in card
     assert "| val_top1 |" in card
     for word in ("objects", "boxes", "paper", "cells"):
         assert word not in card
-    assert "colours-v1" in foz.list_zoo_models(tags=["classification", "logits"])
-    model = foz.load_zoo_model("colours-v1", cache=False)
+    assert "colors-v1" in foz.list_zoo_models(tags=["classification", "logits"])
+    model = foz.load_zoo_model("colors-v1", cache=False)
     image = np.full((40, 40, 3), 200, np.uint8)
     expected = yolov1_fo.load_model(result.checkpoint_dir).predict(image)
     assert model.predict(image).confidence == pytest.approx(expected.confidence)
@@ -84,8 +84,8 @@ def test_it_is_published_and_exported(trained, zoo_dir, tmp_path):
     )
     assert again.predict(image).label == expected.label
     if is_installed("tf2onnx"):
-        path = yolov1_fo.export(model, tmp_path / "colours.onnx", "onnx")
-        about = json.loads(path.with_name("colours.onnx.json").read_text())
+        path = yolov1_fo.export(model, tmp_path / "colors.onnx", "onnx")
+        about = json.loads(path.with_name("colors.onnx.json").read_text())
         assert about["output"] == "(N, 2) float32 logits"
         assert "grid" not in about
 

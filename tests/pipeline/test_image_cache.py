@@ -77,7 +77,7 @@ def test_other_content_order_or_size_is_decoded_again(files, folder, decoded):
     assert len(decoded) == 20
 
 
-def test_moved_files_are_recognised(files, folder, decoded, tmp_path):
+def test_moved_files_are_recognized(files, folder, decoded, tmp_path):
     load(files, folder)
     moved = [
         str(Path(path).rename(tmp_path / f"new{Path(path).name}")) for path in files

@@ -229,7 +229,7 @@ def test_pictures_are_sent_when_they_change(dataset, ctx):
     assert ctx.data[BATCH].startswith("data:image/jpeg;base64,")
 
 
-def test_a_run_keeps_its_colour_and_the_newest_is_on_top(dataset, ctx):
+def test_a_run_keeps_its_color_and_the_newest_is_on_top(dataset, ctx):
     def lines(name):
         [plot] = [one for key, one in ctx.render().items() if key.startswith(name)]
         layout = plot["view"]["layout"]
@@ -238,7 +238,7 @@ def test_a_run_keeps_its_colour_and_the_newest_is_on_top(dataset, ctx):
         return [(one["name"], one["line"]) for one in plot["view"]["data"]]
 
     history.write(make_run(dataset, "first"), CURVES)
-    blue, orange = plots.COLOURS[:2]
+    blue, orange = plots.COLORS[:2]
     alone = [("first", {"color": blue, "dash": "solid"})]
     assert lines("score") == alone
     history.write(make_run(dataset, "second"), CURVES)

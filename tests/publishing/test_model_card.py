@@ -57,7 +57,7 @@ def test_a_card_says_how_images_are_resized():
     assert "- images of any shape are resized to 96 x 96 px\n" in card
     settings = {**metadata()["settings"], "letterbox": True}
     card = model_card.text("streets", metadata(settings=settings))
-    line = "letterboxed (aspect ratio kept, grey beside them) to 96 x 96 px"
+    line = "letterboxed (aspect ratio kept, gray beside them) to 96 x 96 px"
     assert f"- images of any shape are {line}\n" in card
 
 

@@ -24,10 +24,10 @@ def objects(images, boxes):
 
 
 def squares(count, size):
-    """Returns boxes of a size in a row, their centres evenly spaced."""
-    centres = (np.arange(count) + 0.5) / count
+    """Returns boxes of a size in a row, their centers evenly spaced."""
+    centers = (np.arange(count) + 0.5) / count
     return [
-        (c - size / 2, 0.5 - size / 2, c + size / 2, 0.5 + size / 2) for c in centres
+        (c - size / 2, 0.5 - size / 2, c + size / 2, 0.5 + size / 2) for c in centers
     ]
 
 
@@ -50,7 +50,7 @@ SMALL = objects(100, squares(4, 0.1))  # 2 cells of 20
         (objects(100, [(0.0, 0.0, 0.9, 0.9)]), 5),  # 4.5 cells with S = 5
         (ONE, 10),  # 3 cells with S = 5, 6 with S = 10
         (objects(100, squares(4, 0.2)), 20),  # 2 cells with S = 10
-        # centres 0.42 and 0.55 share a cell with S = 5
+        # centers 0.42 and 0.55 share a cell with S = 5
         (objects(100, [(0.02, 0.02, 0.82, 0.82), (0.15, 0.15, 0.95, 0.95)]), 10),
         (objects(100, squares(40, 0.9)), 20),  # half are lost even then
         (objects(100, []), 5),

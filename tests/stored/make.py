@@ -39,7 +39,7 @@ def _fill(home: Path) -> None:
     painting.add(dataset, painting.paint(home / "images"))
     for sample in dataset:
         objects = sample.ground_truth.detections
-        sample["colour"] = fo.Classification(
+        sample["color"] = fo.Classification(
             label=objects[0].label if objects else "red"
         )
         sample.save()
@@ -48,7 +48,7 @@ def _fill(home: Path) -> None:
     # 1. A classifier, a finished run and a stopped run.
     yolov1_fo.pretrain(
         train,
-        label_field="colour",
+        label_field="color",
         val_samples=val,
         run_key="classifier",
         epochs=1,

@@ -17,15 +17,15 @@ from yolov1_fo.training.learner_builder import build_learner
 
 @pytest.fixture
 def labeled(painted, micro, monkeypatch):
-    """The painted images with their colours as labels; the sixth has none."""
+    """The painted images with their colors as labels; the sixth has none."""
     monkeypatch.setitem(
         NETWORKS, "micro", NETWORKS["micro"]._replace(pretrained_convs=2)
     )
     for sample in painted:
-        colours = sorted({d.label for d in sample.ground_truth.detections})
-        labels = [fo.Classification(label=colour) for colour in colours]
-        sample["colours"] = fo.Classifications(classifications=labels)
-        sample["colour"] = labels[0] if labels else None
+        colors = sorted({d.label for d in sample.ground_truth.detections})
+        labels = [fo.Classification(label=color) for color in colors]
+        sample["colors"] = fo.Classifications(classifications=labels)
+        sample["color"] = labels[0] if labels else None
         sample.save()
     return painted
 
@@ -36,7 +36,7 @@ def small(micro):
     return {key: value for key, value in micro.items() if key != "S"}
 
 
-def pretrain(dataset, small, label_field="colour", **settings):
+def pretrain(dataset, small, label_field="color", **settings):
     return yolov1_fo.pretrain(
         dataset.match_tags("train"),
         label_field,
@@ -55,7 +55,7 @@ def test_the_papers_classifier_is_its_first_20_convolutions():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("label_field", ["colour", "colours"])
+@pytest.mark.parametrize("label_field", ["color", "colors"])
 def test_it_learns_what_images_show(labeled, small, label_field):
     rates = {"optimizer": "adam", "schedule": "constant", "learning_rate": 3e-3}
     still = {"jitter": 0.0, "exposure": 1.0, "saturation": 1.0, "validation_freq": 40}
@@ -164,7 +164,7 @@ def test_it_is_resumed_as_any_training(labeled, small):
     with pytest.raises(ValueError, match="run 'halved' must be resumed with pretrain"):
         yolov1_fo.train(labeled, resume="halved")
     with pytest.raises(ValueError, match="from the run; got label_field too"):
-        yolov1_fo.pretrain(labeled, "colours", resume="halved")
+        yolov1_fo.pretrain(labeled, "colors", resume="halved")
     again = yolov1_fo.pretrain(
         labeled.match_tags("train"),
         val_samples=labeled.match_tags("val"),
@@ -212,7 +212,7 @@ def test_accuracies_worked_by_hand(labeled, small):
     [
         (
             {"label_field": "shade"},
-            "'shade' is not on dataset .*; fields with .* colour, colours",
+            "'shade' is not on dataset .*; fields with .* color, colors",
         ),
         (
             {"label_field": "ground_truth"},
@@ -222,12 +222,12 @@ def test_accuracies_worked_by_hand(labeled, small):
             {"network": "yolov1-efficientnet-lite0"},
             "has a pretrained backbone; .* among yolov1, fast-yolov1",
         ),
-        ({"classes": ["blue"]}, "classes lack labels of 'colour' .*: red"),
+        ({"classes": ["blue"]}, "classes lack labels of 'color' .*: red"),
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
     ],
 )
 def test_what_does_not_fit_is_one_line(labeled, small, arguments, line):
-    arguments = {"label_field": "colour", **small, **arguments}
+    arguments = {"label_field": "color", **small, **arguments}
     with pytest.raises(ValueError, match=line):
         yolov1_fo.pretrain(labeled, **arguments)
     assert labeled.list_runs() == []

@@ -298,7 +298,7 @@ def test_a_run_of_an_older_version_goes_on(painted, micro):
 
 @pytest.mark.slow
 def test_a_run_of_other_layers_can_not_go_on(painted, micro, monkeypatch):
-    """As one begun when normalisation was Keras' own."""
+    """As one begun when normalization was Keras' own."""
     import keras
 
     from yolov1_fo.networks import layers

@@ -52,19 +52,19 @@ def shown_of(count, windows=None):
     return shown
 
 
-def colours_of(picture):
-    colours = np.asarray(picture).reshape(-1, 3)
-    return {"#{:02X}{:02X}{:02X}".format(*one) for one in np.unique(colours, axis=0)}
+def colors_of(picture):
+    colors = np.asarray(picture).reshape(-1, 3)
+    return {"#{:02X}{:02X}{:02X}".format(*one) for one in np.unique(colors, axis=0)}
 
 
-@pytest.mark.parametrize(("score", "colour"), [(0.9, RIGHT), (0.4, MISSED)])
-def test_detections_at_the_operating_point_are_drawn(score, colour):
+@pytest.mark.parametrize(("score", "color"), [(0.9, RIGHT), (0.4, MISSED)])
+def test_detections_at_the_operating_point_are_drawn(score, color):
     shown = shown_of(3)
     picture = val_predictions.draw(shown, split(shown.ids, score), POINT, ["cat"])
     assert picture.size == (3 * 320 + 2 * 8, 320)
-    assert colour in colours_of(picture)
-    assert ({RIGHT, MISSED} - {colour}).isdisjoint(colours_of(picture))
-    assert "#5A5A5A" in colours_of(picture)
+    assert color in colors_of(picture)
+    assert ({RIGHT, MISSED} - {color}).isdisjoint(colors_of(picture))
+    assert "#5A5A5A" in colors_of(picture)
 
 
 def test_nothing_is_right_yet():
@@ -72,7 +72,7 @@ def test_nothing_is_right_yet():
     picture = val_predictions.draw(
         shown, split(shown.ids), {**POINT, "thresh": None}, ["cat"]
     )
-    assert MISSED in colours_of(picture)
+    assert MISSED in colors_of(picture)
 
 
 def test_an_image_that_can_not_be_read_is_left_out(tmp_path):

@@ -6,13 +6,13 @@ from yolov1_fo.visualize import drawing
 
 SIDE = 200
 BLACK = np.zeros((SIDE, SIDE, 3), np.uint8)
-ORANGE = PIL.ImageColor.getrgb(drawing.COLOURS[0])
+ORANGE = PIL.ImageColor.getrgb(drawing.COLORS[0])
 NONE = np.zeros((0, 4), np.float32)
 
 
-def where(picture, colour):
-    """Returns (left, top, right, bottom) of a colour, in pixels."""
-    rows, columns = np.nonzero((np.asarray(picture) == colour).all(axis=-1))
+def where(picture, color):
+    """Returns (left, top, right, bottom) of a color, in pixels."""
+    rows, columns = np.nonzero((np.asarray(picture) == color).all(axis=-1))
     return columns.min(), rows.min(), columns.max(), rows.max()
 
 
@@ -44,8 +44,8 @@ def test_grid_lines_are_between_cells():
     assert np.flatnonzero(bright).tolist() == [50, 100, 150]
 
 
-def test_dots_are_on_centres():
-    picture = np.asarray(drawing.with_centres(BLACK, [[0.2, 0.4, 0.6, 1.0]]))
+def test_dots_are_on_centers():
+    picture = np.asarray(drawing.with_centers(BLACK, [[0.2, 0.4, 0.6, 1.0]]))
     left, top, right, bottom = where(picture, ORANGE)
     assert abs((left + right) / 2 - 80) <= 0.5
     assert abs((top + bottom) / 2 - 140) <= 0.5
@@ -63,7 +63,7 @@ def test_nothing_is_drawn_without_objects():
     for picture in (
         drawing.with_boxes(BLACK, NONE),
         drawing.with_strong_boxes(BLACK, NONE, np.zeros(0)),
-        drawing.with_centres(BLACK, NONE),
+        drawing.with_centers(BLACK, NONE),
         drawing.with_cells(BLACK, np.zeros((3, 3))),
         drawing.with_grid(BLACK, 1),
     ):
@@ -81,12 +81,12 @@ def test_the_input_image_is_not_changed():
 
 
 def test_pictures_are_tiled_row_by_row():
-    colours = [np.full((10, 20, 3), value, np.uint8) for value in (1, 2, 3)]
-    sheet = np.asarray(drawing.tile(colours, columns=2, gap=4))
+    colors = [np.full((10, 20, 3), value, np.uint8) for value in (1, 2, 3)]
+    sheet = np.asarray(drawing.tile(colors, columns=2, gap=4))
     assert sheet.shape == (24, 44, 3)
     assert (sheet[0, 0, 0], sheet[0, 24, 0], sheet[14, 0, 0]) == (1, 2, 3)
     assert sheet[12, 0, 0] == sheet[20, 30, 0] == 255
-    assert drawing.tile(colours, gap=0).size == (60, 10)
+    assert drawing.tile(colors, gap=0).size == (60, 10)
 
 
 def test_a_saved_picture_is_smaller_but_looks_the_same(tmp_path, rng):

@@ -8,7 +8,7 @@ from yolov1_fo.visualize import drawing, grid_views
 
 SIDE = 200
 BLACK = np.zeros((SIDE, SIDE, 3), np.uint8)
-ORANGE, _, GREEN = map(PIL.ImageColor.getrgb, drawing.COLOURS[:3])
+ORANGE, _, GREEN = map(PIL.ImageColor.getrgb, drawing.COLORS[:3])
 NONE = np.zeros((0, 4), np.float32)
 
 
@@ -42,27 +42,27 @@ def test_a_confident_box_has_a_thick_edge():
     assert (picture[100] == ORANGE).all(axis=-1).sum() == 2 * drawing.MAX_LINE_WIDTH
 
 
-def test_the_responsible_cell_has_the_colour_of_the_class():
+def test_the_responsible_cell_has_the_color_of_the_class():
     config = GridConfig(S=2, B=2, C=3)
-    corners = np.float32([[0.08, 0.52, 0.72, 0.88]])  # centre (0.4, 0.7)
+    corners = np.float32([[0.08, 0.52, 0.72, 0.88]])  # center (0.4, 0.7)
     picture = grid_views.truth(BLACK, corners, np.array([2]), config, ["a", "b", "c"])
     shaded = [is_shaded(picture, *cell, 2) for cell in np.ndindex(2, 2)]
     assert shaded == [False, False, True, False]
     red, green, blue = (int(x) for x in np.asarray(picture)[120, 30])
     assert green > max(red, blue)  # "#009E73"
-    centre = np.asarray(picture)[140, 80]
-    assert tuple(centre) == GREEN
+    center = np.asarray(picture)[140, 80]
+    assert tuple(center) == GREEN
 
 
-def test_the_nearest_neighbours_are_shaded_if_they_are_responsible():
+def test_the_nearest_neighbors_are_shaded_if_they_are_responsible():
     config = GridConfig(S=3, B=2, C=1)
-    corners = np.float32([[0.3, 0.3, 0.8, 0.8]])  # centre (0.55, 0.55), cell (1, 1)
+    corners = np.float32([[0.3, 0.3, 0.8, 0.8]])  # center (0.55, 0.55), cell (1, 1)
     arguments = (BLACK, corners, np.array([0]), config)
     alone, near = (
         {
             cell
             for cell in np.ndindex(3, 3)
-            if is_shaded(grid_views.truth(*arguments, neighbour_cells=on), *cell, 3)
+            if is_shaded(grid_views.truth(*arguments, neighbor_cells=on), *cell, 3)
         }
         for on in (False, True)
     )
@@ -70,7 +70,7 @@ def test_the_nearest_neighbours_are_shaded_if_they_are_responsible():
     assert near == {(1, 1), (1, 2), (2, 1)}
 
 
-def test_a_cell_with_two_objects_has_the_colour_of_the_first():
+def test_a_cell_with_two_objects_has_the_color_of_the_first():
     config = GridConfig(S=1, B=2, C=3)
     corners = np.float32([[0.1, 0.1, 0.2, 0.2], [0.6, 0.6, 0.9, 0.9]])
     picture = grid_views.truth(BLACK, corners, np.array([0, 1]), config)
@@ -105,7 +105,7 @@ def test_the_class_map_shows_the_most_likely_class():
 def test_detections_have_class_and_score():
     corners = np.float32([[0.1, 0.3, 0.5, 0.7]])
     picture = grid_views.detections(BLACK, corners, [0.87], [1], ["a", "b"])
-    named = drawing.with_boxes(BLACK, corners, [drawing.COLOURS[1]], ["b 0.87"])
+    named = drawing.with_boxes(BLACK, corners, [drawing.COLORS[1]], ["b 0.87"])
     assert np.array_equal(picture, named)
 
 

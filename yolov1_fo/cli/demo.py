@@ -105,9 +105,9 @@ def _drawn(pixels: Array, detections: fo.Detections, classes: list[str]) -> Imag
         if one.confidence is None or one.confidence >= SHOWN_ABOVE
     ]
     boxes = fiftyone_boxes.to_xyxy([one.bounding_box for one in shown])
-    colours = [drawing.colour_of(classes.index(one.label)) for one in shown]
+    colors = [drawing.color_of(classes.index(one.label)) for one in shown]
     names = [
         one.label if one.confidence is None else f"{one.label} {one.confidence:.2f}"
         for one in shown
     ]
-    return drawing.with_boxes(pixels, boxes, colours, names)
+    return drawing.with_boxes(pixels, boxes, colors, names)

@@ -92,7 +92,7 @@ class NetworkConfig(GridConfig):
     )
     letterbox: bool = setting(
         False,
-        "keep the aspect ratio of images and fill the rest of the square with grey, "
+        "keep the aspect ratio of images and fill the rest of the square with gray, "
         "instead of stretching them",
     )
 

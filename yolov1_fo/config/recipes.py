@@ -58,7 +58,7 @@ _SIGMOIDS = {
         "cross-entropy", "squared errors leave the scores of rare objects near 0"
     ),
     "rescore": Choice(False, "scores are probabilities of an object, not its IoU"),
-    "neighbour_cells": Choice(True, "three times as many cells learn each object"),
+    "neighbor_cells": Choice(True, "three times as many cells learn each object"),
 }
 
 PAPER = {

@@ -127,9 +127,9 @@ class LossConfig(Settings):
         "error of confidences and class probabilities: squared (the paper's) or "
         "cross-entropy (binary, for output_activation sigmoid)",
     )
-    neighbour_cells: bool = setting(
+    neighbor_cells: bool = setting(
         False,
-        "the nearest cells beside and above or below the centre of an object are "
+        "the nearest cells beside and above or below the center of an object are "
         "responsible for it too, if they are free",
     )
     rmse_fallback: bool = setting(
@@ -140,7 +140,7 @@ class LossConfig(Settings):
 
     def __post_init__(self) -> None:
         self._check_numbers(0, "lambda_coord", "lambda_noobj")
-        self._check_bools("scale_noobj", "rescore", "rmse_fallback", "neighbour_cells")
+        self._check_bools("scale_noobj", "rescore", "rmse_fallback", "neighbor_cells")
         self._check_choice("box_loss", BOX_LOSSES)
         self._check_choice("score_loss", SCORE_LOSSES)
 

@@ -20,7 +20,7 @@ from yolov1_fo.datasets import fiftyone_boxes, fiftyone_private
 ACCEPTED_AT = "accepted_at"
 """Attribute with the time, in UTC, at which a label was accepted."""
 ORIGIN = "suggestion"
-WAS_UNLABELED = "was_unlabelled"
+WAS_UNLABELED = "was_unlabeled"
 """As it is stored: whether the field had no value before."""
 """Attribute with what a label was before it was accepted."""
 

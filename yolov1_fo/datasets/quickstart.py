@@ -192,8 +192,8 @@ def _free_spot(
 def _blend(rng: np.random.Generator, patch: Array, ink: Array) -> Array:
     """Returns the background with a digit, lighter or darker than the background."""
     brightness = (patch.mean(axis=-1) * ink).sum() / ink.sum()
-    colour = rng.uniform(0, 60, size=3)
-    colour = 255 - colour if brightness < 128 else colour
+    color = rng.uniform(0, 60, size=3)
+    color = 255 - color if brightness < 128 else color
     strength = rng.uniform(0.85, 1.0)
     alpha = (ink * strength)[..., None]
-    return patch * (1 - alpha) + colour * alpha
+    return patch * (1 - alpha) + color * alpha

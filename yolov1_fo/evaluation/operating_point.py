@@ -4,7 +4,7 @@ It works on arrays. A detection is shown if its score is at least the threshold,
 a threshold never separates equal scores.
 
 The highest point of a curve fits the accidents of a small split. Therefore F1 is
-averaged over neighbouring ranks first, and the threshold lies in the middle of the
+averaged over neighboring ranks first, and the threshold lies in the middle of the
 widest gap between two scores where the average is as good.
 """
 

@@ -15,9 +15,9 @@ from yolov1_fo.image_files import letterboxing
 from yolov1_fo.visualize import drawing
 
 RIGHT, WRONG, IGNORED = "#00B07B", "#E8502A", "#C9CDD3"
-"""Colours of detections; ignored ones are matched with a difficult object."""
+"""Colors of detections; ignored ones are matched with a difficult object."""
 FOUND, MISSED = "#FFFFFF", "#FFD92F"
-"""Colours of objects."""
+"""Colors of objects."""
 
 
 def draw(
@@ -51,7 +51,7 @@ def draw(
     )
     labeled = zip(found.class_ids, found.scores, strict=True)
     names = [f"{classes[class_id]} {score:.2f}" for class_id, score in labeled]
-    colours = np.select([outcome.is_true, outcome.is_ignored], [RIGHT, IGNORED], WRONG)
+    colors = np.select([outcome.is_true, outcome.is_ignored], [RIGHT, IGNORED], WRONG)
     return drawing.with_boxes(
-        picture, boxes[::-1], colours[::-1].tolist() or [WRONG], names[::-1]
+        picture, boxes[::-1], colors[::-1].tolist() or [WRONG], names[::-1]
     )

@@ -56,8 +56,8 @@ def _check_png(header: ImageHeader, data: bytes, thorough: bool) -> bytes | None
             checksum = zlib.crc32(data[position + 4 : end - 4])
             is_damaged |= checksum != int.from_bytes(data[end - 4 : end])
         position = end
-    depth, colour_type = data[24], data[25]
-    bits = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(colour_type, 1)
+    depth, color_type = data[24], data[25]
+    bits = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(color_type, 1)
     needed = header.height * (header.width * bits // 8)
     if is_damaged or sum(map(len, parts)) * MAX_INFLATION < needed:
         return None

@@ -9,7 +9,7 @@ from PIL import PngImagePlugin
 from yolov1_fo.image_files.image_header import ImageHeader
 
 BACKGROUND = 255
-"""Colour behind transparent pixels: white."""
+"""Color behind transparent pixels: white."""
 ROTATED_HERE = ("TIFF", "AVIF")
 """Formats whose orientation OpenCV does not apply, or fails to."""
 
@@ -26,7 +26,7 @@ def decode_bgr(header: ImageHeader, data: bytes) -> np.ndarray | None:
         if header.has_alpha:
             image = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
             if image is not None and image.ndim == 2 and header.format == "PNG":
-                image = _grey_with_alpha(data)
+                image = _gray_with_alpha(data)
             if image is not None and image.ndim == 3 and image.shape[-1] == 4:
                 opaque = _remove_alpha(image, header.format)
                 return _apply_orientation(opaque, header.orientation)
@@ -38,11 +38,11 @@ def decode_bgr(header: ImageHeader, data: bytes) -> np.ndarray | None:
     return _apply_orientation(image, header.orientation)
 
 
-def _grey_with_alpha(data: bytes) -> np.ndarray | None:
-    """Returns BGRA of a grey PNG with one transparent shade, which OpenCV ignores."""
+def _gray_with_alpha(data: bytes) -> np.ndarray | None:
+    """Returns BGRA of a gray PNG with one transparent shade, which OpenCV ignores."""
     try:
         with PngImagePlugin.PngImageFile(io.BytesIO(data)) as image:
-            return np.asarray(image.convert("RGBA"))  # grey: RGBA equals BGRA
+            return np.asarray(image.convert("RGBA"))  # gray: RGBA equals BGRA
     except Exception:  # Pillow raises many types
         return None
 
@@ -53,11 +53,11 @@ def _remove_alpha(image: np.ndarray, format: str) -> np.ndarray:
     if image.dtype == np.uint16:
         image = (image >> 8).astype(np.uint8)
     alpha = image[..., 3:].astype(np.uint16)
-    colours = image[..., :3].astype(np.uint16)
+    colors = image[..., :3].astype(np.uint16)
     if not is_premultiplied:
-        colours = (colours * alpha + 127) // 255
+        colors = (colors * alpha + 127) // 255
     background = (BACKGROUND * (255 - alpha) + 127) // 255
-    return np.minimum(colours + background, 255).astype(np.uint8)
+    return np.minimum(colors + background, 255).astype(np.uint8)
 
 
 def _apply_orientation(image: np.ndarray, orientation: int) -> np.ndarray:

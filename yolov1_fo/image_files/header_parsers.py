@@ -1,6 +1,6 @@
 """Reads the header of an image file before any of its pixels are decoded.
 
-The format is recognised by the first bytes of the file, never by its name.
+The format is recognized by the first bytes of the file, never by its name.
 """
 
 import io
@@ -65,8 +65,8 @@ def _parse_jpeg(file: BinaryIO) -> ImageHeader:
 
 
 def _parse_png(file: BinaryIO) -> ImageHeader:
-    width, height, _, colour_type = unpack(file, ">IIBB", 16)
-    has_alpha, orientation, position = colour_type in (4, 6), 1, 33
+    width, height, _, color_type = unpack(file, ">IIBB", 16)
+    has_alpha, orientation, position = color_type in (4, 6), 1, 33
     for _ in range(MAX_PARTS):
         file.seek(position)
         chunk = file.read(8)

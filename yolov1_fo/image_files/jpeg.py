@@ -1,4 +1,4 @@
-"""Whether a JPEG file contains every pixel; decoders fill missing ones with grey.
+"""Whether a JPEG file contains every pixel; decoders fill missing ones with gray.
 
 A file without end marker, or with padding before it, can be complete; a file that ends
 with the marker can be truncated.
@@ -13,7 +13,7 @@ from PIL import JpegImagePlugin
 
 END = b"\xff\xd9"
 """The end marker."""
-GREY = 128
+GRAY = 128
 """Value of missing blocks in decoded images, in each channel."""
 HOLE = bytes(64)
 """Zeros in such a number are not image data, see `_zeros_mean_empty`."""
@@ -114,7 +114,7 @@ def is_complete(data: bytes, thorough: bool = False) -> bool:
     Args:
         data: content of the file
         thorough (False): decodes a sequential image to see whether its data ends before
-            the end marker; unnecessary if the caller checks its decoded pixels for grey
+            the end marker; unnecessary if the caller checks its decoded pixels for gray
     """
     structure = parse(data)
     scans = structure.scans
@@ -132,7 +132,7 @@ def is_complete(data: bytes, thorough: bool = False) -> bool:
     if structure.end is None or has_many_scans or len(structure.components) == 4:
         return _is_unaffected_by_more(data[:end], structure)
     is_sequential = structure.frame in _SEQUENTIAL
-    if thorough and is_sequential and _last_pixel(data) in (GREY, None):
+    if thorough and is_sequential and _last_pixel(data) in (GRAY, None):
         return _is_unaffected_by_more(data[:end], structure)
     return True
 

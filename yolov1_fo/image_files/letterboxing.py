@@ -1,7 +1,7 @@
 """Where a letterboxed image lies in its square: the same for pixels and boxes.
 
 The image is resized with its aspect ratio kept, until its longer side fills the square,
-and centred. It only needs NumPy; `resizing.resize_letterboxed` makes the pixels.
+and centered. It only needs NumPy; `resizing.resize_letterboxed` makes the pixels.
 """
 
 import numpy as np

@@ -5,7 +5,7 @@ import numpy as np
 
 from yolov1_fo.image_files import letterboxing
 
-GREY = 128
+GRAY = 128
 """Beside a letterboxed image, as in a missing part of a JPEG.
 
 Darknet's letterboxes are 0.5, which 127 and 128 are equally near to.
@@ -106,7 +106,7 @@ def resize_letterboxed(image: np.ndarray, image_size: int) -> np.ndarray:
         image_size: in pixels
 
     Returns:
-        (image_size, image_size, 3) uint8; `GREY` beside the image, which fills
+        (image_size, image_size, 3) uint8; `GRAY` beside the image, which fills
         `letterboxing.windows_in_pixels`
     """
     height, width = image.shape[:2]
@@ -121,7 +121,7 @@ def resize_letterboxed(image: np.ndarray, image_size: int) -> np.ndarray:
         (right - left, bottom - top),
         interpolation=cv2.INTER_AREA if is_much_smaller else cv2.INTER_LINEAR,
     )
-    square = np.full((image_size, image_size, 3), GREY, np.uint8)
+    square = np.full((image_size, image_size, 3), GRAY, np.uint8)
     square[top:bottom, left:right] = resized
     return square
 
@@ -141,18 +141,16 @@ def resize_align_corners(image: np.ndarray, image_size: int) -> np.ndarray:
     Source: Darknet image.c
     """
     height, width = image.shape[:2]
-    top, bottom, down = _neighbours(height, image_size)
-    left, right, across = _neighbours(width, image_size)
+    top, bottom, down = _neighbors(height, image_size)
+    left, right, across = _neighbors(width, image_size)
     above, below = (image[rows].astype(np.float32) / 255 for rows in (top, bottom))
     above = (1 - across) * above[:, left] + across * above[:, right]
     below = (1 - across) * below[:, left] + across * below[:, right]
     return (1 - down[:, None]) * above + down[:, None] * below
 
 
-def _neighbours(
-    size: int, image_size: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns two old neighbours of each new pixel, and the weight of the second."""
+def _neighbors(size: int, image_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns two old neighbors of each new pixel, and the weight of the second."""
     scale = np.float32((size - 1) / max(image_size - 1, 1))
     positions = np.arange(image_size, dtype=np.float32) * scale
     first = np.minimum(positions.astype(int), size - 1)

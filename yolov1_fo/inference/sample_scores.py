@@ -80,8 +80,8 @@ def _inside(cells: Array, window: Array, image_size: int) -> Array:
         window: (4,) xyxy, relative to the input
         image_size: side of the input, in pixels
     """
-    centres = (np.arange(image_size) + 0.5) / image_size
-    cell = (centres * len(cells)).astype(int)
+    centers = (np.arange(image_size) + 0.5) / image_size
+    cell = (centers * len(cells)).astype(int)
     left, top, right, bottom = np.rint(window * image_size).astype(int)
     return cells[np.ix_(cell[top:bottom], cell[left:right])]
 

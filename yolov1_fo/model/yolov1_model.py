@@ -39,7 +39,7 @@ class YOLOv1Model(CheckpointModel):
         classes: names in the order of their ids
         grid: S, B and C, for `yolov1_fo.grid.split`
         image_size: of the input, in pixels
-        letterbox: whether images keep their aspect ratio, beside grey
+        letterbox: whether images keep their aspect ratio, beside gray
         store_logits: whether each detection gets its class logits as an attribute;
             `apply_model(..., store_logits=True)` sets it
 

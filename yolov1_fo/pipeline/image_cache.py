@@ -56,7 +56,7 @@ def load(
             are deleted first, then the least recently used entries. Images beyond the
             limit, or that do not fit on the disk, stay in memory
         num_workers (0): threads that decode; 0 uses one per CPU core
-        letterbox (False): keeps the aspect ratio and fills the rest with grey
+        letterbox (False): keeps the aspect ratio and fills the rest with gray
         max_pixels (200 million): larger images are skipped before they are decoded
     """
     needed = len(filepaths) * image_size**2 * 3

@@ -73,7 +73,7 @@ def read_all(
         num_workers (0): threads; 0 uses one per CPU core
         ahead (64): largest number of images that wait in memory
         align_corners (False): resizes as Darknet does, to float32 in [0, 1]
-        letterbox (False): keeps the aspect ratio and fills the rest with grey
+        letterbox (False): keeps the aspect ratio and fills the rest with gray
         max_pixels (200 million): larger images are refused before they are decoded
     """
     read_one = functools.partial(

@@ -45,7 +45,7 @@ def stream_batches(
         num_workers (0): threads that decode; 0 uses one per CPU core
         failed (None): dictionary to which unreadable files and their faults are added
         letterbox (False): keeps the aspect ratio of images and fills the rest with
-            grey; boxes are relative to the square
+            gray; boxes are relative to the square
         max_pixels (200 million): larger images are skipped before they are decoded
     """
     import tensorflow as tf

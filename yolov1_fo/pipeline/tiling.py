@@ -16,7 +16,7 @@ from yolov1_fo.decode import Detections
 MAX_TILES = 16
 """Largest number of tiles per side."""
 OVERLAP = 0.25
-"""Share of a tile that its neighbour covers too."""
+"""Share of a tile that its neighbor covers too."""
 EDGE = 0.01
 """A box this near to the edge of a tile, as a share of the tile, is cut by it."""
 
@@ -80,7 +80,7 @@ def merge(
     """Returns the detections of an image, and which of those of its parts they are.
 
     A box that touches the edge of a tile inside the image is dropped: the object may
-    continue beyond it, and is whole in the neighbour or in the image if it is smaller
+    continue beyond it, and is whole in the neighbor or in the image if it is smaller
     than the overlap or larger than a tile. Of the others, NMS keeps the best.
 
     Args:

@@ -20,7 +20,7 @@ METRICS = {
     "val_top5": "accuracy on the validation split: among the five most probable",
     "val_loss": "loss on the validation split",
     "loss": "loss on the training split",
-    "coord_xy": "its term for box centres",
+    "coord_xy": "its term for box centers",
     "coord_wh": "its term for box sizes",
     "confidence_obj": "its term for the confidence of responsible boxes",
     "confidence_noobj": "its term for the confidence of other boxes",
@@ -128,7 +128,7 @@ def _predictions(metadata: dict[str, Any]) -> list[str]:
         ]
     resized = "resized"
     if settings.get("letterbox"):
-        resized = "letterboxed (aspect ratio kept, grey beside them)"
+        resized = "letterboxed (aspect ratio kept, gray beside them)"
     lines = [
         "## Predictions",
         "",
@@ -142,7 +142,7 @@ def _predictions(metadata: dict[str, Any]) -> list[str]:
     return [
         *lines,
         f"- grid: {S} x {S} cells, each with {B} boxes of one class; of objects whose "
-        "centres are in the same cell it finds only one, so small objects in groups "
+        "centers are in the same cell it finds only one, so small objects in groups "
         "are missed",
         "- confidences start at 0.01, which a correct mAP needs; for viewing, start at "
         f"{_viewing(metadata)}",

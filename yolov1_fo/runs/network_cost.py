@@ -50,7 +50,7 @@ def trained_cost(config: TrainConfig) -> NetworkCost:
 
 
 def _tensors(layer: architectures.Layer) -> int:
-    """Returns how many tensors a layer outputs: raw, normalised, activated."""
+    """Returns how many tensors a layer outputs: raw, normalized, activated."""
     if not isinstance(layer, Conv):
         return 1
     return 2 + bool(layer.batch_norm)

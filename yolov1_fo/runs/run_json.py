@@ -1,6 +1,7 @@
 """Reads and checks a checkpoint's `run.json`, which anyone may have written.
 
-Format 2 is written; format 1, which has other names, is read too. Never imports Keras.
+Format 2 is written; format 1, and earlier names of settings, are read too. Never imports
+Keras.
 """
 
 import json
@@ -17,12 +18,13 @@ RENAMED_SETTINGS = {
     "clip_norm": "global_clipnorm",
     "ema": "ema_momentum",
     "frozen_stride": "freeze_to_stride",
+    "neighbour_cells": "neighbor_cells",
     "side": "image_size",
     "trunk_rate": "backbone_lr_multiplier",
     "validate_every": "validation_freq",
     "workers": "num_workers",
 }
-"""Settings of format 1 and their names in format 2."""
+"""Earlier names of settings, and today's."""
 RENAMED_PARTS = {"trunk": "weights", "workers": "processes"}
 """The same for the other parts."""
 MAX_BYTES = 64 * 2**20
@@ -134,7 +136,7 @@ PARTS = {
 
 
 def renamed(stored: dict[str, Any]) -> dict[str, Any]:
-    """Returns the parts of a run or checkpoint of format 1 under today's names."""
+    """Returns the parts of a run or checkpoint of any version under today's names."""
     parts = {RENAMED_PARTS.get(name, name): value for name, value in stored.items()}
     if isinstance(settings := parts.get("settings"), dict):
         parts["settings"] = {

@@ -118,7 +118,7 @@ def compose(
         images: as in `augmented`
         boxes: as in `augmented`
         class_ids: as in `augmented`
-        parameters: flip and colours of each image
+        parameters: flip and colors of each image
         windows: (N, 4, 4) from `draw`
         image_size: side of the mosaics, in pixels; even
 

@@ -43,7 +43,7 @@ def to_tf_dataset(
         classes (None): names in the order of their ids; by default the dataset's
         image_size (448): width and height that images are resized to, in pixels
         letterbox (False): keeps the aspect ratio of images and fills the rest with
-            grey; boxes are relative to the square
+            gray; boxes are relative to the square
         batch_size (16): images per batch
         shuffle (False): uses another order in each epoch
         seed (0): of the order

@@ -57,7 +57,7 @@ def draw(plan: Plan, source: InputPipeline) -> Image:
                 image_ids[image_ids >= 0],
                 config,
                 plan.classes,
-                neighbour_cells=config.neighbour_cells,
+                neighbor_cells=config.neighbor_cells,
             )
             for one, image_boxes, image_ids in zip(
                 pixels, boxes, class_ids, strict=True

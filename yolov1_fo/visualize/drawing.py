@@ -16,7 +16,7 @@ from PIL.Image import Image
 from yolov1_fo import boxes as _boxes
 from yolov1_fo.boxes import Array
 
-COLOURS = (
+COLORS = (
     "#E69F00",  # orange
     "#56B4E9",  # sky blue
     "#009E73",  # green
@@ -25,7 +25,7 @@ COLOURS = (
     "#D55E00",  # red
     "#FFFFFF",
 )
-"""Colours of classes, repeated for more classes; distinguishable with colour blindness.
+"""Colors of classes, repeated for more classes; distinguishable with color blindness.
 
 Source: Okabe and Ito, Color Universal Design, 2008; white replaces blue, which is hard
 to see on a dark photograph
@@ -38,7 +38,7 @@ LINE_WIDTH = 3
 DASH = 7
 """Length of a dash, and of the gap after it, in pixels."""
 DOT_RADIUS = 5
-"""Radius of a centre, in pixels."""
+"""Radius of a center, in pixels."""
 MAX_LINE_WIDTH, MIN_OPACITY = 8, 0.08
 """Width of an edge at strength 1, in pixels; its opacity at strength 0."""
 CELL_OPACITY = 0.75
@@ -46,12 +46,12 @@ CELL_OPACITY = 0.75
 GAP = 8
 """Gap between pictures, in pixels."""
 PALETTE_SIZE = 256
-"""Number of colours of a saved picture."""
+"""Number of colors of a saved picture."""
 
 
-def colour_of(class_id: int) -> str:
-    """Returns the colour of a class, as `#RRGGBB`."""
-    return COLOURS[int(class_id) % len(COLOURS)]
+def color_of(class_id: int) -> str:
+    """Returns the color of a class, as `#RRGGBB`."""
+    return COLORS[int(class_id) % len(COLORS)]
 
 
 def with_grid(image: Array | Image, S: int) -> Image:
@@ -68,14 +68,14 @@ def with_grid(image: Array | Image, S: int) -> Image:
 
 
 def with_cells(
-    image: Array | Image, strengths: Array, colours: Sequence[str] = COLOURS[:1]
+    image: Array | Image, strengths: Array, colors: Sequence[str] = COLORS[:1]
 ) -> Image:
     """Returns the image with shaded grid cells.
 
     Args:
         image: pixels or picture
         strengths: (S, S) in [0, 1]; at 1 the opacity is `CELL_OPACITY`
-        colours (orange): colours of the cells, row by row, or one for all
+        colors (orange): colors of the cells, row by row, or one for all
     """
     picture = _copy(image)
     draw = PIL.ImageDraw.Draw(picture, "RGBA")
@@ -83,18 +83,18 @@ def with_cells(
     S = len(strengths)
     edges = [[round(n * side / S) for n in range(S + 1)] for side in picture.size]
     for row, column in zip(*np.nonzero(strengths), strict=True):
-        colour = colours[(row * S + column) % len(colours)]
+        color = colors[(row * S + column) % len(colors)]
         alpha = round(255 * CELL_OPACITY * float(strengths[row, column]))
         low = edges[0][column], edges[1][row]
         high = edges[0][column + 1] - 1, edges[1][row + 1] - 1
-        draw.rectangle((low, high), fill=(*PIL.ImageColor.getrgb(colour), alpha))
+        draw.rectangle((low, high), fill=(*PIL.ImageColor.getrgb(color), alpha))
     return picture
 
 
 def with_boxes(
     image: Array | Image,
     boxes: Array,
-    colours: Sequence[str] = COLOURS,
+    colors: Sequence[str] = COLORS,
     names: Iterable[str] = (),
     *,
     dashed: bool = False,
@@ -104,7 +104,7 @@ def with_boxes(
     Args:
         image: pixels or picture
         boxes: (K, 4) xyxy, relative; they are clipped to the image
-        colours (`COLOURS`): colours of the boxes, repeated for more boxes
+        colors (`COLORS`): colors of the boxes, repeated for more boxes
         names (none): names of the boxes; an empty one is not drawn
         dashed (False): the edges are dashed
     """
@@ -112,22 +112,22 @@ def with_boxes(
     draw = PIL.ImageDraw.Draw(picture)
     pixel_boxes = _to_pixels(boxes, picture)
     for number, corners in enumerate(pixel_boxes):
-        colour = colours[number % len(colours)]
+        color = colors[number % len(colors)]
         if dashed:
-            _draw_dashes(draw, corners.tolist(), colour)
+            _draw_dashes(draw, corners.tolist(), color)
             continue
         outline = corners + np.array([-1, -1, 1, 1])  # visible on any background
         draw.rectangle(outline.tolist(), outline="black", width=LINE_WIDTH + 2)
-        draw.rectangle(corners.tolist(), outline=colour, width=LINE_WIDTH)
+        draw.rectangle(corners.tolist(), outline=color, width=LINE_WIDTH)
     for number, (corners, name) in enumerate(zip(pixel_boxes, names, strict=False)):
         if name:
-            _write_name(draw, picture, corners, name, colours[number % len(colours)])
+            _write_name(draw, picture, corners, name, colors[number % len(colors)])
     return picture
 
 
-def _draw_dashes(draw: PIL.ImageDraw.ImageDraw, box: list[int], colour: str) -> None:
+def _draw_dashes(draw: PIL.ImageDraw.ImageDraw, box: list[int], color: str) -> None:
     left, top, right, bottom = box
-    for width, fill in ((LINE_WIDTH + 2, "black"), (LINE_WIDTH, colour)):
+    for width, fill in ((LINE_WIDTH + 2, "black"), (LINE_WIDTH, color)):
         for x in range(left, right, 2 * DASH):
             end = min(x + DASH, right)
             draw.line((x, top, end, top), fill, width)
@@ -142,7 +142,7 @@ def with_strong_boxes(
     image: Array | Image,
     boxes: Array,
     strengths: Array,
-    colours: Sequence[str] = COLOURS,
+    colors: Sequence[str] = COLORS,
 ) -> Image:
     """Returns the image with boxes whose width and opacity show their strengths.
 
@@ -150,7 +150,7 @@ def with_strong_boxes(
         image: pixels or picture
         boxes: (K, 4) xyxy, relative
         strengths: (K,) in [0, 1]; the strongest box is drawn last
-        colours (`COLOURS`): colours of the boxes, repeated for more boxes
+        colors (`COLORS`): colors of the boxes, repeated for more boxes
     """
     picture = _copy(image)
     draw = PIL.ImageDraw.Draw(picture, "RGBA")
@@ -159,35 +159,35 @@ def with_strong_boxes(
     for number in np.argsort(strengths, kind="stable"):
         strength = float(strengths[number])
         alpha = round(255 * (MIN_OPACITY + (1 - MIN_OPACITY) * strength))
-        colour = PIL.ImageColor.getrgb(colours[number % len(colours)])
+        color = PIL.ImageColor.getrgb(colors[number % len(colors)])
         draw.rectangle(
             pixel_boxes[number].tolist(),
-            outline=(*colour, alpha),
+            outline=(*color, alpha),
             width=max(round(MAX_LINE_WIDTH * strength), 1),
         )
     return picture
 
 
-def with_centres(
-    image: Array | Image, boxes: Array, colours: Sequence[str] = COLOURS
+def with_centers(
+    image: Array | Image, boxes: Array, colors: Sequence[str] = COLORS
 ) -> Image:
-    """Returns the image with a dot on the centre of each box.
+    """Returns the image with a dot on the center of each box.
 
     Args:
         image: pixels or picture
         boxes: (K, 4) xyxy, relative
-        colours (`COLOURS`): colours of the dots, repeated for more dots
+        colors (`COLORS`): colors of the dots, repeated for more dots
     """
     picture = _copy(image)
     draw = PIL.ImageDraw.Draw(picture)
-    centres = _boxes.xyxy_to_cxcywh(np.asarray(boxes, np.float32).reshape(-1, 4))
-    for number, centre in enumerate(np.round(centres[:, :2] * picture.size)):
+    centers = _boxes.xyxy_to_cxcywh(np.asarray(boxes, np.float32).reshape(-1, 4))
+    for number, center in enumerate(np.round(centers[:, :2] * picture.size)):
         for radius, fill in (
             (DOT_RADIUS + 2, "black"),
             (DOT_RADIUS + 1, "white"),
-            (DOT_RADIUS - 1, colours[number % len(colours)]),
+            (DOT_RADIUS - 1, colors[number % len(colors)]),
         ):
-            draw.circle(tuple(centre.tolist()), radius, fill=fill)
+            draw.circle(tuple(center.tolist()), radius, fill=fill)
     return picture
 
 
@@ -210,7 +210,7 @@ def tile(pictures: Sequence[Array | Image], columns: int = 0, gap: int = GAP) ->
 
 
 def save(picture: Image, path: str | os.PathLike[str]) -> None:
-    """Saves a picture as a PNG with `PALETTE_SIZE` colours, which makes it smaller."""
+    """Saves a picture as a PNG with `PALETTE_SIZE` colors, which makes it smaller."""
     quantized = picture.quantize(
         PALETTE_SIZE,
         method=PIL.Image.Quantize.MAXCOVERAGE,
@@ -237,7 +237,7 @@ def _to_pixels(boxes: Array, picture: Image) -> Array:
 
 
 def _write_name(
-    draw: PIL.ImageDraw.ImageDraw, picture: Image, box: Array, name: str, colour: str
+    draw: PIL.ImageDraw.ImageDraw, picture: Image, box: Array, name: str, color: str
 ) -> None:
     """Writes a name above a box; if there is no space, below it, or else inside."""
     left, _, right, _ = draw.textbbox((0, 0), name, font_size=FONT_SIZE)
@@ -246,7 +246,7 @@ def _write_name(
     top, bottom = int(box[1]), int(box[3])
     below = bottom if bottom + height <= picture.height else max(top, 0)
     y = top - height if top >= height else below
-    draw.rectangle((x, y, x + width, y + height), fill=colour, outline="black")
-    grey = np.dot(PIL.ImageColor.getrgb(colour), (0.299, 0.587, 0.114))
-    ink = "black" if grey > 110 else "white"
+    draw.rectangle((x, y, x + width, y + height), fill=color, outline="black")
+    gray = np.dot(PIL.ImageColor.getrgb(color), (0.299, 0.587, 0.114))
+    ink = "black" if gray > 110 else "white"
     draw.text((x + 3 - left, y + 2), name, fill=ink, font_size=FONT_SIZE)

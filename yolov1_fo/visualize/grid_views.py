@@ -17,7 +17,7 @@ from yolov1_fo import grid
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import GridConfig
 from yolov1_fo.visualize import drawing
-from yolov1_fo.visualize.drawing import colour_of
+from yolov1_fo.visualize.drawing import color_of
 
 
 def truth(
@@ -27,9 +27,9 @@ def truth(
     config: GridConfig,
     classes: Sequence[str] = (),
     *,
-    neighbour_cells: bool = False,
+    neighbor_cells: bool = False,
 ) -> Image:
-    """Returns the targets: objects, their centres, and the responsible grid cells.
+    """Returns the targets: objects, their centers, and the responsible grid cells.
 
     Args:
         image: pixels or picture
@@ -37,25 +37,25 @@ def truth(
         class_ids: (M,) ints
         config: S and C
         classes (none): class names, in the order of their ids
-        neighbour_cells (False): as in `grid.encode`
+        neighbor_cells (False): as in `grid.encode`
 
     Source: paper section 2
     """
     boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
-    colours = [colour_of(one) for one in class_ids] or drawing.COLOURS
+    colors = [color_of(one) for one in class_ids] or drawing.COLORS
     picture = image
     if len(boxes):
         encoded = grid.encode(
-            boxes, np.asarray(class_ids), config, neighbour_cells=neighbour_cells
+            boxes, np.asarray(class_ids), config, neighbor_cells=neighbor_cells
         )
         targets = grid.split_targets(encoded)
         cell_classes = targets.class_probs.argmax(axis=-1).ravel()
-        cell_colours = [colour_of(class_id) for class_id in cell_classes]
-        picture = drawing.with_cells(picture, targets.object, cell_colours)
+        cell_colors = [color_of(class_id) for class_id in cell_classes]
+        picture = drawing.with_cells(picture, targets.object, cell_colors)
     picture = drawing.with_grid(picture, config.S)
     names = [classes[one] for one in class_ids] if len(classes) else ()
-    return drawing.with_centres(
-        drawing.with_boxes(picture, boxes, colours, names), boxes, colours
+    return drawing.with_centers(
+        drawing.with_boxes(picture, boxes, colors, names), boxes, colors
     )
 
 
@@ -83,9 +83,9 @@ def cell_boxes(image: Array | Image, cells: grid.Cells, config: GridConfig) -> I
     """
     corners = np.reshape(grid.predicted_xyxy(cells, config), (-1, 4))
     class_ids = np.repeat(np.argmax(cells.class_probs, axis=-1).ravel(), config.B)
-    colours = [colour_of(one) for one in class_ids]
+    colors = [color_of(one) for one in class_ids]
     confidence = np.ravel(cells.confidence)
-    return drawing.with_strong_boxes(image, corners, confidence, colours)
+    return drawing.with_strong_boxes(image, corners, confidence, colors)
 
 
 def class_map(image: Array | Image, cells: grid.Cells, config: GridConfig) -> Image:
@@ -99,9 +99,9 @@ def class_map(image: Array | Image, cells: grid.Cells, config: GridConfig) -> Im
     Source: paper figure 2, bottom
     """
     probs = grid.predicted_class_probs(cells, config)
-    colours = [colour_of(one) for one in np.argmax(probs, axis=-1).ravel()]
+    colors = [color_of(one) for one in np.argmax(probs, axis=-1).ravel()]
     return drawing.with_grid(
-        drawing.with_cells(image, np.max(probs, axis=-1), colours), config.S
+        drawing.with_cells(image, np.max(probs, axis=-1), colors), config.S
     )
 
 
@@ -123,5 +123,5 @@ def detections(
     """
     labeled = zip(class_ids, scores, strict=True)
     names = [f"{classes[one]} {score:.2f}" for one, score in labeled]
-    colours = [colour_of(one) for one in class_ids] or drawing.COLOURS
-    return drawing.with_boxes(image, boxes[::-1], colours[::-1], names[::-1])
+    colors = [color_of(one) for one in class_ids] or drawing.COLORS
+    return drawing.with_boxes(image, boxes[::-1], colors[::-1], names[::-1])

@@ -13,7 +13,7 @@ from yolov1_fo.visualize import drawing
 COLUMNS, SIDE = 4, 320
 """Pictures in a row; their sides, in pixels."""
 QUALITY = 88
-"""Quality of JPEGs, at which coloured lines have sharp edges."""
+"""Quality of JPEGs, at which colored lines have sharp edges."""
 
 
 def make(pictures: Sequence[Image]) -> Image:
@@ -40,7 +40,7 @@ def take_apart(sheet: Image) -> list[Image]:
 
 
 def to_jpeg(picture: Image, quality: int = QUALITY) -> bytes:
-    """Returns a picture as a JPEG whose colours are not subsampled.
+    """Returns a picture as a JPEG whose colors are not subsampled.
 
     Args:
         picture: RGB

@@ -100,10 +100,10 @@ def test_a_classifier(painted, micro, monkeypatch):
     small = NETWORKS["micro"]._replace(pretrained_convs=2)
     monkeypatch.setitem(NETWORKS, "micro", small)
     labels = [fo.Classification(label=one) for one in ("blue", "red") * 4]
-    painted.set_values("colour", labels)
+    painted.set_values("color", labels)
     settings = {key: value for key, value in micro.items() if key != "S"}
     run = yolov1_fo.pretrain(
-        *(painted.match_tags("train"), "colour", painted.match_tags("val")),
+        *(painted.match_tags("train"), "color", painted.match_tags("val")),
         **{**settings, "epochs": 2, "run_key": "mine"},
     )
     found = page_of(run)

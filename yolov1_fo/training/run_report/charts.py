@@ -53,7 +53,7 @@ class Line(NamedTuple):
         name: in the legend; a line without a name is not there
         x: of its points
         y: of its points; None and NaN are left out
-        colour: as `#rrggbb`
+        color: as `#rrggbb`
         width: in points
         is_dashed: whether it is dashed
     """
@@ -61,7 +61,7 @@ class Line(NamedTuple):
     name: str
     x: Sequence[float] | Array
     y: Sequence[float | None] | Array
-    colour: str
+    color: str
     width: float = 1.8
     is_dashed: bool = False
 
@@ -134,7 +134,7 @@ def lines(
             has_dots = x.kind == "epoch" and len(places) <= MAX_DOTS
             axes.plot(
                 *(places, values),
-                color=line.colour,
+                color=line.color,
                 linewidth=line.width,
                 linestyle=(0, (4, 2)) if line.is_dashed else "-",
                 marker="o" if has_dots else None,
@@ -170,7 +170,7 @@ def bars(
             width = 0.86 * step / len(shown)
             left = np.asarray(one.x) + 0.07 * step + number * width
             heights = np.asarray(one.y, np.float64)
-            axes.bar(left, heights, width, align="edge", color=one.colour)
+            axes.bar(left, heights, width, align="edge", color=one.color)
         axes.axvline(upright, color=MUTED, linestyle=":", linewidth=1.2)
         axes.grid(visible=False, axis="x")
         _set_axes(axes, x, y)

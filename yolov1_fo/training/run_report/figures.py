@@ -1,4 +1,4 @@
-"""The charts of a report: what they show of a run, and in which colours."""
+"""The charts of a report: what they show of a run, and in which colors."""
 
 import math
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from yolov1_fo.training.run_report.charts import Axis, Chart, Line, Mark
 from yolov1_fo.training.run_report.contents import Contents, numbers
 from yolov1_fo.training.run_report.names import SCORES, TERMS
 
-BLUE, RED, GREEN, PINK, ORANGE, SKY, GREY = (
+BLUE, RED, GREEN, PINK, ORANGE, SKY, GRAY = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#9aa4b1"),
 )
-"""Colours that people with colour blindness can distinguish (Okabe and Ito)."""
-CLASS_COLOURS = (BLUE, RED, GREEN, PINK, ORANGE, SKY)
-"""Colours of classes by their ids; the next classes are dashed."""
-COLOURS = {
+"""Colors that people with color blindness can distinguish (Okabe and Ito)."""
+CLASS_COLORS = (BLUE, RED, GREEN, PINK, ORANGE, SKY)
+"""Colors of classes by their ids; the next classes are dashed."""
+COLORS = {
     "loss": BLUE,
     "val_loss": RED,
     "val_voc07": BLUE,
@@ -31,9 +31,9 @@ COLOURS = {
 }
 ALL, EACH = "all classes together", "single classes"
 NAMELESS = "#cfd6df"
-"""Colour of the classes if they are too many for colours and a legend."""
+"""Color of the classes if they are too many for colors and a legend."""
 MAX_NAMED, MAX_LINES = 12, 60
-"""Most classes with colours of their own; most classes with lines."""
+"""Most classes with colors of their own; most classes with lines."""
 
 
 def of_epochs(contents: Contents) -> list[Chart]:
@@ -61,7 +61,7 @@ def _over_epochs(
     """Returns a chart of some metrics; None if fewer than `at_least` have values."""
     history, count = contents.history, contents.epochs
     shown = [
-        Line(text, range(1, count + 1), numbers(history[name]), COLOURS.get(name, BLUE))
+        Line(text, range(1, count + 1), numbers(history[name]), COLORS.get(name, BLUE))
         for name, text in names.items()
         if any(one is not None for one in numbers(history.get(name, ())))
     ]
@@ -139,9 +139,9 @@ def _lines_by_class(contents: Contents) -> tuple[list[Line], list[Line]]:
     for class_id in sorted(most) if len(known) > 1 else ():
         line = Line("" if recalls else EACH, (), (), NAMELESS, 1.0)
         if has_names:
-            again, number = divmod(class_id, len(CLASS_COLOURS))
-            name, colour = contents.classes[class_id], CLASS_COLOURS[number]
-            line = Line(name, (), (), colour, 1.2, again % 2 == 1)
+            again, number = divmod(class_id, len(CLASS_COLORS))
+            name, color = contents.classes[class_id], CLASS_COLORS[number]
+            line = Line(name, (), (), color, 1.2, again % 2 == 1)
         recalls.append(_precision_recall(line, curves[class_id]))
         f1.append(_f1(line, curves[class_id]))
     one = [contents.classes[class_id] for class_id in known if len(known) == 1]
@@ -195,14 +195,14 @@ def object_sizes(contents: Contents) -> Chart | None:
     """Returns the chart of object sizes; None if they are unknown."""
     splits = contents.splits
     shown = []
-    for name, text, colour in (
+    for name, text, color in (
         ("train", "Training split", BLUE),
         ("val", "Validation split", ORANGE),
     ):
         sizes = np.array(splits.get(name, {}).get("sizes", ()), float)
         if sizes.sum() > 0:
             edges = np.linspace(0, 100, len(sizes) + 1)[:-1]
-            shown.append(Line(text, edges, 100 * sizes / sizes.sum(), colour))
+            shown.append(Line(text, edges, 100 * sizes / sizes.sum(), color))
     S = contents.settings.get("S")
     if not shown or contents.task != "detect" or not isinstance(S, int):
         return None

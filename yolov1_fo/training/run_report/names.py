@@ -10,7 +10,7 @@ SCORES = {
 }
 """Metrics of the validation split, the first is the headline."""
 TERMS = {
-    "coord_xy": "centre x, y",
+    "coord_xy": "center x, y",
     "coord_wh": "width, height",
     "coord_iou": "box (CIoU)",
     "confidence_obj": "confidence, object",
