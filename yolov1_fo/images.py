@@ -3,6 +3,7 @@
 import io
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -118,24 +119,67 @@ def decode(
         letterbox (False): as in `read`
         max_pixels (200 million): as in `read`
     """
+    return decode_parts(
+        path,
+        (None,),
+        image_size,
+        align_corners=align_corners,
+        letterbox=letterbox,
+        max_pixels=max_pixels,
+    )[0]
+
+
+def decode_parts(
+    path: str | os.PathLike[str],
+    windows: Sequence[Array | None],
+    image_size: int | None = None,
+    *,
+    align_corners: bool = False,
+    letterbox: bool = False,
+    max_pixels: int = MAX_IMAGE_PIXELS,
+) -> list[ReadResult]:
+    """Returns the pixels of parts of an image file, which is decoded once.
+
+    Args:
+        path: an image file
+        windows: (4,) xyxy of each part, relative to the image; None is the whole image
+        image_size (as stored): as in `read`, of each part
+        align_corners (False): as in `read`
+        letterbox (False): as in `read`
+        max_pixels (200 million): as in `read`, of the whole image
+    """
+    bgr, fault = _decode_bgr(path, max_pixels)
+    if bgr is None:
+        return [ReadResult(None, fault)] * len(windows)
+    results = []
+    for window in windows:
+        part = bgr if window is None else resizing.crop(bgr, window)
+        height, width = part.shape[:2]
+        if image_size is not None:
+            part = resizing.to_square(
+                part, image_size, align_corners=align_corners, letterbox=letterbox
+            )
+        rgb = cv2.cvtColor(part, cv2.COLOR_BGR2RGB)
+        results.append(ReadResult(rgb, fault, (height, width)))
+    return results
+
+
+def _decode_bgr(
+    path: str | os.PathLike[str], max_pixels: int
+) -> tuple[Array | None, str | None]:
+    """Returns the pixels (H, W, 3) of a file, and what is wrong with it."""
     file = _load(path, max_pixels)
     if file.header is None:
-        return ReadResult(None, file.fault)
+        return None, file.fault
     header, data = file.header, file.data
     complete = completeness.repaired(header, data)
     if complete is None and header.format != "JPEG":
-        return ReadResult(None, TRUNCATED)
+        return None, TRUNCATED
     bgr = decoding.decode_bgr(header, complete or completeness.with_end_marker(data))
     if bgr is None:
-        return ReadResult(None, "can't be decoded")
+        return None, "can't be decoded"
     is_ok = complete is not None and _has_all_pixels(header, data, bgr)
-    height, width = bgr.shape[:2]
-    if image_size is not None:
-        bgr = resizing.to_square(
-            bgr, image_size, align_corners=align_corners, letterbox=letterbox
-        )
-    rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-    return ReadResult(rgb, None if is_ok else TRUNCATED, (height, width))
+    return bgr, None if is_ok else TRUNCATED
 
 
 def find_fault(

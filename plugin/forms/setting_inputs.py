@@ -32,7 +32,7 @@ ADVANCED = (
     *("recipe", "S", "batch_norm", "optimizer", "learning_rate", "schedule"),
     *("output_activation", "box_loss", "score_loss", "neighbor_cells"),
     *("scale_noobj", "head_filters", "separable_head", "dropout"),
-    *("jitter", "flip", "mosaic", "letterbox"),
+    *("jitter", "flip", "mosaic", "letterbox", "tiles"),
     *("monitor", "patience", "sample_weights", "negative_fraction"),
     *("gradient_accumulation_steps", "precision", "data", "seed"),
 )
@@ -43,6 +43,7 @@ LABELS = {
     "batch_norm": "Batch normalization",
     "flip": "Horizontal flip",
     "mosaic": "Mosaic",
+    "tiles": "Tiles per side",
     "schedule": "Learning rate schedule",
     "patience": "Early stopping patience",
     "data": "Data mode",

@@ -11,7 +11,9 @@ import filelock
 import numpy as np
 import pytest
 
-from yolov1_fo.pipeline import image_cache, image_loading
+from yolov1_fo import images
+from yolov1_fo.image_files import resizing
+from yolov1_fo.pipeline import image_cache, image_loading, tiling
 
 SIDE = 8
 LIMIT = 1e6
@@ -35,12 +37,13 @@ def folder(tmp_path):
 @pytest.fixture
 def decoded(monkeypatch):
     """Counts the files that are decoded."""
-    paths, read = [], image_loading.read
-    monkeypatch.setattr(
-        image_loading,
-        "read",
-        lambda path, **settings: (paths.append(path), read(path, **settings))[1],
-    )
+    paths, decode_parts = [], images.decode_parts
+
+    def counting(path, *given, **settings):
+        paths.append(path)
+        return decode_parts(path, *given, **settings)
+
+    monkeypatch.setattr(images, "decode_parts", counting)
     return paths
 
 
@@ -233,14 +236,15 @@ def test_clear_keeps_only_what_is_being_written(files, folder):
 
 KILLED = """
 import sys
-from yolov1_fo.pipeline import image_cache, image_loading
-read = image_loading.read
-def slow(path, **settings):
+from yolov1_fo import images
+from yolov1_fo.pipeline import image_cache
+read = images.decode_parts
+def slow(path, *given, **settings):
     if path == sys.argv[-1]:
         print("writing", flush=True)
         sys.stdin.read()
-    return read(path, **settings)
-image_loading.read = slow
+    return read(path, *given, **settings)
+images.decode_parts = slow
 image_cache.load(sys.argv[2:], 8, __import__("pathlib").Path(sys.argv[1]), limit=1e6)
 """
 
@@ -278,4 +282,22 @@ def test_letterboxed_images_are_other_entries(files, folder):
     again = image_cache.load(files, SIDE, folder, **settings)
     np.testing.assert_array_equal(again.pixels, stretched.pixels)
     assert again.windows is None
+    assert len(list(folder.glob("*/metadata.json"))) == 2
+
+
+def test_tiles_are_other_entries_and_decode_each_file_once(files, folder, decoded):
+    Path(files[3]).write_bytes(b"no image, but long enough")
+    whole = image_cache.load(files, SIDE, folder, limit=LIMIT)
+    parts = tiling.windows(2)
+    repeated = [path for path in files for _ in parts]
+    settings = {"limit": LIMIT, "parts": np.tile(parts, (len(files), 1))}
+    decoded.clear()
+    for place in (folder, folder, None):  # written, found, in memory
+        kept = image_cache.load(repeated, SIDE, place, **settings)
+        assert list(kept.faults) == [files[3]]
+        np.testing.assert_array_equal(kept.pixels[::5], whole.pixels)
+        pixels = images.read(files[0])
+        for tile, expected in zip(kept.pixels, tiling.cut(pixels, 2), strict=False):
+            np.testing.assert_array_equal(tile, resizing.resize(expected, SIDE))
+    assert sorted(path for path in decoded if path != files[0]) == sorted(2 * files[1:])
     assert len(list(folder.glob("*/metadata.json"))) == 2

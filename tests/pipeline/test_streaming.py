@@ -79,6 +79,23 @@ def test_orientation_is_applied_in_training(tmp_path, rng, mode):
         np.testing.assert_array_equal(upright, resizing.resize(picture, 32))
 
 
+@pytest.mark.parametrize("letterbox", [False, True])
+def test_tiles_of_stream_and_host_have_the_same_batches(listing, letterbox):
+    tiled = listing.tiled(2)
+    rows = functools.partial(shuffling.rows_from_step, 0, 40, 3, seed=1)
+    options = {"image_size": 32, "batch_size": 3, "width": 4, "letterbox": letterbox}
+    pixels, _, windows = image_loading.read_into_memory(
+        tiled.filepaths, 32, letterbox=letterbox, parts=tiled.parts
+    )
+    host = host_batches(tiled, windows=windows)
+    host.pixels = pixels
+    for step, streamed in zip(
+        range(13), stream_batches(tiled, rows, **options), strict=False
+    ):
+        for key, values in host[step][0].items():
+            np.testing.assert_array_equal(values, streamed[key])
+
+
 def test_letterboxed_stream_and_host_have_the_same_batches(listing):
     rows = functools.partial(shuffling.rows_from_step, 0, 8, 3, seed=1)
     options = {"image_size": 32, "batch_size": 3, "width": 4, "letterbox": True}

@@ -5,6 +5,7 @@ import pytest
 
 from yolov1_fo.decode import Detections
 from yolov1_fo.pipeline import tiling
+from yolov1_fo.pipeline.objects import RaggedBoxes
 
 SETTINGS = {"iou_thresh": 0.5, "max_detections": 100}
 
@@ -18,13 +19,16 @@ def found(*rows):
     )
 
 
-@pytest.mark.parametrize("tiles", [0, 1, 2, 3, 7])
+@pytest.mark.parametrize("tiles", [0, 1])
+def test_without_tiles_there_is_the_image(tiles):
+    assert tiling.windows(tiles).tolist() == [[0, 0, 1, 1]]
+
+
+@pytest.mark.parametrize("tiles", [2, 3, 7])
 def test_tiles_cover_the_image_and_overlap(tiles):
     parts = tiling.windows(tiles)
     assert parts.shape == (1 + tiles * tiles, 4)
     assert parts[0].tolist() == [0, 0, 1, 1]
-    if tiles < 2:
-        return
     own = parts[1:].reshape(tiles, tiles, 4)
     assert own[0, 0, :2].tolist() == [0, 0]
     np.testing.assert_allclose(own[-1, -1, 2:], 1)
@@ -81,3 +85,61 @@ def test_the_same_object_in_two_parts_is_one():
     assert one.class_ids.tolist() == [0]
     best, _ = tiling.merge(parts, 2, iou_thresh=0.5, max_detections=1)
     assert best.scores.tolist() == pytest.approx([0.8])
+
+
+def test_objects_are_cut_at_the_edges_of_their_tiles():
+    objects = RaggedBoxes(
+        np.array(
+            [
+                [0.1, 0.1, 0.2, 0.2],  # in the first tile only
+                [0.0, 0.0, 1.0, 1.0],  # everywhere: it fills its parts
+                [0.5, 0.05, 0.6, 0.15],  # in both upper tiles
+                [0.5, 0.5, 0.51, 0.5],  # without area: in the whole image only
+            ],
+            np.float32,
+        ),
+        np.array([3, 4, 5, 6], np.int32),
+        np.array([0, 1, 1, 4]),
+    )
+    assert tiling.cut_objects(objects, 0) is objects
+    cut = tiling.cut_objects(objects, 2)
+    ids = [cut.of_image(row)[1].tolist() for row in range(15)]
+    assert ids[:5] == [[3], [3], [], [], []]
+    assert ids[5:10] == [[]] * 5
+    assert ids[10:] == [[4, 5, 6], [4, 5], [4, 5], [4], [4]]
+    np.testing.assert_array_equal(cut.take([0, 5, 10]).boxes, objects.boxes)
+    side = 4 / 7
+    np.testing.assert_allclose(cut.of_image(1)[0], objects.boxes[:1] / side, rtol=1e-6)
+    np.testing.assert_allclose(  # cut at the right edge of the first tile
+        cut.of_image(11)[0][1], [0.5 / side, 0.05 / side, 1, 0.15 / side], rtol=1e-6
+    )
+    np.testing.assert_allclose(cut.of_image(14)[0], [[0, 0, 1, 1]], atol=1e-6)
+
+
+def test_objects_of_which_little_is_visible_are_left_out():
+    start = 3 / 7  # of the second tile
+    widths = {0.26: True, 0.24: False}
+    for share, is_kept in widths.items():
+        left = start - 0.1 * (1 - share)
+        box = np.array([[left, 0.1, left + 0.1, 0.2]], np.float32)
+        one = RaggedBoxes(box, np.zeros(1, np.int32), np.array([0, 1]))
+        assert len(tiling.cut_objects(one, 2).of_image(2)[1]) == is_kept
+
+
+def test_a_listing_has_its_tiles_after_each_image(listing):
+    assert listing.tiled(0) is listing
+    assert listing.tiled(1) is listing
+    assert listing.untiled() is listing
+    tiled = listing.take([2, 0])._replace(weights=np.array([0.5, 1])).tiled(3)
+    assert len(tiled.ids) == len(tiled.filepaths) == len(tiled.objects.offsets) - 1
+    assert tiled.filepaths == [listing.filepaths[2]] * 10 + [listing.filepaths[0]] * 10
+    np.testing.assert_array_equal(tiled.parts[10:], tiling.windows(3))
+    assert tiled.weights.tolist() == [0.5] * 10 + [1] * 10
+    whole = tiled.take(range(20)).untiled()
+    assert whole.parts is None
+    assert whole.ids == [listing.ids[2], listing.ids[0]]
+    for place, row in enumerate((2, 0)):
+        for found, wanted in zip(
+            whole.objects.of_image(place), listing.objects.of_image(row), strict=True
+        ):
+            np.testing.assert_array_equal(found, wanted)

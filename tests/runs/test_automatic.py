@@ -156,6 +156,15 @@ def test_many_images_need_no_mosaics():
         assert "mosaic" not in chosen(facts, recipe="fine-tune")
 
 
+def test_tiles_are_images_with_larger_objects():
+    facts = facts_of(objects(100, squares(4, 0.22)), ANIMALS)
+    plain, tiled = chosen(facts), chosen(facts, tiles=3)
+    assert (plain["S"], tiled["S"]) == (20, 10)
+    assert (plain["batch_size"], tiled["batch_size"]) == (4, 8)  # of 100, of 1000
+    assert (plain["mosaic"], tiled["mosaic"]) == (0.5, 0.0)
+    assert (plain["epochs"], tiled["epochs"]) == (40, 20)
+
+
 def test_precision_follows_the_accelerator():
     assert chosen(facts_of(ONE, ANIMALS, True, True))["precision"] == "mixed_bfloat16"
     assert chosen(facts_of(ONE, ANIMALS, True, False))["precision"] == "float32"

@@ -7,11 +7,11 @@ import pytest
 
 import yolov1_fo
 from tests.training.test_split_summary import listing
+from yolov1_fo import images
 from yolov1_fo.decode import Detections
 from yolov1_fo.evaluation.average_precision import GroundTruth
 from yolov1_fo.evaluation.outcome_pictures import MISSED, RIGHT
 from yolov1_fo.evaluation.stored_detections import SplitDetections
-from yolov1_fo.pipeline import image_loading
 from yolov1_fo.runs import folders
 from yolov1_fo.training import val_predictions
 from yolov1_fo.training.val_predictions import ShownImages
@@ -105,13 +105,13 @@ def test_a_training_writes_it_after_each_validation(
     painted, micro, mode, letterbox, monkeypatch
 ):
     reads, pictures = [], []
-    alive = image_loading.read
+    alive = images.decode_parts
 
     def read(path, *given, **named):
         reads.append(path)
         return alive(path, *given, **named)
 
-    monkeypatch.setattr(image_loading, "read", read)
+    monkeypatch.setattr(images, "decode_parts", read)
     train, val = painted.match_tags("train"), painted.match_tags("val")
     path = folders.run_folder(painted, "one") / folders.VAL_PREDICTIONS
 

@@ -53,6 +53,8 @@ MAX_WORKERS = 1024
 """Largest number of threads."""
 MAX_MINUTES = 525_600
 """Longest time limit: a year."""
+MAX_TILES = 16
+"""Largest number of tiles per side of an image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,6 +226,11 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
     precision: str = setting(
         "float32", "dtype policy: float32, mixed_bfloat16 or mixed_float16"
     )
+    tiles: int = setting(
+        0,
+        "also train on tiles x tiles overlapping parts of each image, for small "
+        "objects in large images; predictions use the same tiles",
+    )
     data: str = setting(
         "auto",
         "stream (decode in each epoch), host (decode once, to disk), device (decode "
@@ -263,6 +270,7 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
         self._check_integers(1, "max_image_pixels")
         self._check_integers(0, "freeze_to_stride", "seed", high=MAX_SEED)
         self._check_integers(0, "num_workers", high=MAX_WORKERS)
+        self._check_integers(0, "tiles", high=MAX_TILES)
         self._check_numbers(0, "learning_rate", "weight_decay", "global_clipnorm")
         self._check_numbers(0, "warmup_epochs", "backbone_lr_multiplier", "cache_gb")
         self._check_range(0, MAX_MINUTES, "max_minutes")

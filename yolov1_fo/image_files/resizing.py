@@ -1,4 +1,4 @@
-"""Resizes images to the square input of a network, stretched or letterboxed."""
+"""Resizes images to the square input of a network, stretched or letterboxed; crops."""
 
 import cv2
 import numpy as np
@@ -42,6 +42,20 @@ def to_square(
         return resize_align_corners(image, image_size)
     resized = resize_letterboxed if letterbox else resize
     return resized(image, image_size)
+
+
+def crop(image: np.ndarray, window: np.ndarray) -> np.ndarray:
+    """Returns a part of an image, rounded outwards to whole pixels.
+
+    Args:
+        image: (H, W, 3)
+        window: (4,) xyxy, relative to the image, within it
+    """
+    height, width = image.shape[:2]
+    scale = np.array([width, height])
+    start = np.floor(window[:2] * scale).astype(int)
+    end = np.minimum(np.ceil(window[2:] * scale), scale).astype(int)
+    return image[start[1] : end[1], start[0] : end[0]]
 
 
 def resize(image: np.ndarray, image_size: int) -> np.ndarray:

@@ -143,7 +143,7 @@ def _suppression(model: CheckpointModel) -> _Suppression:
         "class_agnostic": config.class_agnostic,
         "darknet": config.darknet,
         "filter_classes": config.filter_classes is not None,
-        "tiles": bool(config.tiles),
+        "tiles": bool(model.tiles),
     }
     given = [name for name, is_given in others.items() if is_given]
     if given:

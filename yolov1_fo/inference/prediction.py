@@ -5,7 +5,7 @@ from typing import Any
 
 import fiftyone.core.media as fomm
 
-from yolov1_fo.config import arguments
+from yolov1_fo.config import MAX_TILES, arguments
 from yolov1_fo.datasets import checks, connection
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.predictions_field import PredictionsField
@@ -13,7 +13,6 @@ from yolov1_fo.inference import keras_application, prediction_pass, video_predic
 from yolov1_fo.model.checkpoint_model import CheckpointModel
 from yolov1_fo.model.keras_tasks.task_model import KerasTaskModel
 from yolov1_fo.model.yolov1_model import YOLOv1Model
-from yolov1_fo.pipeline import tiling
 
 
 @connection.one_line_errors()
@@ -88,8 +87,8 @@ def apply(
             *(samples, model, label_field), batch_size=batch_size, progress=progress
         )
     check_model(model)
-    tiles = model.config.tiles if tiles is None else tiles
-    arguments.check_integer("tiles", tiles, 0, tiling.MAX_TILES)
+    tiles = model.tiles if tiles is None else tiles
+    arguments.check_integer("tiles", tiles, 0, MAX_TILES)
     store_logits = store_logits or model.store_logits
     if samples.media_type == fomm.VIDEO:
         return video_prediction.apply_to_videos(

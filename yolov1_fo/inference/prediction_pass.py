@@ -63,7 +63,7 @@ class PredictionPass:
     ) -> None:
         arguments.check_integer("batch_size", batch_size, 1, MAX_PREDICTION_BATCH)
         self.model, self.num_workers, self.tiles = model, num_workers, tiles
-        self.batch_size = max(batch_size // (1 + tiles * tiles), 1)
+        self.batch_size = max(batch_size // tiling.count(tiles), 1)
         self.forward = forward or model.forward
         ids, filepaths = samples.values(["id", "filepath"])
         rows = [row for row, sample_id in enumerate(ids) if sample_id not in skip]
@@ -93,7 +93,7 @@ class PredictionPass:
             logger.warning("%s", images.error_message(path, fault))
 
     def _read(self, path: str) -> ReadResult:
-        return image_loading.read(
+        return images.decode(
             path,
             self.model.image_size,
             align_corners=self.model.config.darknet,
@@ -102,7 +102,7 @@ class PredictionPass:
         )
 
     def _read_tiles(self, path: str) -> ReadResult:
-        """Returns the image and its tiles: (1 + tiles * tiles, H, W, 3)."""
+        """Returns the image and its tiles: (P, H, W, 3)."""
         found = images.decode(path, max_pixels=self.model.config.max_image_pixels)
         if found.image is None:
             return found

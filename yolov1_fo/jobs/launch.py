@@ -22,7 +22,7 @@ from yolov1_fo.datasets.predictions_field import PredictionsField
 from yolov1_fo.evaluation import evaluation_keys
 from yolov1_fo.jobs import monitor, spawn
 from yolov1_fo.jobs.job import Job, read_arguments
-from yolov1_fo.pipeline import sampling
+from yolov1_fo.pipeline import sampling, tiling
 from yolov1_fo.publishing import model_sources
 from yolov1_fo.runs import (
     automatic,
@@ -130,7 +130,7 @@ def check_train(
     has_gpu = gpus.is_used(device)
     facts = automatic.Facts(count, val_images, None, classes, has_gpu=has_gpu)
     config, _ = draft.preview(facts)
-    check_batch_size(config, count)
+    check_batch_size(config, count * tiling.count(config.tiles))
     if config.sample_weights not in ("", sampling.BALANCED):
         sample_weights_field.check(samples, config.sample_weights)
     return config

@@ -11,13 +11,13 @@ import fiftyone.zoo.models as fozm
 from yolov1_fo import pretrained
 from yolov1_fo.config import (
     MAX_IMAGE_PIXELS,
+    MAX_TILES,
     PREDICTION_PRECISIONS,
     arguments,
     class_names,
     spelling,
 )
 from yolov1_fo.model import darknet_releases
-from yolov1_fo.pipeline import tiling
 
 SETTINGS = (
     "confidence_thresh",
@@ -36,7 +36,6 @@ DEFAULTS = {
     "iou_thresh": 0.5,
     "max_detections": 100,
     "class_agnostic": False,
-    "tiles": 0,
     "darknet": False,
     "max_image_pixels": MAX_IMAGE_PIXELS,
 }
@@ -141,7 +140,7 @@ class YOLOv1ModelConfig(CheckpointConfig):
         max_detections: number of detections per image that are kept (100)
         class_agnostic: NMS also between boxes of different classes (False)
         tiles: predicts tiles x tiles overlapping parts of each image too, for small
-            objects (0); see `pipeline.tiling`
+            objects; see `pipeline.tiling`. None is as in the training
         filter_classes: classes that are kept; None keeps all
         darknet: resizes, scores, thresholds and suppresses as Darknet does (False)
         precision: of the computation: float32, bfloat16, float16 or auto, which is
@@ -168,7 +167,7 @@ class YOLOv1ModelConfig(CheckpointConfig):
         self.iou_thresh = values["iou_thresh"]
         self.max_detections = values["max_detections"]
         self.class_agnostic = values["class_agnostic"]
-        self.tiles = values["tiles"]
+        self.tiles = values.get("tiles")
         self.darknet = values["darknet"]
         self.max_image_pixels = values["max_image_pixels"]
         self._classes: list[str] | None = None
@@ -176,7 +175,8 @@ class YOLOv1ModelConfig(CheckpointConfig):
         for name in ("confidence_thresh", "iou_thresh"):
             arguments.check_number(name, values[name], 0, 1)
         arguments.check_integer("max_detections", self.max_detections, 1)
-        arguments.check_integer("tiles", self.tiles, 0, tiling.MAX_TILES)
+        if self.tiles is not None:
+            arguments.check_integer("tiles", self.tiles, 0, MAX_TILES)
         arguments.check_integer("max_image_pixels", self.max_image_pixels, 1)
 
     def _check_types(self, d: Any) -> None:

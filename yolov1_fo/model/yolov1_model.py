@@ -73,6 +73,13 @@ class YOLOv1Model(CheckpointModel):
             f"{self.grid.S} x {self.grid.S} cells, {len(self.classes)} classes>"
         )
 
+    @property
+    def tiles(self) -> int:
+        """Number of tiles per side that images are predicted with: 0 without."""
+        if self.config.tiles is not None:
+            return self.config.tiles
+        return self.metadata["settings"].get("tiles", 0)
+
     def _build(
         self, settings: dict[str, Any], classes: list[str] | None
     ) -> keras.Model:
@@ -212,10 +219,9 @@ class YOLOv1Model(CheckpointModel):
         ]
 
     def _labels(self, args: Sequence[Array]) -> list[fol.Detections]:
-        tiles = self.config.tiles
-        pixels, windows = self.inputs(args, tiles)
-        self._last_pixels = pixels[:: 1 + tiles * tiles]  # the whole images
-        return self._labels_of(self.forward(pixels), windows, tiles)
+        pixels, windows = self.inputs(args, self.tiles)
+        self._last_pixels = pixels[:: tiling.count(self.tiles)]  # the whole images
+        return self._labels_of(self.forward(pixels), windows, self.tiles)
 
     def inputs(
         self, args: Sequence[Array], tiles: int = 0
@@ -227,7 +233,7 @@ class YOLOv1Model(CheckpointModel):
             tiles (0): number of tiles per side that follow each image
 
         Returns:
-            (N (1 + tiles * tiles), H, W, 3) pixels, and from `windows`
+            (N P, H, W, 3) pixels of P parts per image, and from `windows`
         """
         pixels = [np.asarray(image) for image in args]
         for image in pixels:
@@ -241,7 +247,7 @@ class YOLOv1Model(CheckpointModel):
         """Returns the detections of each image, with their logits if wanted.
 
         Args:
-            outputs: (N (1 + tiles * tiles), outputs)
+            outputs: (N P, outputs), of P parts per image
             windows: of the same rows
             tiles: per side; 0 is none
             has_logits: whether logits are wanted
@@ -251,9 +257,9 @@ class YOLOv1Model(CheckpointModel):
             found = [*self.detected_with_logits(outputs, windows)]
         else:
             found = [(one, None) for one in self.detected(outputs, windows)]
-        if not tiles:
+        count = tiling.count(tiles)
+        if count == 1:
             return found
-        count = 1 + tiles * tiles
         return [
             self._merged(found[start : start + count], tiles)
             for start in range(0, len(found), count)

@@ -14,12 +14,14 @@ import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import humanize
 import numpy as np
 
 from yolov1_fo import files, images
+from yolov1_fo.boxes import Array
 from yolov1_fo.config import MAX_IMAGE_PIXELS
 from yolov1_fo.image_files import letterboxing
 from yolov1_fo.pipeline import image_loading
@@ -36,6 +38,17 @@ MIN_FREE_BYTES = 1e9
 FOREVER = -1.0
 
 
+class _Reading(NamedTuple):
+    """What is read, and how: the arguments of `load`."""
+
+    filepaths: Sequence[str]
+    image_size: int
+    num_workers: int
+    letterbox: bool
+    max_pixels: int
+    parts: Array | None
+
+
 def load(
     filepaths: Sequence[str],
     image_size: int,
@@ -45,6 +58,7 @@ def load(
     num_workers: int = 0,
     letterbox: bool = False,
     max_pixels: int = MAX_IMAGE_PIXELS,
+    parts: Array | None = None,
 ) -> DecodedImages:
     """Returns the readable images, in the order of the files; and the others' faults.
 
@@ -58,61 +72,57 @@ def load(
         num_workers (0): threads that decode; 0 uses one per CPU core
         letterbox (False): keeps the aspect ratio and fills the rest with gray
         max_pixels (200 million): larger images are skipped before they are decoded
+        parts (None): (N, 4) of each image in its file, see `Listing.parts`
     """
     needed = len(filepaths) * image_size**2 * 3
-    settings = image_size, num_workers, max_pixels, letterbox
+    reading = _Reading(
+        *(filepaths, image_size, num_workers, letterbox, max_pixels, parts)
+    )
     if folder is None or needed > limit:
-        return _load_into_memory(filepaths, *settings)
+        return _load_into_memory(reading)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        name = _entry_name(filepaths, *settings)
+        name = _entry_name(reading)
         with files.locked(folder / f"{name}{LOCK}", timeout=FOREVER):
             entry = folder / name
             if not _is_complete(entry):
                 _make_room(folder, name, needed, limit)
-                _write(entry, filepaths, *settings)
+                _write(entry, reading)
             return _open(entry, filepaths, image_size)
     except OSError as error:
         logger.warning("images stay in memory, can't cache in '%s': %s", folder, error)
-        return _load_into_memory(filepaths, *settings)
+        return _load_into_memory(reading)
 
 
-def _load_into_memory(
-    filepaths: Sequence[str],
-    image_size: int,
-    num_workers: int,
-    max_pixels: int,
-    letterbox: bool,
-) -> DecodedImages:
+def _load_into_memory(reading: _Reading) -> DecodedImages:
     pixels, bad, windows = image_loading.read_into_memory(
-        filepaths,
-        image_size,
-        num_workers=num_workers,
-        letterbox=letterbox,
-        max_pixels=max_pixels,
+        reading.filepaths,
+        reading.image_size,
+        num_workers=reading.num_workers,
+        letterbox=reading.letterbox,
+        max_pixels=reading.max_pixels,
+        parts=reading.parts,
     )
     if bad:
-        is_good = [path not in bad for path in filepaths]
+        is_good = [path not in bad for path in reading.filepaths]
         pixels = pixels[is_good]
         windows = None if windows is None else windows[is_good]
     return DecodedImages(pixels, bad, windows)
 
 
-def _entry_name(
-    filepaths: Sequence[str],
-    image_size: int,
-    num_workers: int,
-    max_pixels: int,
-    letterbox: bool,
-) -> str:
+def _entry_name(reading: _Reading) -> str:
     """Returns a hash of the files' contents and of everything that affects decoding."""
-    reader = f"{FORMAT} {image_size} {max_pixels} {cv2.__version__}"
-    if letterbox:
+    reader = f"{FORMAT} {reading.image_size} {reading.max_pixels} {cv2.__version__}"
+    if reading.letterbox:
         reader += " letterbox"
     digest = hashlib.sha256(reader.encode())
-    with ThreadPoolExecutor(image_loading.thread_count(num_workers)) as pool:
-        for file_digest in pool.map(_file_digest, filepaths):
-            digest.update(file_digest)
+    if reading.parts is not None:
+        digest.update(reading.parts.tobytes())
+    distinct = list(dict.fromkeys(reading.filepaths))
+    with ThreadPoolExecutor(image_loading.thread_count(reading.num_workers)) as pool:
+        of_path = dict(zip(distinct, pool.map(_file_digest, distinct), strict=True))
+    for path in reading.filepaths:
+        digest.update(of_path[path])
     return digest.hexdigest()[:32]
 
 
@@ -127,24 +137,18 @@ def _file_digest(path: str) -> bytes:
         return hashlib.sha256(str(error).encode()).digest()
 
 
-def _write(
-    entry: Path,
-    filepaths: Sequence[str],
-    image_size: int,
-    num_workers: int,
-    max_pixels: int,
-    letterbox: bool,
-) -> None:
+def _write(entry: Path, reading: _Reading) -> None:
     bad: dict[int, str | None] = {}
     sizes = []
     with files.atomic_folder(entry) as unfinished:
         with (unfinished / PIXELS).open("wb") as file:
             results = image_loading.read_all(
-                filepaths,
-                image_size,
-                num_workers=num_workers,
-                letterbox=letterbox,
-                max_pixels=max_pixels,
+                reading.filepaths,
+                reading.image_size,
+                num_workers=reading.num_workers,
+                letterbox=reading.letterbox,
+                max_pixels=reading.max_pixels,
+                parts=reading.parts,
             )
             for row, (image, fault, size) in enumerate(results):
                 if image is None or fault is not None:
@@ -152,7 +156,7 @@ def _write(
                 else:
                     file.write(image.tobytes())
                     sizes.append(size)
-        metadata = {"bad": bad, **({"sizes": sizes} if letterbox else {})}
+        metadata = {"bad": bad, **({"sizes": sizes} if reading.letterbox else {})}
         (unfinished / METADATA).write_text(json.dumps(metadata), encoding="utf-8")
 
 

@@ -3,6 +3,7 @@
 import collections
 import functools
 import itertools
+import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,10 @@ from yolov1_fo.config import MAX_IMAGE_PIXELS, arguments
 from yolov1_fo.image_files import letterboxing
 from yolov1_fo.images import ReadResult
 
+S = TypeVar("S")
 T = TypeVar("T")
+_FileParts = tuple[str, Sequence[Array | None]]
+"""A file, and parts of it; None is the whole image."""
 CHUNK_SIZE = 256
 """Number of files that a thread checks in a row."""
 
@@ -64,31 +68,48 @@ def read_all(
     align_corners: bool = False,
     letterbox: bool = False,
     max_pixels: int = MAX_IMAGE_PIXELS,
+    parts: Array | None = None,
 ) -> Iterator[ReadResult]:
     """Yields the pixels and the fault of each file, in order; threads read ahead.
 
     Args:
-        filepaths: image files
+        filepaths: image files; one that is repeated in a row is decoded once
         image_size: side of the images, in pixels
         num_workers (0): threads; 0 uses one per CPU core
         ahead (64): largest number of images that wait in memory
         align_corners (False): resizes as Darknet does, to float32 in [0, 1]
         letterbox (False): keeps the aspect ratio and fills the rest with gray
         max_pixels (200 million): larger images are refused before they are decoded
+        parts (None): (N, 4) of each image in its file, see `Listing.parts`
     """
-    read_one = functools.partial(
-        read,
-        image_size=image_size,
-        align_corners=align_corners,
-        max_pixels=max_pixels,
-        letterbox=letterbox,
-    )
-    yield from map_files(filepaths, read_one, num_workers=num_workers, ahead=ahead)
+    files: Iterable[_FileParts] = ((path, [None]) for path in filepaths)
+    if parts is not None:
+        files = list(_by_file(filepaths, parts))
+        ahead = max(ahead * len(files) // max(len(parts), 1), 1)
+
+    def read_file(file: _FileParts) -> list[ReadResult]:
+        return images.decode_parts(
+            *file,
+            image_size,
+            align_corners=align_corners,
+            letterbox=letterbox,
+            max_pixels=max_pixels,
+        )
+
+    for results in map_files(files, read_file, num_workers=num_workers, ahead=ahead):
+        yield from results
+
+
+def _by_file(filepaths: Iterable[str], parts: Array) -> Iterator[_FileParts]:
+    """Yields each file with the parts of it that follow each other."""
+    pairs = zip(filepaths, parts, strict=True)
+    for path, some in itertools.groupby(pairs, operator.itemgetter(0)):
+        yield path, [part for _, part in some]
 
 
 def map_files(
-    filepaths: Iterable[str],
-    read_one: Callable[[str], T],
+    files: Iterable[S],
+    read_one: Callable[[S], T],
     *,
     num_workers: int = 0,
     ahead: int = 64,
@@ -96,21 +117,21 @@ def map_files(
     """Yields what a function returns for each file, in order; threads run ahead.
 
     Args:
-        filepaths: image files
-        read_one: of the path of a file
+        files: image files
+        read_one: of a file
         num_workers (0): threads; 0 uses one per CPU core
         ahead (64): largest number of results that wait in memory
     """
     _keep_freed_memory()
-    paths = iter(filepaths)
+    left = iter(files)
     with ThreadPoolExecutor(thread_count(num_workers)) as pool:
         pending = collections.deque(
-            pool.submit(read_one, path) for path in itertools.islice(paths, ahead)
+            pool.submit(read_one, file) for file in itertools.islice(left, ahead)
         )
         while pending:
             yield pending.popleft().result()
-            for path in itertools.islice(paths, 1):
-                pending.append(pool.submit(read_one, path))
+            for file in itertools.islice(left, 1):
+                pending.append(pool.submit(read_one, file))
 
 
 @functools.cache
@@ -121,23 +142,6 @@ def _keep_freed_memory() -> None:
     pages. The threshold grows to the size of the largest freed block, up to 32 MiB.
     """
     np.empty(2**25 - 2**16, np.uint8)
-
-
-def read(
-    path: str,
-    image_size: int,
-    align_corners: bool = False,
-    max_pixels: int = MAX_IMAGE_PIXELS,
-    letterbox: bool = False,
-) -> ReadResult:
-    """Returns the pixels of a file, and what is wrong with it; see `images.decode`."""
-    return images.decode(
-        path,
-        image_size,
-        align_corners=align_corners,
-        letterbox=letterbox,
-        max_pixels=max_pixels,
-    )
 
 
 class DecodedImages(NamedTuple):
@@ -161,6 +165,7 @@ def read_into_memory(
     num_workers: int = 0,
     letterbox: bool = False,
     max_pixels: int = MAX_IMAGE_PIXELS,
+    parts: Array | None = None,
 ) -> DecodedImages:
     """Returns the images of files; the pixels of those with a fault are zeros."""
     pixels = np.zeros((len(filepaths), image_size, image_size, 3), np.uint8)
@@ -172,6 +177,7 @@ def read_into_memory(
         num_workers=num_workers,
         letterbox=letterbox,
         max_pixels=max_pixels,
+        parts=parts,
     )
     for row, (image, fault, size) in enumerate(results):
         if image is None or fault is not None:

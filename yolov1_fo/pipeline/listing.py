@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import MAX_IMAGE_PIXELS
-from yolov1_fo.pipeline import image_loading
+from yolov1_fo.pipeline import image_loading, tiling
 from yolov1_fo.pipeline.objects import Dropped, RaggedBoxes
 
 
@@ -19,6 +21,8 @@ class Listing(NamedTuple):
         ignored: objects that are neither targets nor, when detected, false positives
         dropped: how many objects are not targets
         weights: (N,) float64, the field that `sample_weights` names; None without
+        parts: (N, 4) xyxy, the part of the file that is the image, relative to the
+            file's; None if each is a whole file
     """
 
     ids: list[str]
@@ -27,8 +31,9 @@ class Listing(NamedTuple):
     ignored: RaggedBoxes
     dropped: Dropped
     weights: Array | None = None
+    parts: Array | None = None
 
-    def take(self, rows: Sequence[int]) -> "Listing":
+    def take(self, rows: Sequence[int] | Array) -> "Listing":
         """Returns the listing of some images, in the order of `rows`."""
         return Listing(
             [self.ids[row] for row in rows],
@@ -37,7 +42,31 @@ class Listing(NamedTuple):
             self.ignored.take(rows),
             self.dropped,
             None if self.weights is None else self.weights[list(rows)],
+            None if self.parts is None else self.parts[list(rows)],
         )
+
+    def tiled(self, tiles: int) -> "Listing":
+        """Returns the listing of whole images and their tiles, see `tiling.windows`.
+
+        Args:
+            tiles: number of tiles per side; 0 and 1 are none
+        """
+        count, n = tiling.count(tiles), len(self.ids)
+        if count == 1:
+            return self
+        repeated = self.take(np.repeat(np.arange(n), count))
+        return repeated._replace(
+            objects=tiling.cut_objects(self.objects, tiles),
+            ignored=tiling.cut_objects(self.ignored, tiles),
+            parts=np.tile(tiling.windows(tiles), (n, 1)),
+        )
+
+    def untiled(self) -> "Listing":
+        """Returns the listing of the whole images."""
+        if self.parts is None:
+            return self
+        is_whole = (self.parts == tiling.windows(0)).all(axis=-1)
+        return self.take(np.flatnonzero(is_whole))._replace(parts=None)
 
 
 def split_readable(

@@ -52,10 +52,15 @@ def stream_batches(
 
     failed = {} if failed is None else failed
 
-    def read(path: str) -> images.ReadResult:
-        return image_loading.read(
-            path, image_size, max_pixels=max_pixels, letterbox=letterbox
-        )
+    def read(row: int) -> images.ReadResult:
+        part = None if listing.parts is None else listing.parts[row]
+        return images.decode_parts(
+            listing.filepaths[row],
+            (part,),
+            image_size,
+            max_pixels=max_pixels,
+            letterbox=letterbox,
+        )[0]
 
     read_row = _reader(listing.filepaths, image_size, replace, failed, read)
 
@@ -86,7 +91,7 @@ def _reader(
     image_size: int,
     replace: bool,
     failed: dict[str, str],
-    read: Callable[[str], images.ReadResult],
+    read: Callable[[int], images.ReadResult],
 ) -> Callable[[int], tuple[int, Array, Array, bool]]:
     """Returns a function that reads the image of a row.
 
@@ -97,12 +102,13 @@ def _reader(
     def read_row(row: int) -> tuple[int, Array, Array, bool]:
         replacements = range(row + 1, row + len(paths)) if replace else ()
         for candidate in (row, *replacements):
-            path = paths[candidate % len(paths)]
+            candidate %= len(paths)
+            path = paths[candidate]
             if path in failed:
                 continue
-            image, fault, size = read(path)
+            image, fault, size = read(candidate)
             if image is not None and fault is None:
-                return candidate % len(paths), image, np.array(size, np.int64), True
+                return candidate, image, np.array(size, np.int64), True
             logger.warning("skipped: %s", images.error_message(path, fault))
             failed[path] = str(fault)
         if replace:

@@ -1,7 +1,7 @@
-"""Cuts images into overlapping tiles, and merges what was found in them.
+"""Cuts images and their objects into overlapping tiles; merges what was found in them.
 
-Objects that are small in a large image are larger in its tiles. The whole image is
-predicted too, for objects that are larger than a tile.
+Objects that are small in a large image are larger in its tiles. The whole image is used
+too, for objects that are larger than a tile.
 """
 
 from collections.abc import Sequence
@@ -12,35 +12,51 @@ from yolov1_fo import boxes as _boxes
 from yolov1_fo import decode
 from yolov1_fo.boxes import Array
 from yolov1_fo.decode import Detections
+from yolov1_fo.image_files import resizing
+from yolov1_fo.pipeline.objects import RaggedBoxes
 
-MAX_TILES = 16
-"""Largest number of tiles per side."""
 OVERLAP = 0.25
 """Share of a tile that its neighbor covers too."""
 EDGE = 0.01
 """A box this near to the edge of a tile, as a share of the tile, is cut by it."""
+MIN_VISIBLE, MIN_FILLED = 0.25, 0.5
+"""Of objects that an edge cuts, those are left out of which a smaller share of the area
+is visible; unless they fill at least this share of the part."""
 
 
 def windows(tiles: int) -> Array:
     """Returns the whole image, then its tiles, row by row.
 
     Args:
-        tiles: number of tiles per side; 0 is none
+        tiles: number of tiles per side; 0 and 1 are none
 
     Returns:
-        (1 + tiles * tiles, 4) xyxy, relative to the image
+        (P, 4) xyxy, relative to the image
 
     Example:
         >>> windows(2)[:2].round(3).tolist()
         [[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 0.571, 0.571]]
     """
     whole = [(0.0, 0.0, 1.0, 1.0)]
-    if not tiles:
+    if tiles < 2:
         return np.array(whole)
     side = 1 / (tiles - (tiles - 1) * OVERLAP)
     starts = np.arange(tiles) * side * (1 - OVERLAP)
     parts = [(x, y, x + side, y + side) for y in starts for x in starts]
     return np.array(whole + parts).clip(0, 1)
+
+
+def count(tiles: int) -> int:
+    """Returns the number P of parts of an image: 1 without tiles.
+
+    Args:
+        tiles: as in `windows`
+
+    Example:
+        >>> count(0), count(2), count(3)
+        (1, 5, 10)
+    """
+    return len(windows(tiles))
 
 
 def cut(image: Array, tiles: int) -> list[Array]:
@@ -50,12 +66,44 @@ def cut(image: Array, tiles: int) -> list[Array]:
         image: (H, W, 3)
         tiles: as in `windows`
     """
-    height, width = image.shape[:2]
-    scale = np.array([width, height, width, height])
-    edges = windows(tiles) * scale
-    corners = np.concatenate([np.floor(edges[:, :2]), np.ceil(edges[:, 2:])], axis=-1)
-    corners = np.minimum(corners, scale).astype(int)
-    return [image[top:bottom, left:right] for left, top, right, bottom in corners]
+    return [resizing.crop(image, window) for window in windows(tiles)]
+
+
+def cut_objects(objects: RaggedBoxes, tiles: int) -> RaggedBoxes:
+    """Returns the objects of the parts of each image, part after part.
+
+    A box is cut at the edges of a tile; see `MIN_VISIBLE`.
+
+    Args:
+        objects: of N images
+        tiles: as in `windows`
+
+    Returns:
+        those of N P images; boxes are relative to the parts
+    """
+    if tiles < 2:
+        return objects
+    parts, boxes = windows(tiles).astype(np.float32), objects.boxes[:, None]  # (K, 1,)
+    start, extent = parts[:, :2], parts[:, 2:] - parts[:, :2]
+    corners = [(boxes[..., :2] - start) / extent, (boxes[..., 2:] - start) / extent]
+    moved = _boxes.clip(np.concatenate(corners, axis=-1))  # (K, P, 4)
+    shown = _boxes.area(moved)
+    is_kept = shown * _boxes.area(parts) >= MIN_VISIBLE * _boxes.area(boxes)
+    is_kept &= shown > 0
+    is_kept |= shown >= MIN_FILLED
+    is_kept[:, 0] = True  # the whole image
+    n = len(objects.offsets) - 1
+    image = np.repeat(np.arange(n), np.diff(objects.offsets))
+    row, part = np.nonzero(is_kept)
+    place = image[row] * len(parts) + part
+    order = np.argsort(place, kind="stable")
+    row, part = row[order], part[order]
+    counts = np.bincount(place, minlength=n * len(parts))
+    return RaggedBoxes(
+        np.where(part[:, None] == 0, objects.boxes[row], moved[row, part]),
+        objects.class_ids[row],
+        np.concatenate([[0], np.cumsum(counts)]),
+    )
 
 
 def sizes(size: tuple[int, int], tiles: int) -> list[tuple[int, int]]:

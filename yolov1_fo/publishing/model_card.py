@@ -136,6 +136,11 @@ def _predictions(metadata: dict[str, Any]) -> list[str]:
         f"- images of any shape are {resized} to {settings['image_size']} x "
         f"{settings['image_size']} px",
     ]
+    if tiles := settings.get("tiles"):
+        lines.append(
+            f"- {tiles} x {tiles} overlapping tiles of each image are predicted too, "
+            "for small objects"
+        )
     if _is_classifier(metadata):
         return [*lines, "- one class per image, with its probability as confidence"]
     S, B = settings["S"], settings["B"]

@@ -12,6 +12,7 @@ from yolov1_fo import grid
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import GridConfig, TrainConfig, recipes
 from yolov1_fo.config.network import grid_sizes
+from yolov1_fo.pipeline import tiling
 from yolov1_fo.pipeline.objects import RaggedBoxes
 from yolov1_fo.runs import estimate
 
@@ -134,10 +135,10 @@ def _config_at_size(
 
 def _grid_size(found: dict[str, Any], facts: Facts) -> tuple[int, str]:
     """Returns the coarsest possible S that keeps the objects apart."""
-    objects = facts.objects
     sizes = grid_sizes(found["network"], found["image_size"]) or (found["S"],)
-    if objects is None:
+    if facts.objects is None:
         return sizes[-1], "the finest: the objects were not read"
+    objects = tiling.cut_objects(facts.objects, found.get("tiles", 0))
     side = median_size(objects)
     for S in sizes:
         lost, cells = lost_share(objects, S), S * side
@@ -167,16 +168,16 @@ def median_size(objects: RaggedBoxes) -> float:
 def _batch_size(found: dict[str, Any], facts: Facts) -> tuple[int, str]:
     """Returns a power of two."""
     low, high = GPU_BATCHES if facts.has_gpu else CPU_BATCHES
-    size = high
-    while size > low and facts.images < size * STEPS_PER_EPOCH:
+    size, images = high, _count(found, facts)
+    while size > low and images < size * STEPS_PER_EPOCH:
         size //= 2
     device = "an accelerator" if facts.has_gpu else "the CPU"
-    return min(size, max(facts.images, 1)), f"{facts.images} images on {device}"
+    return min(size, max(images, 1)), f"{images} images on {device}"
 
 
 def _epochs(found: dict[str, Any], facts: Facts) -> tuple[int, str]:
     """Returns more epochs for few images."""
-    epochs, steps = found["epochs"], max(facts.images // found["batch_size"], 1)
+    epochs, steps = found["epochs"], _steps(found, facts)
     needed = -(-MIN_UPDATES[found["recipe"]] // steps)
     chosen = min(max(epochs, needed), MAX_EPOCHS_FACTOR * epochs)
     return chosen, f"{steps} steps per epoch"
@@ -185,9 +186,19 @@ def _epochs(found: dict[str, Any], facts: Facts) -> tuple[int, str]:
 def _ema_momentum(found: dict[str, Any], facts: Facts) -> tuple[float, str]:
     if found.get("max_minutes"):
         return LIMITED_MOMENTUM, "averages the last 50 steps"
-    steps = max(facts.images // found["batch_size"], 1)
+    steps = _steps(found, facts)
     span = min(max(AVERAGED_SHARE * found["epochs"] * steps, 1.0), MAX_AVERAGED)
     return round(1 - 1 / span, 4), f"averages {span:.0f} steps"
+
+
+def _count(found: dict[str, Any], facts: Facts) -> int:
+    """Returns the number of training images, with their tiles."""
+    return facts.images * tiling.count(found.get("tiles", 0))
+
+
+def _steps(found: dict[str, Any], facts: Facts) -> int:
+    """Returns the number of steps per epoch."""
+    return max(_count(found, facts) // found["batch_size"], 1)
 
 
 def _flip(found: dict[str, Any], facts: Facts) -> tuple[float, str]:
@@ -197,9 +208,10 @@ def _flip(found: dict[str, Any], facts: Facts) -> tuple[float, str]:
 
 
 def _mosaic(found: dict[str, Any], facts: Facts) -> tuple[float, str]:
-    if facts.images < MOSAIC_IMAGES:
-        return found["mosaic"], f"few images ({facts.images})"
-    return 0.0, f"many images ({facts.images}), of which mosaics need more epochs"
+    images = _count(found, facts)
+    if images < MOSAIC_IMAGES:
+        return found["mosaic"], f"few images ({images})"
+    return 0.0, f"many images ({images}), of which mosaics need more epochs"
 
 
 def _precision(found: dict[str, Any], facts: Facts) -> tuple[str, str]:

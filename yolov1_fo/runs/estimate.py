@@ -18,6 +18,7 @@ import psutil
 import threadpoolctl
 
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.pipeline import tiling
 from yolov1_fo.runs import gpus, history
 from yolov1_fo.runs.network_cost import NetworkCost, total_cost, trained_cost
 
@@ -223,12 +224,13 @@ def epoch_seconds(
         speed: from `processor_speed`
     """
     total, trained = total_cost(config), trained_cost(config)
-    steps = images // config.batch_size
+    parts = tiling.count(config.tiles)
+    steps = images * parts // config.batch_size
     forward, backward = _flop(total), BACKWARD_FACTOR * _flop(trained)
     work = steps * config.batch_size * (forward + backward)
     work += steps * trained.parameters * FLOP_PER_UPDATE
     work += total.parameters * FLOP_PER_SAVE
-    work += val_images * forward / config.validation_freq
+    work += val_images * parts * forward / config.validation_freq
     return EPOCH_SECONDS + work / speed
 
 
@@ -241,7 +243,7 @@ def _memory(config: TrainConfig, images: int) -> float:
     total, trained = total_cost(config), trained_cost(config)
     numbers = total.parameters * PARAMETER_COPIES
     numbers += config.batch_size * trained.activations * ACTIVATION_COPIES
-    cache = images * config.image_size**2 * 3
+    cache = images * tiling.count(config.tiles) * config.image_size**2 * 3
     available = psutil.virtual_memory().available
     return BASE_BYTES + 4 * numbers + (cache if cache < available / 2 else 0)
 

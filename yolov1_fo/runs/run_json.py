@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from yolov1_fo.config import GridConfig
+from yolov1_fo.config import MAX_TILES, GridConfig
 from yolov1_fo.config.arguments import MAX_NUMBER
 
 FORMAT = 2
@@ -81,6 +81,8 @@ def _are_settings(value: Any) -> bool:
         and isinstance(value.get("network", ""), str)
         and _is_number(value.get("image_size"))
         and isinstance(value.get("letterbox", False), bool)
+        and isinstance(value.get("tiles", 0), int)
+        and 0 <= value.get("tiles", 0) <= MAX_TILES
     )
 
 

@@ -6,7 +6,14 @@ import numpy as np
 
 from yolov1_fo.boxes import Array
 from yolov1_fo.pipeline import batches as batching
-from yolov1_fo.pipeline import image_cache, listing, sampling, shuffling, streaming
+from yolov1_fo.pipeline import (
+    image_cache,
+    listing,
+    sampling,
+    shuffling,
+    streaming,
+    tiling,
+)
 from yolov1_fo.pipeline.listing import split_readable
 from yolov1_fo.runs import folders
 from yolov1_fo.training import validation
@@ -25,7 +32,7 @@ class InputPipeline:
 
     Attributes:
         mode: stream, host or device
-        listing: the readable images of the training split
+        listing: the readable images of the training split, with their tiles
         sampler: draws them by their weights; None if each is used once per epoch
         steps: batches per epoch
         validator: measures a network on the validation split; None without
@@ -122,6 +129,7 @@ class InputPipeline:
         if mode == "auto" and self.devices.processes > 1:  # each decodes only its part
             mode = "stream"
         images = len(plan.listing.filepaths) + (len(val.filepaths) if val else 0)
+        images *= tiling.count(self.config.tiles)
         return batching.choose_data_mode(mode, images, self.config.image_size)
 
     def _make_validator(
@@ -142,8 +150,8 @@ class InputPipeline:
     ) -> tuple[listing.Listing, Array | None, Array | None]:
         """Returns the readable images of a split: files and objects, pixels, windows.
 
-        The pixels are None if they are streamed, the windows also if the images are not
-        letterboxed.
+        With tiles, these are images too. The pixels are None if they are streamed, the
+        windows also if the images are not letterboxed.
         """
         config = self.config
         if self.mode == "stream":
@@ -151,7 +159,8 @@ class InputPipeline:
                 listing, config.num_workers, config.max_image_pixels
             )
             self.skipped |= bad
-            return listing, None, None
+            return listing.tiled(config.tiles), None, None
+        listing = listing.tiled(config.tiles)
         pixels, bad, windows = image_cache.load(
             listing.filepaths,
             config.image_size,
@@ -160,6 +169,7 @@ class InputPipeline:
             num_workers=config.num_workers,
             letterbox=config.letterbox,
             max_pixels=config.max_image_pixels,
+            parts=listing.parts,
         )
         paths = enumerate(listing.filepaths)
         listing = listing.take([row for row, path in paths if path not in bad])

@@ -333,8 +333,8 @@ class Session:
         return self.seconds_before + time.monotonic() - self.plan.started
 
     def _progress_line(self) -> ProgressLine:
-        validation = self.plan.validation
-        val_images = len(validation.filepaths) if validation else 0
+        validator = self.input.validator
+        val_images = len(validator.parts.ids) if validator else 0
         speed = TrainingSpeed(self.plan.config, self.input.steps, val_images)
         return ProgressLine(
             self.line,
@@ -383,7 +383,7 @@ class Session:
         """Returns the callback that ends the training in time."""
         config, steps = self.plan.config, self.input.steps
         validator = self.input.validator
-        val_images = len(validator.listing.ids) if validator else 0
+        val_images = len(validator.parts.ids) if validator else 0
         self.time_limit = TimeLimit(
             60 * config.max_minutes,
             self._elapsed,

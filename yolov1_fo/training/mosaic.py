@@ -15,6 +15,7 @@ from yolov1_fo import boxes as _boxes
 from yolov1_fo.augment import Parameters
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.pipeline import tiling
 
 LAST = 0.15
 """Share of a training, at its end, without mosaics: images as they are predicted."""
@@ -22,9 +23,6 @@ ZOOM = (0.5, 1.1)
 """Smallest and largest scale of a part, relative to the image."""
 STRETCH = 1.2
 """Largest factor by which a part changes the aspect ratio, or its inverse."""
-MIN_VISIBLE = 0.25
-"""Objects of which a smaller share of the area is visible are left out, unless they
-fill half of their part."""
 _DRAWS = 16
 """Random numbers per image: four for each part."""
 
@@ -114,6 +112,8 @@ def compose(
 ) -> tuple[Array, Array, Array]:
     """Returns mosaics: each image and the three after it in the batch, two by two.
 
+    Objects that an edge cuts are left out as in tiles, see `tiling.MIN_VISIBLE`.
+
     Args:
         images: as in `augmented`
         boxes: as in `augmented`
@@ -142,7 +142,8 @@ def compose(
         )
         visible = _boxes.area(moved) * _boxes.area(window)[:, None]
         is_kept = ops.logical_or(
-            visible >= MIN_VISIBLE * _boxes.area(old_boxes), _boxes.area(moved) >= 0.5
+            visible >= tiling.MIN_VISIBLE * _boxes.area(old_boxes),
+            _boxes.area(moved) >= tiling.MIN_FILLED,
         )
         corner = [0.5 * (number % 2), 0.5 * (number // 2)]
         moved = 0.5 * moved + ops.convert_to_tensor(2 * corner, dtype="float32")

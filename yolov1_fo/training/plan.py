@@ -203,6 +203,8 @@ def _new(
         network = {**task.defaults, **settings}["network"]
         matching_layers.check_network(network)
     draft = matching_layers.draft(settings, len(names), source, task.defaults)
+    if task is not DETECT and draft.config.tiles:
+        raise ValueError("tiles are for detectors: they need not show an image's class")
     run_key = run_key or registry.new_key(dataset, draft.config.network, runs_dir)
     folder = folders.run_folder(dataset, run_key, runs_dir)
     registry.check_key(dataset, run_key, folder)
@@ -218,8 +220,9 @@ def _new(
         *(*counts, listing.objects, names), *hardware.planned_device()
     )
     config = draft.completed(facts)
-    check_batch_size(config, counts[0])
-    sampling.make_sampler(listing, config.sample_weights, config.negative_fraction)
+    parts = listing.tiled(config.tiles)
+    check_batch_size(config, len(parts.filepaths))
+    sampling.make_sampler(parts, config.sample_weights, config.negative_fraction)
     return Plan(
         *(dataset, run_key, folder, config, names, field, *splits),
         resumes=False,
@@ -306,7 +309,7 @@ def _config_of(run: Any) -> TrainConfig:
 
 
 def check_batch_size(config: TrainConfig, n: int) -> None:
-    """Raises a ValueError if a batch is larger than the training split."""
+    """Raises a ValueError if a batch is larger than the training split, with tiles."""
     if not n:
         raise ValueError("no training image can be read; yolov1_fo.inspect lists them")
     if config.batch_size > n:

@@ -28,7 +28,7 @@ def record(plan: Plan, source: InputPipeline) -> dict[str, Any]:
         plan: of the training
         source: its input pipeline, which has found out which images are readable
     """
-    train = source.listing
+    train = source.listing.untiled()
     val = source.validator.listing if source.validator else None
     backend = keras.backend.backend()
     return {

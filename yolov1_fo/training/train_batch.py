@@ -111,11 +111,11 @@ def _read(rows: Array, source: InputPipeline) -> tuple[Array, Array | None]:
     if source.pixels is not None:
         windows = None if source.windows is None else source.windows[rows]
         return source.pixels[rows], windows
-    config = source.config
-    paths = [source.listing.filepaths[row] for row in rows]
+    config, listing = source.config, source.listing.take(rows)
     reads = image_loading.read_into_memory(
-        paths,
+        listing.filepaths,
         config.image_size,
+        parts=listing.parts,
         num_workers=config.num_workers,
         letterbox=config.letterbox,
         max_pixels=config.max_image_pixels,

@@ -14,7 +14,7 @@ from yolov1_fo.config import TrainConfig
 from yolov1_fo.evaluation import average_precision, coco, operating_point
 from yolov1_fo.evaluation.stored_detections import SplitDetections
 from yolov1_fo.image_files import letterboxing
-from yolov1_fo.pipeline import image_loading
+from yolov1_fo.pipeline import image_loading, tiling
 from yolov1_fo.pipeline.listing import Listing
 from yolov1_fo.training import val_predictions
 from yolov1_fo.training.learner import class_shares
@@ -22,6 +22,8 @@ from yolov1_fo.training.val_predictions import ShownImages
 
 IOU_THRESH = 0.5
 """Minimum IoU of a true positive in VOC07 and F1."""
+MAX_DETECTIONS = 100
+"""Largest number of detections of an image."""
 COCO_METRICS = {"val_ap50": coco.Sweep.ap50, "val_coco_map": coco.Sweep.ap}
 """Metrics that take much longer; each is only computed if it is the monitor."""
 
@@ -30,7 +32,7 @@ class Validator:
     """Measures loss, mAP and F1 of a detector on the validation split.
 
     Args:
-        listing: readable files, and their objects
+        listing: readable files, and their objects, with their tiles
         config: of the training
         pixels (None): (N, H, W, 3) uint8; read from the files each time if None
         failed (None): collects the files that can't be decoded, with the reason
@@ -38,6 +40,8 @@ class Validator:
         classes (None): names in the order of their ids, which name them by default
 
     Attributes:
+        listing: whole images
+        parts: whole images and their tiles
         operating_point: of the last measurement, as of `operating_point.summary`; None
             before
         detections: of the last measurement, with the objects; None before
@@ -53,13 +57,13 @@ class Validator:
         windows: Array | None = None,
         classes: Sequence[str] | None = None,
     ) -> None:
-        self.listing, self.config = listing, config
+        self.listing, self.parts, self.config = listing.untiled(), listing, config
         self.pixels, self.windows = pixels, windows
         self.classes = classes or [str(class_id) for class_id in range(config.C)]
         self.failed = {} if failed is None else failed
         self.operating_point: dict[str, Any] | None = None
         self.detections: SplitDetections | None = None
-        self.shown = ShownImages(listing)
+        self.shown = ShownImages(self.listing)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -74,16 +78,16 @@ class Validator:
         They are the loss, VOC07 mAP at IoU 0.5 and F1 at the operating point, as
         `val_loss`, `val_voc07` and `val_f1`; also `val_ap50` or `val_coco_map` if that
         is the monitor. The loss of letterboxed images is computed in their squares, the
-        others in the images, as after prediction.
+        others in the images, as after prediction. With tiles, it is the mean over
+        whole images and tiles, and the detections are merged as `tiling.merge` does.
         """
-        config, objects = self.config, self.listing.objects
+        config, objects = self.config, self.parts.objects
         found: list[decode.Detections] = []
-        truth: list[average_precision.GroundTruth] = []
         losses, measured = [], []
-        width = objects.padding_width()
+        width, count = objects.padding_width(), tiling.count(config.tiles)
         for rows, pixels, windows in self._batches():
-            measured += rows
-            self.shown.keep(rows, pixels, windows)
+            self._show(rows, pixels, windows)
+            measured += [row // count for row in rows if row % count == 0]
             boxes, class_ids = objects.padded(rows, width, windows)
             y_pred = network.predict_on_batch(pixels.astype(np.float32) / 255)
             parts = loss.of_objects(boxes, class_ids, y_pred, config, config)
@@ -93,10 +97,11 @@ class Validator:
                 config,
                 confidence_thresh=config.confidence_thresh,
                 iou_thresh=config.iou_thresh,
-                max_detections=100,
+                max_detections=MAX_DETECTIONS,
                 windows=windows,
             )
-            truth += [self._truth(row) for row in rows]
+        found = self._merged(found, count)
+        truth = [self._truth(row) for row in measured]
         ids, paths = (
             [names[row] for row in measured]
             for names in (self.listing.ids, self.listing.filepaths)
@@ -106,6 +111,32 @@ class Validator:
             "val_loss": float(np.mean(np.concatenate(losses))),
             **self._scores(found, truth),
         }
+
+    def _show(self, rows: Sequence[int], pixels: Array, windows: Array | None) -> None:
+        """Keeps what is drawn of a batch: whole images."""
+        count = tiling.count(self.config.tiles)
+        places = [place for place, row in enumerate(rows) if row % count == 0]
+        self.shown.keep(
+            [rows[place] // count for place in places],
+            pixels[places],
+            None if windows is None else windows[places],
+        )
+
+    def _merged(
+        self, found: list[decode.Detections], count: int
+    ) -> list[decode.Detections]:
+        """Returns the detections of whole images, from those of their parts."""
+        if count == 1:
+            return found
+        return [
+            tiling.merge(
+                found[start : start + count],
+                self.config.tiles,
+                iou_thresh=self.config.iou_thresh,
+                max_detections=MAX_DETECTIONS,
+            )[0]
+            for start in range(0, len(found), count)
+        ]
 
     def _scores(
         self,
@@ -151,7 +182,7 @@ class Validator:
 
     def _batches(self) -> Iterator[tuple[list[int], Array, Array | None]]:
         """Yields rows, pixels and windows, without images that can't be decoded."""
-        size, paths = self.config.batch_size, self.listing.filepaths
+        size, paths = self.config.batch_size, self.parts.filepaths
         if self.pixels is not None:
             for start in range(0, len(paths), size):
                 rows = list(range(start, min(start + size, len(paths))))
@@ -164,6 +195,7 @@ class Validator:
             num_workers=self.config.num_workers,
             letterbox=self.config.letterbox,
             max_pixels=self.config.max_image_pixels,
+            parts=self.parts.parts,
         )
         pairs = enumerate(reads)
         while batch := list(itertools.islice(pairs, size)):
