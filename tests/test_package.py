@@ -86,7 +86,7 @@ def test_missing_tensorflow_is_one_line(tmp_path):
     last = python(hide).stderr.strip().splitlines()[-1]
     assert last == (
         "ImportError: yolov1_fo needs TensorFlow, which is not installed: "
-        "pip install 'yolov1-fo[cpu]', or 'yolov1-fo[cuda]' for a GPU"
+        "pip install tensorflow-cpu, or 'tensorflow[and-cuda]' for a GPU"
     )
 
 

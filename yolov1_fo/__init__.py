@@ -75,10 +75,9 @@ def _load(name: str) -> Any:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name == "tensorflow":
-            raise ImportError(
-                "yolov1_fo needs TensorFlow, which is not installed: "
-                "pip install 'yolov1-fo[cpu]', or 'yolov1-fo[cuda]' for a GPU"
-            ) from error
+            from yolov1_fo.config import packages
+
+            raise ImportError(packages.NO_TENSORFLOW) from error
         if error.name not in ("jax", "openvino", "torch"):
             raise
         raise ImportError(

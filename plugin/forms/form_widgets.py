@@ -67,7 +67,7 @@ def attempt(run: Callable[[], T]) -> tuple[T | None, str]:
     """
     try:
         return run(), ""
-    except (ValueError, TypeError, OSError) as error:
+    except (ImportError, ValueError, TypeError, OSError) as error:
         return None, str(error)
 
 

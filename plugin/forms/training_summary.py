@@ -10,6 +10,7 @@ import psutil
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.datasets import annotations, checks, fiftyone_private
 from yolov1_fo.jobs import launch, monitor
+from yolov1_fo.pipeline import tiling
 from yolov1_fo.runs import estimate, folders, gpus, registry
 from yolov1_fo.runs.estimate import Estimate
 from yolov1_fo.training.starting_weights import Source
@@ -112,9 +113,11 @@ def add(
     if config.max_minutes:
         is_given = "epochs" in training.settings
         epochs = f"at most {epochs}" if is_given else "as many epochs as fit"
-    steps = images // config.batch_size
+    tiles = tiling.count(config.tiles) - 1
+    steps = images * (1 + tiles) // config.batch_size
+    with_tiles = f" with {tiles} tiles each" if tiles else ""
     parts = (
-        f"{counted(images, 'training image')}, "
+        f"{counted(images, 'training image')}{with_tiles}, "
         f"{counted(val_images, 'validation image')}, "
         f"{counted(config.C, 'class', 'classes')}",
         f"{config.batch_size} images per batch, "

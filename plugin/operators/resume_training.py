@@ -6,7 +6,6 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from yolov1_fo.jobs import launch
-from yolov1_fo.runs import registry
 
 from .. import job_progress
 from ..forms import form_widgets
@@ -35,10 +34,10 @@ class ResumeTraining(foo.Operator):
         form = types.Object()
 
         def is_resumable(key: str) -> bool:
-            return registry.status(ctx.dataset, key) in ("stopped", "failed")
+            return launch.is_resumable(ctx.dataset, key)
 
         form_widgets.add_run(
-            *(form, ctx.dataset, is_resumable, "No stopped or failed run"),
+            *(form, ctx.dataset, is_resumable, "No stopped or failed run of the App"),
             params=ctx.params,
         )
         return types.Property(form, view=types.View(label="Resume YOLOv1 training"))

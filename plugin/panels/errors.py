@@ -12,7 +12,7 @@ from yolov1_fo.evaluation.error_analysis import ERROR_TYPES
 from ..names import PLUGIN
 from . import plots, widgets
 
-NONE = "none"
+NONE = "None"
 COLORS = ("#009e73", "#56b4e9", "#e69f00", "#cc79a7", "#737373")
 """Of the error types; distinguishable with color blindness (Okabe and Ito)."""
 HELP = """
@@ -28,7 +28,7 @@ Click a bar to show its detections. Source: YOLOv1 paper, section 4.2.
 """
 EMPTY = """
 **No evaluation with error analysis yet.**
-Create one with *Evaluate YOLOv1* or `yolov1_fo.evaluate(..., eval_key=...)`.
+Create one with *Evaluate YOLOv1*.
 """
 
 

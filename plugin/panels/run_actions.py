@@ -60,7 +60,7 @@ def possible(row: Row, rows: Sequence[Row]) -> set[str]:
         found.add("compare_run")
     if not row.is_active:
         found |= {"rename_run", "delete_run"}
-        found |= {"resume_run"} if row.status in ("stopped", "failed") else set()
+        found |= {"resume_run"} if row.is_resumable else set()
     return found
 
 

@@ -20,7 +20,7 @@ def cells(row: Row) -> dict[str, str]:
     """Returns a row of the table, as text."""
     return {
         "run": f"{row.run_key} *" if row.note else row.run_key,
-        "status": row.status,
+        "status": row.status.capitalize(),
         "epochs": row.epochs_text,
         "best": row.best_text,
         "started": _age(row.started),

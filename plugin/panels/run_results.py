@@ -82,7 +82,7 @@ def _trace(one: Any) -> dict[str, Any]:
 
 def _add_classes(panel: types.Object, contents: Contents, version: str) -> None:
     """Adds the table of classes."""
-    columns = ("Class", "Objects", "Val", "VOC07 AP", "F1", "Confidence")
+    columns = ("Class", "Objects", "Val", "VOC07 AP@0.5", "F1", "Confidence")
     rows = [
         [
             row.name,

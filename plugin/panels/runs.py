@@ -194,10 +194,7 @@ class RunsPanel(RunActions, foo.Panel):
     def _add_buttons(self, panel: types.Object, rows: list[Row]) -> None:
         bar = widgets.add_bar(panel, "buttons")
         widgets.add_button(bar, "train", "Train", self.train, variant="contained")
-        is_resumable = any(
-            row.status in ("stopped", "failed") and row.number is not None
-            for row in rows
-        )
+        is_resumable = any(row.is_resumable for row in rows)
         is_trained = any(row.epoch for row in rows)
         for name, is_shown in (
             ("resume", is_resumable),

@@ -74,6 +74,7 @@ def test_errors_are_compared_and_shown(evaluated, chromium, screenshots, tmp_pat
             trace = by_class.locator(".trace.bars").nth(_trace(kind))
             trace.locator(".point path").nth(column).click(force=True)
             page.wait_for_text(f"{len(expected)} patches|{len(expected)} patch")
+            page.window.locator("[data-cy=looker]").first.wait_for()  # in front now
             page.window.wait_for_timeout(2500)
             page.screenshot(f"{16 + number}-{kind}-{label}")
 

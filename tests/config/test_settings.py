@@ -34,7 +34,7 @@ def test_pick_ignores_other_settings():
         ({"batch_size": -1}, "batch_size must be at least 1, got -1"),
         ({"image_size": 10**30}, r"image_size must be at most 16384, got 1000.*"),
         ({"image_size": 64, "S": 65}, "S must be at most image_size, 64, got 65"),
-        ({"B": 10**9}, "S=7, B=1000000000 and C=20 make more than 16777216 outputs"),
+        ({"B": 10**9}, "with 1000000000 boxes and 20 classes has more than 16777216"),
         ({"iou_thresh": 1.5}, r"iou_thresh must be in \[0, 1\], got 1.5"),
         ({"learning_rate": float("nan")}, "learning_rate must be at least 0, got nan"),
         ({"learning_rate": "fast"}, "learning_rate must be a number, got 'fast'"),

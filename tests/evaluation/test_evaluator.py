@@ -138,7 +138,7 @@ def test_report_prints_as_a_table(predicted):
     assert lines[-1].split()[0] == "mean"
     assert len({len(line) for line in lines}) == 1
     assert best.startswith("best F1 1.00 at a confidence of at least 0.")
-    assert last.startswith("best detections: 100.0 % correct")
+    assert last.startswith("top detections: 100.0 % correct")
 
 
 def test_empty_predictions_score_zero(painted):

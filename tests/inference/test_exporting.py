@@ -159,6 +159,7 @@ def test_the_metadata_are_complete(checkpoint_dir, tmp_path):
         "output": "(N, 108) float32, for decode.decode",  # 9 (2 + 5 2)
         "image_size": 32,
         "letterbox": False,
+        "tiles": 0,
         "grid": {"S": 3, "B": 2, "C": 2, "sqrt": True, "softmax": False},
         "classes": ["blue", "red"],
     }
@@ -374,7 +375,7 @@ def test_errors_come_before_loading(tmp_path, format, path, line):
 def test_missing_writers_are_one_line(monkeypatch, tmp_path, missing):
     for name in missing:
         monkeypatch.setitem(sys.modules, name, None)
-    line = f"onnx needs {' and '.join(missing)}: pip install 'yolov1-fo[export]'"
+    line = f"onnx needs {' and '.join(missing)}: pip install {' '.join(missing)}"
     with pytest.raises(ImportError, match=re.escape(line)):
         yolov1_fo.export("nowhere", tmp_path / "new", "onnx")
 
@@ -388,7 +389,7 @@ def test_a_missing_runtime_is_reported(monkeypatch, caplog, checkpoint_dir, tmp_
     yolov1_fo.export(checkpoint_dir, tmp_path / "two", "litert")
     assert (
         "two' was not compared with Keras, which needs ai_edge_litert: "
-        "pip install 'yolov1-fo[export]'"
+        "pip install ai-edge-litert"
     ) in caplog.text
 
 

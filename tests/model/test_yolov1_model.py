@@ -118,7 +118,6 @@ def test_the_config_is_serialized(checkpoint_dir):
         "iou_thresh": 0.5,
         "max_detections": 100,
         "class_agnostic": False,
-        "tiles": 0,
         "filter_classes": ["red"],
         "darknet": False,
         "max_image_pixels": 200_000_000,

@@ -1,6 +1,7 @@
 """Operators, called as the App does and from Python."""
 
 import sys
+import tomllib
 
 import fiftyone as fo
 import fiftyone.operators as foo
@@ -11,6 +12,7 @@ import yaml
 
 from tests.plugin.conftest import NAME, ROOT, SETTINGS, call, ended, error
 from yolov1_fo import __version__, pretrained
+from yolov1_fo.config import packages
 from yolov1_fo.jobs import monitor, runs_table
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import folders, records
@@ -31,6 +33,17 @@ def test_fiftyone_yml_lists_the_registered_operators():
     files = {path.stem for path in (ROOT / "plugin" / "operators").glob("*.py")}
     operators = set(metadata["operators"]) - {"voc07", "voc10", "ap50"}
     assert operators == files - {"__init__", "metrics"}
+
+
+def test_fiftyone_yml_says_what_the_plugin_is():
+    metadata = yaml.safe_load((ROOT / "fiftyone.yml").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert metadata["type"] == "plugin"
+    assert metadata["license"] == project["license"]
+    assert metadata["url"] == project["urls"]["Homepage"]
+    assert {"detection", "yolo", "training"} <= {*metadata["tags"]}
+    for name in ("author", "description"):
+        assert len(metadata[name].split()) > 2, name
 
 
 def test_operators_and_panels_are_found_in_the_app():
@@ -64,11 +77,28 @@ def test_a_dataset_that_is_not_persistent_is_refused(dataset, form):
     dataset.persistent = False
     given = {"gt_field": "ground_truth", **SETTINGS, "split": "none"}
     line = error(form("train_model", dataset, **given))
-    assert line.endswith("set dataset.persistent = True")
+    assert line.endswith("(in Python: dataset.persistent = True)")
+
+
+@pytest.mark.parametrize(
+    ("operator", "params"),
+    [
+        ("train_model", {"gt_field": "ground_truth", "split": "none"}),
+        ("apply_model", {"model": "yolov1-highway", "label_field": "found"}),
+        ("next_to_label", {"model": "yolov1-highway", "gt_field": "empty"}),
+    ],
+)
+def test_forms_say_how_tensorflow_is_installed(
+    dataset, form, monkeypatch, operator, params
+):
+    assert error(form(operator, dataset, **params)) is None
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    assert error(form(operator, dataset, **params)) == packages.NO_TENSORFLOW
 
 
 def test_forms_report_what_is_missing(dataset, form):
-    assert error(form("resume_training", dataset)) == "No stopped or failed run"
+    line = "No stopped or failed run of the App"
+    assert error(form("resume_training", dataset)) == line
     assert error(form("delete_run", dataset)) == "No run that can be deleted"
     assert error(form("stop_training", dataset)) == "No jobs are running"
     assert error(form("apply_model", dataset)).startswith("No trained model yet")

@@ -11,6 +11,7 @@ from plugin.panels import curves, plots
 from plugin.panels.run_page import BATCH, LIVE, MAX_URI
 from plugin.panels.runs import RunsPanel
 from tests.runs.made_runs import make_run
+from tests.training.run_report.made_reports import CLASSES, make_reportable, split_of
 from yolov1_fo import files
 from yolov1_fo.datasets import fiftyone_private, predicted_by
 from yolov1_fo.jobs import monitor, runs_table
@@ -67,6 +68,13 @@ def ctx(dataset):
     return context
 
 
+def make_job_of(dataset, folder):
+    """Makes the files of the job that has trained a run."""
+    content = {"task": "train", "dataset": dataset.name, "target": folder.name}
+    (folder / folders.JOB).mkdir()
+    write_json(folder / folders.JOB / JOB_FILE, {**content, "arguments": {}})
+
+
 def columns(ctx):
     """Returns the labels of the table's columns."""
     return [one["label"] for one in ctx.render()["table"]["view"]["columns"]]
@@ -99,12 +107,17 @@ def test_the_menu_of_a_run_has_what_it_allows(dataset, ctx):
     always = ["Details", "Apply", "Evaluate"]
     rest = ["Publish", "Export", "Rename", "Note", "Delete"]
     assert menu(ctx) == [[*always, *rest]]
-    make_run(dataset, "second", status="stopped")
+    folder = make_run(dataset, "second", status="stopped")
+    ctx.click("refresh")
+    assert menu(ctx) == [[*always, "Compare", *rest]] * 2  # started in Python
+    assert "resume" not in ctx.render()["buttons"]["type"]["properties"]
+    make_job_of(dataset, folder)
     ctx.click("refresh")
     assert menu(ctx) == [
         [*always, "Resume", "Compare", *rest],
         [*always, "Compare", *rest],
     ]
+    assert "resume" in ctx.render()["buttons"]["type"]["properties"]
 
 
 def test_a_classifier_is_no_detector(dataset, ctx):
@@ -116,7 +129,7 @@ def test_a_classifier_is_no_detector(dataset, ctx):
 
 def test_forms_open_with_the_run_chosen(dataset, ctx):
     folder = make_run(dataset, "first")
-    make_run(dataset, "second", status="stopped")
+    make_job_of(dataset, make_run(dataset, "second", status="stopped"))
     ctx.click("refresh")
     for method, row in (("apply_run", 1), ("resume_run", 0), ("publish_run", 1)):
         ctx.click(method, row=row)
@@ -188,6 +201,31 @@ def test_a_run_has_a_page(dataset, ctx):
     assert link["componentsProps"]["button"]["target"] == "_blank"
     assert "table" not in shown
     assert "table" in ctx.click("back")
+
+
+def test_the_page_of_a_run_has_its_results(dataset, ctx, painted_files):
+    split = split_of(painted_files)
+    make_reportable(dataset, split=split)
+    ctx.click("refresh")
+    shown = ctx.click("open_run", row=0)
+    plotted = {
+        one["view"]["layout"]["title"]["text"]: one["view"]["data"]
+        for one in shown.values()
+        if "layout" in (one.get("view") or {})
+    }
+    assert {"Precision and recall", "F1 by confidence"} <= {*plotted}
+    [matrix] = [
+        trace["z"] for data in plotted.values() for trace in data if "z" in trace
+    ]
+    objects = sum(len(one.class_ids) for one in split.truth)
+    assert sum(map(sum, matrix)) >= objects  # each object is in one cell of its row
+    [classes] = [one for name, one in shown.items() if name.startswith("classes_")]
+    assert [row["c0"] for row in classes["default"]] == CLASSES
+    titles = [
+        one["default"] for name, one in shown.items() if name.startswith("title0_")
+    ]
+    assert titles == ["**Best validation images**"]
+    assert any(name.startswith("images0.") for name in ctx.data)
 
 
 def test_two_runs_are_compared(dataset, ctx):
@@ -302,6 +340,20 @@ def test_each_job_can_be_stopped(dataset, ctx, make_job, monkeypatch):
     ctx.click("stop", folder="/tmp")
     assert len(stopped) == len(jobs)
     assert ctx.data["bar_apply_by_apply.done"] == 0.5
+
+
+def test_trainings_wait_for_their_turn(ctx, make_job):
+    for target, progress in (
+        ("one", JobProgress("running", 0.5, "epoch 1 of 2")),
+        ("two", JobProgress("waiting", 0.0, "waits for 'one'")),
+    ):
+        make_job("train", target, progress)
+    shown = ctx.click("refresh")
+    bars = [name for name in shown if name.startswith("bar_")]
+    assert bars == ["bar_train_one", "bar_train_two"]
+    status = {one["run"]: one["status"] for one in ctx.data["table"]}
+    assert status == {"one": "Running", "two": "Waiting"}
+    assert any("waits for 'one'" in str(value) for value in ctx.data.values())
 
 
 def test_the_dataset_is_reloaded_only_for_new_labels(ctx, make_job):

@@ -376,12 +376,14 @@ def test_start_from_tells_new_and_dropped_classes(dataset, form):
         (
             "parent",
             {"head_filters": 16},
-            "Start from 'parent' have head filters 256; the",
+            "Start from 'parent' must fit the training, which has head filters 16; got "
+            "head filters 256",
         ),
         (
             "parent",
             {"S": 2},
-            "Start from 'parent' have image size 64, grid size (S x S) 4;",
+            "Start from 'parent' must fit the training, which has image size 64, grid "
+            "size (S x S) 2; got image size 64, grid size (S x S) 4",
         ),
         ("parent", {"image_size": 0}, "Image size must be at least 32, got 0"),
         ("parent", {"epochs": 0}, "Epochs must be at least 1, got 0"),

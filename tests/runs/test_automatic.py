@@ -149,11 +149,14 @@ def test_characters_are_not_mirrored():
     assert chosen(facts_of(ONE, ("6", "nine")))["flip"] == 0.5
 
 
-def test_many_images_need_no_mosaics():
-    for images, share in ((999, 0.5), (1000, 0.0)):
-        facts = automatic.Facts(images, 0, None, ANIMALS)
-        assert chosen(facts)["mosaic"] == share
-        assert "mosaic" not in chosen(facts, recipe="fine-tune")
+def test_few_epochs_have_no_mosaics():
+    facts = facts_of(ONE, ANIMALS)
+    for epochs, share in ((14, 0.0), (15, 0.5)):
+        assert chosen(facts, epochs=epochs)["mosaic"] == share
+    assert chosen(facts)["mosaic"] == 0.5
+    assert chosen(facts, max_minutes=9)["mosaic"] == 0.5
+    assert chosen(facts, max_minutes=9, epochs=5)["mosaic"] == 0.5  # at most
+    assert "mosaic" not in chosen(facts, recipe="fine-tune")
 
 
 def test_tiles_are_images_with_larger_objects():
@@ -161,7 +164,6 @@ def test_tiles_are_images_with_larger_objects():
     plain, tiled = chosen(facts), chosen(facts, tiles=3)
     assert (plain["S"], tiled["S"]) == (20, 10)
     assert (plain["batch_size"], tiled["batch_size"]) == (4, 8)  # of 100, of 1000
-    assert (plain["mosaic"], tiled["mosaic"]) == (0.5, 0.0)
     assert (plain["epochs"], tiled["epochs"]) == (40, 20)
 
 

@@ -241,7 +241,7 @@ def test_what_does_not_fit_is_one_line(labeled, small, arguments, line):
             FileNotFoundError,
             "weights 'nothing' is not a file, a folder or a run",
         ),
-        ("DETECTOR", ValueError, "have network yolov1; the training has network micro"),
+        ("DETECTOR", ValueError, "which has network micro; got network yolov1"),
         ("PICTURE", ValueError, "is not a Darknet weights file"),
         (
             "WEIGHTS",

@@ -123,31 +123,31 @@ def source(kind="detector", classes=("a", "b"), **settings):
         (
             {"network": "fast-yolov1"},
             {"network": "yolov1"},
-            "have network fast-yolov1; the training has network yolov1",
+            "which has network yolov1; got network fast-yolov1",
         ),
-        ({}, {"S": 14}, "have S 7; the training has S 14"),
-        ({}, {"image_size": 512}, "have image_size 448; the training has image_size 5"),
-        ({}, {"batch_norm": True}, "have batch_norm False; the training has batch_nor"),
-        ({}, {"B": 3, "sqrt": False}, "have B 2, sqrt True; the training has B 3, sqr"),
+        ({}, {"S": 14}, "which has S 14; got S 7"),
+        ({}, {"image_size": 512}, "which has image_size 512; got image_size 448"),
+        ({}, {"batch_norm": True}, "which has batch_norm True; got batch_norm False"),
+        ({}, {"B": 3, "sqrt": False}, "which has B 3, sqrt False; got B 2, sqrt True"),
         (
             {**LITE, "image_size": 320, "S": 20},
             {**LITE, "image_size": 320, "S": 10},
-            "have image_size 320, S 20; the training has image_size 320, S 10",
+            "which has image_size 320, S 10; got image_size 320, S 20",
         ),
         (
             {**LITE, "image_size": 320, "S": 10},
             {**LITE, "image_size": 640, "S": 10},
-            "have image_size 320, S 10; the training has image_size 640, S 10",
+            "which has image_size 640, S 10; got image_size 320, S 10",
         ),
         (
             {**LITE, "S": 14},
             {**LITE, "S": 14, "head_filters": 64},
-            "have head_filters 256; the training has head_filters 64",
+            "which has head_filters 64; got head_filters 256",
         ),
         (
             {**LITE, "S": 14},
             {**LITE, "S": 14, "output_activation": "sigmoid", "separable_head": True},
-            "have separable_head False, output_activation linear; the training has sep",
+            "; got separable_head False, output_activation linear",
         ),
     ],
 )
@@ -182,7 +182,7 @@ def test_layer_settings_follow_the_detector():
     settings = matching_layers.layer_settings(lite, {})
     assert NetworkConfig(**settings, C=2) == lite.config
     assert matching_layers.layer_settings(lite, {"image_size": 448})["S"] == 28
-    line = "weights 'x' have network yolov1-.*; the training has network yolov1$"
+    line = "weights 'x' must fit the training, which has network yolov1; got network y"
     with pytest.raises(ValueError, match=line):
         matching_layers.layer_settings(lite, {"network": "yolov1"})
     assert matching_layers.layer_settings(source("darknet"), {}) == {}
@@ -298,7 +298,7 @@ def test_released_weights_start_a_detector(tmp_path, zoo_dir, monkeypatch, rng):
         ("nothing", FileNotFoundError, "'nothing' is not a file, a folder or a run of"),
         ("FOLDER", FileNotFoundError, "checkpoint '.*' has no run.json"),
         ("yolov1-untrained", ValueError, "untrained network; pass network='yolov1' in"),
-        ("OTHER", ValueError, "have network yolov1; the training has network micro"),
+        ("OTHER", ValueError, "which has network micro; got network yolov1"),
         (7, TypeError, "weights must be a path or a name, got int"),
     ],
 )
@@ -405,9 +405,9 @@ def test_a_run_starts_from_a_run(painted, micro, rng, zoo_dir, caplog):
 def test_a_start_that_does_not_fit_writes_nothing(painted, micro):
     yolov1_fo.train(painted, run_key="first", epochs=1, **micro)
     for change, line in (
-        ({"S": 4}, "weights 'first' have S 2; the training has S 4"),
-        ({"batch_norm": True}, "have batch_norm False; the training has batch_norm T"),
-        ({"network": "fast-yolov1"}, "have network micro; the training has network f"),
+        ({"S": 4}, "weights 'first' must fit the training, which has S 4; got S 2"),
+        ({"batch_norm": True}, "which has batch_norm True; got batch_norm False"),
+        ({"network": "fast-yolov1"}, "which has network fast-yolov1; got network"),
     ):
         with pytest.raises(ValueError, match=line):
             yolov1_fo.train(painted, weights="first", **{**micro, **change})

@@ -7,7 +7,9 @@ import fiftyone as fo
 import pytest
 
 import yolov1_fo
+from tests.same import assert_same
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.curation import image_scores, model_suggestions
 from yolov1_fo.runs import estimate, training_samples
 
 TILES = {"tiles": 2, "validation_freq": 1}
@@ -57,9 +59,9 @@ def test_a_training_on_tiles_is_resumed(painted, micro):
 
 
 def test_classifiers_have_no_tiles(painted):
-    painted.set_values("colour", [fo.Classification(label="red")] * len(painted))
+    painted.set_values("color", [fo.Classification(label="red")] * len(painted))
     with pytest.raises(ValueError, match="tiles are for detectors"):
-        yolov1_fo.pretrain(painted, "colour", tiles=2)
+        yolov1_fo.pretrain(painted, "color", tiles=2)
 
 
 def test_an_epoch_of_tiles_takes_as_long_as_one_of_as_many_images():
@@ -67,3 +69,43 @@ def test_an_epoch_of_tiles_takes_as_long_as_one_of_as_many_images():
     assert estimate.epoch_seconds(tiled, 100, 10, 1e9) == pytest.approx(
         estimate.epoch_seconds(plain, 1000, 100, 1e9)
     )
+
+
+@pytest.mark.slow
+def test_the_model_predicts_and_learns_on_with_its_tiles(painted, micro, tmp_path):
+    train = painted.match_tags("train")
+    bad = train.first()
+    Path(tmp_path / "bad.png").write_bytes(Path(bad.filepath).read_bytes()[:100])
+    bad.filepath = str(tmp_path / "bad.png")
+    bad.save()
+    settings = {**micro, "epochs": 1, "tiles": 2, "learning_rate": 0.05}
+    run = yolov1_fo.train(train, val_samples=painted, run_key="one", **settings)
+    assert list(run.skipped) == [str(tmp_path / "bad.png")]
+
+    # `apply_model` and `apply` use the tiles; suggestions and embeddings too.
+    model = yolov1_fo.load_model(run)
+    good = painted.exclude(bad.id)
+    good.apply_model(model, "theirs", batch_size=3)
+    yolov1_fo.apply(good, model, "ours")
+    for sample in good:
+        assert_same(sample.theirs, sample.ours, 0.01)
+    about = model_suggestions.predict(good, model, 0.0, batch_size=2, progress=False)
+    scores = image_scores.read(good, model, batch_size=2, progress=False)
+    for row, sample in enumerate(good):
+        count = len(sample.ours.detections)
+        assert len(about.found[sample.id].scores) == count
+        assert len(scores.found[row].scores) == count
+    assert len(scores.embeddings) == len(good)
+
+    # A training that starts from it has its tiles, unless others are given.
+    again = {"epochs": 1, "batch_size": 2, "val_fraction": 0, "weights": "one"}
+    second = yolov1_fo.train(train, run_key="two", **again)
+    assert second.config.tiles == 2
+    third = yolov1_fo.train(train, run_key="three", tiles=0, **again)
+    assert third.config.tiles == 0
+
+
+def test_one_tile_is_the_image():
+    assert TrainConfig(tiles=1).tiles == 0
+    with pytest.raises(ValueError, match="tiles must be"):
+        TrainConfig(tiles=9)

@@ -1,8 +1,10 @@
 """Our entries in FiftyOne's zoo, beside those of FiftyOne's own models."""
 
 import json
+import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -99,14 +101,16 @@ def test_the_address_is_that_of_pyproject():
 
 def test_fiftyones_form_gives_our_settings():
     """FiftyOne's zoo operator calls both functions of a remote source."""
-    from yolov1_fo.config import PREDICTION_PRECISIONS
+    from yolov1_fo.config import MAX_TILES, PREDICTION_PRECISIONS
     from yolov1_fo.model.model_config import DEFAULTS, YOLOv1ModelConfig
 
     form = zoo.resolve_input("yolov1-highway@1.0", None).to_json()
     inputs = form["type"]["properties"]
     assert list(inputs) == [
-        *("confidence_thresh", "iou_thresh", "max_detections", "precision")
+        *("confidence_thresh", "iou_thresh", "max_detections"),
+        *("filter_classes", "tiles", "precision"),
     ]
+    assert inputs["tiles"]["type"]["max"] == MAX_TILES
     for name in ("confidence_thresh", "iou_thresh", "max_detections"):
         assert inputs[name]["default"] == DEFAULTS[name]
     choices = inputs["precision"]["type"]["values"]
@@ -118,6 +122,33 @@ def test_fiftyones_form_gives_our_settings():
     zoo.parse_parameters("yolov1-untrained", None, params)
     assert params == {"classes": ["cat", "big dog"], "iou_thresh": 0.4}
     YOLOv1ModelConfig({"settings": {"network": "yolov1"}, **params})
-    params = {"classes": "", "max_detections": 7}
+    params = {"classes": "", "max_detections": 7, "tiles": None}
     zoo.parse_parameters("yolov1-untrained", None, params)
     assert params == {"max_detections": 7}
+    params = {"filter_classes": "car, bus", "tiles": 2}
+    zoo.parse_parameters("yolov1-highway", None, params)
+    assert params == {"filter_classes": ["car", "bus"], "tiles": 2}
+    YOLOv1ModelConfig({"included": "yolov1-highway", **params})
+
+
+def test_the_readme_of_the_source_lists_all_models():
+    text = (ROOT / "yolov1_fo" / "zoo" / "README.md").read_text()
+    table = text.split("\n## Models\n")[1]
+    assert {*re.findall(r"`((?:[a-z]+-)?yolov1[\w-]*)`", table)} == {*zoo.entries()}
+
+
+def test_fiftyones_commands_know_the_models():
+    program = Path(sys.executable).with_name("fiftyone")
+    paths = {"FIFTYONE_MODEL_ZOO_MANIFEST_PATHS": str(zoo.MANIFEST)}
+    for command, line in (
+        (("info", "yolov1-highway"), "Highway Object Detection"),
+        (("requirements", "--print", "yolov1-highway"), "yolov1-fo @ git+https"),
+    ):
+        run = subprocess.run(
+            [program, "zoo", "models", *command],
+            env={**os.environ, **paths},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert line in run.stdout, run.stdout

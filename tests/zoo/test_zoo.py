@@ -388,7 +388,7 @@ def test_a_source_without_the_package_is_an_error_of_one_line(tmp_path):
     )
     assert result.stderr.splitlines()[-1] == (
         f"ImportError: model '{TINY}' needs yolov1_fo, which is not installed: "
-        "pip install 'yolov1-fo[cpu]'"
+        f"pip install 'yolov1-fo[cpu] @ git+{zoo.SOURCE}'"
     )
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from packaging.requirements import Requirement
 
 from yolov1_fo import __version__
+from yolov1_fo.config import packages
 from yolov1_fo.networks.tensorflow_startup import load_tensorflow
 
 OK, WARNING, ERROR = "ok", "--", "!!"
@@ -59,7 +60,7 @@ def check_packages() -> Iterator[Check]:
     )
     yield Check(OK, "yolov1-fo", __version__)
     if installed_version("yolov1-fo") is None:
-        remedy = "pip install 'yolov1-fo[cpu]' to get the command yolov1-fo"
+        remedy = "pip install '.[cpu]' in its folder, for the command yolov1-fo"
         yield Check(WARNING, "yolov1-fo", "not installed, used from a copy", remedy)
         return
     for line in requires("yolov1-fo") or ():
@@ -107,8 +108,7 @@ def check_tensorflow() -> Iterator[Check]:
         if (number := installed_version(name))
     ]
     if not found:
-        remedy = "pip install 'yolov1-fo[cpu]', or 'yolov1-fo[cuda]' for a GPU"
-        yield Check(ERROR, "TensorFlow", "missing", remedy)
+        yield Check(ERROR, "TensorFlow", "missing", packages.TENSORFLOW)
         return
     if len(found) > 1:
         remedy = "they overwrite each other: uninstall all, then install one"
@@ -129,7 +129,7 @@ def check_tensorflow() -> Iterator[Check]:
     else:
         remedy = (
             "a CPU is enough for transfer networks; for a GPU install "
-            "'yolov1-fo[cuda]' and its driver"
+            "'tensorflow[and-cuda]' and its driver"
         )
         yield Check(WARNING, "devices", f"no GPU, {cores}", remedy)
 

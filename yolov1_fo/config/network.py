@@ -160,8 +160,8 @@ class NetworkConfig(GridConfig):
     def _check_grid(self) -> None:
         if self.S**2 * (5 * self.B + self.C) > MAX_OUTPUTS:
             raise ValueError(
-                f"S={self.S}, B={self.B} and C={self.C} make more than {MAX_OUTPUTS} "
-                "outputs"
+                f"a grid of {self.S} x {self.S} cells with {self.B} boxes and {self.C} "
+                f"classes has more than {MAX_OUTPUTS} outputs"
             )
         possible = self.grid_sizes
         if possible and self.S not in possible:

@@ -152,7 +152,7 @@ RECIPES: dict[str, dict[str, Choice]] = {
         ),
         "mosaic": Choice(
             0.5,
-            "shows objects in more places and at more scales; 0 from 1000 images on",
+            "shows objects in more places and at more scales; 0 below 15 epochs",
             is_automatic=True,
         ),
         "monitor_tolerance": Choice(

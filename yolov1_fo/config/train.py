@@ -53,7 +53,7 @@ MAX_WORKERS = 1024
 """Largest number of threads."""
 MAX_MINUTES = 525_600
 """Longest time limit: a year."""
-MAX_TILES = 16
+MAX_TILES = 8
 """Largest number of tiles per side of an image."""
 
 
@@ -229,7 +229,7 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
     tiles: int = setting(
         0,
         "also train on tiles x tiles overlapping parts of each image, for small "
-        "objects in large images; predictions use the same tiles",
+        "objects in large images; predictions use the same tiles; 0 and 1 are none",
     )
     data: str = setting(
         "auto",
@@ -271,6 +271,7 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
         self._check_integers(0, "freeze_to_stride", "seed", high=MAX_SEED)
         self._check_integers(0, "num_workers", high=MAX_WORKERS)
         self._check_integers(0, "tiles", high=MAX_TILES)
+        object.__setattr__(self, "tiles", self.tiles if self.tiles > 1 else 0)
         self._check_numbers(0, "learning_rate", "weight_decay", "global_clipnorm")
         self._check_numbers(0, "warmup_epochs", "backbone_lr_multiplier", "cache_gb")
         self._check_range(0, MAX_MINUTES, "max_minutes")

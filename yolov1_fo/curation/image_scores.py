@@ -10,6 +10,7 @@ from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.decode import Detections
 from yolov1_fo.inference.prediction_pass import PredictionPass
 from yolov1_fo.model.yolov1_model import YOLOv1Model
+from yolov1_fo.pipeline import tiling
 
 
 class ImageScores(NamedTuple):
@@ -41,21 +42,23 @@ def read(
         batch_size: images per forward pass
         progress: as in FiftyOne
     """
+    tiles = model.tiles
 
     def forward(pixels: Array) -> tuple[Array, Array]:
-        return model.forward(pixels), model.embed_pixels(pixels)
+        whole = pixels[:: tiling.count(tiles)]
+        return model.forward(pixels), model.embed_pixels(whole)
 
     ids: list[str] = []
     embeddings: list[Array] = []
     found: list[Detections] = []
     batches = PredictionPass(
-        samples, model, batch_size, progress=progress, forward=forward
+        samples, model, batch_size, progress=progress, forward=forward, tiles=tiles
     )
     with batches:
         for some, (y_pred, embedded), windows in batches:
             ids += some
             embeddings.append(embedded)
-            found += model.detected(y_pred, windows)
+            found += model.detected(y_pred, windows, tiles)
     return ImageScores(ids, _stacked(embeddings), found)
 
 

@@ -43,8 +43,9 @@ def predict(
             f"model '{about['model']}' has no recommended threshold; give thresh"
         )
     found: dict[str, Detections] = {}
-    batches = PredictionPass(samples, model, batch_size, progress=progress)
+    tiles = model.tiles
+    batches = PredictionPass(samples, model, batch_size, progress=progress, tiles=tiles)
     with batches:
         for ids, y_pred, windows in batches:
-            found.update(zip(ids, model.detected(y_pred, windows), strict=True))
+            found.update(zip(ids, model.detected(y_pred, windows, tiles), strict=True))
     return ModelDetections(found, model.classes, about["model"], limits)

@@ -54,8 +54,8 @@ class PredictionsField(OutputField):
                 self._check_no_annotations(where)
         elif self._has_labels():
             raise ValueError(
-                f"{where} holds labels that were not written by Apply YOLOv1 or "
-                "yolov1_fo.apply; choose another field, or delete this one first"
+                f"{where} holds labels that were not written by Apply YOLOv1; choose "
+                "another field, or delete this one first"
             )
 
     def declare(self) -> None:

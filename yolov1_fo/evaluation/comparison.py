@@ -65,7 +65,7 @@ class Comparison:
             )
             for error_type in ERROR_TYPES
         ]
-        layout = {"barmode": "stack", "yaxis_title": "share of the best detections"}
+        layout = {"barmode": "stack", "yaxis_title": "share of the top detections"}
         return go.Figure(bars, layout)
 
     def __str__(self) -> str:

@@ -117,7 +117,7 @@ class EvaluationReport:
         if any(self.left_out.values()):
             out = ", ".join(f"{n} of '{name}'" for name, n in self.left_out.items())
             lines.append(f"left out: {out}; no label, or no box inside the image")
-        lines.append(f"best detections: {format_shares(error_shares(self.errors))}")
+        lines.append(f"top detections: {format_shares(error_shares(self.errors))}")
         return "\n".join(lines)
 
     def plot_errors(self) -> Any:
@@ -132,7 +132,7 @@ class EvaluationReport:
             )
             for error_type in ERROR_TYPES
         ]
-        layout = {"barmode": "stack", "yaxis_title": "best detections"}
+        layout = {"barmode": "stack", "yaxis_title": "top detections"}
         return go.Figure(bars, layout)
 
 

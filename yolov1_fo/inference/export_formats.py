@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from yolov1_fo.config import spelling
+from yolov1_fo.config import packages, spelling
 
 ONNX_FORMATS = ("onnx", "openvino")
 """Formats that can include NMS, and compute in 8 bits."""
@@ -34,12 +34,6 @@ TARGETS = {
     "openvino": Target("OpenVINO", "", ("tf2onnx", "onnx", "openvino")),
     "litert": Target("LiteRT", ".tflite"),
 }
-
-
-def install(*packages: str) -> str:
-    """Returns the command that installs packages of a format."""
-    extras = "export,openvino" if "openvino" in packages else "export"
-    return f"pip install 'yolov1-fo[{extras}]'"
 
 
 def is_installed(package: str) -> bool:
@@ -70,5 +64,5 @@ def check(path: Path, format: str) -> None:
     missing = [name for name in TARGETS[format].writers if not is_installed(name)]
     if missing:
         raise ImportError(
-            f"{format} needs {' and '.join(missing)}: {install(*missing)}"
+            f"{format} needs {' and '.join(missing)}: {packages.install(*missing)}"
         )

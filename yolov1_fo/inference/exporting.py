@@ -19,9 +19,10 @@ import numpy as np
 
 from yolov1_fo import files, grid, images
 from yolov1_fo.boxes import Array
-from yolov1_fo.config import GridConfig, arguments
+from yolov1_fo.config import GridConfig, arguments, packages
 from yolov1_fo.datasets import checks
 from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.image_files import resizing
 from yolov1_fo.inference import export_formats, formats, onnx_nms, quantizing
 from yolov1_fo.inference.export_formats import metadata_path
 from yolov1_fo.inference.formats import FORMATS
@@ -29,6 +30,7 @@ from yolov1_fo.model.checkpoint_model import CheckpointModel
 from yolov1_fo.model.load import load_model
 from yolov1_fo.model.yolov1_model import YOLOv1Model
 from yolov1_fo.networks import folding
+from yolov1_fo.pipeline import tiling
 from yolov1_fo.runs import checkpoint, run_json
 
 logger = logging.getLogger(__name__)
@@ -143,7 +145,7 @@ def _suppression(model: CheckpointModel) -> _Suppression:
         "class_agnostic": config.class_agnostic,
         "darknet": config.darknet,
         "filter_classes": config.filter_classes is not None,
-        "tiles": bool(model.tiles),
+        "tiles": bool(config.tiles),  # those of the training are in the metadata
     }
     given = [name for name, is_given in others.items() if is_given]
     if given:
@@ -198,18 +200,21 @@ def _quantize(path: Path, batches: Iterator[Array]) -> None:
 def _calibration_batches(
     model: CheckpointModel, paths: Iterable[str]
 ) -> Iterator[Array]:
-    """Yields each image as the network's input: (1, H, W, 3) float32.
+    """Yields each image, and its tiles, as the network's input: (1, H, W, 3) float32.
 
     Raises:
         ValueError: if a file does not exist or can't be read
     """
-    letterbox = model.metadata["settings"].get("letterbox", False)
+    settings = model.metadata["settings"]
+    letterbox, tiles = settings.get("letterbox", False), settings.get("tiles", 0)
     for path in paths:
         try:
-            pixels = images.read(path, model.image_size, letterbox=letterbox)
+            pixels = images.read(path)
         except FileNotFoundError as error:  # an OSError is one of the export's path
             raise ValueError(f"calibration: {error}") from error
-        yield pixels[None] / np.float32(255)
+        for part in tiling.cut(pixels, tiles):
+            square = resizing.to_square(part, model.image_size, letterbox=letterbox)
+            yield square[None] / np.float32(255)
 
 
 def _check(
@@ -228,7 +233,7 @@ def _check(
             raise ValueError(f"{name} is for {formats_of_it}, got {format}")
     if has_calibration and not export_formats.is_installed("onnxruntime"):
         raise ImportError(
-            f"calibration needs onnxruntime: {export_formats.install(format)}"
+            f"calibration needs onnxruntime: {packages.install('onnxruntime')}"
         )
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
@@ -265,7 +270,7 @@ def _compare(network: keras.Model, path: Path, format: str, target: Path) -> Non
     if not export_formats.is_installed(runtime):
         logger.warning(
             "'%s' was not compared with Keras, which needs %s: %s",
-            *(target, runtime, export_formats.install(runtime)),
+            *(target, runtime, packages.install(runtime)),
         )
         return
     shape = (3, *network.input_shape[1:])
@@ -303,6 +308,7 @@ def _metadata(
         "in [0, 1]",
         "image_size": image_size,
         "letterbox": model.metadata["settings"].get("letterbox", False),
+        "tiles": model.metadata["settings"].get("tiles", 0),
         "classes": model.classes,
     }
     if not isinstance(model, YOLOv1Model):

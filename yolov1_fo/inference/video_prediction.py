@@ -15,6 +15,7 @@ from yolov1_fo.datasets import checks
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.predictions_field import PredictionsField
 from yolov1_fo.model.yolov1_model import YOLOv1Model
+from yolov1_fo.pipeline import tiling
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ def _documents(
     Raises:
         OSError: if it can't be read to its end
     """
-    for frames in _frames(path, batch_size):
+    for frames in _frames(path, max(batch_size // tiling.count(tiles), 1)):
         pixels, windows = model.inputs(frames, tiles)
         yield from model.documents_of(
             *(model.forward(pixels), windows), tiles=tiles, store_logits=store_logits

@@ -52,6 +52,7 @@ def check(
         ImportError: if a package is missing
         FileNotFoundError: if there is no such model
     """
+    spawn.check_backend()
     model_sources.find_config(model, dataset)
     target = Path(arguments.check_path_or_name("path", path)).expanduser()
     if not target.is_absolute():

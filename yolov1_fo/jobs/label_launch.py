@@ -153,6 +153,7 @@ def check_suggest(
     Raises:
         ValueError: if the samples, a field or a threshold is invalid
         FileNotFoundError: if there is no such model
+        ImportError: if TensorFlow is needed and not installed
     """
     search = search.check()
     dataset = whole_samples.dataset_of(search.samples)
@@ -161,6 +162,7 @@ def check_suggest(
     if pred_field:
         search.thresholds(pred_field)
     else:
+        spawn.check_backend()
         launch.read_metadata(dataset, model or "")
     return search
 
@@ -213,8 +215,10 @@ def check_next(
     Raises:
         ValueError: if the field or the tag is invalid, or all samples are labeled
         FileNotFoundError: if there is no such model
+        ImportError: if TensorFlow is not installed
     """
     dataset = whole_samples.dataset_of(samples)
+    spawn.check_backend()
     spawn.check_persistent(dataset)
     folders.check_name(tag, "tag")
     candidates.check_tag(samples, tag)

@@ -119,7 +119,9 @@ def check_train(
     Raises:
         ValueError: if the samples, the field or a setting is invalid, or the weights
             do not fit
+        ImportError: if TensorFlow is not installed
     """
+    spawn.check_backend()
     checks.check_labeled(samples, gt_field, "gt_field")
     spawn.check_persistent(fiftyone_private.root_dataset(samples))
     if val_samples is not None:
@@ -130,7 +132,7 @@ def check_train(
     has_gpu = gpus.is_used(device)
     facts = automatic.Facts(count, val_images, None, classes, has_gpu=has_gpu)
     config, _ = draft.preview(facts)
-    check_batch_size(config, count * tiling.count(config.tiles))
+    check_batch_size(config, count)
     if config.sample_weights not in ("", sampling.BALANCED):
         sample_weights_field.check(samples, config.sample_weights)
     return config
@@ -138,10 +140,12 @@ def check_train(
 
 def check_batch_size(config: TrainConfig, images: int) -> None:
     """Raises a ValueError if a batch is larger than the training split."""
-    if config.batch_size > images:
+    count = images * tiling.count(config.tiles)
+    if config.batch_size > count:
+        tiles = " and tiles" if config.tiles else ""
         raise ValueError(
             f"batch_size {config.batch_size} must be at most the number of training "
-            f"images, got {images}"
+            f"images{tiles}, got {count}"
         )
 
 
@@ -172,22 +176,32 @@ def estimate_training(
     )
 
 
+def is_resumable(dataset: fo.Dataset, run_key: str) -> bool:
+    """Returns whether a run was started as a job, and stopped or failed."""
+    if registry.status(dataset, run_key) not in registry.RESUMABLE:
+        return False
+    folder = records.folder_of(dataset, run_key)
+    return folder is not None and monitor.find(folder / folders.JOB) is not None
+
+
 def resume(dataset: fo.Dataset, run_key: str) -> Job:
     """Resumes a training that was started as a job.
 
     Raises:
         ValueError: if there is no such run, it has finished, or was not a job
         FileNotFoundError: if its folder does not exist
+        ImportError: if TensorFlow is not installed
         OSError: if the job did not start
     """
+    spawn.check_backend()
     run_key = registry.find(dataset, run_key)
     registry.check_resumable(dataset, run_key)
     folder = registry.existing_folder(dataset, run_key)
     before = monitor.find(Path(folder) / folders.JOB)
     if before is None:
         raise ValueError(
-            f"run '{run_key}' was not started in the App; resume it with "
-            f"yolov1_fo.train(..., resume='{run_key}')"
+            f"run '{run_key}' was not started in the App, which does not know its "
+            f"samples; resume it in Python: train(samples, resume='{run_key}')"
         )
     arguments = {**read_arguments(before.folder), "resume": True}
     return spawn.start(dataset, before.task, run_key, arguments, folder=before.folder)
@@ -255,7 +269,9 @@ def check_apply(
     Raises:
         ValueError: if the samples, a field or a setting is invalid
         FileNotFoundError: if there is no such model
+        ImportError: if TensorFlow is not installed
     """
+    spawn.check_backend()
     spawn.check_persistent(fiftyone_private.root_dataset(samples))
     checks.check_images_or_videos(samples)
     if skip_existing and samples.media_type == fomm.VIDEO:

@@ -35,6 +35,7 @@ class Row(NamedTuple):
         note: of the user; may be empty
         number: of `registry.numbers`; None for a job that is no run yet
         task: what it trains for: detect or classify
+        has_job: whether it was started in the App
     """
 
     run_key: str
@@ -54,6 +55,13 @@ class Row(NamedTuple):
     note: str = ""
     number: int | None = None
     task: str = DETECT
+    has_job: bool = False
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether `launch.resume` can continue it."""
+        is_run = self.number is not None and self.has_job
+        return is_run and self.status in registry.RESUMABLE
 
     @property
     def is_active(self) -> bool:
@@ -166,6 +174,7 @@ def _row_of_run(dataset: fo.Dataset, run_key: str, job: Job | None) -> Row:
         best.get("epoch"),
         records.note(dataset, run_key),
         task=getattr(run, "task", DETECT),
+        has_job=job is not None,
     )
 
 

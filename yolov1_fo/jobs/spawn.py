@@ -1,6 +1,7 @@
 """Starts a job in a child process, and marks the process that works on it."""
 
 import contextlib
+import importlib.util
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ from typing import Any
 import fiftyone as fo
 
 from yolov1_fo import files
+from yolov1_fo.config import packages
 from yolov1_fo.jobs import child_process, monitor
 from yolov1_fo.jobs.job import (
     JOB_FILE,
@@ -100,12 +102,18 @@ def wait_until_connected(job: Job) -> Job:
     return _wait(job.folder, CONNECT_TIMEOUT)
 
 
+def check_backend() -> None:
+    """Raises an ImportError if TensorFlow, which jobs compute with, is missing."""
+    if importlib.util.find_spec("tensorflow") is None:
+        raise ImportError(packages.NO_TENSORFLOW)
+
+
 def check_persistent(dataset: fo.Dataset) -> None:
     """Raises a ValueError if FiftyOne may delete the dataset during a job."""
     if not dataset.persistent:
         raise ValueError(
             f"dataset '{dataset.name}' is not persistent, so that another process may "
-            "delete it; set dataset.persistent = True"
+            "delete it; make it persistent first (in Python: dataset.persistent = True)"
         )
 
 

@@ -140,7 +140,7 @@ class YOLOv1ModelConfig(CheckpointConfig):
         max_detections: number of detections per image that are kept (100)
         class_agnostic: NMS also between boxes of different classes (False)
         tiles: predicts tiles x tiles overlapping parts of each image too, for small
-            objects; see `pipeline.tiling`. None is as in the training
+            objects, see `pipeline.tiling` (as in training)
         filter_classes: classes that are kept; None keeps all
         darknet: resizes, scores, thresholds and suppresses as Darknet does (False)
         precision: of the computation: float32, bfloat16, float16 or auto, which is

@@ -76,9 +76,8 @@ class YOLOv1Model(CheckpointModel):
     @property
     def tiles(self) -> int:
         """Number of tiles per side that images are predicted with: 0 without."""
-        if self.config.tiles is not None:
-            return self.config.tiles
-        return self.metadata["settings"].get("tiles", 0)
+        tiles = self.config.tiles
+        return self.metadata["settings"].get("tiles", 0) if tiles is None else tiles
 
     def _build(
         self, settings: dict[str, Any], classes: list[str] | None
@@ -221,7 +220,9 @@ class YOLOv1Model(CheckpointModel):
     def _labels(self, args: Sequence[Array]) -> list[fol.Detections]:
         pixels, windows = self.inputs(args, self.tiles)
         self._last_pixels = pixels[:: tiling.count(self.tiles)]  # the whole images
-        return self._labels_of(self.forward(pixels), windows, self.tiles)
+        batches = range(0, len(pixels), len(args))  # of the size that was asked for
+        outputs = [self.forward(pixels[start : start + len(args)]) for start in batches]
+        return self._labels_of(np.concatenate(outputs), windows, self.tiles)
 
     def inputs(
         self, args: Sequence[Array], tiles: int = 0
@@ -233,7 +234,7 @@ class YOLOv1Model(CheckpointModel):
             tiles (0): number of tiles per side that follow each image
 
         Returns:
-            (N P, H, W, 3) pixels of P parts per image, and from `windows`
+            pixels (N P, H, W, 3) of the P parts of each image, and their windows
         """
         pixels = [np.asarray(image) for image in args]
         for image in pixels:
@@ -256,7 +257,10 @@ class YOLOv1Model(CheckpointModel):
         if has_logits:
             found = [*self.detected_with_logits(outputs, windows)]
         else:
-            found = [(one, None) for one in self.detected(outputs, windows)]
+            boxes = decode.decode(
+                outputs, self.grid, **self._decoding(), windows=windows
+            )
+            found = [(one, None) for one in boxes]
         count = tiling.count(tiles)
         if count == 1:
             return found
@@ -306,7 +310,7 @@ class YOLOv1Model(CheckpointModel):
         return letterboxing.windows(sizes, self.image_size)
 
     def detected(
-        self, y_pred: Array, windows: Array | None = None
+        self, y_pred: Array, windows: Array | None = None, tiles: int = 0
     ) -> list[decode.Detections]:
         """Returns the detections of each image: boxes, scores and class ids.
 
@@ -314,8 +318,9 @@ class YOLOv1Model(CheckpointModel):
             y_pred: (N, outputs) from `forward`
             windows (None): of the images, from `windows`; without, boxes are relative
                 to the network's input
+            tiles (0): as in `inputs`
         """
-        return decode.decode(y_pred, self.grid, **self._decoding(), windows=windows)
+        return [one for one, _ in self._found(y_pred, windows, tiles, False)]
 
     def detected_with_logits(
         self, y_pred: Array, windows: Array | None = None

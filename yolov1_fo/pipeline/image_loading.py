@@ -73,7 +73,8 @@ def read_all(
     """Yields the pixels and the fault of each file, in order; threads read ahead.
 
     Args:
-        filepaths: image files; one that is repeated in a row is decoded once
+        filepaths: image files; with `parts`, one that is repeated in a row is decoded
+            once
         image_size: side of the images, in pixels
         num_workers (0): threads; 0 uses one per CPU core
         ahead (64): largest number of images that wait in memory
@@ -85,7 +86,8 @@ def read_all(
     files: Iterable[_FileParts] = ((path, [None]) for path in filepaths)
     if parts is not None:
         files = list(_by_file(filepaths, parts))
-        ahead = max(ahead * len(files) // max(len(parts), 1), 1)
+        least = thread_count(num_workers) + 1  # so that none of them waits
+        ahead = max(ahead * len(files) // max(len(parts), 1), least)
 
     def read_file(file: _FileParts) -> list[ReadResult]:
         return images.decode_parts(

@@ -21,8 +21,8 @@ class Listing(NamedTuple):
         ignored: objects that are neither targets nor, when detected, false positives
         dropped: how many objects are not targets
         weights: (N,) float64, the field that `sample_weights` names; None without
-        parts: (N, 4) xyxy, the part of the file that is the image, relative to the
-            file's; None if each is a whole file
+        parts: (N, 4) xyxy, which part of the picture in its file each image is; None
+            if all are whole
     """
 
     ids: list[str]
@@ -51,14 +51,17 @@ class Listing(NamedTuple):
         Args:
             tiles: number of tiles per side; 0 and 1 are none
         """
-        count, n = tiling.count(tiles), len(self.ids)
+        count = tiling.count(tiles)
         if count == 1:
             return self
-        repeated = self.take(np.repeat(np.arange(n), count))
-        return repeated._replace(
-            objects=tiling.cut_objects(self.objects, tiles),
-            ignored=tiling.cut_objects(self.ignored, tiles),
-            parts=np.tile(tiling.windows(tiles), (n, 1)),
+        return Listing(
+            [one for one in self.ids for _ in range(count)],
+            [path for path in self.filepaths for _ in range(count)],
+            tiling.cut_objects(self.objects, tiles),
+            tiling.cut_objects(self.ignored, tiles, min_visible=0),
+            self.dropped,
+            None if self.weights is None else np.repeat(self.weights, count),
+            np.tile(tiling.windows(tiles), (len(self.ids), 1)),
         )
 
     def untiled(self) -> "Listing":

@@ -19,9 +19,10 @@ OVERLAP = 0.25
 """Share of a tile that its neighbor covers too."""
 EDGE = 0.01
 """A box this near to the edge of a tile, as a share of the tile, is cut by it."""
-MIN_VISIBLE, MIN_FILLED = 0.25, 0.5
-"""Of objects that an edge cuts, those are left out of which a smaller share of the area
-is visible; unless they fill at least this share of the part."""
+MIN_VISIBLE = 0.25
+"""A tile does not have an object of which it shows a smaller share of the area."""
+MIN_FILLED = 0.5
+"""Unless the object fills at least this share of the tile."""
 
 
 def windows(tiles: int) -> Array:
@@ -69,41 +70,50 @@ def cut(image: Array, tiles: int) -> list[Array]:
     return [resizing.crop(image, window) for window in windows(tiles)]
 
 
-def cut_objects(objects: RaggedBoxes, tiles: int) -> RaggedBoxes:
+def cut_objects(
+    objects: RaggedBoxes, tiles: int, *, min_visible: float = MIN_VISIBLE
+) -> RaggedBoxes:
     """Returns the objects of the parts of each image, part after part.
-
-    A box is cut at the edges of a tile; see `MIN_VISIBLE`.
 
     Args:
         objects: of N images
         tiles: as in `windows`
+        min_visible (0.25): see `MIN_VISIBLE`
 
     Returns:
-        those of N P images; boxes are relative to the parts
+        those of N P images; boxes are relative to the parts, and cut at their edges
     """
-    if tiles < 2:
+    parts = windows(tiles)
+    if len(parts) == 1:
         return objects
-    parts, boxes = windows(tiles).astype(np.float32), objects.boxes[:, None]  # (K, 1,)
-    start, extent = parts[:, :2], parts[:, 2:] - parts[:, :2]
-    corners = [(boxes[..., :2] - start) / extent, (boxes[..., 2:] - start) / extent]
-    moved = _boxes.clip(np.concatenate(corners, axis=-1))  # (K, P, 4)
-    shown = _boxes.area(moved)
-    is_kept = shown * _boxes.area(parts) >= MIN_VISIBLE * _boxes.area(boxes)
-    is_kept &= shown > 0
-    is_kept |= shown >= MIN_FILLED
-    is_kept[:, 0] = True  # the whole image
     n = len(objects.offsets) - 1
     image = np.repeat(np.arange(n), np.diff(objects.offsets))
-    row, part = np.nonzero(is_kept)
-    place = image[row] * len(parts) + part
+    boxes, rows = [objects.boxes], [np.arange(len(image))]  # the whole images
+    for window in parts[1:].astype(np.float32):
+        moved, is_kept = _shown(objects.boxes, window, min_visible)
+        boxes.append(moved[is_kept])
+        rows.append(np.flatnonzero(is_kept))
+    place = np.concatenate(
+        [image[some] * len(parts) + part for part, some in enumerate(rows)]
+    )
     order = np.argsort(place, kind="stable")
-    row, part = row[order], part[order]
     counts = np.bincount(place, minlength=n * len(parts))
     return RaggedBoxes(
-        np.where(part[:, None] == 0, objects.boxes[row], moved[row, part]),
-        objects.class_ids[row],
+        np.concatenate(boxes)[order],
+        objects.class_ids[np.concatenate(rows)[order]],
         np.concatenate([[0], np.cumsum(counts)]),
     )
+
+
+def _shown(boxes: Array, window: Array, min_visible: float) -> tuple[Array, Array]:
+    """Returns boxes (K, 4) relative to a tile, cut, and which of them it shows."""
+    start, extent = window[:2], window[2:] - window[:2]
+    corners = [(boxes[:, :2] - start) / extent, (boxes[:, 2:] - start) / extent]
+    moved = _boxes.clip(np.concatenate(corners, axis=-1))
+    filled = _boxes.area(moved)
+    visible = filled * _boxes.area(window)
+    is_kept = visible >= min_visible * _boxes.area(boxes)
+    return moved, (filled > 0) & (is_kept | (filled >= MIN_FILLED))
 
 
 def sizes(size: tuple[int, int], tiles: int) -> list[tuple[int, int]]:

@@ -34,8 +34,8 @@ MAX_EPOCHS_FACTOR = 4
 """Largest factor on a recipe's epochs to reach `MIN_UPDATES`."""
 AVERAGED_SHARE, MAX_AVERAGED = 0.1, 5000.0
 """Share of the training that the moving average of the weights spans; in steps."""
-MOSAIC_IMAGES = 1000
-"""From this many images on there are no mosaics, which need more epochs."""
+MOSAIC_EPOCHS = 15
+"""Fewer epochs are too few for mosaics."""
 LIMITED_MOMENTUM = 0.98
 """Momentum of the average in a training with `max_minutes`."""
 
@@ -208,10 +208,12 @@ def _flip(found: dict[str, Any], facts: Facts) -> tuple[float, str]:
 
 
 def _mosaic(found: dict[str, Any], facts: Facts) -> tuple[float, str]:
-    images = _count(found, facts)
-    if images < MOSAIC_IMAGES:
-        return found["mosaic"], f"few images ({images})"
-    return 0.0, f"many images ({images}), of which mosaics need more epochs"
+    epochs = found["epochs"]
+    if found.get("max_minutes"):
+        return found["mosaic"], "shows objects in more places and at more scales"
+    if epochs >= MOSAIC_EPOCHS:
+        return found["mosaic"], f"enough epochs ({epochs})"
+    return 0.0, f"few epochs ({epochs})"
 
 
 def _precision(found: dict[str, Any], facts: Facts) -> tuple[str, str]:

@@ -14,6 +14,8 @@ from yolov1_fo.config import arguments, spelling
 from yolov1_fo.runs import folders, ownership, records
 
 METHOD = "yolov1/train"
+RESUMABLE = ("stopped", "failed")
+"""Statuses of runs that can be resumed."""
 INTERRUPTED = "its process is no longer running; resume it to continue"
 COPIED = "it was copied while it was being trained; resume the original run instead"
 

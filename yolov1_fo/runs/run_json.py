@@ -1,6 +1,6 @@
 """Reads and checks a checkpoint's `run.json`, which anyone may have written.
 
-Format 2 is written; format 1, and earlier names of settings, are read too. Never imports
+Format 2 is written; format 1 and earlier names of settings are read too. Never imports
 Keras.
 """
 
@@ -81,9 +81,13 @@ def _are_settings(value: Any) -> bool:
         and isinstance(value.get("network", ""), str)
         and _is_number(value.get("image_size"))
         and isinstance(value.get("letterbox", False), bool)
-        and isinstance(value.get("tiles", 0), int)
-        and 0 <= value.get("tiles", 0) <= MAX_TILES
+        and _is_number_of_tiles(value.get("tiles", 0))
     )
+
+
+def _is_number_of_tiles(value: Any) -> bool:
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    return is_integer and 0 <= value <= MAX_TILES
 
 
 def _is_task(value: Any) -> bool:

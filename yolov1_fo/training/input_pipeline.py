@@ -150,8 +150,8 @@ class InputPipeline:
     ) -> tuple[listing.Listing, Array | None, Array | None]:
         """Returns the readable images of a split: files and objects, pixels, windows.
 
-        With tiles, these are images too. The pixels are None if they are streamed, the
-        windows also if the images are not letterboxed.
+        Tiles count as images. The pixels are None if they are streamed, the windows
+        also if the images are not letterboxed.
         """
         config = self.config
         if self.mode == "stream":

@@ -54,8 +54,8 @@ def draft(
 def layer_settings(source: Source, given: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the settings of the network of a training, before the caller's.
 
-    They are those of a detector that it starts from; of a classifier, the network and
-    its batch normalization. The weights of a transfer network
+    They are those of a detector that it starts from, with its tiles; of a classifier,
+    the network and its batch normalization. The weights of a transfer network
     fit other image sizes too; then S follows from the output stride.
 
     Args:
@@ -70,6 +70,8 @@ def layer_settings(source: Source, given: Mapping[str, Any]) -> dict[str, Any]:
     if source.kind != DETECTOR:
         return {}
     theirs, settings = source.config, dict(source.settings)
+    if source.tiles:
+        settings["tiles"] = source.tiles
     network = given.get("network", theirs.network)
     if network != theirs.network and network in tuple(architectures.NETWORKS):
         raise ValueError(_mismatch(source, f"network {network}", ["network"]))
@@ -145,7 +147,10 @@ def _check_detector(source: Source, config: NetworkConfig) -> None:
 
 def _mismatch(source: Source, needs: str, names: list[str]) -> str:
     has = _values(source.config, names)
-    return f"weights '{source.weights}' have {has}; the training has {needs}"
+    return (
+        f"weights '{source.weights}' must fit the training, which has {needs}; got "
+        f"{has}"
+    )
 
 
 def _values(config: NetworkConfig, names: list[str]) -> str:

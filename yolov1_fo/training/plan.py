@@ -204,7 +204,9 @@ def _new(
         matching_layers.check_network(network)
     draft = matching_layers.draft(settings, len(names), source, task.defaults)
     if task is not DETECT and draft.config.tiles:
-        raise ValueError("tiles are for detectors: they need not show an image's class")
+        raise ValueError(
+            "tiles are for detectors: a tile may not show what its image is labeled as"
+        )
     run_key = run_key or registry.new_key(dataset, draft.config.network, runs_dir)
     folder = folders.run_folder(dataset, run_key, runs_dir)
     registry.check_key(dataset, run_key, folder)
@@ -309,11 +311,17 @@ def _config_of(run: Any) -> TrainConfig:
 
 
 def check_batch_size(config: TrainConfig, n: int) -> None:
-    """Raises a ValueError if a batch is larger than the training split, with tiles."""
+    """Raises a ValueError if a batch is larger than the training split.
+
+    Args:
+        config: of the training
+        n: number of readable images; tiles count as images
+    """
     if not n:
         raise ValueError("no training image can be read; yolov1_fo.inspect lists them")
     if config.batch_size > n:
+        tiles = " and tiles" if config.tiles else ""
         raise ValueError(
             f"batch_size {config.batch_size} must be at most the number of readable "
-            f"training images, got {n}"
+            f"training images{tiles}, got {n}"
         )

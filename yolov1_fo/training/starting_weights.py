@@ -35,6 +35,7 @@ class Source(NamedTuple):
             may end after any layer)
         classes: of the detector or classifier; none for darknet
         settings: of its `NetworkConfig`, but for C; none for darknet
+        tiles: number of tiles per side that it was trained on
         digest: sha256 of `file`, in hexadecimal; empty if it was not read
         run_key: of the run that trained it, if known
         dataset: name of this run's dataset, if known
@@ -48,6 +49,7 @@ class Source(NamedTuple):
     digest: str = ""
     run_key: str | None = None
     dataset: str | None = None
+    tiles: int = 0
 
     @property
     def file(self) -> Path:
@@ -162,6 +164,7 @@ def _of_checkpoint(name: str, folder: Path) -> Source:
         *(name, folder, KINDS[task], classes, _without_classes(config)),
         run_key=metadata.get("run_key"),
         dataset=metadata.get("dataset"),
+        tiles=settings.get("tiles", 0),
     )
 
 

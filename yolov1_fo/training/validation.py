@@ -78,8 +78,8 @@ class Validator:
         They are the loss, VOC07 mAP at IoU 0.5 and F1 at the operating point, as
         `val_loss`, `val_voc07` and `val_f1`; also `val_ap50` or `val_coco_map` if that
         is the monitor. The loss of letterboxed images is computed in their squares, the
-        others in the images, as after prediction. With tiles, it is the mean over
-        whole images and tiles, and the detections are merged as `tiling.merge` does.
+        others in the images, as after prediction. With tiles, the loss is the mean
+        over whole images and tiles, and detections are merged by `tiling.merge`.
         """
         config, objects = self.config, self.parts.objects
         found: list[decode.Detections] = []

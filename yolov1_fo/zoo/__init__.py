@@ -87,6 +87,19 @@ def resolve_input(model_name: str, ctx: Any) -> Any:
         label="Maximum detections",
         description="Number of predictions per image that are kept",
     )
+    form.str(
+        "filter_classes",
+        label="Classes to detect",
+        description="Names separated by commas. Empty: all",
+    )
+    form.int(
+        "tiles",
+        min=0,
+        max=8,
+        label="Tiles per side",
+        description="Predict overlapping tiles of each image too, for small objects. "
+        "Empty: as in training",
+    )
     form.enum(
         "precision",
         PRECISIONS,
@@ -105,13 +118,15 @@ def parse_parameters(model_name: str, ctx: Any, params: dict[str, Any]) -> None:
         ctx: of the operator
         params: the inputs
     """
-    classes = params.pop("classes", None)
-    if isinstance(classes, str):
-        classes = [name.strip() for name in classes.split(",") if name.strip()]
-    if classes:
-        params["classes"] = classes
-    if params.get("precision") in (None, ""):
-        params.pop("precision", None)
+    for name in ("classes", "filter_classes"):
+        names = params.pop(name, None)
+        if isinstance(names, str):
+            names = [one.strip() for one in names.split(",") if one.strip()]
+        if names:
+            params[name] = names
+    for name in ("precision", "tiles"):
+        if params.get(name) in (None, ""):
+            params.pop(name, None)
 
 
 def download_model(model_name: str, model_path: str) -> None:
@@ -137,7 +152,7 @@ def download_model(model_name: str, model_path: str) -> None:
         missing = str(error.name).partition(".")[0]
         raise ImportError(
             f"model '{model_name}' needs {missing}, which is not installed: "
-            "pip install 'yolov1-fo[cpu]'"
+            f"pip install 'yolov1-fo[cpu] @ git+{SOURCE}'"
         ) from error
     if model_name in darknet_releases.RELEASES:
         darknet_releases.fetch(model_name, Path(model_path))

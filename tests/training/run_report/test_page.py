@@ -41,7 +41,7 @@ def test_a_usual_run(painted, split, reported):
     assert found.facts["Best epoch"] == "3 of 3"
     assert found.facts["Training time"] == "2 min 5 s"
     assert found.charts == [
-        *("Validation scores", "Loss", "Terms of the training loss", "Learning rate"),
+        *("Validation scores", "Loss", "Loss components", "Learning rate"),
         *("Precision and recall", "F1 by confidence", "Object sizes"),
     ]
     assert [row[0] for row in found.rows("classes")] == CLASSES

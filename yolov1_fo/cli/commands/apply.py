@@ -73,7 +73,8 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         "--tiles",
         type=int,
         metavar="N",
-        help="predict N x N overlapping parts of each image too, for small objects",
+        help="predict N x N overlapping parts of each image too, for small objects; 0 "
+        "is none (as in training)",
     )
     parser.add_argument(
         "--darknet",

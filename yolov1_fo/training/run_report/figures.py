@@ -44,7 +44,7 @@ def of_epochs(contents: Contents) -> list[Chart]:
     found = [
         _over_epochs(contents, "Validation scores", SCORES, Axis("Score", "share")),
         _over_epochs(contents, "Loss", losses, loss),
-        _over_epochs(contents, "Terms of the training loss", TERMS, loss, at_least=2),
+        _over_epochs(contents, "Loss components", TERMS, loss, at_least=2),
         _over_epochs(contents, "Learning rate", rate, Axis("Learning rate")),
     ]
     shown = [one for one in found if one]

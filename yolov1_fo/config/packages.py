@@ -1,0 +1,16 @@
+"""Commands that install what a task needs; all of these packages are on PyPI."""
+
+TENSORFLOW = "pip install tensorflow-cpu, or 'tensorflow[and-cuda]' for a GPU"
+NO_TENSORFLOW = f"yolov1_fo needs TensorFlow, which is not installed: {TENSORFLOW}"
+_NAMES = {"ai_edge_litert": "ai-edge-litert"}
+"""Packages whose modules are called differently."""
+
+
+def install(*modules: str) -> str:
+    """Returns the command that installs the packages of some modules.
+
+    Example:
+        >>> install("onnx", "ai_edge_litert")
+        'pip install onnx ai-edge-litert'
+    """
+    return f"pip install {' '.join(_NAMES.get(name, name) for name in modules)}"
