@@ -108,24 +108,53 @@ def test_classes_suppress_each_other_only_if_class_agnostic():
     np.testing.assert_array_equal(agnostic[0] > 0, [[1, 0], [0, 0], [0, 0]])
 
 
+def suppress_simply(some, scores, iou_thresh):
+    """Returns the scores (K, C) of an image that a plain loop keeps."""
+    kept = np.zeros_like(scores)
+    overlaps = boxes.iou(some, some)
+    for c in range(scores.shape[1]):
+        left = list(np.argsort(-scores[:, c], kind="stable"))
+        while left:
+            best = left.pop(0)
+            kept[best, c] = scores[best, c]
+            left = [i for i in left if overlaps[best, i] <= iou_thresh]
+    return kept
+
+
 @settings(deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([0.0, 0.3, 0.5, 0.8]))
 def test_nms_equals_a_simple_loop(seed, iou_thresh):
     rng = np.random.default_rng(seed)
     some = np.sort(rng.uniform(0, 1, (2, 9, 2, 2)), axis=2).reshape(2, 9, 4)
     scores = np.round(rng.uniform(-0.5, 1, (2, 9, 3)).clip(0), 1)  # with ties
-    expected = np.zeros_like(scores)
-    for n in range(2):
-        for c in range(3):
-            left = list(np.argsort(-scores[n, :, c], kind="stable"))
-            while left:
-                best = left.pop(0)
-                expected[n, best, c] = scores[n, best, c]
-                overlaps = boxes.iou(some[n], some[n])[best]
-                left = [i for i in left if overlaps[i] <= iou_thresh]
+    expected = [
+        suppress_simply(*one, iou_thresh) for one in zip(some, scores, strict=True)
+    ]
     np.testing.assert_array_equal(
         decode.non_max_suppression(some, scores, iou_thresh), expected
     )
+
+
+def test_only_candidates_are_compared(rng, monkeypatch):
+    """A whole grid would need K x K overlaps, of which most boxes have no part."""
+    compared = []
+    iou = boxes.iou
+
+    def counting(first, second):
+        compared.append((first.shape, second.shape))
+        return iou(first, second)
+
+    monkeypatch.setattr(decode._boxes, "iou", counting)
+    corners = np.sort(rng.random((2, 800, 2, 2)), axis=2).reshape(2, 800, 4)
+    scores = np.zeros((2, 800, 3))
+    scores[0, rng.choice(800, 40, replace=False)] = rng.random((40, 3))
+    scores[1, rng.choice(800, 25, replace=False), 1] = rng.random(25)
+    kept = decode.non_max_suppression(corners, scores, 0.4)
+    assert compared == [((2, 40, 4), (2, 40, 4))]
+    for image in range(2):
+        np.testing.assert_array_equal(
+            kept[image], suppress_simply(corners[image], scores[image], 0.4)
+        )
 
 
 def test_an_image_gives_the_same_detections_alone_and_in_a_batch(rng):
