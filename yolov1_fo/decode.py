@@ -107,7 +107,7 @@ def non_max_suppression(
         highest = scores.max(axis=-1, keepdims=True)
         kept = non_max_suppression(boxes, highest, iou_thresh)
         return np.where(kept > 0, scores, 0)
-    # Only candidates are compared: of S = 20, they are a tenth of the boxes.
+    # Only candidates are compared: with S = 20, about a tenth of the boxes.
     is_candidate = (scores > 0).any(axis=-1)  # (N, K)
     count = int(is_candidate.sum(axis=-1).max(initial=0))
     rows = np.argsort(~is_candidate, axis=-1, kind="stable")[:, :count, None]

@@ -214,7 +214,8 @@ def test_of_two_publishers_of_one_name_one_succeeds(zoo_dir, checkpoint_dir):
         racer.stdin.flush()
     lines = sorted(racer.communicate()[0].splitlines()[-1] for racer in racers)
     assert lines == [
-        "'raced' is published already; choose another name, or unpublish it",
+        "'raced' is published already, and published models have no versions; choose "
+        "another name, or unpublish it",
         str(local_zoo.root() / "raced"),
     ]
     assert local_zoo.damaged() == {}

@@ -228,7 +228,8 @@ def _short(name: object) -> str:
 def _check_unused(name: str) -> None:
     if folder_of(name):
         raise ValueError(
-            f"'{name}' is published already; choose another name, or unpublish it"
+            f"'{name}' is published already, and published models have no versions; "
+            "choose another name, or unpublish it"
         )
     if os.path.lexists(root() / name):
         raise ValueError(f"'{root() / name}' exists; remove it, or choose another name")
