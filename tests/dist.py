@@ -28,16 +28,24 @@ PLUGIN = ("plugin/__init__.py", "fiftyone.yml", "requirements.txt", "skills/")
 URLS = ("Homepage", "Repository", "Documentation", "Changelog")
 DETECT_SECONDS = 20.0
 OFFLINE = """
+import errno
 import socket
 
-connect = socket.socket.connect
+HERE = ("127.0.0.1", "::1", "localhost")
+connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
 
-def local_only(self, address):
-    if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "localhost"):
-        raise OSError(f"no network: {address}")
+def is_elsewhere(address):
+    return isinstance(address, tuple) and address[0] not in HERE
+
+def local_connect(self, address):
+    if is_elsewhere(address):
+        raise OSError(errno.ENETUNREACH, f"no network: {address}")
     return connect(self, address)
 
-socket.socket.connect = socket.socket.connect_ex = local_only
+def local_connect_ex(self, address):
+    return errno.ENETUNREACH if is_elsewhere(address) else connect_ex(self, address)
+
+socket.socket.connect, socket.socket.connect_ex = local_connect, local_connect_ex
 """
 """Refuses connections to other machines; FiftyOne has its database on this one."""
 LINES = """

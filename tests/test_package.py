@@ -85,7 +85,7 @@ def test_missing_tensorflow_is_one_line(tmp_path):
     )
     last = python(hide).stderr.strip().splitlines()[-1]
     assert last == (
-        "ImportError: yolov1_fo needs TensorFlow, which is not installed: "
+        "ImportError: TensorFlow is not installed, which yolov1_fo needs: "
         "pip install tensorflow-cpu, or 'tensorflow[and-cuda]' for a GPU"
     )
 

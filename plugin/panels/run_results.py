@@ -49,10 +49,10 @@ def add(panel: types.Object, contents: Contents, row: Row) -> None:
             )
     _add_classes(panel, contents, version)
     _add_confusion(panel, contents, version)
-    for number, group in enumerate(pictures.validation(contents)):
-        panel.md(
-            f"**{group.title} validation images**", name=f"title{number}_{version}"
-        )
+    groups = pictures.validation(contents)
+    for number, group in enumerate(groups):
+        title = f"{group.title} validation images" if len(groups) > 1 else group.title
+        panel.md(f"**{title}**", name=f"title{number}_{version}")
         images = types.Object()
         columns = max(len(group.pictures), 1)
         equal = {"gridTemplateColumns": f"repeat({columns}, minmax(0, 1fr))"}

@@ -36,6 +36,7 @@ the browser. Trainings on one device wait for each other.
   resumes, compares, publishes, exports, renames or deletes it, and keeps a note.
 - *VOC07 mAP@0.5* is that of the best epoch, on the validation split.
 - Stopping a training keeps its last complete epoch; *Resume* continues from there.
+  Runs that were started in Python are resumed there.
   Stopping Apply keeps the predictions so far; stopping Evaluate keeps nothing.
 """
 EMPTY = """

@@ -146,13 +146,14 @@ def apply(page, dataset):
     slider.focus()
     for _ in range(5):
         page.window.keyboard.press("ArrowRight")
-    page.wait_for_text("At a confidence of at least")
+    thresh = float(slider.input_value())
+    page.wait_for_text(f"At a confidence of at least {thresh:.3g}")
     page.click("Apply filter")
     fewer, _ = shown_predictions(page)
     scores = dataset.values("predictions.detections.confidence", unwind=True)
-    thresh = float(slider.input_value())
     assert fewer == sum(score >= thresh for score in scores) < total
     page.fill("Name of the view", "confident trucks")
+    page.window.wait_for_timeout(1000)  # the panel gets what was entered
     page.click("Save as view")
     page.wait_for_text("Saved view 'confident trucks'")
     dataset.reload()
@@ -225,7 +226,7 @@ def publish(page):
 
 
 def mend_labels(page, dataset):
-    """Finds label mistakes, chooses photographs, and accepts suggestions for them."""
+    """Finds label mistakes, chooses what to label next, and accepts suggestions."""
     page.open_panel(LABELS)
     page.click("1. Find mistakes")
     page.wait_for_text(r"labels of \d+ labeled samples with 'predictions'")

@@ -65,10 +65,10 @@ def test_errors_are_compared_and_shown(evaluated, chromium, screenshots, tmp_pat
         page.screenshot("15-errors-compared")
 
         # Clicking a bar shows its detections.
-        by_class = panel.locator(".js-plotly-plot").nth(1)
         for number, (kind, label) in enumerate(
             [("localization", "person"), ("similar", "car"), ("background", "person")]
         ):
+            by_class = page.open_panel(ERRORS).locator(".js-plotly-plot").nth(1)
             expected = error_fields.view(evaluated, "voc", kind, label)
             column = sorted(published.CLASSES).index(label)
             trace = by_class.locator(".trace.bars").nth(_trace(kind))

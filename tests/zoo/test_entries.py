@@ -137,6 +137,7 @@ def test_the_readme_of_the_source_lists_all_models():
     assert {*re.findall(r"`((?:[a-z]+-)?yolov1[\w-]*)`", table)} == {*zoo.entries()}
 
 
+@pytest.mark.slow
 def test_fiftyones_commands_know_the_models():
     program = Path(sys.executable).with_name("fiftyone")
     paths = {"FIFTYONE_MODEL_ZOO_MANIFEST_PATHS": str(zoo.MANIFEST)}

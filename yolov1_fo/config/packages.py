@@ -1,7 +1,10 @@
 """Commands that install what a task needs; all of these packages are on PyPI."""
 
-TENSORFLOW = "pip install tensorflow-cpu, or 'tensorflow[and-cuda]' for a GPU"
-NO_TENSORFLOW = f"yolov1_fo needs TensorFlow, which is not installed: {TENSORFLOW}"
+import sys
+
+_CPU = "tensorflow" if sys.platform == "darwin" else "tensorflow-cpu"
+TENSORFLOW = f"pip install {_CPU}, or 'tensorflow[and-cuda]' for a GPU"
+NO_TENSORFLOW = f"TensorFlow is not installed, which yolov1_fo needs: {TENSORFLOW}"
 _NAMES = {"ai_edge_litert": "ai-edge-litert"}
 """Packages whose modules are called differently."""
 

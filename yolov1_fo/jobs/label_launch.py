@@ -48,6 +48,7 @@ def find_mistakes(
 
     Raises:
         ValueError: if the samples, a field or a setting is invalid
+        ImportError: if TensorFlow is needed and not installed
         OSError: if the job did not start
     """
     fields = check_mistakes(
@@ -119,6 +120,7 @@ def suggest(
     Raises:
         ValueError: if the samples, a field or a threshold is invalid
         FileNotFoundError: if there is no such model
+        ImportError: if TensorFlow is needed and not installed
         OSError: if the job did not start
     """
     found = check_suggest(
@@ -186,6 +188,7 @@ def next_to_label(
     Raises:
         ValueError: if the samples, the field, the tag or the number is invalid
         FileNotFoundError: if there is no such model
+        ImportError: if TensorFlow is needed and not installed
         OSError: if the job did not start
     """
     samples = whole_samples.checked(samples)

@@ -64,6 +64,7 @@ def train(
         ValueError: if the samples, the field, the name or a setting is invalid, the
             splits overlap, or the weights do not fit
         FileNotFoundError: if there are no such weights
+        ImportError: if TensorFlow is needed and not installed
         OSError: if the job did not start
     """
     samples = fo_samples.ungrouped(samples)
@@ -229,6 +230,7 @@ def apply(
     Raises:
         ValueError: if the samples, a field or a setting is invalid
         FileNotFoundError: if there is no such model
+        ImportError: if TensorFlow is needed and not installed
         OSError: if the job did not start
     """
     samples = fo_samples.ungrouped(samples, media_types=(fomm.IMAGE, fomm.VIDEO))

@@ -77,7 +77,8 @@ def read_all(
             once
         image_size: side of the images, in pixels
         num_workers (0): threads; 0 uses one per CPU core
-        ahead (64): largest number of images that wait in memory
+        ahead (64): largest number of images that wait in memory; with `parts`, those
+            of one file per thread may be more
         align_corners (False): resizes as Darknet does, to float32 in [0, 1]
         letterbox (False): keeps the aspect ratio and fills the rest with gray
         max_pixels (200 million): larger images are refused before they are decoded
