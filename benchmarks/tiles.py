@@ -1,10 +1,11 @@
 """Measures what tiles find: recall by the size of the objects, and the time.
 
-    python -m benchmarks.tiles --photographs FOLDER --json FILE
+    python -m benchmarks.tiles --photographs FOLDER --minutes 15 --json FILE
 
 Sheets of 2 x 2 photographs of the test split of `highway` are images in which all
-objects have half their size. The detector is that of the package, whose training
-photographs show them twice as large.
+objects have half their size. One detector is that of the package, whose training
+photographs show them twice as large. Two others are trained on sheets of the training
+photographs, for the same time: on whole sheets, and on 2 x 2 tiles.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from yolov1_fo import images
 MODEL = "yolov1-highway"
 SIDE = 448
 """Of a photograph on a sheet, in pixels."""
-TILES = (0, 2, 3)
+TILES, TRAINED_TILES = (0, 2, 3), (0, 2)
 SIZES = (0, 16, 32, 64, 10_000)
 """Limits of the size of objects, the root of their area in pixels."""
 
@@ -35,20 +36,43 @@ SIZES = (0, 16, 32, 64, 10_000)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photographs", type=Path, required=True)
+    parser.add_argument(
+        "--minutes", type=float, default=0.0, help="of each training (none)"
+    )
     parser.add_argument("--json", type=Path, help="file for the figures")
     arguments = parser.parse_args()
     fo.config.show_progress_bars = False
-    _, test = photographs.load("highway", arguments.photographs)
+    train, test = photographs.load("highway", arguments.photographs)
     with tempfile.TemporaryDirectory() as folder:
-        dataset = fo.Dataset()
-        dataset.add_samples(list(sheets(test, Path(folder))), progress=False)
-        rows = [measured(dataset, tiles) for tiles in TILES]
+        dataset = sheets(test, Path(folder) / "test")
+        model = yolov1_fo.load_model(MODEL)
+        rows = [measured(dataset, model, MODEL, tiles) for tiles in TILES]
+        if arguments.minutes:
+            learned = sheets(train, Path(folder) / "train")
+            for tiles in TRAINED_TILES:
+                settings = {"max_minutes": arguments.minutes, "tiles": tiles}
+                run = yolov1_fo.train(
+                    learned, runs_dir=folder, progress=False, **settings
+                )
+                name = f"trained on {tiles} x {tiles} tiles" if tiles else "trained"
+                model = yolov1_fo.load_model(run)
+                for used in dict.fromkeys((tiles, *TILES)):
+                    rows.append(measured(dataset, model, name, used))
+                    rows[-1] |= {"epochs": run.config.epochs, "S": run.config.S}
+                measuring.write(arguments.json, {"model": MODEL, "runs": rows})
     measuring.write(arguments.json, {"model": MODEL, "runs": rows})
     print(table(rows))
 
 
-def sheets(samples: Any, folder: Path) -> Iterator[fo.Sample]:
-    """Yields samples of four photographs each, with their objects."""
+def sheets(samples: Any, folder: Path) -> fo.Dataset:
+    """Returns a dataset of sheets of four photographs each, with their objects."""
+    folder.mkdir()
+    dataset = fo.Dataset()
+    dataset.add_samples(list(_sheets(samples, folder)), progress=False)
+    return dataset
+
+
+def _sheets(samples: Any, folder: Path) -> Iterator[fo.Sample]:
     found = list(samples.sort_by("filepath").iter_samples())
     for start in range(0, len(found) - 3, 4):
         sheet = np.zeros((2 * SIDE, 2 * SIDE, 3), np.uint8)
@@ -68,9 +92,8 @@ def sheets(samples: Any, folder: Path) -> Iterator[fo.Sample]:
         yield fo.Sample(filepath=str(path), ground_truth=ground_truth)
 
 
-def measured(dataset: fo.Dataset, tiles: int) -> dict[str, Any]:
+def measured(dataset: fo.Dataset, model: Any, name: str, tiles: int) -> dict[str, Any]:
     """Returns recall by size at the recommended threshold, mAP, and the time."""
-    model = yolov1_fo.load_model(MODEL)
     field, key = f"tiles_{tiles}", f"eval_{tiles}"
     yolov1_fo.apply(dataset.limit(2), model, "warm_up", tiles=tiles, progress=False)
     start = time.monotonic()
@@ -91,7 +114,10 @@ def measured(dataset: fo.Dataset, tiles: int) -> dict[str, Any]:
         found = float((kinds[of_size] == "tp").mean()) if of_size.any() else None
         recall[f"{low} to {high}"] = {"objects": int(of_size.sum()), "recall": found}
     point = report.at(thresh)
+    dataset.delete_evaluation(key)
+    dataset.delete_sample_field(field)
     return {
+        "detector": name,
         "tiles": tiles,
         "recall_by_size": recall,
         "recall": point.recall,
@@ -105,7 +131,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     """Returns the figures as Markdown."""
     lines = []
     for row in rows:
-        line = {"tiles": row["tiles"] or "none"}
+        line = {"detector": row["detector"], "tiles": row["tiles"] or "none"}
         for limits, one in row["recall_by_size"].items():
             share = "" if one["recall"] is None else f"{one['recall']:.3f}"
             name = f"{limits} px".replace(f"to {SIZES[-1]}", "and more")
