@@ -149,16 +149,6 @@ def test_characters_are_not_mirrored():
     assert chosen(facts_of(ONE, ("6", "nine")))["flip"] == 0.5
 
 
-def test_few_epochs_have_no_mosaics():
-    facts = facts_of(ONE, ANIMALS)
-    for epochs, share in ((14, 0.0), (15, 0.5)):
-        assert chosen(facts, epochs=epochs)["mosaic"] == share
-    assert chosen(facts)["mosaic"] == 0.5
-    assert chosen(facts, max_minutes=9)["mosaic"] == 0.5
-    assert chosen(facts, max_minutes=9, epochs=5)["mosaic"] == 0.5  # at most
-    assert "mosaic" not in chosen(facts, recipe="fine-tune")
-
-
 def test_tiles_are_images_with_larger_objects():
     facts = facts_of(objects(100, squares(4, 0.22)), ANIMALS)
     plain, tiled = chosen(facts), chosen(facts, tiles=3)
@@ -174,7 +164,7 @@ def test_precision_follows_the_accelerator():
 
 def test_what_is_given_is_not_chosen():
     given = {"S": 5, "batch_size": 3, "epochs": 2, "ema_momentum": 0.5, "flip": 0.25}
-    given |= {"image_size": 320, "mosaic": 1.0}
+    given |= {"image_size": 320}
     found = chosen(facts_of(ONE, ANIMALS), **given)
     assert set(found) == {"precision"}
     assert chosen(facts_of(ONE, ANIMALS), recipe="paper") == {}

@@ -150,11 +150,6 @@ RECIPES: dict[str, dict[str, Choice]] = {
             "0 if all classes are single characters: mirrored, they are others",
             is_automatic=True,
         ),
-        "mosaic": Choice(
-            0.5,
-            "shows objects in more places and at more scales; 0 below 15 epochs",
-            is_automatic=True,
-        ),
         "monitor_tolerance": Choice(
             1.0, "on few validation images, the maximum is mostly noise"
         ),
@@ -163,9 +158,7 @@ RECIPES: dict[str, dict[str, Choice]] = {
 }
 """Settings by name of a recipe."""
 RECIPES["fine-tune"] = {
-    **{  # its few epochs are too few for mosaics
-        name: choice for name, choice in RECIPES["transfer"].items() if name != "mosaic"
-    },
+    **RECIPES["transfer"],
     "image_size": Choice(320, "that of the detector replaces it"),
     "epochs": Choice(7, "a third: the detector is trained already", True),
     "learning_rate": Choice(1e-3, "half: the detector is trained already"),

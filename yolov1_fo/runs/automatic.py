@@ -34,8 +34,6 @@ MAX_EPOCHS_FACTOR = 4
 """Largest factor on a recipe's epochs to reach `MIN_UPDATES`."""
 AVERAGED_SHARE, MAX_AVERAGED = 0.1, 5000.0
 """Share of the training that the moving average of the weights spans; in steps."""
-MOSAIC_EPOCHS = 15
-"""Fewer epochs are too few for mosaics."""
 LIMITED_MOMENTUM = 0.98
 """Momentum of the average in a training with `max_minutes`."""
 
@@ -207,15 +205,6 @@ def _flip(found: dict[str, Any], facts: Facts) -> tuple[float, str]:
     return found["flip"], "mirrored objects keep their class"
 
 
-def _mosaic(found: dict[str, Any], facts: Facts) -> tuple[float, str]:
-    epochs = found["epochs"]
-    if found.get("max_minutes"):
-        return found["mosaic"], "shows objects in more places and at more scales"
-    if epochs >= MOSAIC_EPOCHS:
-        return found["mosaic"], f"enough epochs ({epochs})"
-    return 0.0, f"few epochs ({epochs})"
-
-
 def _precision(found: dict[str, Any], facts: Facts) -> tuple[str, str]:
     if facts.has_gpu and facts.has_bfloat16:
         return "mixed_bfloat16", "the accelerator computes in bfloat16"
@@ -228,7 +217,6 @@ _CHOOSE = {
     "epochs": _epochs,
     "ema_momentum": _ema_momentum,
     "flip": _flip,
-    "mosaic": _mosaic,
     "precision": _precision,
 }
 """How each automatic setting is chosen; later ones depend on earlier ones."""
