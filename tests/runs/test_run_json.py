@@ -87,6 +87,23 @@ def test_names_of_format_1_are_not_renamed_in_format_2(tmp_path, old):
     assert read(tmp_path, {**NEW, "settings": settings})["settings"] == settings
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_earlier_spellings_are_read_in_both_formats(tmp_path, number):
+    settings = {**SHARED_SETTINGS, "image_size": 64}
+    stored = {"format": number, "classes": ["a"]}
+    found = read(
+        tmp_path, {**stored, "settings": {**settings, "neighbour_cells": True}}
+    )
+    assert found["settings"] == {**settings, "neighbor_cells": True}
+
+
+@pytest.mark.parametrize("tiles", [-1, 9, 2.0, True, "2"])
+def test_a_wrong_number_of_tiles_is_refused(tmp_path, tiles):
+    settings = {**NEW["settings"], "tiles": tiles}
+    with pytest.raises(ValueError, match=r"settings in '.*' must be"):
+        read(tmp_path, {**NEW, "settings": settings})
+
+
 @pytest.mark.parametrize("number", [0, 3, -1, 1.5, "2", None, True, [1]])
 def test_an_unknown_format_is_refused(tmp_path, number):
     with pytest.raises(ValueError, match="must have a format of at most 2, got"):

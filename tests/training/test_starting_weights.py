@@ -147,12 +147,12 @@ def source(kind="detector", classes=("a", "b"), **settings):
         (
             {**LITE, "S": 14},
             {**LITE, "S": 14, "output_activation": "sigmoid", "separable_head": True},
-            "; got separable_head False, output_activation linear",
+            "which has .*; got separable_head False, output_activation linear",
         ),
     ],
 )
 def test_a_detector_of_other_layers_is_one_line(theirs, ours, line):
-    with pytest.raises(ValueError, match=f"^weights 'x' {line}"):
+    with pytest.raises(ValueError, match=f"^weights 'x' must fit the training, {line}"):
         matching_layers.check(source(**theirs), NetworkConfig(**ours))
 
 

@@ -195,6 +195,8 @@ def read_metadata(folder: Path, task: str | None = None) -> dict[str, Any]:
     path = folder / METADATA
     metadata = run_json.read_json(path)
     run_json.check_format(path, metadata)
-    metadata = {**run_json.renamed(metadata), "format": run_json.FORMAT}
+    if metadata["format"] == 1:
+        metadata = {**run_json.renamed(metadata), "format": run_json.FORMAT}
+    metadata = run_json.respelled(metadata)
     run_json.check(path, metadata, task)
     return metadata

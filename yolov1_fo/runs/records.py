@@ -24,7 +24,8 @@ def info(dataset: fo.Dataset, run_key: str) -> Any:
         if hasattr(config, old):
             setattr(config, new, vars(config).pop(old))
     if isinstance(getattr(config, "settings", None), dict):
-        config.settings = run_json.renamed({"settings": config.settings})["settings"]
+        stored = run_json.renamed({"settings": config.settings})
+        config.settings = run_json.respelled(stored)["settings"]
     return config
 
 

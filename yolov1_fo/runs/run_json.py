@@ -18,13 +18,14 @@ RENAMED_SETTINGS = {
     "clip_norm": "global_clipnorm",
     "ema": "ema_momentum",
     "frozen_stride": "freeze_to_stride",
-    "neighbour_cells": "neighbor_cells",
     "side": "image_size",
     "trunk_rate": "backbone_lr_multiplier",
     "validate_every": "validation_freq",
     "workers": "num_workers",
 }
-"""Earlier names of settings, and today's."""
+"""Settings of format 1 and their names in format 2."""
+RESPELLED_SETTINGS = {"neighbour_cells": "neighbor_cells"}
+"""Earlier spellings of settings, in both formats."""
 RENAMED_PARTS = {"trunk": "weights", "workers": "processes"}
 """The same for the other parts."""
 MAX_BYTES = 64 * 2**20
@@ -142,13 +143,22 @@ PARTS = {
 
 
 def renamed(stored: dict[str, Any]) -> dict[str, Any]:
-    """Returns the parts of a run or checkpoint of any version under today's names."""
+    """Returns the parts of a run or checkpoint of format 1 under today's names."""
     parts = {RENAMED_PARTS.get(name, name): value for name, value in stored.items()}
-    if isinstance(settings := parts.get("settings"), dict):
-        parts["settings"] = {
-            RENAMED_SETTINGS.get(name, name): value for name, value in settings.items()
-        }
-    return parts
+    return _with_settings(parts, RENAMED_SETTINGS)
+
+
+def respelled(stored: dict[str, Any]) -> dict[str, Any]:
+    """Returns the parts of a run or checkpoint with today's spelling of settings."""
+    return _with_settings(stored, RESPELLED_SETTINGS)
+
+
+def _with_settings(parts: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    settings = parts.get("settings")
+    if not isinstance(settings, dict):
+        return parts
+    changed = {names.get(name, name): value for name, value in settings.items()}
+    return {**parts, "settings": changed}
 
 
 def check(path: Path, metadata: dict[str, Any], task: str | None = None) -> None:
