@@ -65,16 +65,15 @@ def test_errors_are_compared_and_shown(evaluated, chromium, screenshots, tmp_pat
         page.screenshot("15-errors-compared")
 
         # Clicking a bar shows its detections.
+        by_class = panel.locator(".js-plotly-plot").nth(1)
         for number, (kind, label) in enumerate(
             [("localization", "person"), ("similar", "car"), ("background", "person")]
         ):
-            by_class = page.open_panel(ERRORS).locator(".js-plotly-plot").nth(1)
             expected = error_fields.view(evaluated, "voc", kind, label)
             column = sorted(published.CLASSES).index(label)
             trace = by_class.locator(".trace.bars").nth(_trace(kind))
             trace.locator(".point path").nth(column).click(force=True)
             page.wait_for_text(f"{len(expected)} patches|{len(expected)} patch")
-            page.window.locator("[data-cy=looker]").first.wait_for()  # in front now
             page.window.wait_for_timeout(2500)
             page.screenshot(f"{16 + number}-{kind}-{label}")
 
