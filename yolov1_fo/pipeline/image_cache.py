@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import humanize
@@ -47,6 +47,11 @@ class _Reading(NamedTuple):
     letterbox: bool
     max_pixels: int
     parts: Array | None
+
+    def options(self) -> dict[str, Any]:
+        """Returns all but files and size, as `image_loading` calls them."""
+        named = self._asdict()
+        return {key: named[key] for key in self._fields[2:]}
 
 
 def load(
@@ -96,12 +101,7 @@ def load(
 
 def _load_into_memory(reading: _Reading) -> DecodedImages:
     pixels, bad, windows = image_loading.read_into_memory(
-        reading.filepaths,
-        reading.image_size,
-        num_workers=reading.num_workers,
-        letterbox=reading.letterbox,
-        max_pixels=reading.max_pixels,
-        parts=reading.parts,
+        reading.filepaths, reading.image_size, **reading.options()
     )
     if bad:
         is_good = [path not in bad for path in reading.filepaths]
@@ -143,12 +143,7 @@ def _write(entry: Path, reading: _Reading) -> None:
     with files.atomic_folder(entry) as unfinished:
         with (unfinished / PIXELS).open("wb") as file:
             results = image_loading.read_all(
-                reading.filepaths,
-                reading.image_size,
-                num_workers=reading.num_workers,
-                letterbox=reading.letterbox,
-                max_pixels=reading.max_pixels,
-                parts=reading.parts,
+                reading.filepaths, reading.image_size, **reading.options()
             )
             for row, (image, fault, size) in enumerate(results):
                 if image is None or fault is not None:

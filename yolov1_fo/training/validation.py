@@ -115,12 +115,11 @@ class Validator:
     def _show(self, rows: Sequence[int], pixels: Array, windows: Array | None) -> None:
         """Keeps what is drawn of a batch: whole images."""
         count = tiling.count(self.config.tiles)
-        places = [place for place, row in enumerate(rows) if row % count == 0]
-        self.shown.keep(
-            [rows[place] // count for place in places],
-            pixels[places],
-            None if windows is None else windows[places],
-        )
+        for place, row in enumerate(rows):
+            if row % count == 0:
+                one = slice(place, place + 1)  # a view: most images are not drawn
+                shown = None if windows is None else windows[one]
+                self.shown.keep([row // count], pixels[one], shown)
 
     def _merged(
         self, found: list[decode.Detections], count: int
