@@ -38,6 +38,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "learning_rate=5e-4": {"learning_rate": 5e-4},
     "batch_size=4": {"batch_size": 4},
     "image_size=256": {"image_size": 256},
+    "mixed_bfloat16": {"precision": "mixed_bfloat16"},
     "freeze_to_stride=16": {"freeze_to_stride": 16},
     "freeze_to_stride=4": {"freeze_to_stride": 4},
     "backbone_lr_multiplier=0.3": {"backbone_lr_multiplier": 0.3},

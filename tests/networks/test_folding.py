@@ -8,7 +8,7 @@ from tests.networks.test_predictor import CASES, pixels
 from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.config import NetworkConfig
 from yolov1_fo.networks import build, folding, parts, predictor
-from yolov1_fo.networks.fused_norm import FusedBatchNormalization
+from yolov1_fo.networks.faster_layers import FusedBatchNormalization
 
 
 def test_networks_without_normalization_are_not_copied(monkeypatch):

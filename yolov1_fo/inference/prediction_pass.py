@@ -1,6 +1,7 @@
 """Runs a network on all images of a collection; reading and computing overlap."""
 
 import collections
+import contextlib
 import itertools
 import logging
 from collections.abc import Callable, Collection, Iterator
@@ -10,7 +11,7 @@ from typing import Any, Self
 import fiftyone.core.utils as fou
 import numpy as np
 
-from yolov1_fo import images
+from yolov1_fo import allocator, images
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import MAX_PREDICTION_BATCH, arguments
 from yolov1_fo.datasets import samples as fo_samples
@@ -84,11 +85,13 @@ class PredictionPass:
         return _predictions(self._batches(rows), self.forward)
 
     def __enter__(self) -> Self:
-        self.progress_bar.__enter__()
+        self._contexts = contextlib.ExitStack()
+        self._contexts.enter_context(allocator.keep_freed_memory())
+        self._contexts.enter_context(self.progress_bar)
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self.progress_bar.__exit__(*error)
+        self._contexts.__exit__(*error)
         for path, fault in self.faults.items():
             logger.warning("%s", images.error_message(path, fault))
 

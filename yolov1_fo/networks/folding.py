@@ -9,7 +9,7 @@ from keras import ops
 
 from yolov1_fo.boxes import Array
 from yolov1_fo.networks import keras_private, layers
-from yolov1_fo.networks.fused_norm import FusedBatchNormalization
+from yolov1_fo.networks.faster_layers import faster
 
 EMBEDDINGS = "embeddings"
 OUTPUT_LAYERS = ("output", "class_probs", "confidence", "boxes", EMBEDDINGS)
@@ -40,7 +40,7 @@ def for_training(network: keras.Model) -> keras.Model:
     """Returns a network with the same variables, which takes less time per step.
 
     Batch normalization of frozen layers is folded, into copies of their weights as they
-    are now; other layers are shared, and normalize with TensorFlow's fused kernel.
+    are now; other layers are shared, or replaced by those of `faster_layers`.
 
     Args:
         network: a functional model; nested ones are changed too
@@ -50,7 +50,7 @@ def for_training(network: keras.Model) -> keras.Model:
         for key, norm in _foldable_norms(network).items()
         if not (norm.trainable or keras_private.producer_of(norm.input).trainable)
     }
-    return _clone(network, norms, substitute=FusedBatchNormalization.of)
+    return _clone(network, norms, substitute=faster)
 
 
 def _clone(

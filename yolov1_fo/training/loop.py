@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from yolov1_fo import hardware, images
+from yolov1_fo import allocator, hardware, images
 from yolov1_fo.datasets import error_lines
 from yolov1_fo.evaluation.operating_point import OperatingPoint
 from yolov1_fo.networks.keras_settings import hide_retracing_warnings
@@ -231,15 +231,16 @@ class Session:
         self.learner.accelerate()
         batches = self.input.batches(done * self.input.steps)  # must outlive `fit`
         self.input.move_to_device(self.learner)
-        self.learner.fit(
-            batches,
-            steps_per_epoch=self.input.steps,
-            initial_epoch=done,
-            epochs=self.plan.max_epochs or config.epochs,
-            shuffle=False,  # the batches have their own order
-            verbose=0,  # `ProgressLine` instead
-            callbacks=self._callbacks(),
-        )
+        with allocator.keep_freed_memory():
+            self.learner.fit(
+                batches,
+                steps_per_epoch=self.input.steps,
+                initial_epoch=done,
+                epochs=self.plan.max_epochs or config.epochs,
+                shuffle=False,  # the batches have their own order
+                verbose=0,  # `ProgressLine` instead
+                callbacks=self._callbacks(),
+            )
 
     def end_epoch(self, epoch: int, logs: dict[str, Any]) -> None:
         """Validates, saves a checkpoint, and updates the run, after each epoch.
