@@ -18,7 +18,7 @@ from tabulate import tabulate
 import yolov1_fo
 from benchmarks import measuring, photographs
 from yolov1_fo import images
-from yolov1_fo.inference import formats
+from yolov1_fo.networks import formats
 
 MODEL = "yolov1-highway"
 CALIBRATION = 100

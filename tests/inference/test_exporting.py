@@ -19,9 +19,9 @@ from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.cli import main
 from yolov1_fo.config import GridConfig, NetworkConfig
 from yolov1_fo.datasets import fiftyone_boxes
-from yolov1_fo.inference import exporting, formats
+from yolov1_fo.inference import exporting
 from yolov1_fo.model.yolov1_model import YOLOv1Model, YOLOv1ModelConfig
-from yolov1_fo.networks import build
+from yolov1_fo.networks import build, formats
 
 ROOT = Path(__file__).parents[2]
 FORMATS = ("saved_model", "onnx", "openvino", "litert")

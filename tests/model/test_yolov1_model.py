@@ -44,6 +44,37 @@ def test_precision_may_change_between_predictions(model, rng):
     np.testing.assert_array_equal(model.forward(pixels), before)
 
 
+@pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
+def test_other_runtimes_detect_the_same(checkpoint_dir, model, rng, runtime):
+    pytest.importorskip(runtime)
+    images = pictures(rng)
+    expected = model.predict_all(images)
+    model.config.runtime = runtime  # may change between predictions
+    loaded = yolov1_fo.load_model(checkpoint_dir, runtime=runtime)
+    assert YOLOv1ModelConfig(loaded.config.serialize()).runtime == runtime
+    for one in (model, loaded):
+        found = one.predict_all(images)
+        for label, other in zip(found, expected, strict=True):
+            assert [d.label for d in label.detections] == [
+                d.label for d in other.detections
+            ]
+            for name in ("bounding_box", "confidence"):
+                got, wanted = (
+                    np.array([d[name] for d in which.detections])
+                    for which in (label, other)
+                )
+                np.testing.assert_allclose(got, wanted, atol=1e-4)
+
+
+def test_a_runtime_is_checked_when_the_model_is_loaded(checkpoint_dir):
+    with pytest.raises(ValueError, match=r"runtime must be one of.*openvnio"):
+        yolov1_fo.load_model(checkpoint_dir, runtime="openvnio")
+    with pytest.raises(ValueError, match=r"^ONNX Runtime computes in float32, got"):
+        yolov1_fo.load_model(
+            checkpoint_dir, runtime="onnxruntime", precision="bfloat16"
+        )
+
+
 def test_one_batch_is_one_forward_pass(model, rng, monkeypatch):
     calls = []
     forward = model.forward

@@ -30,6 +30,8 @@ PACED_SCHEDULES = ("paper", "cosine", "constant")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 """Dtype policies of a training."""
 PREDICTION_PRECISIONS = ("float32", "bfloat16", "float16", "auto")
+RUNTIMES = ("auto", "keras", "openvino", "onnxruntime")
+"""What computes predictions."""
 """Precisions of a model; auto is bfloat16 if the device supports it in hardware."""
 BOX_LOSSES = ("squared", "ciou")
 SCORE_LOSSES = ("squared", "cross-entropy")

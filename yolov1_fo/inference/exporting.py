@@ -23,13 +23,13 @@ from yolov1_fo.config import GridConfig, arguments, packages
 from yolov1_fo.datasets import checks
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.image_files import resizing
-from yolov1_fo.inference import export_formats, formats, onnx_nms, quantizing
+from yolov1_fo.inference import export_formats, onnx_nms, quantizing
 from yolov1_fo.inference.export_formats import metadata_path
-from yolov1_fo.inference.formats import FORMATS
 from yolov1_fo.model.checkpoint_model import CheckpointModel
 from yolov1_fo.model.load import load_model
 from yolov1_fo.model.yolov1_model import YOLOv1Model
-from yolov1_fo.networks import folding
+from yolov1_fo.networks import folding, formats
+from yolov1_fo.networks.formats import FORMATS
 from yolov1_fo.pipeline import tiling
 from yolov1_fo.runs import checkpoint, run_json
 

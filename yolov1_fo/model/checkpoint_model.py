@@ -15,6 +15,8 @@ from yolov1_fo.boxes import Array
 from yolov1_fo.datasets import schema
 from yolov1_fo.model.keras_image_model import KerasImageModel
 from yolov1_fo.model.model_config import CheckpointConfig
+from yolov1_fo.networks import runtimes
+from yolov1_fo.networks.predictor import computed_precision
 
 
 class CheckpointModel(KerasImageModel, fom.SamplesMixin, fom.LogitsMixin):
@@ -23,6 +25,10 @@ class CheckpointModel(KerasImageModel, fom.SamplesMixin, fom.LogitsMixin):
     Args:
         network: from (N, H, W, 3) float32 RGB in [0, 1] to the raw output
         features: as in `KerasImageModel`
+
+    Raises:
+        ImportError: if a package of the runtime is missing
+        ValueError: if the runtime can't compute the network
 
     Attributes:
         config: may be changed between predictions
@@ -39,6 +45,8 @@ class CheckpointModel(KerasImageModel, fom.SamplesMixin, fom.LogitsMixin):
     classes: list[str]
 
     def __init__(self, network: keras.Model, features: Any) -> None:
+        precision = computed_precision(network, self.precision)
+        runtimes.check(self.runtime, network, precision)
         fom.SamplesMixin.__init__(self)
         fom.LogitsMixin.__init__(self)
         KerasImageModel.__init__(self, network, features)
@@ -52,6 +60,11 @@ class CheckpointModel(KerasImageModel, fom.SamplesMixin, fom.LogitsMixin):
     def precision(self) -> str | None:
         """Precision of the computation, from the config."""
         return self.config.precision
+
+    @property
+    def runtime(self) -> str:
+        """What computes, from the config."""
+        return self.config.runtime or "auto"
 
     def predict(self, arg: Array, sample: fo.Sample | None = None) -> Any:
         """Returns the label of one image.

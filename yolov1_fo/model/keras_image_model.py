@@ -89,6 +89,11 @@ class KerasImageModel(ImageModel):
         return None
 
     @property
+    def runtime(self) -> str:
+        """What computes, as in `Predictor`."""
+        return "keras"
+
+    @property
     def has_embeddings(self) -> bool:
         """Whether it has embeddings, for `compute_embeddings`."""
         return self._features is not None
@@ -141,9 +146,10 @@ class KerasImageModel(ImageModel):
 
     def _run(self, what: str, pixels: Array) -> Array:
         run = self._predictors.get(what)
-        if run is None or run.precision != self.precision:
+        settings = self.precision, self.runtime
+        if run is None or (run.precision, run.runtime) != settings:
             network = self._embedder() if what == EMBEDDINGS else self.network
-            run = self._predictors[what] = Predictor(network, self.precision)
+            run = self._predictors[what] = Predictor(network, *settings)
         return run(pixels)
 
     def _embedder(self) -> keras.Model:

@@ -44,14 +44,16 @@ def load_model(
         dataset (None): where to look up a run key
         network (None): of a `.weights` file, which does not name it: a name in
             `architectures.NETWORKS`
-        **settings: of `YOLOv1ModelConfig`, of which a classifier has precision, and
-            a `KerasTaskModel` confidence_thresh; with `network`, also classes (the 20
-            of VOC) and those of `NetworkConfig` that differ from the network's own
+        **settings: of `YOLOv1ModelConfig`, of which a classifier has precision and
+            runtime, and a `KerasTaskModel` confidence_thresh; with `network`, also
+            classes (the 20 of VOC) and those of `NetworkConfig` that differ from the
+            network's own
 
     Raises:
         FileNotFoundError: if there is no such checkpoint or file
         ValueError: if it can't be read, or a setting is invalid
         TypeError: if an argument has the wrong type
+        ImportError: if a package of the runtime is missing
     """
     name = arguments.check_path_or_name("source", source)
     allowed = [*SETTINGS]

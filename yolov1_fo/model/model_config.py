@@ -13,6 +13,7 @@ from yolov1_fo.config import (
     MAX_IMAGE_PIXELS,
     MAX_TILES,
     PREDICTION_PRECISIONS,
+    RUNTIMES,
     arguments,
     class_names,
     spelling,
@@ -28,6 +29,7 @@ SETTINGS = (
     "filter_classes",
     "darknet",
     "precision",
+    "runtime",
     "max_image_pixels",
 )
 
@@ -54,15 +56,18 @@ class CheckpointConfig(foc.Config, fozm.HasZooModel):
         model_path: path of a checkpoint's `network.keras`, set by the zoo
         precision: of the computation: float32, bfloat16, float16 or auto, which is
             bfloat16 where the device supports it; None is the precision of the training
+        runtime: what computes, see `networks.runtimes`: keras, openvino, onnxruntime or
+            auto (auto)
     """
 
-    STRINGS: tuple[str, ...] = ("checkpoint_dir", "precision")
+    STRINGS: tuple[str, ...] = ("checkpoint_dir", "precision", "runtime")
     """Attributes that are strings, in addition to those of `HasZooModel`."""
 
     model_name: str | None
     model_path: str | None
     checkpoint_dir: str | None
     precision: str | None = None
+    runtime: str | None = None
 
     def __init__(self, d: dict[str, Any]) -> None:
         self._check_types(d)
@@ -75,6 +80,8 @@ class CheckpointConfig(foc.Config, fozm.HasZooModel):
             setattr(self, name, given.get(name))
         if self.precision is not None:
             spelling.check_choice("precision", self.precision, PREDICTION_PRECISIONS)
+        if self.runtime is not None:
+            spelling.check_choice("runtime", self.runtime, RUNTIMES)
 
     def _check_types(self, d: Any) -> None:
         """Raises an error if a name is unknown or a value has the wrong type."""
@@ -145,13 +152,18 @@ class YOLOv1ModelConfig(CheckpointConfig):
         darknet: resizes, scores, thresholds and suppresses as Darknet does (False)
         precision: of the computation: float32, bfloat16, float16 or auto, which is
             bfloat16 where the device supports it; None is the precision of the training
+        runtime: what computes, see `networks.runtimes`: keras, openvino, onnxruntime or
+            auto (auto)
         max_image_pixels: `yolov1_fo.apply` does not read images with more pixels (200
             million)
     """
 
     __module__ = "yolov1_fo.model"  # as databases and files name it
 
-    STRINGS = ("checkpoint_dir", "included", "weights_path", "released", "precision")
+    STRINGS = (
+        *("checkpoint_dir", "included", "weights_path", "released"),
+        *("precision", "runtime"),
+    )
 
     included: str | None
     weights_path: str | None

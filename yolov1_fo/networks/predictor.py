@@ -8,7 +8,7 @@ from keras import ops
 
 from yolov1_fo import hardware
 from yolov1_fo.boxes import Array
-from yolov1_fo.networks import folding
+from yolov1_fo.networks import folding, runtimes
 
 
 class Predictor:
@@ -20,35 +20,82 @@ class Predictor:
         network: from `build.detector` or `keras_file.load`
         precision (the network's): float32, bfloat16 or float16, for all layers but the
             last; auto uses `hardware.fastest_precision`
+        runtime (keras): one of `config.RUNTIMES`; auto uses others than Keras only for
+            uint8 pixels
 
     Attributes:
         precision: the argument
+        runtime: the argument
+
+    Raises:
+        ImportError: if a package of the runtime is missing
+        ValueError: if the runtime can't compute the network
     """
 
-    def __init__(self, network: keras.Model, precision: str | None = None) -> None:
-        self.network, self.precision = network, precision
+    def __init__(
+        self,
+        network: keras.Model,
+        precision: str | None = None,
+        runtime: str = runtimes.KERAS,
+    ) -> None:
+        self.network, self.precision, self.runtime = network, precision, runtime
         self._compiled: dict[str, keras.Model] = {}
+        self._runs: dict[str, runtimes.Run] = {}
         self._largest_batch = 0
         # TensorFlow without XLA compiles for any batch size after the second.
         self._compiles_each_size = (
             keras.backend.backend() != "tensorflow" or hardware.has_accelerator()
         )
+        runtimes.check(runtime, network, computed_precision(network, precision))
 
     def __call__(self, pixels: Array) -> Array:
         """Returns the raw output (N, outputs) float32.
 
         Args:
             pixels: (N, H, W, 3) RGB; uint8, or float32 in [0, 1]
+
+        Raises:
+            ValueError: if the runtime can't convert the network, or its output differs
+                from that of Keras
         """
         dtype = pixels.dtype.name
+        if dtype not in self._runs:
+            self._runs[dtype] = self._make_run(dtype, pixels)
+        return np.asarray(self._runs[dtype](pixels), np.float32)
+
+    def _make_run(self, dtype: str, pixels: Array) -> runtimes.Run:
+        """Returns what computes pixels of a dtype.
+
+        Args:
+            dtype: uint8 or float32
+            pixels: a batch of them, on which a runtime is compared with Keras
+        """
+        precision = computed_precision(self.network, self.precision)
+        name = self.runtime
+        if name == runtimes.KERAS or (name == runtimes.AUTO and dtype != "uint8"):
+            return self._with_keras
+        if name == runtimes.AUTO:
+            return runtimes.Fastest(
+                self.network, precision, self._with_keras, self._convertible
+            )
+        run = runtimes.load([name], self._convertible(dtype), precision)[name]
+        if isinstance(run, Exception):
+            line = (str(run).strip() or repr(run)).splitlines()[0]
+            raise ValueError(
+                f"the network can't be converted for runtime={name!r}: {line}"
+            ) from run
+        runtimes.compare(name, run(pixels), self._with_keras(pixels), precision)
+        return run
+
+    def _with_keras(self, pixels: Array) -> Array:
+        dtype = pixels.dtype.name
         if dtype not in self._compiled:
-            self._compiled[dtype] = self._compile(dtype)
+            self._compiled[dtype] = _on_pixels(self._optimized_network, dtype)
         n = len(pixels)
         self._largest_batch = max(self._largest_batch, n)
         if self._compiles_each_size:
             pixels = _pad_batch(pixels, self._largest_batch)
-        y_pred = self._compiled[dtype].predict_on_batch(pixels)
-        return np.asarray(y_pred[:n], np.float32)
+        return self._compiled[dtype].predict_on_batch(pixels)[:n]
 
     @functools.cached_property
     def _optimized_network(self) -> keras.Model:
@@ -57,10 +104,31 @@ class Predictor:
             precision = hardware.fastest_precision()
         return folding.fold_batch_norm(self.network, precision)
 
-    def _compile(self, dtype: str) -> keras.Model:
-        image = keras.Input(self.network.input_shape[1:], dtype=dtype, name="pixels")
-        scaled = ops.cast(image, "float32") / 255.0 if dtype == "uint8" else image
-        return keras.Model(image, self._optimized_network(scaled), name="forward")
+    def _convertible(self, dtype: str = "uint8") -> keras.Model:
+        """Returns the network for other runtimes: in float32, on pixels of a dtype."""
+        return _on_pixels(folding.fold_batch_norm(self.network, "float32"), dtype)
+
+
+def computed_precision(network: keras.Model, precision: str | None) -> str:
+    """Returns the precision in which a network computes: float32, bfloat16 or float16.
+
+    Args:
+        network: that computes
+        precision: as in `Predictor`
+    """
+    if precision == "auto":
+        return hardware.fastest_precision()
+    if precision is not None:
+        return precision
+    found = {layer.compute_dtype for layer in network.layers}
+    return next((one for one in ("bfloat16", "float16") if one in found), "float32")
+
+
+def _on_pixels(network: keras.Model, dtype: str) -> keras.Model:
+    """Returns a network on pixels, uint8 or float32 in [0, 1]."""
+    image = keras.Input(network.input_shape[1:], dtype=dtype, name="pixels")
+    scaled = ops.cast(image, "float32") / 255.0 if dtype == "uint8" else image
+    return keras.Model(image, network(scaled), name="forward")
 
 
 def _pad_batch(pixels: Array, largest: int) -> Array:

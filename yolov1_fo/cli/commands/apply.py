@@ -88,6 +88,12 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         help="float32, bfloat16, float16, or auto: bfloat16 on devices that support it "
         "(as in training)",
     )
+    parser.add_argument(
+        "--runtime",
+        metavar="NAME",
+        help="what computes: keras, openvino, onnxruntime, or auto: the fastest "
+        "that is installed (auto)",
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:

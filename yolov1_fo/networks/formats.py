@@ -79,11 +79,15 @@ def _load_saved_model(path: Path) -> Run:
     return lambda pixels: [module.serve(pixels).numpy()]
 
 
-def _write_onnx(network: keras.Model, path: Path) -> None:
+def write_onnx(network: keras.Model, path: Path) -> None:
     """Converts the network with its large weights as inputs, then inserts the weights.
 
     The converter copies constants dozens of times: the paper's network would need 60 GB
     of memory.
+
+    Args:
+        network: with one input, which is called `INPUT` in the file
+        path: of the file
     """
     import onnx
     import tensorflow as tf
@@ -124,7 +128,8 @@ def _write_onnx(network: keras.Model, path: Path) -> None:
     onnx.save(model, path)
 
 
-def _load_onnx(path: Path) -> Run:
+def load_onnx(path: Path) -> Run:
+    """Returns a function that runs an ONNX file on the CPU."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -133,7 +138,7 @@ def _load_onnx(path: Path) -> Run:
 
 def _write_openvino(network: keras.Model, path: Path) -> None:
     onnx_path = path.with_name(f"{path.name}.onnx")
-    _write_onnx(network, onnx_path)
+    write_onnx(network, onnx_path)
     openvino_of_onnx(onnx_path, path)
 
 
@@ -173,14 +178,15 @@ def _load_litert(path: Path) -> Run:
 def _image(network: keras.Model) -> Any:
     import tensorflow as tf
 
-    return tf.TensorSpec((None, *network.input_shape[1:]), "float32", INPUT)
+    shape = (None, *network.input_shape[1:])
+    return tf.TensorSpec(shape, network.inputs[0].dtype, INPUT)
 
 
 FORMATS = {
     "saved_model": Format(
         "tensorflow", math.inf, _write_saved_model, _load_saved_model
     ),
-    "onnx": Format("onnxruntime", 2**31, _write_onnx, _load_onnx),
+    "onnx": Format("onnxruntime", 2**31, write_onnx, load_onnx),
     "openvino": Format("openvino", 2**31, _write_openvino, _load_openvino),
     "litert": Format("ai_edge_litert", 2**31, _write_litert, _load_litert),
 }
