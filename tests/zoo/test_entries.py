@@ -101,24 +101,30 @@ def test_the_address_is_that_of_pyproject():
 
 def test_fiftyones_form_gives_our_settings():
     """FiftyOne's zoo operator calls both functions of a remote source."""
-    from yolov1_fo.config import MAX_TILES, PREDICTION_PRECISIONS
+    from yolov1_fo.config import MAX_TILES, PREDICTION_PRECISIONS, RUNTIMES
     from yolov1_fo.model.model_config import DEFAULTS, YOLOv1ModelConfig
 
     form = zoo.resolve_input("yolov1-highway@1.0", None).to_json()
     inputs = form["type"]["properties"]
     assert list(inputs) == [
         *("confidence_thresh", "iou_thresh", "max_detections"),
-        *("filter_classes", "tiles", "precision"),
+        *("filter_classes", "tiles", "precision", "runtime"),
     ]
     assert inputs["tiles"]["type"]["max"] == MAX_TILES
     for name in ("confidence_thresh", "iou_thresh", "max_detections"):
         assert inputs[name]["default"] == DEFAULTS[name]
     choices = inputs["precision"]["type"]["values"]
     assert sorted(choices) == sorted(PREDICTION_PRECISIONS)
+    assert inputs["runtime"]["type"]["values"] == [*RUNTIMES]
 
     untrained = zoo.resolve_input("yolov1-untrained", None).to_json()
     assert "classes" in untrained["type"]["properties"]
-    params = {"classes": "cat, big dog,", "iou_thresh": 0.4, "precision": ""}
+    params = {
+        "classes": "cat, big dog,",
+        "iou_thresh": 0.4,
+        "precision": "",
+        "runtime": "",
+    }
     zoo.parse_parameters("yolov1-untrained", None, params)
     assert params == {"classes": ["cat", "big dog"], "iou_thresh": 0.4}
     YOLOv1ModelConfig({"settings": {"network": "yolov1"}, **params})

@@ -16,6 +16,7 @@ MANIFEST = Path(__file__).with_name("manifest.json")
 SOURCE = "https://github.com/yolov1-fo/yolov1-fo"
 """Address of this project."""
 PRECISIONS = ("float32", "bfloat16", "float16", "auto")
+RUNTIMES = ("auto", "keras", "openvino", "onnxruntime")
 """Of the computation, as of `YOLOv1ModelConfig`."""
 
 
@@ -107,6 +108,12 @@ def resolve_input(model_name: str, ctx: Any) -> Any:
         description="Of the computation. Empty: that of the training; auto: bfloat16 "
         "where the device supports it",
     )
+    form.enum(
+        "runtime",
+        RUNTIMES,
+        label="Runtime",
+        description="What computes. Empty or auto: the fastest that is installed",
+    )
     return types.Property(form)
 
 
@@ -124,7 +131,7 @@ def parse_parameters(model_name: str, ctx: Any, params: dict[str, Any]) -> None:
             names = [one.strip() for one in names.split(",") if one.strip()]
         if names:
             params[name] = names
-    for name in ("precision", "tiles"):
+    for name in ("precision", "runtime", "tiles"):
         if params.get(name) in (None, ""):
             params.pop(name, None)
 
