@@ -102,8 +102,9 @@ def _bare(name: str, path: Path, precision: str) -> Callable[[Any], Any]:
     import openvino
 
     hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
-    run = openvino.Core().compile_model(
-        openvino.convert_model(path), "CPU", {"INFERENCE_PRECISION_HINT": hint}
+    core = openvino.Core()
+    run = core.compile_model(
+        core.read_model(path), "CPU", {"INFERENCE_PRECISION_HINT": hint}
     )
     return lambda scaled: run({formats.INPUT: scaled})
 

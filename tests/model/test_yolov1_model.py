@@ -46,7 +46,8 @@ def test_precision_may_change_between_predictions(model, rng):
 
 @pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
 def test_other_runtimes_detect_the_same(checkpoint_dir, model, rng, runtime):
-    pytest.importorskip(runtime)
+    for package in (runtime, "onnx", "tf2onnx"):
+        pytest.importorskip(package)
     images = pictures(rng)
     expected = model.predict_all(images)
     model.config.runtime = runtime  # may change between predictions

@@ -1,3 +1,4 @@
+import concurrent.futures
 import importlib.util
 import logging
 
@@ -13,8 +14,12 @@ from yolov1_fo.networks import build, predictor, runtimes
 
 pytestmark = [
     pytest.mark.skipif(
-        not all(map(importlib.util.find_spec, runtimes.RUNTIMES)),
-        reason="needs OpenVINO and ONNX Runtime",
+        not all(
+            importlib.util.find_spec(package)
+            for runtime in runtimes.RUNTIMES.values()
+            for package in runtime.packages
+        ),
+        reason="needs OpenVINO and ONNX Runtime, with onnx and tf2onnx",
     ),
     pytest.mark.skipif(
         predictor.keras.backend.backend() != "tensorflow", reason="converts TensorFlow"
@@ -140,6 +145,43 @@ def test_auto_chooses_the_fastest_that_agrees_with_keras(
     assert {name for name in after if after[name] > before[name]} == {chosen}
 
 
+def test_auto_converts_and_measures(net, monkeypatch):
+    monkeypatch.setattr(runtimes, "SECONDS", 0.0)
+    monkeypatch.setattr(runtimes, "SECONDS_PER_GB", 0.0)
+    monkeypatch.setattr(runtimes, "MIN_GAIN", -1e6)  # never Keras
+    monkeypatch.setattr(runtimes.hardware, "has_accelerator", lambda: False)
+    run = predictor.Predictor(net, None, "auto")
+    expected = predictor.Predictor(net)(pixels(4))
+    for _ in range(2):
+        np.testing.assert_array_equal(run(pixels(4)), expected)
+    chosen = run._runs["uint8"]._chosen
+    assert chosen not in (None, run._with_keras)
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:
+        for got in threads.map(run, [pixels(4)] * 20):
+            scale = np.abs(expected).max()
+            np.testing.assert_allclose(got, expected, atol=1e-5 * scale)
+
+
+def test_auto_survives_a_choice_that_fails(net, clock, monkeypatch):
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(runtimes, "load", fail)
+    keras = Stub(clock, 5.0)
+    run = runtimes.Fastest(net, "float32", keras, lambda: net)
+    for calls in (1, 2, 3, 4):
+        run(pixels(8))
+        assert keras.calls == calls
+
+
+def test_no_telemetry_is_sent(net, monkeypatch):
+    """OpenVINO's `convert_model` sends it, from a forked process."""
+    import openvino
+
+    monkeypatch.setattr(openvino, "convert_model", None)
+    predictor.Predictor(net, None, "openvino")(pixels(2))
+
+
 def test_small_jobs_do_not_wait_for_a_conversion(net, monkeypatch):
     monkeypatch.setattr(runtimes, "load", None)
     run = predictor.Predictor(net, None, "auto")
@@ -176,7 +218,8 @@ def test_a_runtime_that_can_not_compute_is_refused(net, monkeypatch):
         predictor.Predictor(net, None, "openvino")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(
-        ImportError, match=r"^runtime='openvino' needs onnx and openvino"
+        ImportError,
+        match=r"^runtime='openvino' needs onnx, openvino and tf2onnx: pip inst",
     ):
         predictor.Predictor(net, None, "openvino")
     predictor.Predictor(net, "float16", "auto")
@@ -187,20 +230,27 @@ def test_a_runtime_that_can_not_compute_is_refused(net, monkeypatch):
 
 
 def test_wrong_outputs_and_failed_conversions_are_errors(net, monkeypatch):
-    run = predictor.Predictor(net, None, "openvino")
     images = pixels(3)
     outputs = predictor.Predictor(net)(images)
-    monkeypatch.setattr(
-        runtimes, "load", lambda *_: {"openvino": lambda images: outputs + 1}
-    )
-    with pytest.raises(
-        ValueError, match=r"^OpenVINO must be within .* runtime='keras'"
-    ):
-        run(images)
-    error = RuntimeError("no such layer\nat line 3")
-    monkeypatch.setattr(runtimes, "load", lambda *_: {"openvino": error})
+    found = {"openvino": lambda images: outputs + 1}
+    converted = []
+    monkeypatch.setattr(runtimes, "load", lambda *_: converted.append(1) or found)
+    run = predictor.Predictor(net, None, "openvino")
+    for _ in range(3):
+        with pytest.raises(ValueError, match=r"^OpenVINO must be within .* runtime='k"):
+            run(images)
+    assert len(converted) == 1  # not for each batch
+    found["openvino"] = RuntimeError("no such layer\nat line 3")
+    run = predictor.Predictor(net, None, "openvino")
     with pytest.raises(ValueError, match=r"runtime='openvino': no such layer$"):
         run(images)
+
+
+def test_outputs_that_are_not_finite_are_not_compared():
+    outputs = np.full((2, 3), np.nan)
+    runtimes.compare("openvino", outputs, outputs, "float32")
+    with pytest.raises(ValueError, match="got nan"):
+        runtimes.compare("openvino", outputs, np.ones((2, 3)), "float32")
 
 
 def test_a_failed_conversion_is_returned(net, monkeypatch):

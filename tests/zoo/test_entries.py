@@ -115,7 +115,7 @@ def test_fiftyones_form_gives_our_settings():
         assert inputs[name]["default"] == DEFAULTS[name]
     choices = inputs["precision"]["type"]["values"]
     assert sorted(choices) == sorted(PREDICTION_PRECISIONS)
-    assert inputs["runtime"]["type"]["values"] == [*RUNTIMES]
+    assert tuple(inputs["runtime"]["type"]["values"]) == RUNTIMES
 
     untrained = zoo.resolve_input("yolov1-untrained", None).to_json()
     assert "classes" in untrained["type"]["properties"]

@@ -30,9 +30,9 @@ PACED_SCHEDULES = ("paper", "cosine", "constant")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 """Dtype policies of a training."""
 PREDICTION_PRECISIONS = ("float32", "bfloat16", "float16", "auto")
-RUNTIMES = ("auto", "keras", "openvino", "onnxruntime")
-"""What computes predictions."""
 """Precisions of a model; auto is bfloat16 if the device supports it in hardware."""
+RUNTIMES = ("auto", "keras", "openvino", "onnxruntime")
+"""What runs the network of a model."""
 BOX_LOSSES = ("squared", "ciou")
 SCORE_LOSSES = ("squared", "cross-entropy")
 DATA_MODES = ("auto", "stream", "host", "device")

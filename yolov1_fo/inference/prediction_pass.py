@@ -85,9 +85,10 @@ class PredictionPass:
         return _predictions(self._batches(rows), self.forward)
 
     def __enter__(self) -> Self:
-        self._contexts = contextlib.ExitStack()
-        self._contexts.enter_context(allocator.keep_freed_memory())
-        self._contexts.enter_context(self.progress_bar)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(allocator.keep_freed_memory())
+            stack.enter_context(self.progress_bar)
+            self._contexts = stack.pop_all()
         return self
 
     def __exit__(self, *error: Any) -> None:

@@ -56,8 +56,8 @@ class CheckpointConfig(foc.Config, fozm.HasZooModel):
         model_path: path of a checkpoint's `network.keras`, set by the zoo
         precision: of the computation: float32, bfloat16, float16 or auto, which is
             bfloat16 where the device supports it; None is the precision of the training
-        runtime: what computes, see `networks.runtimes`: keras, openvino, onnxruntime or
-            auto (auto)
+        runtime: what runs the network, see `networks.runtimes`: keras, openvino,
+            onnxruntime or auto (auto)
     """
 
     STRINGS: tuple[str, ...] = ("checkpoint_dir", "precision", "runtime")
@@ -152,8 +152,8 @@ class YOLOv1ModelConfig(CheckpointConfig):
         darknet: resizes, scores, thresholds and suppresses as Darknet does (False)
         precision: of the computation: float32, bfloat16, float16 or auto, which is
             bfloat16 where the device supports it; None is the precision of the training
-        runtime: what computes, see `networks.runtimes`: keras, openvino, onnxruntime or
-            auto (auto)
+        runtime: what runs the network, see `networks.runtimes`: keras, openvino,
+            onnxruntime or auto (auto)
         max_image_pixels: `yolov1_fo.apply` does not read images with more pixels (200
             million)
     """

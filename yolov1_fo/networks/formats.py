@@ -49,13 +49,13 @@ def hidden_output() -> Iterator[None]:
     Some write to standard error; others add a handler to the root logger, which would
     print our log lines a second time.
     """
-    handlers, level = [*logging.root.handlers], logging.root.level
-    try:
-        with tensorflow_startup.hidden_stderr():
+    with tensorflow_startup.hidden_stderr():
+        handlers, level = [*logging.root.handlers], logging.root.level
+        try:
             yield
-    finally:
-        logging.root.handlers[:] = handlers
-        logging.root.setLevel(level)
+        finally:
+            logging.root.handlers[:] = handlers
+            logging.root.setLevel(level)
 
 
 def _write_saved_model(network: keras.Model, path: Path) -> None:

@@ -14,7 +14,7 @@ from yolov1_fo.networks import folding, runtimes
 class Predictor:
     """Runs a network on batches of any size.
 
-    It uses the weights as they are at the first batch; the network is not modified.
+    The network is not modified, and its weights must not change after the first batch.
 
     Args:
         network: from `build.detector` or `keras_file.load`
@@ -41,6 +41,7 @@ class Predictor:
         self.network, self.precision, self.runtime = network, precision, runtime
         self._compiled: dict[str, keras.Model] = {}
         self._runs: dict[str, runtimes.Run] = {}
+        self._error: ValueError | None = None
         self._largest_batch = 0
         # TensorFlow without XLA compiles for any batch size after the second.
         self._compiles_each_size = (
@@ -58,6 +59,8 @@ class Predictor:
             ValueError: if the runtime can't convert the network, or its output differs
                 from that of Keras
         """
+        if self._error:
+            raise self._error
         dtype = pixels.dtype.name
         if dtype not in self._runs:
             self._runs[dtype] = self._make_run(dtype, pixels)
@@ -78,13 +81,20 @@ class Predictor:
             return runtimes.Fastest(
                 self.network, precision, self._with_keras, self._convertible
             )
-        run = runtimes.load([name], self._convertible(dtype), precision)[name]
-        if isinstance(run, Exception):
-            line = (str(run).strip() or repr(run)).splitlines()[0]
-            raise ValueError(
-                f"the network can't be converted for runtime={name!r}: {line}"
-            ) from run
-        runtimes.compare(name, run(pixels), self._with_keras(pixels), precision)
+        network = self._convertible(dtype)
+        run = runtimes.load([name], network, precision)[name]
+        try:
+            if isinstance(run, Exception):
+                line = (str(run).strip() or repr(run)).splitlines()[0]
+                raise ValueError(
+                    f"the network can't be converted for runtime={name!r}: {line}"
+                ) from run
+            with keras.device("cpu:0"):  # a GPU rounds in other ways
+                expected = np.asarray(network(pixels, training=False))
+            runtimes.compare(name, run(pixels), expected, precision)
+        except ValueError as error:
+            self._error = error  # do not convert for each batch
+            raise
         return run
 
     def _with_keras(self, pixels: Array) -> Array:

@@ -1,13 +1,14 @@
 """Predictions by OpenVINO or ONNX Runtime, which on CPUs can be faster than TensorFlow.
 
-A network is converted through ONNX, in memory. Keras is the reference: what another
-runtime computes of a batch is compared with it before the runtime is used.
+A network is converted through a temporary ONNX file. Keras is the reference: the output
+of another runtime for a batch is compared with it before the runtime is used.
 """
 
 import importlib.util
 import logging
 import math
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -59,11 +60,17 @@ def _load_openvino(path: Path, precision: str) -> Run:
     import openvino
 
     hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
-    model = openvino.convert_model(path)
-    run = openvino.Core().compile_model(
-        model, "CPU", {"INFERENCE_PRECISION_HINT": hint}
+    core = openvino.Core()  # its `read_model` sends no telemetry
+    compiled = core.compile_model(
+        core.read_model(path), "CPU", {"INFERENCE_PRECISION_HINT": hint}
     )
-    return lambda pixels: run({formats.INPUT: pixels})[0]
+    lock = threading.Lock()
+
+    def run(pixels: Array) -> Array:
+        with lock:  # it computes one batch at a time
+            return compiled({formats.INPUT: pixels})[0]
+
+    return run
 
 
 def _load_onnxruntime(path: Path, precision: str) -> Run:
@@ -88,7 +95,7 @@ RUNTIMES = {
 
 
 def check(name: str, network: keras.Model, precision: str) -> None:
-    """Checks that a runtime can compute a network, as far as that is known before.
+    """Checks what can be known before a runtime converts a network.
 
     Args:
         name: one of `config.RUNTIMES`
@@ -106,8 +113,7 @@ def check(name: str, network: keras.Model, precision: str) -> None:
     missing = [one for one in needed if importlib.util.find_spec(one) is None]
     if missing:
         raise ImportError(
-            f"runtime={name!r} needs {' and '.join(missing)}: "
-            f"{packages.install(*missing)}"
+            f"runtime={name!r} needs {_listed(missing)}: {packages.install(*missing)}"
         )
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
@@ -116,8 +122,8 @@ def check(name: str, network: keras.Model, precision: str) -> None:
         )
     if precision not in precisions:
         raise ValueError(
-            f"{label} computes in {' or '.join(precisions)}, got {precision}; choose "
-            "another precision or runtime"
+            f"{label} computes in {' or '.join(precisions)}, got {precision}; set "
+            "precision='float32', or another runtime"
         )
     if _size(network) >= MAX_BYTES:
         raise ValueError(
@@ -137,7 +143,10 @@ def load(
         precision: of the computation
     """
     found: dict[str, Run | Exception] = {}
-    with tempfile.TemporaryDirectory() as folder, formats.hidden_output():
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        formats.hidden_output(),
+    ):
         path = Path(folder) / "network.onnx"
         try:
             formats.write_onnx(network, path)
@@ -154,12 +163,16 @@ def load(
 def compare(name: str, outputs: Array, expected: Array, precision: str) -> None:
     """Raises a ValueError if a runtime's output differs from that of Keras.
 
+    Outputs of Keras that are not finite are not compared.
+
     Args:
         name: of the runtime
         outputs: (N, ...)
-        expected: of the same batch, by Keras in the same precision
+        expected: of the same batch, by Keras
         precision: of the computation
     """
+    if not np.isfinite(expected).all():
+        return
     allowed = TOLERANCES[precision] * max(1.0, float(np.abs(expected).max()))
     difference = float(np.abs(outputs - expected).max())
     if not difference <= allowed:
@@ -198,6 +211,7 @@ class Fastest:
         self._chosen = None if self.names else with_keras
         self._seconds: dict[int, float] = {}  # the least, by the size of the batch
         self._total = 0.0
+        self._lock = threading.Lock()
 
     def __call__(self, pixels: Array) -> Array:
         """Returns the output: (N, ...) float32.
@@ -205,8 +219,13 @@ class Fastest:
         Args:
             pixels: (N, H, W, 3) uint8
         """
-        if self._chosen is not None:
-            return self._chosen(pixels)
+        with self._lock:
+            if self._chosen is None:
+                return self._measured(pixels)
+        return self._chosen(pixels)
+
+    def _measured(self, pixels: Array) -> Array:
+        """Returns the output by Keras; chooses a runtime if it is time for that."""
         outputs, seconds = _timed(self.with_keras, pixels)
         size = len(pixels)
         if size not in self._seconds:  # Keras compiles for the first batch of a size
@@ -215,7 +234,11 @@ class Fastest:
         self._seconds[size] = min(self._seconds[size], seconds)
         self._total += seconds
         if self._total >= self.patience:
-            self._chosen = self._choose(pixels, outputs, self._seconds[size])
+            self._chosen = self.with_keras  # also if the choice fails
+            try:
+                self._chosen = self._choose(pixels, outputs, self._seconds[size])
+            except Exception as error:  # such as a full disk
+                logger.debug("no runtime but Keras is used: %s", error)
         return outputs
 
     def _can(self, name: str) -> bool:
@@ -255,6 +278,12 @@ class Fastest:
                 1e3 * seconds / len(pixels),
             )
         return runs[best]
+
+
+def _listed(names: list[str]) -> str:
+    """Returns names as a text: a, b and c."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _timed(run: Run, pixels: Array) -> tuple[Array, float]:

@@ -2,7 +2,10 @@
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
+
+_stderr_lock = threading.RLock()
 
 
 def load_tensorflow() -> None:
@@ -19,12 +22,16 @@ def load_tensorflow() -> None:
 
 @contextlib.contextmanager
 def hidden_stderr() -> Iterator[None]:
-    """Hides what the process writes to standard error, native libraries included."""
-    stderr, devnull = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, 2)
-    try:
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(devnull)
+    """Hides what the process writes to standard error, native libraries included.
+
+    Other threads wait with hiding it until it is restored.
+    """
+    with _stderr_lock:
+        stderr, devnull = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            os.close(devnull)

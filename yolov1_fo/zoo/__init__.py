@@ -16,8 +16,9 @@ MANIFEST = Path(__file__).with_name("manifest.json")
 SOURCE = "https://github.com/yolov1-fo/yolov1-fo"
 """Address of this project."""
 PRECISIONS = ("float32", "bfloat16", "float16", "auto")
-RUNTIMES = ("auto", "keras", "openvino", "onnxruntime")
 """Of the computation, as of `YOLOv1ModelConfig`."""
+RUNTIMES = ("auto", "keras", "openvino", "onnxruntime")
+"""What runs a network, as of `YOLOv1ModelConfig`."""
 
 
 def register() -> None:
@@ -112,7 +113,8 @@ def resolve_input(model_name: str, ctx: Any) -> Any:
         "runtime",
         RUNTIMES,
         label="Runtime",
-        description="What computes. Empty or auto: the fastest that is installed",
+        description="What runs the network. Empty or auto: on a CPU the fastest that "
+        "is installed, on a GPU Keras",
     )
     return types.Property(form)
 

@@ -91,8 +91,8 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--runtime",
         metavar="NAME",
-        help="what computes: keras, openvino, onnxruntime, or auto: the fastest "
-        "that is installed (auto)",
+        help="what runs the network: keras, openvino, onnxruntime, or auto: on a CPU "
+        "the fastest that is installed, on a GPU keras (auto)",
     )
 
 
