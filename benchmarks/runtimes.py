@@ -99,14 +99,7 @@ def _bare(name: str, path: Path, precision: str) -> Callable[[Any], Any]:
     """Returns what runs an ONNX file, as the documentation of a runtime shows it."""
     if name == "onnxruntime":
         return formats.load_onnx(path)
-    import openvino
-
-    hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
-    core = openvino.Core()
-    run = core.compile_model(
-        core.read_model(path), "CPU", {"INFERENCE_PRECISION_HINT": hint}
-    )
-    return lambda scaled: run({formats.INPUT: scaled})
+    return formats.load_openvino(path, precision)
 
 
 def table(rows: list[dict[str, Any]]) -> str:

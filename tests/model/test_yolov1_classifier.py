@@ -11,7 +11,7 @@ import pytest
 
 import yolov1_fo
 from yolov1_fo.architectures import NETWORKS
-from yolov1_fo.inference.export_formats import is_installed
+from yolov1_fo.config.packages import is_installed
 
 pytestmark = pytest.mark.slow
 

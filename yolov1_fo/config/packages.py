@@ -1,6 +1,8 @@
-"""Commands that install what a task needs; all of these packages are on PyPI."""
+"""The packages that a task needs; all of them are on PyPI."""
 
+import importlib.util
 import sys
+from collections.abc import Iterable
 
 _CPU = "tensorflow" if sys.platform == "darwin" else "tensorflow-cpu"
 TENSORFLOW = f"pip install {_CPU}, or 'tensorflow[and-cuda]' for a GPU"
@@ -17,3 +19,22 @@ def install(*modules: str) -> str:
         'pip install onnx ai-edge-litert'
     """
     return f"pip install {' '.join(_NAMES.get(name, name) for name in modules)}"
+
+
+def is_installed(module: str) -> bool:
+    """Returns whether a module can be imported; does not import it."""
+    return importlib.util.find_spec(module) is not None
+
+
+def require(what: str, modules: Iterable[str]) -> None:
+    """Raises an ImportError unless some modules can be imported.
+
+    Args:
+        what: needs them
+        modules: their names
+    """
+    missing = [name for name in modules if not is_installed(name)]
+    if missing:
+        *others, last = missing
+        names = f"{', '.join(others)} and {last}" if others else last
+        raise ImportError(f"{what} needs {names}: {install(*missing)}")

@@ -3,7 +3,6 @@
 Never imports Keras: the App's form checks with it.
 """
 
-import importlib.util
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -36,11 +35,6 @@ TARGETS = {
 }
 
 
-def is_installed(package: str) -> bool:
-    """Returns whether a package can be imported."""
-    return importlib.util.find_spec(package) is not None
-
-
 def metadata_path(path: Path) -> Path:
     """Returns the path of an export's metadata."""
     return path.with_name(f"{path.name}.json")
@@ -61,8 +55,4 @@ def check(path: Path, format: str) -> None:
     for one in (path, metadata_path(path)):
         if os.path.lexists(one):  # also true for a dangling link
             raise ValueError(f"'{one}' exists; choose another path, or delete it")
-    missing = [name for name in TARGETS[format].writers if not is_installed(name)]
-    if missing:
-        raise ImportError(
-            f"{format} needs {' and '.join(missing)}: {packages.install(*missing)}"
-        )
+    packages.require(format, TARGETS[format].writers)

@@ -193,7 +193,7 @@ def _quantize(path: Path, batches: Iterator[Array]) -> None:
     except (OSError, ValueError):
         raise
     except Exception as error:  # ONNX Runtime raises errors of many types
-        line = (str(error).strip() or repr(error)).splitlines()[0]
+        line = formats.first_line(error)
         raise ValueError(f"the network can't be quantized: {line}") from error
 
 
@@ -231,7 +231,7 @@ def _check(
         if format not in export_formats.ONNX_FORMATS:
             formats_of_it = " and ".join(export_formats.ONNX_FORMATS)
             raise ValueError(f"{name} is for {formats_of_it}, got {format}")
-    if has_calibration and not export_formats.is_installed("onnxruntime"):
+    if has_calibration and not packages.is_installed("onnxruntime"):
         raise ImportError(
             f"calibration needs onnxruntime: {packages.install('onnxruntime')}"
         )
@@ -258,7 +258,7 @@ def _write(network: keras.Model, path: Path, format: str) -> None:
     except OSError:
         raise
     except Exception as error:  # converters raise errors of many types
-        line = (str(error).strip() or repr(error)).splitlines()[0]
+        line = formats.first_line(error)
         raise ValueError(
             f"the network can't be exported as {format}: {line}"
         ) from error
@@ -267,7 +267,7 @@ def _write(network: keras.Model, path: Path, format: str) -> None:
 def _compare(network: keras.Model, path: Path, format: str, target: Path) -> None:
     """Raises a ValueError if the output of the export at `path` differs from Keras."""
     runtime = FORMATS[format].runtime
-    if not export_formats.is_installed(runtime):
+    if not packages.is_installed(runtime):
         logger.warning(
             "'%s' was not compared with Keras, which needs %s: %s",
             *(target, runtime, packages.install(runtime)),

@@ -58,6 +58,11 @@ def hidden_output() -> Iterator[None]:
             logging.root.setLevel(level)
 
 
+def first_line(error: Exception) -> str:
+    """Returns an error of a package in one line."""
+    return (str(error).strip() or repr(error)).splitlines()[0]
+
+
 def _write_saved_model(network: keras.Model, path: Path) -> None:
     import tensorflow as tf
 
@@ -150,12 +155,17 @@ def openvino_of_onnx(onnx_path: Path, path: Path) -> None:
     openvino.save_model(model, path / OPENVINO_MODEL, compress_to_fp16=False)
 
 
-def _load_openvino(path: Path) -> Run:
+def load_openvino(file: Path, precision: str = "float32") -> Run:
+    """Returns a function that runs a model on the CPU, one batch at a time.
+
+    Args:
+        file: ONNX, or `OPENVINO_MODEL` of an export
+        precision (float32): or bfloat16
+    """
     import openvino
 
-    run = openvino.Core().compile_model(
-        path / OPENVINO_MODEL, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
-    )
+    hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
+    run = openvino.Core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": hint})
     return lambda pixels: [*run({INPUT: pixels}).values()]
 
 
@@ -187,6 +197,11 @@ FORMATS = {
         "tensorflow", math.inf, _write_saved_model, _load_saved_model
     ),
     "onnx": Format("onnxruntime", 2**31, write_onnx, load_onnx),
-    "openvino": Format("openvino", 2**31, _write_openvino, _load_openvino),
+    "openvino": Format(
+        "openvino",
+        2**31,
+        _write_openvino,
+        lambda path: load_openvino(path / OPENVINO_MODEL),
+    ),
     "litert": Format("ai_edge_litert", 2**31, _write_litert, _load_litert),
 }

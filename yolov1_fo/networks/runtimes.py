@@ -4,7 +4,6 @@ A network is converted through a temporary ONNX file. Keras is the reference: th
 of another runtime for a batch is compared with it before the runtime is used.
 """
 
-import importlib.util
 import logging
 import math
 import tempfile
@@ -57,18 +56,11 @@ class Runtime(NamedTuple):
 
 
 def _load_openvino(path: Path, precision: str) -> Run:
-    import openvino
-
-    hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
-    core = openvino.Core()  # its `read_model` sends no telemetry
-    compiled = core.compile_model(
-        core.read_model(path), "CPU", {"INFERENCE_PRECISION_HINT": hint}
-    )
-    lock = threading.Lock()
+    compute, lock = formats.load_openvino(path, precision), threading.Lock()
 
     def run(pixels: Array) -> Array:
-        with lock:  # it computes one batch at a time
-            return compiled({formats.INPUT: pixels})[0]
+        with lock:
+            return compute(pixels)[0]
 
     return run
 
@@ -110,11 +102,7 @@ def check(name: str, network: keras.Model, precision: str) -> None:
     if name in (KERAS, AUTO):
         return
     label, needed, precisions, _ = RUNTIMES[name]
-    missing = [one for one in needed if importlib.util.find_spec(one) is None]
-    if missing:
-        raise ImportError(
-            f"runtime={name!r} needs {_listed(missing)}: {packages.install(*missing)}"
-        )
+    packages.require(f"runtime={name!r}", needed)
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
             f"runtime={name!r} needs the TensorFlow backend, got "
@@ -278,12 +266,6 @@ class Fastest:
                 1e3 * seconds / len(pixels),
             )
         return runs[best]
-
-
-def _listed(names: list[str]) -> str:
-    """Returns names as a text: a, b and c."""
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _timed(run: Run, pixels: Array) -> tuple[Array, float]:
