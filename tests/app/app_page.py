@@ -145,8 +145,15 @@ class AppPage:
 
     def wait_for_text(self, pattern: str, timeout: float = TIMEOUT) -> Any:
         """Waits until a text is visible; returns its element."""
+        from playwright.sync_api import TimeoutError as PlaywrightTimeout
+
         element = self.window.get_by_text(re.compile(pattern)).last
-        element.wait_for(timeout=timeout * 1000)
+        try:
+            element.wait_for(timeout=timeout * 1000)
+        except PlaywrightTimeout:
+            self.screenshot("timeout")
+            shown = self.window.locator("body").inner_text()
+            raise AssertionError(f"{pattern!r} is not shown, but: {shown}") from None
         return element
 
     def execute(self) -> None:

@@ -6,6 +6,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -77,11 +78,9 @@ class AppServer:
         self.process.wait(timeout=30)
 
     def processes(self) -> list[psutil.Process]:
-        """Returns its processes, without those of jobs."""
+        """Returns its processes, without those of jobs and what they have started."""
         with contextlib.suppress(psutil.NoSuchProcess):
-            main = psutil.Process(self.process.pid)
-            children = main.children(recursive=True)
-            return [main, *(child for child in children if not is_job(child))]
+            return list(without_jobs(psutil.Process(self.process.pid)))
         return []
 
     def libraries(self) -> set[str]:
@@ -91,6 +90,16 @@ class AppServer:
             with contextlib.suppress(psutil.Error):
                 mapped |= {one.path for one in process.memory_maps()}
         return {path for path in mapped if "tensorflow" in path or "jaxlib" in path}
+
+
+def without_jobs(process: psutil.Process) -> Iterator[psutil.Process]:
+    """Yields a process and its children, recursively, but no jobs."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        if not is_job(process):
+            children = process.children()
+            yield process
+            for child in children:
+                yield from without_jobs(child)
 
 
 def is_job(process: psutil.Process) -> bool:
