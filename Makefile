@@ -1,7 +1,7 @@
 # Needs Python 3.11 to 3.13; `make` lists the targets.
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS := cpu,jax,export,openvino,docs,dev
+EXTRAS := cpu,jax,export,openvino,ray,s3,docs,dev
 # Its dependencies would install a second TensorFlow.
 KERAS_HUB := keras-hub==0.32.0 tokenizers==0.23.3
 PHOTOGRAPHS ?=

@@ -17,6 +17,7 @@ from yolov1_fo.image_files import (
     decoding,
     header_parsers,
     jpeg,
+    remote,
     resizing,
 )
 from yolov1_fo.image_files.image_header import IMAGE_FORMATS, ImageHeader
@@ -63,7 +64,8 @@ def read(
     transparent pixels are blended with white. Only the first frame or page is read.
 
     Args:
-        path: a file in one of `image_header.IMAGE_FORMATS`, whatever its suffix
+        path: a file in one of `image_header.IMAGE_FORMATS`, whatever its suffix; or
+            a URL, see `image_files.remote`
         image_size (as stored): resizes to (image_size, image_size), in pixels
         align_corners (False): resizes as Darknet does, to float32 in [0, 1]
         letterbox (False): keeps the aspect ratio and fills the rest with gray, as
@@ -76,6 +78,7 @@ def read(
     Raises:
         FileNotFoundError: if the file does not exist
         ValueError: if it is not an image, or is to be resized in two ways
+        StorageError: if it is a URL whose server does not answer
     """
     image, fault, _ = decode(
         path,
@@ -210,7 +213,7 @@ def is_whole(path: str | os.PathLike[str]) -> bool:
         FileNotFoundError: if the file does not exist
     """
     fault = find_fault(path)
-    if not files.is_file(path):
+    if fault == MISSING or not (remote.is_remote(path) or files.is_file(path)):
         raise FileNotFoundError(error_message(path, fault))
     return fault is None
 
@@ -224,8 +227,12 @@ class _File(NamedTuple):
 def path_fault(path: str | os.PathLike[str]) -> str | None:
     """Returns why a path can't be opened as a file, None if it can; does not open it.
 
+    A URL is not checked.
+
     Opening a named pipe would block; opening a device could have side effects.
     """
+    if remote.is_remote(path):
+        return None
     try:
         status = os.stat(path)  # noqa: PTH116  # a Path would cost as much as reading
     except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -244,6 +251,8 @@ def _load(path: str | os.PathLike[str], max_pixels: int) -> _File:
         fault = path_fault(path)
         if fault is not None:
             return _File(None, b"", fault)
+        if remote.is_remote(path):
+            return _load_remote(os.fspath(path), max_pixels)
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123  # as above
             size = os.fstat(file.fileno()).st_size
             data = file.readall() if size <= MAX_OVERHEAD else b""
@@ -254,15 +263,36 @@ def _load(path: str | os.PathLike[str], max_pixels: int) -> _File:
                 return _File(None, b"", fault)
             if not data:
                 source.seek(0)
-                largest = 16 * header.width * header.height + MAX_OVERHEAD
-                data = source.read(min(size, largest))
+                data = source.read(min(size, _largest_size(header)))
             return _File(header, data, None)
+    except remote.StorageError:
+        raise
+    except FileNotFoundError:
+        return _File(None, b"", MISSING)
     except OSError as error:
         return _File(None, b"", f"can't be opened: {error.strerror}")
     except MemoryError:
         return _File(None, b"", "does not fit in memory")
     except ValueError:  # an invalid header
         return _File(None, b"", TRUNCATED)
+
+
+def _load_remote(url: str, max_pixels: int) -> _File:
+    data = remote.read(url, MAX_OVERHEAD)
+    if not data:
+        return _File(None, b"", "is empty")
+    header = header_parsers.read(io.BytesIO(data))
+    fault = _header_fault(header, max_pixels)
+    if header is None or fault:
+        return _File(None, b"", fault)
+    if len(data) == MAX_OVERHEAD:
+        data = remote.read(url, _largest_size(header))
+    return _File(header, data, None)
+
+
+def _largest_size(header: ImageHeader) -> int:
+    """Returns how many bytes of a file are read."""
+    return 16 * header.width * header.height + MAX_OVERHEAD
 
 
 def _header_fault(header: ImageHeader | None, max_pixels: int) -> str | None:

@@ -105,13 +105,13 @@ from yolov1_fo.training.run_writer import RunWriter
 from yolov1_fo.cli import main
 from yolov1_fo.datasets import connection
 from yolov1_fo.evaluation import evaluator
-from yolov1_fo.datasets import output_fields
+from yolov1_fo.datasets import bulk_writer, output_fields
 from yolov1_fo.runs import folders, records
 
 folder, port = Path(sys.argv[1]), int(sys.argv[2])
 server = [mongod.start(folder, port)]
 architectures.NETWORKS["micro"] = MICRO
-output_fields.WRITE_EVERY, connection.SHORT_TIMEOUT = 1, 0.5
+bulk_writer.WRITE_EVERY, connection.SHORT_TIMEOUT = 1, 0.5
 dataset = fo.Dataset("data", persistent=True)
 box = fo.Detection(label="thing", bounding_box=[0.2, 0.2, 0.5, 0.5])
 for file in sys.argv[3:]:

@@ -9,7 +9,7 @@ from PIL import Image
 import yolov1_fo
 from tests.same import assert_same
 from yolov1_fo import images
-from yolov1_fo.datasets import output_fields
+from yolov1_fo.datasets import bulk_writer
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_apply_skips_images_with_too_many_pixels(painted, checkpoint_dir):
 
 
 def test_predictions_are_written_in_parts(painted, model, monkeypatch):
-    monkeypatch.setattr(output_fields, "WRITE_EVERY", 3)
+    monkeypatch.setattr(bulk_writer, "WRITE_EVERY", 3)
     yolov1_fo.apply(painted, model, "yolov1", batch_size=2)
     assert len(painted.exists("yolov1")) == 8
 

@@ -11,6 +11,7 @@ from yolov1_fo.config.network import (
 )
 from yolov1_fo.config.train import (
     DARKNET_SCHEDULES,
+    ENGINES,
     MAX_EPOCHS,
     MAX_IMAGE_PIXELS,
     MAX_PREDICTION_BATCH,
@@ -24,14 +25,15 @@ from yolov1_fo.config.train import (
 
 __all__ = [
     "DARKNET_SCHEDULES",
+    "ENGINES",
     "MAX_EPOCHS",
     "MAX_IMAGE_PIXELS",
     "MAX_IMAGE_SIZE",
     "MAX_PREDICTION_BATCH",
     "MAX_TILES",
     "PREDICTION_PRECISIONS",
-    "RUNTIMES",
     "PRETRAIN_IMAGE_SIZE",
+    "RUNTIMES",
     "AugmentConfig",
     "GridConfig",
     "LossConfig",

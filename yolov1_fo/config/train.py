@@ -31,6 +31,8 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 """Dtype policies of a training."""
 PREDICTION_PRECISIONS = ("float32", "bfloat16", "float16", "auto")
 """Precisions of a model; auto is bfloat16 if the device supports it in hardware."""
+ENGINES = ("thread", "process", "ray")
+"""Where `apply` computes."""
 RUNTIMES = ("auto", "keras", "openvino", "onnxruntime")
 """What runs the network of a model."""
 BOX_LOSSES = ("squared", "ciou")
@@ -248,6 +250,11 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
         0.0,
         "share of images without objects among those drawn; 0 draws them like others",
     )
+    media_field: str = setting(
+        "filepath",
+        "sample field with the image files: filepath, or a field of paths or URLs such "
+        "as s3://bucket/image.jpg",
+    )
     cache_gb: float = setting(
         20.0,
         "disk space for the decoded images of all runs, in GB; 0 disables the cache",
@@ -282,7 +289,7 @@ class TrainConfig(NetworkConfig, AugmentConfig, LossConfig):
         self._check_range(0, 1, "confidence_thresh", "iou_thresh")
         self._check_range(0, 0.9, "val_fraction", "negative_fraction")
         self._check_bools("tensorboard")
-        self._check_strings("sample_weights")
+        self._check_strings("sample_weights", "media_field")
         self._check_choice("recipe", tuple(recipes.RECIPES))
         self._check_choice("monitor", MONITORS)
         self._check_optimizer()

@@ -8,7 +8,7 @@ import numpy as np
 from yolov1_fo.boxes import Array
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.decode import Detections
-from yolov1_fo.inference.prediction_pass import PredictionPass
+from yolov1_fo.inference.prediction_pass import PredictionPass, files_of
 from yolov1_fo.model.yolov1_model import YOLOv1Model
 from yolov1_fo.pipeline import tiling
 
@@ -52,7 +52,10 @@ def read(
     embeddings: list[Array] = []
     found: list[Detections] = []
     batches = PredictionPass(
-        samples, model, batch_size, progress=progress, forward=forward, tiles=tiles
+        *(files_of(samples, model), model, batch_size),
+        progress=progress,
+        forward=forward,
+        tiles=tiles,
     )
     with batches:
         for some, (y_pred, embedded), windows in batches:
@@ -78,7 +81,9 @@ def embed(
         progress: as in FiftyOne
     """
     batches = PredictionPass(
-        samples, model, batch_size, progress=progress, forward=model.embed_pixels
+        *(files_of(samples, model), model, batch_size),
+        progress=progress,
+        forward=model.embed_pixels,
     )
     with batches:
         return _stacked([embedded for _, embedded, _ in batches])

@@ -9,7 +9,7 @@ from yolov1_fo.decode import Detections
 from yolov1_fo.evaluation import thresholds
 from yolov1_fo.evaluation.thresholds import Thresholds
 from yolov1_fo.inference import prediction
-from yolov1_fo.inference.prediction_pass import PredictionPass
+from yolov1_fo.inference.prediction_pass import PredictionPass, files_of
 
 
 def predict(
@@ -44,7 +44,9 @@ def predict(
         )
     found: dict[str, Detections] = {}
     tiles = model.tiles
-    batches = PredictionPass(samples, model, batch_size, progress=progress, tiles=tiles)
+    batches = PredictionPass(
+        files_of(samples, model), model, batch_size, progress=progress, tiles=tiles
+    )
     with batches:
         for ids, y_pred, windows in batches:
             found.update(zip(ids, model.detected(y_pred, windows, tiles), strict=True))

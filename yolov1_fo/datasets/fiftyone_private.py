@@ -8,6 +8,7 @@ from typing import Any
 
 import bson
 import fiftyone as fo
+import fiftyone.core.frame as fofr
 import fiftyone.core.odm.database as database
 import fiftyone.core.sample as fos
 
@@ -124,6 +125,13 @@ def bulk_write(dataset: fo.Dataset, updates: list[Any], ids: list[str]) -> int:
     results = database.bulk_write(updates, dataset._sample_collection, ordered=True)
     fos.Sample._reload_docs(dataset._sample_collection_name, sample_ids=ids)
     return sum(one.modified_count for one in results)
+
+
+def reload_samples(dataset: fo.Dataset) -> None:
+    """Refreshes samples and frames in memory; publicly only one at a time."""
+    fos.Sample._reload_docs(dataset._sample_collection_name)
+    if dataset._frame_collection_name:
+        fofr.Frame._reload_docs(dataset._frame_collection_name)
 
 
 def reload_sample_view(sample: Any, dataset: fo.Dataset) -> None:

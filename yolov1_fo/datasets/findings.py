@@ -11,9 +11,15 @@ import numpy as np
 from yolov1_fo import grid, images
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import GridConfig
-from yolov1_fo.datasets import annotations, fiftyone_boxes, invalid_boxes
+from yolov1_fo.datasets import (
+    annotations,
+    fiftyone_boxes,
+    invalid_boxes,
+    media_files,
+)
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.invalid_boxes import InvalidBoxes
+from yolov1_fo.image_files import remote
 from yolov1_fo.pipeline import image_loading
 
 SPLITS = ("train", "val", "validation", "test")
@@ -176,20 +182,25 @@ def find_unreadable(
 
 
 def find_shared(
-    samples: fo_samples.Samples, val_samples: fo_samples.Samples | None
+    samples: fo_samples.Samples,
+    val_samples: fo_samples.Samples | None,
+    media_field: str = media_files.FILEPATH,
 ) -> list[Finding]:
     """Finds files with the same content in two splits.
 
     Args:
         samples: a checked collection
         val_samples: another one; if None, the splits are the tags in `SPLITS`
+        media_field (filepath): their field with the image files
     """
-    ids, paths, tags = samples.values(["id", "filepath", "tags"])
+    ids, tags = samples.values(["id", "tags"])
+    paths = media_files.read(samples, media_field, ids)
     splits = [set(SPLITS) & set(some) for some in tags]
     if val_samples is not None:
         splits = [{"samples"} for _ in ids]
-        val_ids, val_paths = val_samples.values(["id", "filepath"])
-        ids, paths = ids + val_ids, paths + val_paths
+        val_ids = val_samples.values("id")
+        ids = ids + val_ids
+        paths += media_files.read(val_samples, media_field, val_ids)
         splits += [{"val_samples"} for _ in val_ids]
     contents = _contents(paths)
     where: dict[Any, set[str]] = collections.defaultdict(set)
@@ -205,16 +216,26 @@ def find_shared(
 def _contents(paths: Sequence[str]) -> list[Any]:
     """Returns a key of each file's content; None for files that can't be opened.
 
-    Only files of the same size are read.
+    Only files of the same size are read. That of a URL is the URL.
     """
-    sizes = [
-        None if images.path_fault(path) else Path(path).stat().st_size for path in paths
-    ]
+    sizes = [_size(path) for path in paths]
     counts = collections.Counter(sizes)
     return [
-        size if size is None or counts[size] == 1 else (size, _sha256(path))
+        _key(path, size, counts[size] == 1)
         for path, size in zip(paths, sizes, strict=True)
     ]
+
+
+def _size(path: str) -> int | None:
+    if remote.is_remote(path) or images.path_fault(path):
+        return None
+    return Path(path).stat().st_size
+
+
+def _key(path: str, size: int | None, is_only: bool) -> Any:
+    if remote.is_remote(path):
+        return path
+    return size if size is None or is_only else (size, _sha256(path))
 
 
 def _sha256(path: str) -> str:

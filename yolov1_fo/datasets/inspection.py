@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from yolov1_fo.config import MAX_IMAGE_PIXELS, GridConfig, NetworkConfig, arguments
-from yolov1_fo.datasets import annotations, checks, class_lists, connection, findings
+from yolov1_fo.datasets import (
+    annotations,
+    checks,
+    class_lists,
+    connection,
+    findings,
+    media_files,
+)
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.findings import ObjectFindings
 from yolov1_fo.datasets.inspection_report import InspectionReport
@@ -23,6 +30,7 @@ def inspect(
     decode: bool = False,
     num_workers: int = 0,
     max_image_pixels: int = MAX_IMAGE_PIXELS,
+    media_field: str = media_files.FILEPATH,
 ) -> InspectionReport:
     """Finds problems of a dataset or view that affect training.
 
@@ -41,6 +49,7 @@ def inspect(
             the middle; otherwise only truncated files are found
         num_workers (0): threads; 0 uses one per core
         max_image_pixels (200 million): larger images are unreadable
+        media_field (filepath): the field with the image files
 
     Raises:
         ValueError: if the collection, the field or a setting is not valid
@@ -59,6 +68,9 @@ def inspect(
     if gt_field is not None:
         names = class_lists.classes_of(samples, gt_field, classes)
     records, label_ids = _read(samples, gt_field)
+    if media_field != media_files.FILEPATH:
+        files = media_files.read(samples, media_field, records.ids)
+        records = records._replace(filepaths=files)
     objects = ObjectFindings(records, label_ids, names)
 
     # 2. Find problems of objects and files.
@@ -71,7 +83,7 @@ def inspect(
         "unreadable": findings.find_unreadable(
             records, image_size, decode, num_workers, max_image_pixels
         ),
-        "shared": findings.find_shared(samples, val_samples),
+        "shared": findings.find_shared(samples, val_samples, media_field),
     }
     invalid = objects.invalid_boxes()
     per_image = objects.count_by_image()

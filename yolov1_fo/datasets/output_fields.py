@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Collection, Iterable
-from typing import Any, Self
+from typing import Any
 
 import fiftyone as fo
 import fiftyone.core.fields as fof
@@ -10,23 +10,18 @@ import fiftyone.core.labels as fol
 import fiftyone.core.media as fomm
 from fiftyone import ViewField as F
 
-from yolov1_fo.datasets import connection, fiftyone_private, schema
+from yolov1_fo.datasets import bulk_writer, fiftyone_private, schema
 from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.datasets.bulk_writer import BulkWriter, Target
 from yolov1_fo.datasets.schema import FRAMES
 
-WRITE_EVERY = 1000
-"""Number of values that are written at a time."""
 
-
-class OutputField:
+class OutputField(BulkWriter):
     """A field to write; values of another type are never replaced.
 
     This includes fields that a view excludes, and fields that another process has just
     added. Values of a frames view are also written to the frames of the videos, as
     FiftyOne's `apply_model` does.
-
-    As a context manager it collects values and writes them in bulk. After an error, it
-    still writes what it has collected, unless the database failed.
 
     Args:
         samples: a checked collection
@@ -61,9 +56,18 @@ class OutputField:
         self.on_frames = self.is_video or self.is_frames_view
         self.name = field.removeprefix(FRAMES) if self.is_video else field
         self.path = f"{FRAMES}{self.name}" if self.on_frames else field
-        self.pending: dict[str, Any] = {}
         self.is_declared = False
+        # Detections are already as stored in the database.
+        super().__init__(self._targets(), is_raw=kind is fol.Detections)
         self.check()
+
+    def _targets(self) -> list[Target]:
+        """Returns where values are written: for a frames view, also to the videos."""
+        if not self.is_frames_view:
+            return [Target(self.dataset, self.name)]
+        frames = fiftyone_private.own_dataset(self.samples)
+        videos = Target(self.dataset, self.path, "frames.id")
+        return [videos, Target(frames, self.name)]
 
     def check(self) -> None:
         """Checks the field as currently stored in the database."""
@@ -130,46 +134,6 @@ class OutputField:
             return set(frames.values("id"))
         return set(frames.values("frames.id", unwind=True))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, error: type[BaseException] | None, *_: Any) -> None:
-        if error is None or not issubclass(error, connection.ERRORS):
-            self.flush()
-
-    def add(self, sample_id: str, value: Any) -> None:
-        """Adds the value of a sample, or of a frame of a frames view."""
-        self.pending[sample_id] = value
-        if len(self.pending) >= WRITE_EVERY:
-            self.flush()
-
-    def flush(self) -> None:
-        """Writes the collected values; checks the field again before the first time."""
-        values, self.pending = self.pending, {}
-        if not values:
-            return
-        self.declare()
-        if not self.is_frames_view:
-            self._set(self.dataset, self.name, values, "id")
-            return
-        self._set(self.dataset, self.path, values, "frames.id")
-        frames = fiftyone_private.own_dataset(self.samples)
-        self._set(frames, self.name, values, "id")
-
-    def _set(
-        self, dataset: fo_samples.Samples, path: str, values: dict[str, Any], key: str
-    ) -> None:
-        is_raw = self.kind is fol.Detections  # already as stored in the database
-        dataset.set_values(
-            path,
-            values,
-            key_field=key,
-            dynamic=not is_raw,
-            expand_schema=not is_raw,
-            validate=not is_raw,
-            progress=False,
-        )
-
     def declare(self) -> None:
         """Adds the field to the dataset's schema if it is missing."""
         if self.is_declared:
@@ -195,14 +159,20 @@ class OutputField:
         self.declare()
         videos = fo_samples.all_samples(self.samples)
         existing = videos.select(sample_id).values("frames.frame_number", unwind=True)
+        target = Target(videos, self.path)
         numbered = enumerate(values, 1)
         last = 0
-        while part := dict(itertools.islice(numbered, WRITE_EVERY)):
+        while part := dict(itertools.islice(numbered, bulk_writer.WRITE_EVERY)):
             last = max(part)
-            self._set(videos, self.path, {sample_id: part}, "id")
+            target.write({sample_id: part}, is_raw=self.is_raw)
         left = {number: None for number in existing if number > last}
         if left:
-            self._set(videos, self.path, {sample_id: left}, "id")
+            target.write({sample_id: left}, is_raw=self.is_raw)
+
+    def reload_samples(self) -> None:
+        """Refreshes samples in memory after other processes have written values."""
+        for target in self.targets:
+            fiftyone_private.reload_samples(target.samples)
 
     @property
     def exists(self) -> bool:

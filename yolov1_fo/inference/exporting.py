@@ -20,7 +20,7 @@ import numpy as np
 from yolov1_fo import files, grid, images
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import GridConfig, arguments, packages
-from yolov1_fo.datasets import checks
+from yolov1_fo.datasets import checks, media_files
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.image_files import resizing
 from yolov1_fo.inference import export_formats, onnx_nms, quantizing
@@ -96,7 +96,10 @@ def export(
     )
     checkpoint.check_finite(loaded.network)
     suppression = _suppression(loaded) if nms else None
-    paths = None if calibration is None else calibration.values("filepath")
+    paths = None
+    if calibration is not None:
+        field = media_files.default(calibration, loaded.metadata.get("settings", {}))
+        paths = media_files.read(calibration, field, calibration.values("id"))
     network = folding.fold_batch_norm(loaded.network, "float32")
     _check_size(network, format)
     if suppression is not None:

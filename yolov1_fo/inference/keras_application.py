@@ -10,7 +10,7 @@ from yolov1_fo.boxes import Array
 from yolov1_fo.config import MAX_PREDICTION_BATCH, arguments
 from yolov1_fo.datasets import fiftyone_private, new_field, schema
 from yolov1_fo.datasets import samples as fo_samples
-from yolov1_fo.datasets.output_fields import WRITE_EVERY
+from yolov1_fo.datasets.bulk_writer import WRITE_EVERY
 from yolov1_fo.model.keras_tasks.task_model import KerasTaskModel
 
 

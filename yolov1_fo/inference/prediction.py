@@ -1,15 +1,29 @@
 """Applies a model: the same detections as FiftyOne's `apply_model`, but faster."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import fiftyone.core.media as fomm
 
-from yolov1_fo.config import MAX_TILES, arguments
-from yolov1_fo.datasets import checks, connection
+from yolov1_fo.config import (
+    ENGINES,
+    MAX_PREDICTION_BATCH,
+    MAX_TILES,
+    arguments,
+    spelling,
+)
+from yolov1_fo.datasets import checks, connection, media_files
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.predictions_field import PredictionsField
-from yolov1_fo.inference import keras_application, prediction_pass, video_prediction
+from yolov1_fo.inference import (
+    engine_worker,
+    engines,
+    keras_application,
+    prediction_pass,
+    video_prediction,
+)
 from yolov1_fo.model.checkpoint_model import CheckpointModel
 from yolov1_fo.model.keras_tasks.task_model import KerasTaskModel
 from yolov1_fo.model.yolov1_model import YOLOv1Model
@@ -23,16 +37,18 @@ def apply(
     *,
     batch_size: int = 16,
     skip_existing: bool = False,
+    engine: str = "thread",
     num_workers: int = 0,
     store_logits: bool = False,
     tiles: int | None = None,
+    media_field: str | None = None,
     progress: bool | Callable[..., Any] | None = None,
 ) -> dict[str, str]:
     """Writes the model's detections to a field of the samples.
 
     A model of `from_keras` writes its labels, of any kind, to a new field of images,
-    as `apply_model` does; `skip_existing`, `store_logits`, `tiles` and `num_workers`
-    are not for it.
+    as `apply_model` does; `skip_existing`, `store_logits`, `tiles`, `engine`,
+    `num_workers` and `media_field` are not for it.
 
     Threads decode files while the network computes, and detections are written in bulk.
     An unreadable file gets no detections; a truncated one gets those of the part that
@@ -54,11 +70,17 @@ def apply(
         label_field ("predictions"): created if it does not exist
         batch_size (16): images per forward pass
         skip_existing (False): skips samples that have a value in the field
-        num_workers (0): threads that decode images; 0 means one per core
+        engine ("thread"): where the network computes: in this process, while threads
+            decode images; "process": in other processes of this machine; "ray": in a
+            Ray cluster, see docs/cluster.md. The last two are for images
+        num_workers (0): number of threads that decode images, or of processes; 0 means
+            one per CPU core
         store_logits (False): whether each object gets an attribute `logits`: those of
             its classes, in the order of `model.classes`
         tiles (that of the model): predicts tiles x tiles overlapping parts of each
             image too, for small objects; 0 is none
+        media_field (that of the training): the field with the image files: filepath,
+            or a field of paths or URLs such as s3://bucket/image.jpg
         progress (None): as in FiftyOne: True, False, None for its default, or a
             callback
 
@@ -68,9 +90,14 @@ def apply(
     Raises:
         TypeError: if `samples` is not a collection, or `model` not one
             from `load_model`
-        ValueError: if the collection, the field or `batch_size` is invalid, or the
+        ValueError: if the collection, the field or another argument is invalid, or the
             field holds anything but predictions
+        ImportError: if the engine or a URL needs a package that is missing
+        OSError: if the database does not answer, or processes die repeatedly
     """
+    spelling.check_choice("engine", engine, ENGINES)
+    arguments.check_integer("num_workers", num_workers, 0)
+    arguments.check_integer("batch_size", batch_size, 1, MAX_PREDICTION_BATCH)
     arguments.check_bool("skip_existing", skip_existing)
     arguments.check_bool("store_logits", store_logits)
     samples = fo_samples.ungrouped(samples, media_types=(fomm.IMAGE, fomm.VIDEO))
@@ -79,7 +106,9 @@ def apply(
             "skip_existing": skip_existing,
             "store_logits": store_logits,
             "tiles": tiles is not None,
+            "engine": engine != "thread",
             "num_workers": bool(num_workers),
+            "media_field": media_field is not None,
         }
         for name in (name for name, is_given in given.items() if is_given):
             raise ValueError(f"{name} is not for a KerasTaskModel; use apply_model")
@@ -87,10 +116,16 @@ def apply(
             *(samples, model, label_field), batch_size=batch_size, progress=progress
         )
     check_model(model)
+    if engine != "thread":
+        engines.check(engine, model)
     tiles = model.tiles if tiles is None else tiles
     arguments.check_integer("tiles", tiles, 0, MAX_TILES)
     store_logits = store_logits or model.store_logits
     if samples.media_type == fomm.VIDEO:
+        if engine != "thread":
+            raise ValueError(f"engine='{engine}' is for images, not for videos")
+        if media_field is not None:
+            raise ValueError("media_field is for images, not for videos")
         return video_prediction.apply_to_videos(
             *(samples, model, label_field, batch_size, skip_existing, progress),
             about=describe(model),
@@ -98,6 +133,8 @@ def apply(
             store_logits=store_logits,
         )
     checks.check_images(samples)
+    if media_field is not None:
+        media_files.check(samples, media_field)
     output = PredictionsField(
         *(samples, label_field),
         replaces=not skip_existing,
@@ -106,22 +143,53 @@ def apply(
         has_logits=store_logits,
     )
     existing = output.filled_ids() if skip_existing else set()
-    batches = prediction_pass.PredictionPass(
-        *(samples, model, batch_size, num_workers, progress),
-        skip=existing,
-        tiles=tiles,
+    files = prediction_pass.files_of(
+        samples, model, skip=existing, media_field=media_field
     )
-    with batches, output:
-        for ids, y_pred, windows in batches:
-            found = model.documents_of(
-                *(y_pred, windows), tiles=tiles, store_logits=store_logits
+    if engine == "thread":
+        batches = prediction_pass.PredictionPass(
+            *(files, model, batch_size, num_workers, progress), tiles=tiles
+        )
+        engine_worker.write(batches, output, model, store_logits=store_logits)
+        faults = batches.faults
+    else:
+        task = _task(model, output, batch_size, tiles, store_logits)
+        try:
+            faults = engines.predict(
+                *(engine, files, task, output.declare),
+                num_workers=num_workers,
+                progress=progress,
             )
-            for sample_id, document in zip(ids, found, strict=True):
-                output.add(sample_id, document)
+        finally:
+            output.reload_samples()
     if output.is_declared:
-        is_whole = len(batches.ids) == len(fo_samples.all_samples(samples).view())
+        is_whole = len(files.ids) == len(fo_samples.all_samples(samples).view())
         output.record(replaces=is_whole)
-    return batches.faults
+    return faults
+
+
+def _task(
+    model: YOLOv1Model,
+    output: PredictionsField,
+    batch_size: int,
+    tiles: int,
+    store_logits: bool,
+) -> engine_worker.Task:
+    """Returns what each process of an engine does."""
+    config = model.config.serialize()
+    for name in ("checkpoint_dir", "model_path", "weights_path"):
+        if config.get(name):
+            config[name] = str(Path(config[name]).absolute())
+    return engine_worker.Task(
+        config=json.dumps(config),
+        targets=tuple(
+            (target.samples.name, target.path, target.key_field)
+            for target in output.targets
+        ),
+        batch_size=batch_size,
+        tiles=tiles,
+        store_logits=store_logits,
+    )
 
 
 def describe(model: YOLOv1Model) -> dict[str, Any]:

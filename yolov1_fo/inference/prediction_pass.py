@@ -1,12 +1,12 @@
-"""Runs a network on all images of a collection; reading and computing overlap."""
+"""Runs a network on many images; reading and computing overlap."""
 
 import collections
 import contextlib
 import itertools
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import fiftyone.core.utils as fou
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from yolov1_fo import allocator, images
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import MAX_PREDICTION_BATCH, arguments
+from yolov1_fo.datasets import media_files
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.images import ReadResult
 from yolov1_fo.model.yolov1_model import YOLOv1Model
@@ -28,20 +29,55 @@ BATCHES_AHEAD = 2
 """Number of batches on the device while an earlier one is processed."""
 
 
+class SampleFiles(NamedTuple):
+    """The image files of samples.
+
+    Attributes:
+        ids: sample ids
+        filepaths: their image files
+    """
+
+    ids: list[str]
+    filepaths: list[str]
+
+
+def files_of(
+    samples: fo_samples.Samples,
+    model: YOLOv1Model,
+    *,
+    skip: Collection[str] = frozenset(),
+    media_field: str | None = None,
+) -> SampleFiles:
+    """Returns the image files of a collection.
+
+    Args:
+        samples: a checked collection of images
+        model: that reads them
+        skip: ids of samples to leave out
+        media_field (that of the training): the field with the files
+    """
+    if media_field is None:
+        media_field = media_files.default(samples, model.metadata["settings"])
+    ids, filepaths = samples.values(["id", media_files.FILEPATH])
+    if media_field != media_files.FILEPATH:
+        filepaths = media_files.read(samples, media_field, ids)
+    rows = [row for row, sample_id in enumerate(ids) if sample_id not in skip]
+    return SampleFiles([ids[row] for row in rows], [filepaths[row] for row in rows])
+
+
 class PredictionPass:
-    """A pass over all images of a collection.
+    """A pass over image files.
 
     Within `with` it yields sample ids, the network's raw output, (N, outputs), and the
     windows of the images, see `YOLOv1Model.windows`, while the next batches are
     computed. At the end it logs the files with faults.
 
     Args:
-        samples: a checked collection of images
+        files: of the samples
         model: from `load_model`
         batch_size: images per forward pass
         num_workers: threads that decode images; 0 means one per core
         progress: as in FiftyOne
-        skip: ids of samples to skip
         forward (None): what to compute of pixels (N, H, W, 3) uint8, in place of the
             network's output; any value
         tiles (0): number of tiles per side that each image is followed by, see
@@ -53,12 +89,11 @@ class PredictionPass:
 
     def __init__(
         self,
-        samples: fo_samples.Samples,
+        files: SampleFiles,
         model: YOLOv1Model,
         batch_size: int,
         num_workers: int = 0,
         progress: bool | Callable[..., Any] | None = None,
-        skip: Collection[str] = (),
         forward: Callable[[Array], Any] | None = None,
         tiles: int = 0,
     ) -> None:
@@ -66,22 +101,18 @@ class PredictionPass:
         self.model, self.num_workers, self.tiles = model, num_workers, tiles
         self.batch_size = max(batch_size // tiling.count(tiles), 1)
         self.forward = forward or model.forward
-        ids, filepaths = samples.values(["id", "filepath"])
-        rows = [row for row, sample_id in enumerate(ids) if sample_id not in skip]
-        self.ids, self.filepaths = (
-            [values[row] for row in rows] for values in (ids, filepaths)
-        )
+        self.files = files
         self.faults: dict[str, str] = {}
-        self.progress_bar = fou.ProgressBar(total=len(self.ids), progress=progress)
+        self.progress_bar = fou.ProgressBar(total=len(files.ids), progress=progress)
 
     def __iter__(self) -> Iterator[Batch]:
         results = image_loading.map_files(
-            self.filepaths,
+            self.files.filepaths,
             self._read_tiles if self.tiles else self._read,
             num_workers=self.num_workers,
             ahead=4 * self.batch_size,
         )
-        rows = zip(self.ids, self.filepaths, results, strict=True)
+        rows = zip(*self.files, results, strict=True)
         return _predictions(self._batches(rows), self.forward)
 
     def __enter__(self) -> Self:
@@ -93,8 +124,7 @@ class PredictionPass:
 
     def __exit__(self, *error: Any) -> None:
         self._contexts.__exit__(*error)
-        for path, fault in self.faults.items():
-            logger.warning("%s", images.error_message(path, fault))
+        log_faults(self.faults)
 
     def _read(self, path: str) -> ReadResult:
         return images.decode(
@@ -124,6 +154,16 @@ class PredictionPass:
                 join = np.concatenate if self.tiles else np.stack
                 yield list(pixels), join([*pixels.values()]), self.model.windows(sizes)
             self.progress_bar.update(len(batch))
+
+
+def log_faults(faults: Mapping[str, str]) -> None:
+    """Logs unreadable and truncated files.
+
+    Args:
+        faults: what is wrong with each
+    """
+    for path, fault in faults.items():
+        logger.warning("%s", images.error_message(path, fault))
 
 
 def _predictions(

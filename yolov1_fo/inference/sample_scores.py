@@ -19,7 +19,7 @@ from yolov1_fo.datasets import (
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.invalid_boxes import InvalidBoxes
 from yolov1_fo.inference.prediction import check_model
-from yolov1_fo.inference.prediction_pass import PredictionPass
+from yolov1_fo.inference.prediction_pass import PredictionPass, files_of
 from yolov1_fo.model.yolov1_model import YOLOv1Model
 
 
@@ -56,7 +56,9 @@ def write_objectness(
     check_model(model)
     checks.check_images(samples)
     output = output_fields.OutputField(samples, field, fo.Heatmap, "field")
-    batches = PredictionPass(samples, model, batch_size, progress=progress)
+    batches = PredictionPass(
+        files_of(samples, model), model, batch_size, progress=progress
+    )
     with batches, output:
         for ids, y_pred, windows in batches:
             confidence = grid.split(y_pred, model.grid).confidence  # (N, S, S, B)
@@ -139,7 +141,9 @@ def write_losses(
         records.labels, boxes, records.ignored, model.classes
     )
     rows = {sample_id: row for row, sample_id in enumerate(records.ids)}
-    batches = PredictionPass(samples, model, batch_size, progress=progress)
+    batches = PredictionPass(
+        files_of(samples, model), model, batch_size, progress=progress
+    )
     with batches, output:
         for ids, y_pred, windows in batches:
             targets = objects.padded([rows[key] for key in ids], windows=windows)

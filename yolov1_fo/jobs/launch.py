@@ -13,6 +13,7 @@ from yolov1_fo.datasets import (
     checks,
     class_lists,
     fiftyone_private,
+    media_files,
     new_field,
     sample_weights_field,
     splitting,
@@ -134,6 +135,7 @@ def check_train(
     facts = automatic.Facts(count, val_images, None, classes, has_gpu=has_gpu)
     config, _ = draft.preview(facts)
     check_batch_size(config, count)
+    media_files.check(samples, config.media_field)
     if config.sample_weights not in ("", sampling.BALANCED):
         sample_weights_field.check(samples, config.sample_weights)
     return config

@@ -1,6 +1,7 @@
 """Decoded images in memory-mapped files, which later runs on the same images reuse.
 
-The name of an entry is a hash of the image files' contents, so that it can't be stale.
+The name of an entry is a hash of the image files' contents, or in object storage of
+their versions, so that it can't be stale.
 An entry is written under another name and renamed when it is complete. A lock makes a
 second process wait for the first and then use its entry.
 """
@@ -23,7 +24,7 @@ import numpy as np
 from yolov1_fo import files, images
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import MAX_IMAGE_PIXELS
-from yolov1_fo.image_files import letterboxing
+from yolov1_fo.image_files import letterboxing, remote
 from yolov1_fo.pipeline import image_loading
 from yolov1_fo.pipeline.image_loading import DecodedImages
 
@@ -127,6 +128,8 @@ def _entry_name(reading: _Reading) -> str:
 
 
 def _file_digest(path: str) -> bytes:
+    if remote.is_remote(path):
+        return _version_digest(path)
     try:
         fault = images.path_fault(path)
         if fault is not None:
@@ -135,6 +138,19 @@ def _file_digest(path: str) -> bytes:
             return hashlib.file_digest(file, "sha256").digest()
     except OSError as error:
         return hashlib.sha256(str(error).encode()).digest()
+
+
+def _version_digest(url: str) -> bytes:
+    """Returns a hash of the version of a URL.
+
+    Raises:
+        StorageError: if its server does not answer, or sends no version
+    """
+    try:
+        version = remote.version(url)
+    except FileNotFoundError:
+        version = images.MISSING
+    return hashlib.sha256(version.encode()).digest()
 
 
 def _write(entry: Path, reading: _Reading) -> None:

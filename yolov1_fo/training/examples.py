@@ -4,10 +4,12 @@ import logging
 from collections.abc import Sequence
 from typing import NoReturn
 
+from yolov1_fo.config import TrainConfig
 from yolov1_fo.datasets import (
     annotations,
     class_lists,
     fiftyone_boxes,
+    media_files,
     sample_weights_field,
 )
 from yolov1_fo.datasets import samples as fo_samples
@@ -43,7 +45,7 @@ def splits(
     val_samples: fo_samples.Samples | None,
     field: str,
     classes: Sequence[str],
-    sample_weights: str = "",
+    config: TrainConfig,
 ) -> tuple[Listing, Listing | None]:
     """Returns the training split, and the validation split if there is one.
 
@@ -51,16 +53,18 @@ def splits(
 
     Raises:
         ValueError: if a split has no objects, or a label that is not in `classes`, or
-            `sample_weights` names no field of usable numbers
+            `sample_weights` names no field of usable numbers, or `media_field` no files
+        ImportError: if a package is missing that URLs in `media_field` need
     """
-    train = _split(task, samples, field, classes, "train")
+    sample_weights, media_field = config.sample_weights, config.media_field
+    train = _split(task, samples, field, classes, "train", media_field)
     if sample_weights not in ("", sampling.BALANCED):
         weights = sample_weights_field.read(samples, sample_weights, train.ids)
         train = train._replace(weights=weights)
     warn_of_unused(train, classes, field)
     if val_samples is None:
         return train, None
-    validation = _split(task, val_samples, field, classes, "val")
+    validation = _split(task, val_samples, field, classes, "val", media_field)
     shared = set(train.filepaths) & set(validation.filepaths)
     if shared:
         logger.warning(
@@ -78,9 +82,10 @@ def _split(
     field: str,
     classes: Sequence[str],
     name: str,
+    media_field: str,
 ) -> Listing:
     """Returns a split in the order of its sample ids, whatever the view's order."""
-    listing = load(samples, field, classes)
+    listing = load(samples, field, classes, media_field)
     if not len(listing.objects.class_ids):
         raise ValueError(
             f"'{field}' on {fo_samples.name(samples)} has no objects to "
@@ -114,8 +119,19 @@ def _left_out(dropped: Dropped) -> str:
     return f"; left out {', '.join(parts)}" if parts else ""
 
 
-def load(samples: fo_samples.Samples, gt_field: str, classes: Sequence[str]) -> Listing:
+def load(
+    samples: fo_samples.Samples,
+    gt_field: str,
+    classes: Sequence[str],
+    media_field: str = media_files.FILEPATH,
+) -> Listing:
     """Returns the files and objects of a checked collection; logs invalid boxes.
+
+    Args:
+        samples: a checked collection
+        gt_field: its field of labels
+        classes: names in the order of their ids
+        media_field (filepath): its field with the image files
 
     Raises:
         ValueError: if `classes` lacks a label, or all boxes are in pixels
@@ -138,6 +154,8 @@ def load(samples: fo_samples.Samples, gt_field: str, classes: Sequence[str]) -> 
         filepaths += part.filepaths
         parts.append(found)
     faults.warn(gt_field, fo_samples.name(samples))
+    if media_field != media_files.FILEPATH:
+        filepaths = media_files.read(samples, media_field, ids)
     objects, ignored, counts = zip(*parts, strict=True)
     dropped = Dropped(*(sum(count) for count in zip(*counts, strict=True)))
     return Listing(

@@ -213,9 +213,7 @@ def _new(
     put_aside = val_samples is None
     if put_aside:
         samples, val_samples = _put_aside(samples, field, draft.config.val_fraction)
-    splits = examples.splits(
-        task, samples, val_samples, field, names, draft.config.sample_weights
-    )
+    splits = examples.splits(task, samples, val_samples, field, names, draft.config)
     listing, validation = splits
     counts = len(listing.filepaths), len(validation.filepaths) if validation else 0
     facts = automatic.Facts(
@@ -282,7 +280,7 @@ def _resumed(
     examples.check(task, samples, val_samples, run.gt_field)
     config = _config_of(run)
     splits = examples.splits(
-        *(task, samples, val_samples, run.gt_field, run.classes, config.sample_weights)
+        task, samples, val_samples, run.gt_field, run.classes, config
     )
     return Plan(
         *(dataset, run_key, folder, config, run.classes, run.gt_field),

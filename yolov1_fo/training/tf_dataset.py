@@ -8,7 +8,7 @@ import numpy as np
 
 from yolov1_fo import images
 from yolov1_fo.config import MAX_IMAGE_PIXELS, arguments
-from yolov1_fo.datasets import checks, class_lists, connection
+from yolov1_fo.datasets import checks, class_lists, connection, media_files
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.pipeline import shuffling, streaming
 from yolov1_fo.pipeline.listing import split_readable
@@ -32,6 +32,7 @@ def to_tf_dataset(
     drop_remainder: bool = False,
     num_workers: int = 0,
     max_image_pixels: int = MAX_IMAGE_PIXELS,
+    media_field: str = media_files.FILEPATH,
 ) -> Any:
     """Returns a `tf.data.Dataset` of uint8 images and padded boxes, for your own loop.
 
@@ -51,6 +52,7 @@ def to_tf_dataset(
         drop_remainder (False): drops the last batch if it is not full
         num_workers (0): threads that decode images; 0 uses one per CPU core
         max_image_pixels (200 million): larger images are skipped
+        media_field ("filepath"): the field with the image files, as paths or URLs
 
     Returns:
         batches `{"images": (N, H, W, 3) uint8, "boxes": (N, M, 4) float32 xyxy
@@ -65,7 +67,7 @@ def to_tf_dataset(
         arguments.check_integer(argument, value, 1)
     arguments.check_bool("letterbox", letterbox)
     names = class_lists.classes_of(samples, gt_field, classes)
-    listing = examples.load(samples, gt_field, names)
+    listing = examples.load(samples, gt_field, names, media_field)
     examples.warn_of_unused(listing, names, gt_field)
     listing, bad = split_readable(listing, num_workers, max_image_pixels)
     for path, fault in bad.items():

@@ -4,7 +4,11 @@ import argparse
 from typing import Any
 
 from yolov1_fo.cli.commands import add_command
-from yolov1_fo.cli.commands.dataset_options import add_collection, collection
+from yolov1_fo.cli.commands.dataset_options import (
+    add_collection,
+    add_media_field,
+    collection,
+)
 from yolov1_fo.networks.tensorflow_startup import load_tensorflow
 
 
@@ -35,6 +39,21 @@ def add(commands: Any) -> None:
         metavar="N",
         default=16,
         help="batch size (%(default)s)",
+    )
+    add_media_field(parser, "that of the training")
+    parser.add_argument(
+        "--engine",
+        metavar="NAME",
+        default="thread",
+        help="where the network computes: thread (in this process), process (in other "
+        "processes) or ray (in a Ray cluster) (%(default)s)",
+    )
+    parser.add_argument(
+        "--num-workers",
+        type=int,
+        metavar="N",
+        default=0,
+        help="threads that decode images, or processes (0: one per CPU core)",
     )
     parser.add_argument(
         "--skip-existing",
@@ -117,6 +136,9 @@ def _run(arguments: argparse.Namespace) -> int:
         model,
         arguments.label_field,
         batch_size=arguments.batch_size,
+        engine=arguments.engine,
+        media_field=arguments.media_field,
+        num_workers=arguments.num_workers,
         skip_existing=arguments.skip_existing,
         store_logits=arguments.store_logits,
     )

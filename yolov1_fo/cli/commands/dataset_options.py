@@ -29,6 +29,20 @@ def add_gt_field(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_media_field(parser: argparse.ArgumentParser, default: str) -> None:
+    """Adds the option for the field with the image files.
+
+    Args:
+        parser: of a command
+        default: what is used without it
+    """
+    parser.add_argument(
+        "--media-field",
+        metavar="FIELD",
+        help=f"field with the image files, as paths or URLs ({default})",
+    )
+
+
 def collection(arguments: argparse.Namespace, tag: str | None = None) -> Any:
     """Returns the chosen samples.
 

@@ -7,6 +7,7 @@ from yolov1_fo.cli.commands import add_command
 from yolov1_fo.cli.commands.dataset_options import (
     add_collection,
     add_gt_field,
+    add_media_field,
     collection,
 )
 from yolov1_fo.config import TrainConfig
@@ -23,6 +24,7 @@ def add(commands: Any) -> None:
     )
     add_collection(parser)
     add_gt_field(parser)
+    add_media_field(parser, "filepath")
     for name, default, text in (
         ("S", TrainConfig.S, "grid cells per side"),
         ("image_size", TrainConfig.image_size, "side of the square input, in pixels"),
@@ -63,6 +65,7 @@ def _run(arguments: argparse.Namespace) -> int:
         S=arguments.S,
         image_size=arguments.image_size,
         decode=arguments.decode,
+        media_field=arguments.media_field or "filepath",
     )
     print(report)
     if arguments.tag_findings:

@@ -8,6 +8,7 @@ import PIL.Image
 from PIL.Image import Image
 
 from yolov1_fo import images
+from yolov1_fo.boxes import Array
 from yolov1_fo.config import MAX_IMAGE_PIXELS
 from yolov1_fo.evaluation import outcome_pictures
 from yolov1_fo.evaluation.outcomes import Outcome
@@ -97,7 +98,7 @@ def _pictures(contents: Contents, rows: Sequence[int]) -> list[Picture]:
     found = []
     for row in rows:
         one, path = contents.outcomes[row], split.filepaths[row]
-        pixels, fault, _ = images.decode(path, max_pixels=limit)
+        pixels, fault = _read(path, limit)
         caption, source = _caption(one), ""
         if pixels is None:
             caption += f"; the file {fault}"
@@ -107,6 +108,13 @@ def _pictures(contents: Contents, rows: Sequence[int]) -> list[Picture]:
             source = sheets.to_uri(drawn, QUALITY)
         found.append(Picture(source, caption, Path(path).name))
     return found
+
+
+def _read(path: str, limit: int) -> tuple[Array | None, str | None]:
+    try:
+        return images.decode(path, max_pixels=limit)[:2]
+    except OSError as error:  # of object storage
+        return None, str(error)
 
 
 def _caption(one: Outcome) -> str:

@@ -1,0 +1,78 @@
+"""Predicts in other processes, of this machine or of a Ray cluster.
+
+Each process has a model of its own. It is sent chunks of images, predicts them and
+writes the detections to the database.
+"""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import fiftyone.core.utils as fou
+
+from yolov1_fo import hardware
+from yolov1_fo.config import packages
+from yolov1_fo.inference import prediction_pass, process_engine, ray_engine
+from yolov1_fo.inference.engine_worker import Task
+from yolov1_fo.inference.prediction_pass import SampleFiles
+from yolov1_fo.model.yolov1_model import YOLOv1Model
+
+_RUN = {"process": process_engine.run, "ray": ray_engine.run}
+
+
+def check(engine: str, model: YOLOv1Model) -> None:
+    """Raises an error if an engine can't be used on this machine.
+
+    Raises:
+        ImportError: if a package is missing
+        ValueError: if each process would use the same GPU, or have other random weights
+    """
+    if model.metadata.get("origin") == "untrained":
+        raise ValueError("an untrained network needs engine='thread'")
+    if engine == "ray":
+        packages.require("engine='ray'", ["ray"])
+    if engine == "process" and hardware.has_accelerator():
+        raise ValueError(
+            "engine='process' is for CPUs; on a GPU use engine='thread', or "
+            "engine='ray' for several GPUs"
+        )
+
+
+def predict(
+    engine: str,
+    files: SampleFiles,
+    task: Task,
+    prepare: Callable[[], None],
+    *,
+    num_workers: int = 0,
+    progress: bool | Callable[..., Any] | None = None,
+) -> dict[str, str]:
+    """Writes the detections of images, in other processes.
+
+    Args:
+        engine: process or ray
+        files: of the samples
+        task: what each process does
+        prepare: called before the first images are sent
+        num_workers (0): number of processes; 0 means one per CPU core or, in a cluster
+            with GPUs, one per GPU
+        progress (None): as in FiftyOne
+
+    Returns:
+        unreadable and truncated image files, with what is wrong with each
+
+    Raises:
+        ValueError: if the cluster has fewer CPU cores than processes are wanted
+        OSError: if processes die repeatedly, or one can't reach the database
+    """
+    faults: dict[str, str] = {}
+    if not files.ids:
+        return faults
+    progress_bar = fou.ProgressBar(total=len(files.ids), progress=progress)
+    run = _RUN[engine](files, task, num_workers, prepare)
+    with progress_bar, contextlib.closing(run) as results:
+        for result in results:
+            faults |= result.faults
+            progress_bar.update(result.images)
+    prediction_pass.log_faults(faults)
+    return faults
