@@ -24,6 +24,7 @@ PRIVATE = (
     *("_is_frames", "_is_patches", "_is_clips", "_is_dynamic_groups", "_is_generated"),
     *("_serialize", "_build", "_stages", "_all_stages", "_pipeline", "_aggregate"),
     *("_sample_collection", "_frame_collection", "_sample_collection_name"),
+    "_frame_collection_name",
     *("_sample_doc_cls", "_sample_dict_to_doc", "_reload", "_reload_docs", "_schema"),
     *("_client", "_delete_non_persistent_datasets_if_allowed", "_connect"),
     *("_delete_empty_sidebar_group", "_delegated_operation_id", "_panel_state"),
@@ -48,6 +49,20 @@ def test_datasets_of_a_view(painted):
     for samples in (painted, painted.limit(2), painted.to_patches("ground_truth")):
         assert fiftyone_private.root_dataset(samples) is painted
     assert fiftyone_private.own_dataset(painted.limit(2)) is painted
+
+
+def test_samples_and_frames_in_memory_are_refreshed(painted, frames):
+    videos = fiftyone_private.root_dataset(frames)
+    sample, frame = painted.first(), videos.first().frames[1]
+    painted._sample_collection.update_one(
+        {"_id": sample._id}, {"$set": {"tags": ["elsewhere"]}}
+    )
+    videos.add_frame_field("note", fo.StringField)
+    videos._frame_collection.update_one({"_id": frame._id}, {"$set": {"note": "new"}})
+    for dataset in (painted, videos):
+        fiftyone_private.reload_samples(dataset)
+    assert sample.tags == ["elsewhere"]
+    assert frame.note == "new"
 
 
 def test_datasets_of_a_frames_view(frames):
