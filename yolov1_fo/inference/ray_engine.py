@@ -8,6 +8,7 @@ from typing import Any
 from yolov1_fo.inference import engine_worker
 from yolov1_fo.inference.engine_worker import ATTEMPTS, ChunkResult, Task, Worker
 from yolov1_fo.inference.prediction_pass import SampleFiles
+from yolov1_fo.networks import formats
 
 START_TIMEOUT = 300.0
 """Seconds to wait for actors; those that have not started by then are not used."""
@@ -48,7 +49,7 @@ def run(
     except ray.exceptions.RayTaskError as error:  # an error of the worker's own
         raise error.cause from None
     except ray.exceptions.RayError as error:
-        raise OSError(f"Ray failed: {_first_line(error)}") from error
+        raise OSError(f"Ray failed: {formats.first_line(error)}") from error
     finally:
         for actor in actors:
             ray.kill(actor)
@@ -67,7 +68,7 @@ def _connect() -> None:
     try:
         ray.init(log_to_driver=False)
     except Exception as error:  # Ray raises errors of many types
-        raise OSError(f"Ray can't be reached: {_first_line(error)}") from error
+        raise OSError(f"Ray can't be reached: {formats.first_line(error)}") from error
 
 
 def _start(task: Task, num_workers: int) -> list[Any]:
@@ -110,7 +111,3 @@ def _start(task: Task, num_workers: int) -> list[Any]:
     if late:
         logger.warning("Ray has started %d of %d workers", len(ready), wanted)
     return [by_call[call] for call in ready]
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
