@@ -59,6 +59,12 @@ def test_ten_lines_run(painted, painted_files, monkeypatch, capsys):
     assert 0 < shown < stored
 
 
+def test_the_first_command_works_in_a_clone():
+    blocks = re.findall(r"```(\w*)\n(.*?)```", README.read_text(), re.DOTALL)
+    commands = next(code for language, code in blocks if not language)
+    assert commands.splitlines()[0] == "make demo"
+
+
 def test_the_layout_lists_each_module_and_package_once():
     page = README.parent / "docs" / "architecture.md"
     layout = page.read_text().split("## Packages")[1].split("```")[1]

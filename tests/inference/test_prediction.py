@@ -25,6 +25,14 @@ def test_apply_finds_the_same_as_apply_model(painted, model, batch_size):
         assert_same(fast, slow)
 
 
+def test_apply_model_finds_the_same_with_workers(painted, model):
+    """FiftyOne's workers are for PyTorch's models; others ignore them."""
+    for field, num_workers in (("alone", 0), ("workers", 2)):
+        painted.apply_model(model, label_field=field, num_workers=num_workers)
+    for one, other in zip(*painted.values(["alone", "workers"]), strict=True):
+        assert_same(one, other)
+
+
 def test_apply_writes_only_to_the_view(painted, model):
     yolov1_fo.apply(painted.match_tags("val"), model, "yolov1")
     assert len(painted.exists("yolov1")) == 2

@@ -197,6 +197,7 @@ def test_a_network_is_applied_saved_published_and_loaded(painted, tmp_path):
             np.testing.assert_array_equal(logits, expected_logits)
         entry = foz.get_zoo_model("colors")
         assert {"classification", "keras", "tf", "tf2"} <= set(entry.tags)
+        assert {"embeddings", "logits"} <= set(entry.tags)
         assert not entry.has_tag("yolo")
         assert "classification" in (local_zoo.root() / "colors/README.md").read_text()
     finally:

@@ -71,7 +71,7 @@ def write(
                 "license": license,
                 "size_bytes": size,
                 "default_deployment_config_dict": DEPLOYED[task],
-                "requirements": _requirements(metadata),
+                "requirements": zoo.requirements(),
                 "tags": _tags(metadata),
                 "training_data": [
                     {"name": metadata.get("dataset", "unknown"), "url": None}
@@ -89,16 +89,13 @@ def _tags(metadata: dict[str, Any]) -> list[str]:
     """Returns FiftyOne's tags for a model: what it is for first."""
     task = run_json.task_of(metadata)
     if task == run_json.KERAS:
-        return [metadata["kind"], "keras", *TAGS]
+        can = {
+            "embeddings": metadata.get("has_embeddings"),
+            "logits": metadata["kind"] == "classification",
+        }
+        more = [name for name, is_there in can.items() if is_there]
+        return [metadata["kind"], *more, "keras", *TAGS]
     return [TASK_TAGS[task], *OUR_TAGS, *TAGS]
-
-
-def _requirements(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Returns what a model needs: that of our models, and KerasHub if it is its."""
-    needed = zoo.requirements()
-    if metadata["settings"].get("library") == "keras_hub":
-        needed["packages"].append("keras-hub")
-    return needed
 
 
 def fault(folder: Path) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from yolov1_fo.model.keras_tasks import embeddings
 from yolov1_fo.model.keras_tasks import task as _task
 from yolov1_fo.model.keras_tasks.task import Task
 from yolov1_fo.networks import keras_file
@@ -32,6 +33,7 @@ def save(task: Task, folder: Path) -> Path:
         "kind": task.output.KIND,
         "origin": f"{type(task.network).__name__} '{task.network.name}'",
         "classes": task.output.classes,
+        "has_embeddings": embeddings.find(task.network, task.features) is not None,
         "settings": {
             "network": type(task.network).__name__,
             "image_size": max(task.preprocessing.size),
