@@ -18,11 +18,11 @@ COLORS = ("#009e73", "#56b4e9", "#e69f00", "#cc79a7", "#737373")
 HELP = """
 For each class with N objects, the N most confident detections are analyzed.
 
-- *correct*: correct class, IoU > 0.5
-- *localization*: correct class, but a poor box or a duplicate
-- *similar*: on an object of a similar class
-- *other*: on an object of another class
-- *background*: on no object
+- *Correct*: correct class, IoU > 0.5
+- *Localization*: correct class, but a poor box or a duplicate
+- *Similar*: on an object of a similar class
+- *Other*: on an object of another class
+- *Background*: on no object
 
 Click a bar to show its detections. Source: YOLOv1 paper, section 4.2.
 """
@@ -92,9 +92,10 @@ class ErrorsPanel(foo.Panel):
         self._show(ctx, key, ctx.params["trace"], ctx.params["x"])
 
     def _show(self, ctx: Any, key: str, kind: str, label: str | None = None) -> None:
-        view = error_fields.view(ctx.dataset, key, kind, label)
+        """Shows the detections of an error type, as it is written in the plots."""
+        view = error_fields.view(ctx.dataset, key, kind.lower(), label)
         if not len(view):
-            message = f"No detections of type {kind} in {key}"
+            message = f"No detections of type {kind.lower()} in {key}"
             ctx.ops.notify(message, variant="info")
             return
         ctx.ops.set_view(view)
@@ -164,7 +165,7 @@ def _bars_by_kind(errors: dict[str, Any]) -> list[dict[str, Any]]:
         {
             "type": "bar",
             "name": key,
-            "x": list(ERROR_TYPES),
+            "x": [kind.capitalize() for kind in ERROR_TYPES],
             "y": [sum(row[kind] for row in counts.values()) for kind in ERROR_TYPES],
         }
         for key, counts in errors.items()
@@ -179,7 +180,7 @@ def _bars_by_class(counts: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "type": "bar",
-            "name": kind,
+            "name": kind.capitalize(),
             "x": list(counts),
             "y": [row[kind] for row in counts.values()],
             "marker": {"color": color},

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.app.app_page import LABELS, PREDICTIONS, RUNS, AppPage
+from tests.training.run_report.made_reports import make_reportable, split_of
 from yolov1_fo.runs import folders, history
 
 pytestmark = pytest.mark.slow
@@ -19,7 +20,8 @@ OVERFLOWING = """
 (panel) => {
     const right = panel.getBoundingClientRect().right;
     return [...panel.querySelectorAll("*")]
-        .filter((one) => !one.parentElement.closest("svg, .modebar"))
+        .filter((one) => one.tagName == "text" || !one.parentElement.closest("svg"))
+        .filter((one) => !one.closest(".modebar"))
         .filter((one) => one.getBoundingClientRect().width > 0)
         .filter((one) => one.getBoundingClientRect().right > right + 1)
         .map((one) => `${one.tagName} ${one.textContent.slice(0, 40)}`);
@@ -29,11 +31,12 @@ OVERFLOWING = """
 
 
 @pytest.fixture
-def filled(predicted):
-    """The photographs with a run, an evaluation, mistakes, suggestions and a check."""
+def filled(predicted, painted_files):
+    """The photographs with runs, an evaluation, mistakes and suggestions."""
     import yolov1_fo
 
     history.write(folders.run_folder(predicted, "first"), CURVES)
+    make_reportable(predicted, "second", split_of(painted_files))
     labeled = predicted.exists("ground_truth")
     yolov1_fo.evaluate(labeled, "predictions", eval_key="predictions_eval_1")
     yolov1_fo.find_mistakes(predicted, "predictions")
@@ -57,8 +60,8 @@ def test_nothing_is_cut_off(filled, app, chromium, screenshots):
         check_widths(page, page.open_panel(name), text, name)
     page.window.set_viewport_size({"width": 1440, "height": 900})
     panel = page.open_panel(RUNS)
-    panel.get_by_role("cell", name="first", exact=True).click()
-    check_widths(page, panel, "Back", "run")
+    panel.get_by_role("cell", name="second", exact=True).click()
+    check_widths(page, panel, "Confusion matrix", "run")
     page.close()
 
 

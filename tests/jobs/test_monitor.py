@@ -176,30 +176,70 @@ def test_trainings_wait_for_each_other(dataset):
     assert sorted(dataset.list_runs()) == ["first", "second"]
 
 
-def test_a_stopped_apply_keeps_whole_predictions(dataset, checkpoint_dir):
+@pytest.fixture
+def many(dataset):
+    """2048 samples, with labels that look like predictions."""
     many = dataset.clone(persistent=True)
-    try:
-        for _ in range(8):
-            many.add_samples([sample.copy() for sample in many])
-        arguments = {
-            "view": many.view()._serialize(),
-            "model": str(checkpoint_dir),
-            "settings": {},
-            "batch_size": 2,
-            "skip_existing": False,
-        }
-        job = spawn.start(many, "apply", "found", arguments)
-        monitor.stop(reached(job, "sample "))
+    for sample in many:
+        sample["predictions"] = sample.ground_truth.copy()
+        for one in sample.predictions.detections:
+            one.confidence = 0.5
+        sample.save()
+    for _ in range(8):
+        many.add_samples([sample.copy() for sample in many])
+    yield many
+    many.delete()
+
+
+def test_a_stopped_apply_keeps_whole_predictions(many, checkpoint_dir):
+    arguments = {
+        "view": many.view()._serialize(),
+        "model": str(checkpoint_dir),
+        "settings": {},
+        "batch_size": 2,
+        "skip_existing": False,
+    }
+    job = spawn.start(many, "apply", "found", arguments)
+    monitor.stop(reached(job, "sample "))
+    now = ended(job)
+    assert (now.progress.state, now.progress.label) == ("stopped", "stopped")
+    many.reload()
+    written = many.exists("found")
+    assert 0 < len(written) < len(many)
+    found = written.first().found.detections
+    assert found
+    assert all(one.confidence is not None for one in found)
+
+
+def test_other_jobs_are_stopped_and_leave_nothing(many, checkpoint_dir, tmp_path):
+    before = {*many.get_field_schema(flat=True)}
+    fields = {"pred_field": "predictions", "gt_field": "ground_truth"}
+    of_model = {"model": str(checkpoint_dir), "gt_field": "new_truth"}
+    jobs = {
+        "evaluate": ("sample ", {**fields, "classes": None, "iou_thresh": 0.5}),
+        "find_mistakes": ("comparing ", {**fields, "folds": None, "min_score": 0.0}),
+        "suggest": (
+            "sample ",
+            {**of_model, "pred_field": None, "thresh": 0.5, "include_labeled": True},
+        ),
+        "next_to_label": ("sample ", {**of_model, "count": 4}),
+        "export": (
+            "exporting ",
+            {**of_model, "path": str(tmp_path / "model.onnx"), "format": "onnx"},
+        ),
+    }
+    for task, (label, arguments) in jobs.items():
+        given = {"view": many.view()._serialize(), **arguments}
+        job = spawn.start(many, task, "target", given)
+        monitor.stop(reached(job, label))
         now = ended(job)
-        assert (now.progress.state, now.progress.label) == ("stopped", "stopped")
+        assert now.progress.state == "stopped", (task, now.log())
         many.reload()
-        written = many.exists("found")
-        assert 0 < len(written) < len(many)
-        found = written.first().found.detections
-        assert found
-        assert all(one.confidence is not None for one in found)
-    finally:
-        many.delete()
+        assert not many.list_evaluations(), task
+        assert not many.list_saved_views(), task
+        assert not many.count_sample_tags().get("target"), task
+        assert {*many.get_field_schema(flat=True)} == before, task
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_model_is_exported(dataset, checkpoint_dir, tmp_path):

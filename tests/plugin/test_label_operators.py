@@ -10,8 +10,10 @@ import pytest
 from fiftyone import ViewField as F
 
 import yolov1_fo
+from plugin import label_results
 from tests.curation import labeled
 from tests.plugin.conftest import NAME, call, ended, error, kill_jobs
+from tests.plugin.panel_app import PanelApp
 from tests.runs.made_runs import make_run
 from yolov1_fo.config import NetworkConfig
 from yolov1_fo.curation.mistake_kinds import KINDS, LOOSE_BOX, MISSING
@@ -274,6 +276,21 @@ def test_the_form_of_next_counts_and_protects_tags(trained, form):
     trained.limit(2).tag_samples("next_to_label")
     line = notice(form("next_to_label", trained))
     assert line.endswith(". The tag is first removed from 2 samples")
+
+
+@pytest.mark.slow
+def test_samples_are_chosen_and_shown(dataset, checkpoint_dir, at_once):
+    new = dict.fromkeys(dataset.values("id")[:4])
+    dataset.set_values("ground_truth", new, key_field="id")
+    call("next_to_label", dataset, model=str(checkpoint_dir), count=2)
+    [done] = at_once
+    chosen = done.progress.result["sample_ids"]
+    assert {*chosen} == {*dataset.match_tags("next_to_label").values("id")} <= {*new}
+    app = PanelApp(dataset)
+    label_results.show(app.context(), done)
+    assert app.last_view().values("id") == chosen
+    line = "Choose samples to label next: 2 samples have the tag 'next_to_label'"
+    assert app.notified() == [line]
 
 
 def test_train_again_says_what_has_changed(trained, form):

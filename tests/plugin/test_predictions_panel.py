@@ -7,12 +7,12 @@ import fiftyone as fo
 import numpy as np
 import pytest
 from fiftyone import ViewField as F
-from fiftyone.operators.store import ExecutionStore
 
 import yolov1_fo
 from plugin import confidence_view, expected_jobs, job_end, job_progress
 from plugin.panels.predictions import PredictionsPanel
-from yolov1_fo.datasets import fiftyone_private, predicted_by
+from tests.plugin.panel_app import PanelApp
+from yolov1_fo.datasets import predicted_by
 from yolov1_fo.evaluation import confidence_filter, shown_predictions
 from yolov1_fo.evaluation.shown_predictions import Advice
 from yolov1_fo.jobs import monitor
@@ -43,45 +43,6 @@ def predicted(dataset, rng):
     return dataset
 
 
-class App:
-    """What a panel does in the App: its state, and the calls that it makes."""
-
-    def __init__(self, dataset, view=None):
-        self.dataset, self.state, self.calls = dataset, {}, []
-        self.view = dataset.view() if view is None else view
-
-    def __getattr__(self, name):
-        return lambda *args, **kwargs: self.calls.append((name, args, kwargs))
-
-    def context(self, **params):
-        """Returns the context of a call."""
-        return SimpleNamespace(
-            dataset=self.dataset,
-            params=params,
-            view=self.view,
-            spaces=None,
-            panel=SimpleNamespace(
-                get_state=self.state.get, set_state=self.state.__setitem__
-            ),
-            ops=self,
-            prompt=self.prompt,
-            store=lambda name: ExecutionStore.create(
-                name, fiftyone_private.dataset_id(self.dataset)
-            ),
-        )
-
-    def last_view(self):
-        """Returns the view that was set last."""
-        [*_, (name, args, _)] = [
-            one for one in self.calls if one[0] in ("set_view", "clear_view")
-        ]
-        return self.dataset.view() if name == "clear_view" else args[0]
-
-    def notified(self):
-        """Returns what was notified."""
-        return [args[0] for name, args, _ in self.calls if name == "notify"]
-
-
 def rendered(app):
     """Returns the inputs of the panel by name."""
     panel = PredictionsPanel().render(app.context()).to_json()
@@ -90,7 +51,7 @@ def rendered(app):
 
 @pytest.fixture
 def opened(predicted):
-    app = App(predicted)
+    app = PanelApp(predicted)
     PredictionsPanel().on_load(app.context())
     return app
 
@@ -111,14 +72,14 @@ def test_the_slider_starts_at_the_threshold_of_the_model(opened):
 
 
 def test_without_predictions_it_says_how_to_get_some(dataset):
-    app = App(dataset)
+    app = PanelApp(dataset)
     PredictionsPanel().on_load(app.context())
     assert set(rendered(app)) == {"empty", "apply"}
 
 
 def test_a_model_that_finds_nothing_is_shown_as_such(predicted):
     predicted.set_values("found", [fo.Detections()] * len(predicted))
-    app = App(predicted)
+    app = PanelApp(predicted)
     PredictionsPanel().on_load(app.context())
     assert app.state["field"] == "found"
     shown = rendered(app)
@@ -132,7 +93,7 @@ def test_a_model_that_finds_nothing_is_shown_as_such(predicted):
 
 def test_apply_filter_and_show_all_keep_the_users_view(predicted):
     view = predicted.match_tags("train").filter_labels("found", F("label") == "red")
-    app, panel = App(predicted, view), PredictionsPanel()
+    app, panel = PanelApp(predicted, view), PredictionsPanel()
     panel.on_load(app.context())
     panel.filter(app.context())
     app.view = app.last_view()
@@ -154,7 +115,7 @@ def test_show_all_of_the_whole_dataset_leaves_no_view(opened):
 
 
 def test_patches_are_not_filtered(predicted):
-    app, panel = App(predicted, predicted.to_patches("found")), PredictionsPanel()
+    app, panel = PanelApp(predicted, predicted.to_patches("found")), PredictionsPanel()
     panel.on_load(app.context())
     panel.filter(app.context())
     assert [name for name, _, _ in app.calls] == ["notify"]
@@ -239,7 +200,7 @@ def ended_apply(app):
 
 def test_the_end_of_apply_shows_the_predictions_that_count(predicted):
     view = predicted.match_tags("train")
-    app = App(predicted, view)
+    app = PanelApp(predicted, view)
     ended_apply(app)
     assert app.last_view() == confidence_filter.add(view, "found", 0.5)
     shown, total = expected(view, 0.5)
@@ -254,7 +215,7 @@ def test_the_end_of_apply_shows_the_predictions_that_count(predicted):
 
 def test_without_a_threshold_all_are_shown_and_how_to_find_it(predicted):
     predicted_by.record(predicted, "found", {"model": "darknet"}, replaces=True)
-    app = App(predicted)
+    app = PanelApp(predicted)
     ended_apply(app)
     assert "set_view" not in [name for name, _, _ in app.calls]
     [line] = app.notified()
@@ -265,7 +226,7 @@ def test_without_a_threshold_all_are_shown_and_how_to_find_it(predicted):
 
 def test_the_end_of_evaluate_opens_the_evaluation(predicted):
     yolov1_fo.evaluate(predicted, "found", eval_key="e")
-    app = App(predicted)
+    app = PanelApp(predicted)
     job_end.show(app.context(), SimpleNamespace(task="evaluate", target="e"))
     name, args, more = app.calls[-1]
     assert (name, args) == ("open_panel", ("model_evaluation_panel_builtin",))
@@ -273,7 +234,7 @@ def test_the_end_of_evaluate_opens_the_evaluation(predicted):
 
 
 def test_panels_open_as_tabs_beside_the_runs_panel(predicted):
-    app, name, state = App(predicted), "yolov1_predictions", {"field": "found"}
+    app, name, state = PanelApp(predicted), "yolov1_predictions", {"field": "found"}
     samples, runs = fo.Panel(type="Samples"), fo.Panel(type="yolov1_runs")
     spaces = fo.Space(
         children=[fo.Space(children=[samples]), fo.Space(children=[runs])],
@@ -302,7 +263,7 @@ def test_only_fields_with_confidences_are_offered(predicted):
 def test_an_end_is_shown_once_by_the_first_panel_that_notices(predicted, monkeypatch):
     job = Job(Path(), "apply", predicted.name, "found", JobProgress("running"), None)
     monkeypatch.setattr(monitor, "find", lambda _: job)
-    app, panel = App(predicted), PredictionsPanel()
+    app, panel = PanelApp(predicted), PredictionsPanel()
     panel.on_load(app.context())
     assert "timer" not in rendered(app)
     expected_jobs.expect(app.context(), job)

@@ -186,6 +186,8 @@ def test_a_run_has_a_page(dataset, ctx):
     [facts] = [one for name, one in shown.items() if name.startswith("facts_")]
     cells = {row["c0"]: row["c1"] for row in facts["default"]}
     assert cells["Status"].startswith("Finished (started ")
+    network = "yolov1 · 448 px · 7 x 7 cells · 2 classes · recipe paper"
+    assert cells["Network"] == network
     assert cells["Training split"] == "6 images, 9 objects"
     assert cells["Started from"] == "run 'zero'"
     assert cells["keras"] == "3.15"

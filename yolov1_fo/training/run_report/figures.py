@@ -29,7 +29,7 @@ COLORS = {
     "val_top5": RED,
     **dict(zip(TERMS, (BLUE, SKY, GREEN, RED, ORANGE, PINK), strict=True)),
 }
-ALL, EACH = "all classes together", "single classes"
+ALL, EACH = "All classes", "Single classes"
 NAMELESS = "#cfd6df"
 """Color of the classes if they are too many for colors and a legend."""
 MAX_NAMED, MAX_LINES = 12, 60
@@ -39,7 +39,7 @@ MAX_NAMED, MAX_LINES = 12, 60
 def of_epochs(contents: Contents) -> list[Chart]:
     """Returns the charts over epochs: scores, losses, loss terms, learning rate."""
     loss = Axis("Loss", "loss")
-    losses = {"loss": "training", "val_loss": "validation"}
+    losses = {"loss": "Training", "val_loss": "Validation"}
     rate = {"learning_rate": ""}
     found = [
         _over_epochs(contents, "Validation scores", SCORES, Axis("Score", "share")),
@@ -80,7 +80,7 @@ def of_validation(contents: Contents) -> list[Chart]:
     marks: tuple[list[Mark], list[Mark]] = ([], [])
     note = "No detection is a true positive."
     if math.isfinite(point.thresh):
-        text = f"confidence {point.thresh:.2f}"
+        text = f"Confidence {point.thresh:.2f}"
         marks[0].append(Mark(point.recall, point.precision, text))
         marks[1].append(Mark(point.thresh, point.f1, f"F1 {point.f1:.2f}"))
         note = "Dot: the confidence threshold of the best F1."

@@ -10,12 +10,12 @@ SCORES = {
 }
 """Metrics of the validation split, the first is the headline."""
 TERMS = {
-    "coord_xy": "center x, y",
-    "coord_wh": "width, height",
-    "coord_iou": "box (CIoU)",
-    "confidence_obj": "confidence, object",
-    "confidence_noobj": "confidence, no object",
-    "class_probs": "class probabilities",
+    "coord_xy": "Center x, y",
+    "coord_wh": "Width, height",
+    "coord_iou": "Box (CIoU)",
+    "confidence_obj": "Confidence, object",
+    "confidence_noobj": "Confidence, no object",
+    "class_probs": "Class probabilities",
 }
 """Terms of a detector's loss."""
 MONITORS = {
