@@ -139,6 +139,16 @@ def micro(monkeypatch: pytest.MonkeyPatch) -> dict:
     return dict(SETTINGS)
 
 
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A Ray cluster of two CPU cores."""
+    ray = pytest.importorskip("ray", reason="needs the extra ray")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        yield ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+        ray.shutdown()
+
+
 @pytest.fixture(scope="session")
 def hub() -> Any:
     """The module KerasHub."""

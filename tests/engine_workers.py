@@ -6,15 +6,19 @@ from typing import Any
 
 import psutil
 
-NAMES = {"process": "popen_loky", "ray": "ray::Worker"}
+NAMES = {
+    "process": "popen_loky",
+    "ray": "ray::Worker",
+    "ray_train": "ray::RayTrainWorker",
+}
 """What their command lines contain, by engine."""
 
 
-def running(engine: str) -> list[psutil.Process]:
-    """Returns the worker processes of an engine that this process has started."""
+def running(engine: str, parent: int | None = None) -> list[psutil.Process]:
+    """Returns the worker processes of an engine that a process has started."""
     return [
         process
-        for process in psutil.Process().children(recursive=True)
+        for process in psutil.Process(parent).children(recursive=True)
         if NAMES[engine] in _command(process)
     ]
 

@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "train": "training.detector",
+    "train_on_ray": "training.ray_training",
     "TrainResult": "training.result",
     "pretrain": "training.classifier",
     "write_report": "training.run_report.page",

@@ -30,15 +30,6 @@ def many(painted, painted_files):
     dataset.delete()
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """A Ray cluster of two CPU cores."""
-    ray = pytest.importorskip("ray", reason="needs the extra ray")
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    yield ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    ray.shutdown()
-
-
 @pytest.mark.parametrize("engine", ["process", "ray"])
 @pytest.mark.slow
 def test_the_death_of_a_worker_changes_nothing(

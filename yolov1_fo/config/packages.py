@@ -38,3 +38,8 @@ def require(what: str, modules: Iterable[str]) -> None:
         *others, last = missing
         names = f"{', '.join(others)} and {last}" if others else last
         raise ImportError(f"{what} needs {names}: {install(*missing)}")
+
+
+def first_line(error: Exception) -> str:
+    """Returns an error of a package in one line."""
+    return (str(error).strip() or repr(error)).splitlines()[0]

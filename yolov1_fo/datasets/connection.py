@@ -60,6 +60,26 @@ def check() -> None:
         raise
 
 
+def load_shared(name: str, dataset_id: str | None = None) -> fo.Dataset:
+    """Returns a dataset in a worker, which may run on another machine.
+
+    Args:
+        name: of the dataset
+        dataset_id (None): its id, unless any with this name will do
+
+    Raises:
+        OSError: if its database is not that of the caller
+    """
+    if fo.dataset_exists(name):
+        dataset = fo.load_dataset(name)
+        if dataset_id in (None, str(fiftyone_private.dataset_id(dataset))):
+            return dataset
+    raise OSError(
+        f"the database of a worker has no dataset '{name}', or another one; set "
+        f"{database_uri.VARIABLE} to the same server on all machines"
+    )
+
+
 def unreachable_message() -> str:
     """Returns the error message for a database that does not answer."""
     return (

@@ -7,7 +7,6 @@ import math
 import os
 from typing import NamedTuple
 
-import fiftyone as fo
 from joblib.externals import loky
 
 from yolov1_fo import hardware
@@ -151,9 +150,4 @@ def write(
 
 
 def _target(dataset: str, path: str, key_field: str) -> Target:
-    if not fo.dataset_exists(dataset):
-        raise OSError(
-            f"the database of a worker has no dataset '{dataset}'; set "
-            "FIFTYONE_DATABASE_URI to the same server on all machines"
-        )
-    return Target(fo.load_dataset(dataset), path, key_field)
+    return Target(connection.load_shared(dataset), path, key_field)

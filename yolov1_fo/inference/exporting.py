@@ -196,7 +196,7 @@ def _quantize(path: Path, batches: Iterator[Array]) -> None:
     except (OSError, ValueError):
         raise
     except Exception as error:  # ONNX Runtime raises errors of many types
-        line = formats.first_line(error)
+        line = packages.first_line(error)
         raise ValueError(f"the network can't be quantized: {line}") from error
 
 
@@ -261,7 +261,7 @@ def _write(network: keras.Model, path: Path, format: str) -> None:
     except OSError:
         raise
     except Exception as error:  # converters raise errors of many types
-        line = formats.first_line(error)
+        line = packages.first_line(error)
         raise ValueError(
             f"the network can't be exported as {format}: {line}"
         ) from error

@@ -58,11 +58,6 @@ def hidden_output() -> Iterator[None]:
             logging.root.setLevel(level)
 
 
-def first_line(error: Exception) -> str:
-    """Returns an error of a package in one line."""
-    return (str(error).strip() or repr(error)).splitlines()[0]
-
-
 def _write_saved_model(network: keras.Model, path: Path) -> None:
     import tensorflow as tf
 

@@ -8,7 +8,8 @@ from keras import ops
 
 from yolov1_fo import hardware
 from yolov1_fo.boxes import Array
-from yolov1_fo.networks import folding, formats, runtimes
+from yolov1_fo.config import packages
+from yolov1_fo.networks import folding, runtimes
 
 
 class Predictor:
@@ -85,7 +86,7 @@ class Predictor:
         run = runtimes.load([name], network, precision)[name]
         try:
             if isinstance(run, Exception):
-                line = formats.first_line(run)
+                line = packages.first_line(run)
                 raise ValueError(
                     f"the network can't be converted for runtime={name!r}: {line}"
                 ) from run

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from yolov1_fo.training.distribution import Devices
+from yolov1_fo.training.first_process import FirstProcessError
 from yolov1_fo.training.progress import Progress
 
 
@@ -21,7 +22,7 @@ def first_process_only(devices: Devices) -> Iterator[bool]:
     Gives whether this is the first process; the others should skip the body.
 
     Raises:
-        RuntimeError: in the others, if the first process has failed
+        FirstProcessError: in the others, if the first process has failed
     """
     if not devices.is_first:
         yield False
@@ -98,9 +99,9 @@ def _receive(devices: Devices) -> str:
     """Returns the next message of the first process.
 
     Raises:
-        RuntimeError: if it has failed
+        FirstProcessError: if it has failed
     """
     message = devices.from_first("")
     if not message:
-        raise RuntimeError("process 0 has failed; see its own output")
+        raise FirstProcessError
     return message

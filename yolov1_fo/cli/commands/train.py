@@ -26,8 +26,24 @@ def add(commands: Any) -> None:
         "checkpoint folder, name of a published or included model, or Darknet "
         ".weights file",
     )
+    parser.add_argument(
+        "--ray-workers",
+        type=int,
+        metavar="INT",
+        help="train on this many workers of a Ray cluster, which share each batch; "
+        "0 is one per GPU or machine",
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    field, weights = arguments.gt_field, arguments.weights
-    return run_training(arguments, "train", gt_field=field, weights=weights)
+    more = {"gt_field": arguments.gt_field, "weights": arguments.weights}
+    if arguments.ray_workers is None:
+        return run_training(arguments, "train", **more)
+    for name in ("device", "devices"):
+        if getattr(arguments, name) is not None:
+            raise ValueError(
+                f"--{name} can't be combined with --ray-workers: Ray chooses the "
+                "device of each worker"
+            )
+    more["ray_workers"] = arguments.ray_workers
+    return run_training(arguments, "train_on_ray", **more)

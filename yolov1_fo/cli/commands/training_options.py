@@ -131,15 +131,17 @@ def run_training(arguments: argparse.Namespace, function: str, **more: Any) -> i
     train, val = _splits(arguments)
     if arguments.no_val and not arguments.resume:
         settings["val_fraction"] = 0.0
-    load_tensorflow()
+    for name in ("device", "devices"):
+        if given[name] is not None:
+            settings[name] = given[name]
+    if function != "train_on_ray":  # whose workers use JAX
+        load_tensorflow()
     result = getattr(yolov1_fo, function)(
         train,
         val_samples=val,
         run_key=arguments.run_key,
         resume=arguments.resume,
         classes=arguments.classes,
-        device=arguments.device,
-        devices=arguments.devices,
         **more,
         **settings,
     )

@@ -1,0 +1,81 @@
+"""The Ray cluster that predictions and trainings use."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from yolov1_fo.config import packages
+
+
+class Workers(NamedTuple):
+    """How workers are placed in the cluster.
+
+    Attributes:
+        number: of workers; each reserves a CPU core
+        has_gpus: whether each reserves a GPU
+        machines: number of machines with CPU cores
+    """
+
+    number: int
+    has_gpus: bool
+    machines: int
+
+
+@contextlib.contextmanager
+def connected(*, shows_output: bool = False) -> Iterator[None]:
+    """Connects to the cluster that is configured, or starts one on this machine.
+
+    A connection that exists already is used, and kept.
+
+    Args:
+        shows_output (False): whether a new connection shows what workers print
+
+    Raises:
+        OSError: if the cluster does not answer
+    """
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    try:
+        ray.init(log_to_driver=shows_output)
+    except Exception as error:  # Ray raises errors of many types
+        line = packages.first_line(error)
+        raise OSError(f"Ray can't be reached: {line}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def plan_workers(
+    wanted: int = 0, argument: str = "num_workers", *, per_machine: bool = False
+) -> Workers:
+    """Returns how workers are placed in the connected cluster.
+
+    Args:
+        wanted (0): number of workers; 0 means one per GPU or, without GPUs, one per CPU
+            core
+        argument ("num_workers"): what the caller calls it
+        per_machine (False): whether 0 means one per machine instead of one per core
+
+    Raises:
+        ValueError: if the cluster has fewer GPUs or, without GPUs, fewer CPU cores
+        OSError: if it has no CPU cores
+    """
+    import ray
+
+    resources = ray.cluster_resources()
+    cores, gpus = (int(resources.get(name, 0)) for name in ("CPU", "GPU"))
+    machines = sum(bool(node["Resources"].get("CPU")) for node in ray.nodes())
+    if not cores:
+        raise OSError("the Ray cluster has no CPU cores; have its workers started?")
+    number = wanted or gpus or (machines if per_machine else cores)
+    limit, what = (gpus, "GPUs") if gpus else (cores, "CPU cores")
+    if number > limit:
+        raise ValueError(
+            f"{argument} must be at most {limit}, the {what} of the Ray cluster, "
+            f"got {number}"
+        )
+    return Workers(number, gpus > 0, machines)
