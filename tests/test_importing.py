@@ -2,7 +2,10 @@
 
 import json
 import re
+import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -11,6 +14,7 @@ import pytest
 
 import yolov1_fo
 from tests import painting
+from yolov1_fo.jobs import launch
 
 PAGE = Path(__file__).parent.parent / "docs" / "import.md"
 CLASSES = ("blue", "red")
@@ -124,6 +128,25 @@ def test_coco(here, painted_files):
     dataset = run("COCO")["dataset"]
     check(dataset, painted_files)
     assert yolov1_fo.inspect(dataset, S=10, image_size=320).ignored == 1
+
+
+@pytest.mark.slow
+def test_a_few_commands_lead_from_a_coco_file_to_the_form(here, painted_files):
+    heading = "From a COCO file to a detector in the App"
+    part = PAGE.read_text().split(f"\n## {heading}\n")[1]
+    block = re.search(r"```\n(.*?)```", part, re.DOTALL)[1]
+    commands = block.replace("\\\n", "").splitlines()
+    assert len(commands) <= 6
+    copied(painted_files, here / "photographs" / "data")
+    content = json.dumps(coco(painted_files, first_category=1))
+    (here / "photographs" / "labels.json").write_text(content)
+    [create] = [one for one in commands if one.startswith("fiftyone datasets create")]
+    fiftyone = Path(sys.executable).with_name("fiftyone")
+    subprocess.run([fiftyone, *shlex.split(create)[1:]], check=True)
+    dataset = fo.load_dataset("mine")
+    assert dataset.persistent
+    check(dataset, painted_files)
+    launch.check_train(dataset, "ground_truth", None)  # as the form does
 
 
 def test_voc(here, painted_files):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import PIL.Image
 import pytest
 
 import yolov1_fo
@@ -173,6 +174,32 @@ def with_letterbox(checkpoint_dir, folder):
     metadata["settings"]["letterbox"] = True
     (folder / "run.json").write_text(json.dumps(metadata))
     return folder
+
+
+@pytest.mark.slow
+def test_the_example_with_nms_runs(checkpoint_dir, painted_files, tmp_path):
+    part = (ROOT / "docs" / "export.md").read_text().split("\n## With NMS\n")[1]
+    _, code, *_ = re.findall(r"```python\n(.*?)```", part, re.DOTALL)
+    model = yolov1_fo.load_model(checkpoint_dir, confidence_thresh=0.2)
+    yolov1_fo.export(model, tmp_path / "yolov1.onnx", "onnx", nms=True)
+    side = model.image_size  # so that nothing has to be resized
+    with PIL.Image.open(painted_files[0]["path"]) as image:
+        image.convert("RGB").resize((side, side)).save(tmp_path / "photograph.png")
+    (tmp_path / "photograph.png").rename(tmp_path / "photograph.jpg")
+    found = model.predict(images.read(tmp_path / "photograph.jpg")).detections
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", WITHOUT + code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    lines = [line.split(" ", 2) for line in result.stdout.splitlines()]
+    assert lines
+    assert [name for name, *_ in lines] == [one.label for one in found]
+    scores = [float(score) for _, score, _ in lines]
+    assert scores == pytest.approx([one.confidence for one in found], abs=1.1e-3)
 
 
 @pytest.mark.slow
