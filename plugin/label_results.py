@@ -4,6 +4,7 @@ from typing import Any
 
 from fiftyone import ViewField as F
 
+from yolov1_fo.config.plurals import counted
 from yolov1_fo.curation import mistake_fields, suggestion_field
 from yolov1_fo.jobs.job import Job
 
@@ -44,23 +45,12 @@ def line_of(job: Job) -> str:
     """Returns what a finished job has found, in one line."""
     result = job.progress.result or {}
     if job.task == "find_mistakes":
-        counts = [_counted(n, kind) for kind, n in result.get("counts", {}).items()]
+        counts = [counted(n, kind) for kind, n in result.get("counts", {}).items()]
         return f"{', '.join(counts)}, in {result.get('samples', 0):,} samples"
     if job.task == "suggest":
         return str(result.get("line", ""))
     chosen = len(result.get("sample_ids", []))
     return f"{chosen:,} samples have the tag '{job.target}'"
-
-
-def _counted(number: int, kind: str) -> str:
-    """Returns a number with a kind of mistakes.
-
-    Example:
-        >>> _counted(1, "loose box"), _counted(2, "wrong class")
-        ('1 loose box', '2 wrong classes')
-    """
-    ending = "es" if kind.endswith(("s", "x")) else "s"
-    return f"{number:,} {kind}{'' if number == 1 else ending}"
 
 
 def show_view(ctx: Any, name: str) -> None:

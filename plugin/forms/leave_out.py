@@ -5,11 +5,11 @@ from typing import Any
 
 import fiftyone.operators.types as types
 
+from yolov1_fo.config.plurals import counted
 from yolov1_fo.datasets import annotations
 from yolov1_fo.datasets.inspection_report import LEAVE_OUT
 
 from .. import dataset_values
-from ..names import counted
 
 
 def add_input(form: types.Object, samples: Any, gt_field: str) -> None:

@@ -8,6 +8,7 @@ import humanize
 import psutil
 
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.config.plurals import counted
 from yolov1_fo.datasets import annotations, checks, fiftyone_private
 from yolov1_fo.jobs import launch, monitor
 from yolov1_fo.pipeline import tiling
@@ -16,7 +17,6 @@ from yolov1_fo.runs.estimate import Estimate
 from yolov1_fo.training.starting_weights import Source
 
 from .. import dataset_values
-from ..names import counted
 from . import devices, form_widgets, label_changes, splits, start_from
 
 LONG_SECONDS = 7 * 86400.0
@@ -119,9 +119,9 @@ def add(
     parts = (
         f"{counted(images, 'training image')}{with_tiles}, "
         f"{counted(val_images, 'validation image')}, "
-        f"{counted(config.C, 'class', 'classes')}",
+        f"{counted(config.C, 'class')}",
         f"{config.batch_size} images per batch, "
-        f"{counted(steps, 'batch', 'batches')} per epoch, {epochs}",
+        f"{counted(steps, 'batch')} per epoch, {epochs}",
         str(training.estimate),
     )
     text = "; ".join(parts)

@@ -6,11 +6,11 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from yolov1_fo.config import arguments
+from yolov1_fo.config.plurals import counted
 from yolov1_fo.curation import acceptance
 
 from ..forms import acceptance_choice, form_widgets
 from ..forms.acceptance_choice import Origin
-from ..names import counted
 
 NOTHING = (
     "Nothing to accept; run 'Suggest labels with YOLOv1' or 'Find label mistakes with "

@@ -5,6 +5,7 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
+from yolov1_fo.config.plurals import counted
 from yolov1_fo.curation import label_status, mistake_search, trained_on
 from yolov1_fo.curation.mistake_fields import MISTAKE_FIELD
 from yolov1_fo.datasets import fiftyone_private, predicted_by
@@ -12,7 +13,7 @@ from yolov1_fo.jobs import label_launch
 
 from .. import dataset_values, job_progress
 from ..forms import devices, form_widgets, label_inputs
-from ..names import GT_FIELD, counted
+from ..names import GT_FIELD
 
 METHODS = {
     "predictions": "From predictions in a field",

@@ -6,12 +6,13 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from yolov1_fo.config import arguments
+from yolov1_fo.config.plurals import counted
 from yolov1_fo.curation import candidates
 from yolov1_fo.jobs import label_launch
 
 from .. import job_progress
 from ..forms import form_widgets, label_inputs
-from ..names import GT_FIELD, counted
+from ..names import GT_FIELD
 
 COUNT = 20
 NEEDED = {

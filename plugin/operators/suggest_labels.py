@@ -5,6 +5,7 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
+from yolov1_fo.config.plurals import counted
 from yolov1_fo.curation import label_status, suggestion_field, suggestion_search
 from yolov1_fo.curation.suggestion_search import Suggestions, SuggestionSearch
 from yolov1_fo.evaluation import thresholds
@@ -12,7 +13,7 @@ from yolov1_fo.jobs import label_launch
 
 from .. import dataset_values, job_progress
 from ..forms import form_widgets, label_inputs
-from ..names import GT_FIELD, counted
+from ..names import GT_FIELD
 
 METHODS = {
     "model": "From a model",

@@ -5,11 +5,12 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
+from yolov1_fo.config.plurals import counted
 from yolov1_fo.curation import label_status, undoing
 from yolov1_fo.curation.acceptance_updates import ACCEPTED_AT
 
 from ..forms import form_widgets
-from ..names import GT_FIELD, counted
+from ..names import GT_FIELD
 
 
 class UndoAccept(foo.Operator):

@@ -5,11 +5,12 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
+from yolov1_fo.config.plurals import counted
 from yolov1_fo.datasets.inspection_report import LEAVE_OUT_KINDS, InspectionReport
 from yolov1_fo.publishing.model_card import plain
 
 from .. import last_checks
-from ..names import PLUGIN, counted
+from ..names import PLUGIN
 from . import widgets
 
 OPERATOR = f"{PLUGIN}/inspect_dataset"

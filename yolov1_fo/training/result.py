@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from yolov1_fo.config import TrainConfig
+from yolov1_fo.config.plurals import counted
 from yolov1_fo.evaluation.operating_point import OperatingPoint
 from yolov1_fo.runs.history import History
 from yolov1_fo.training import next_steps, progress_text
@@ -140,4 +141,4 @@ class TrainResult:
 
     def _skipped(self) -> str:
         count = len(self.skipped)
-        return f"{count} image{'s' * (count > 1)} skipped" if count else ""
+        return f"{counted(count, 'image')} skipped" if count else ""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from yolov1_fo.config.plurals import counted
 from yolov1_fo.runs import folders
 from yolov1_fo.training.run_report import summary, tables
 from yolov1_fo.training.run_report.contents import Contents
@@ -43,12 +44,12 @@ def facts(contents: Contents) -> list[Fact]:
 
 
 def _split_text(row: tables.SplitRow) -> str:
-    text = f"{row.images:,} images" if row.images != 1 else "1 image"
+    parts = [counted(row.images or 0, "image")]
     if row.objects is not None:
-        text += f", {row.objects:,} objects"
+        parts.append(counted(row.objects, "object"))
     if row.without_objects:
-        text += f", {row.without_objects:,} images without objects"
-    return text
+        parts.append(f"{counted(row.without_objects, 'image')} without objects")
+    return ", ".join(parts)
 
 
 def changed_settings(contents: Contents) -> list[Difference]:

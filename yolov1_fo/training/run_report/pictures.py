@@ -10,6 +10,7 @@ from PIL.Image import Image
 from yolov1_fo import images
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import MAX_IMAGE_PIXELS
+from yolov1_fo.config.plurals import counted
 from yolov1_fo.evaluation import outcome_pictures
 from yolov1_fo.evaluation.outcomes import Outcome
 from yolov1_fo.runs import folders
@@ -121,7 +122,7 @@ def _caption(one: Outcome) -> str:
     objects = one.tp + one.fn
     parts = [f"{one.tp} of {objects} object{'s' * (objects != 1)} found"]
     if one.fp:
-        parts.append(f"{one.fp} false positive{'s' * (one.fp != 1)}")
+        parts.append(counted(one.fp, "false positive"))
     return ", ".join(parts)
 
 
