@@ -292,6 +292,22 @@ def test_a_stopped_training_reports_its_last_epoch(capsys, named, monkeypatch):
     assert (code, errors) == (130, [line])
 
 
+def test_a_training_on_ray_gets_its_workers(capsys, named, monkeypatch):
+    given = {}
+
+    def train_on_ray(samples, **arguments):
+        given.update(arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(yolov1_fo, "train_on_ray", train_on_ray, raising=False)
+    words = ("train", named, "--ray-workers", "2", "--num-workers", "3")
+    assert called(capsys, *words)[0] == 130
+    assert (given["ray_workers"], given["num_workers"]) == (2, 3)
+    code, _, errors = called(capsys, *words, "--device", "1")
+    assert (code, len(errors)) == (2, 1)
+    assert "--device can't be combined with --ray-workers" in errors[0]
+
+
 FAILURES = [
     (OSError("disk is full"), 2, "disk is full"),
     (RuntimeError("two\nlines"), 2, "two lines"),

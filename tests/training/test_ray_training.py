@@ -144,6 +144,17 @@ def test_the_error_of_a_worker_is_told_from_a_death():
     assert str(error).startswith("worker 1 of the Ray cluster failed: process 0 has")
 
 
+def test_a_stopped_training_says_how_to_resume_it(dataset, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ray_training.ray_cluster, "connected", stop)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        yolov1_fo.train_on_ray(dataset, run_key="one")
+    [note] = stopped.value.__notes__
+    assert note.startswith("run 'one' was stopped after epoch 0; resume it with")
+
+
 def test_splits_of_two_datasets_stay_apart(dataset):
     other = fo.Dataset(persistent=True)
     try:

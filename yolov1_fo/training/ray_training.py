@@ -170,6 +170,13 @@ def train_on_ray(
                 ray_workers, "ray_workers", per_machine=True
             )
             return _fit(work, workers)
+    except KeyboardInterrupt as error:
+        key = work.run_key
+        error.add_note(
+            f"run '{key}' was stopped after epoch {_epochs(work)}; resume it with "
+            f"yolov1_fo.train_on_ray(samples, resume='{key}'), or with --resume {key}"
+        )
+        raise
     finally:
         dataset = fiftyone_private.root_dataset(samples)
         dataset.reload()
