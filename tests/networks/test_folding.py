@@ -98,9 +98,9 @@ def test_a_step_of_the_faster_network_is_the_same(lite):
         if isinstance(one, dict):
             assert one.keys() == other.keys()
             pairs = zip(one.values(), other.values(), strict=True)
-        for expected, got in pairs:
-            scale = max(np.abs(expected).max(), 1e-3)
-            np.testing.assert_allclose(got, expected, atol=2e-3 * scale)
+        for expected, got in pairs:  # an activation may be on either side of a ReLU
+            difference = np.linalg.norm(np.subtract(got, expected))
+            assert difference < 2e-3 * max(np.linalg.norm(expected), 1e-3)
 
 
 @pytest.mark.skipif(
