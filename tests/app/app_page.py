@@ -210,6 +210,10 @@ class AppPage:
         found = re.search(rf"{run_key}: epoch (\d+) of \d+, step", text)
         return int(found[1]) if found else 0
 
+    def picture(self, alt: str) -> str:
+        """Returns the address of the picture with this description."""
+        return self.window.get_by_alt_text(alt).last.get_attribute("src")
+
     def count_points(self) -> int:
         """Returns the number of points in the plots of the runs panel."""
         return self.window.locator(

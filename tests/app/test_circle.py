@@ -58,7 +58,8 @@ def train(page, dataset, is_good):
     summary = page.wait_for_text(SPLITS)
     page.screenshot("2-form-begin")
     summary.scroll_into_view_if_needed()
-    page.screenshot("2-form")
+    page.window.wait_for_timeout(1000)
+    page.screenshot("form")
     assert page.value("Epochs") == ""
     page.fill("Time limit (minutes)", "20")
     page.wait_for_text("as many epochs as fit; ends after about 20 minutes")
@@ -87,9 +88,11 @@ def train(page, dataset, is_good):
     wait_for(lambda: page.epoch("trucks") >= 2)
     first = wait_for(page.count_points)
     wait_for(lambda: page.count_points() > first)
-    wait_for(lambda: page.epoch("trucks") >= 3)
     page.wait_for_text("trucks: validation images")
-    page.screenshot("4-live")
+    picture = page.picture("trucks: validation images")
+    wait_for(lambda: page.epoch("trucks") >= (20 if is_good else 3))
+    page.screenshot("live")
+    wait_for(lambda: page.picture("trucks: validation images") != picture)
 
     # 4. Stop it well before its end, and resume it.
     page.click("Stop")
@@ -129,7 +132,7 @@ def apply(page, dataset):
     assert ended(dataset, "predictions").progress.state == "finished"
     page.window.locator("[data-cy=sidebar-field-predictions]").wait_for()
     page.window.wait_for_timeout(3000)
-    page.screenshot("8-predictions")
+    page.screenshot("predictions")
     dataset.reload()
     assert len(dataset.exists("predictions")) == 120
     assert total == dataset.count("predictions.detections")
@@ -145,11 +148,23 @@ def apply(page, dataset):
     )
     slider.focus()
     for _ in range(5):
-        page.window.keyboard.press("ArrowRight")
-    page.wait_for_text("At a confidence of at least")
+        page.window.keyboard.press("PageUp")
+    page.window.wait_for_timeout(2000)  # the panel gets where it is
+    text = page.wait_for_text("At a confidence of at least").inner_text()
+    thresh = float(re.search(r"[\d.]+", text)[0].rstrip("."))  # rounded to 3 digits
     page.click("Apply filter")
     fewer, _ = shown_predictions(page)
-    assert 0 <= fewer < total
+    scores = dataset.values("predictions.detections.confidence", unwind=True)
+    counts = [sum(score >= thresh + by for score in scores) for by in (6e-4, -6e-4)]
+    assert counts[0] <= fewer <= counts[1] < shown
+    panel = page.window.locator(f"[data-cy=panel-content-{PREDICTIONS}]")
+    panel.get_by_role("textbox").last.fill("confident trucks")
+    page.window.wait_for_timeout(1000)  # the panel gets what was entered
+    page.click("Save as view")
+    page.wait_for_text("Saved view 'confident trucks'")
+    dataset.reload()
+    view = dataset.load_saved_view("confident trucks")
+    assert view.count("predictions.detections") == fewer
 
 
 def shown_predictions(page):
@@ -172,7 +187,7 @@ def evaluate(page, dataset):
     for name in ("VOC10 mAP@0.5", "AP@0.5", "VOC07 mAP@0.5"):
         page.wait_for_text(name).scroll_into_view_if_needed()
     page.window.wait_for_timeout(2000)
-    page.screenshot("10-evaluation")
+    page.screenshot("evaluation")
     page.wait_for_text(
         "count predictions with a confidence"
     ).scroll_into_view_if_needed()
@@ -217,7 +232,7 @@ def publish(page):
 
 
 def mend_labels(page, dataset):
-    """Finds label mistakes, and accepts suggestions for the photographs without any."""
+    """Finds label mistakes, chooses what to label next, and accepts suggestions."""
     page.open_panel(LABELS)
     page.click("1. Find mistakes")
     page.wait_for_text(r"labels of \d+ labeled samples with 'predictions'")
@@ -226,6 +241,14 @@ def mend_labels(page, dataset):
     page.wait_for_text("possible mistakes in 'ground_truth'")
     page.window.wait_for_timeout(4000)
     page.screenshot("14-mistakes")
+
+    page.click("4. Choose next")
+    page.fill("Number of samples", "8")
+    page.wait_for_text(r"Will tag 8 of \d+ samples without labels")
+    page.screenshot("15-choose-next")
+    page.execute()
+    page.wait_for_text("8 samples have the tag 'next_to_label'")
+    assert len(dataset.match_tags("next_to_label")) == 8
 
     before = dataset.count("ground_truth.detections")
     page.click("2. Suggest labels")
@@ -236,7 +259,7 @@ def mend_labels(page, dataset):
     page.execute()
     page.wait_for_text("to accept or delete")
     page.window.wait_for_timeout(4000)
-    page.screenshot("15-suggestions")
+    page.screenshot("labels")
     page.click("3. Accept")
     page.wait_for_text(r"Will add .* labels to .* samples")
     page.execute()
@@ -252,7 +275,7 @@ def train_again(page, dataset):
     pattern = r"(\d+) training images, 24 validation images, 5 classes"
     found = re.search(pattern, page.wait_for_text(pattern).inner_text())
     assert LABELED < int(found[1]) <= TRAIN
-    page.screenshot("17-train-again")
+    page.screenshot("train_again")
     page.fill("Run name", "trucks_2")
     page.fill("Epochs", "1")
     page.wait_for_text("per epoch, 1 epoch;")

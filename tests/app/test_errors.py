@@ -63,6 +63,8 @@ def test_errors_are_compared_and_shown(evaluated, chromium, screenshots, tmp_pat
         option.click()
         page.window.wait_for_timeout(2500)
         page.screenshot("15-errors-compared")
+        picture = screenshots / "errors.jpg"  # without photographs, for the docs
+        panel.first.screenshot(path=picture, type="jpeg", quality=85)
 
         # Clicking a bar shows its detections.
         by_class = panel.locator(".js-plotly-plot").nth(1)
