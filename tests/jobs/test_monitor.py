@@ -178,14 +178,14 @@ def test_trainings_wait_for_each_other(dataset):
 
 @pytest.fixture
 def many(dataset):
-    """2048 samples, with labels that look like predictions."""
+    """1024 samples, with labels that look like predictions."""
     many = dataset.clone(persistent=True)
     for sample in many:
         sample["predictions"] = sample.ground_truth.copy()
         for one in sample.predictions.detections:
             one.confidence = 0.5
         sample.save()
-    for _ in range(8):
+    for _ in range(7):
         many.add_samples([sample.copy() for sample in many])
     yield many
     many.delete()

@@ -1,6 +1,8 @@
 """Jobs are interrupted at once, or between two batches."""
 
 import signal
+import sys
+import time
 
 import pytest
 
@@ -8,7 +10,8 @@ from yolov1_fo.jobs.stopping import StopRequest
 
 
 @pytest.fixture
-def stop():
+def stop(monkeypatch):
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # is restored
     before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)}
     request = StopRequest()
     request.handle()
@@ -22,6 +25,19 @@ def test_a_job_is_interrupted_at_once(stop, number):
     stop.check()
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(number)
+
+
+def test_an_interrupt_that_python_ignores_comes_again(stop):
+    class Destructed:
+        def __del__(self):
+            signal.raise_signal(signal.SIGTERM)
+
+    def work():
+        Destructed()
+        time.sleep(10)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
 
 
 def test_a_job_that_writes_is_interrupted_between_two_batches(stop):

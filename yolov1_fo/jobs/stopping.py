@@ -1,9 +1,16 @@
 """How a job is interrupted: at once, or between two batches while it writes."""
 
 import contextlib
+import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator
+from signal import SIGTERM
 from typing import Any
+
+AGAIN_SECONDS = 0.1
+"""How long after an interrupt that Python has ignored the next one follows."""
 
 
 class StopRequest:
@@ -19,8 +26,18 @@ class StopRequest:
 
     def handle(self) -> None:
         """Handles the signals that stop this process."""
-        for number in (signal.SIGTERM, signal.SIGINT):  # SIGINT: without process groups
+        for number in (SIGTERM, signal.SIGINT):  # SIGINT: without process groups
             signal.signal(number, self)
+        sys.unraisablehook = self._interrupt_again
+
+    def _interrupt_again(self, ignored: Any) -> None:
+        """Interrupts the job again if Python has ignored it, as in a destructor."""
+        if isinstance(ignored.exc_value, KeyboardInterrupt):
+            again = threading.Timer(AGAIN_SECONDS, os.kill, (os.getpid(), SIGTERM))
+            again.daemon = True
+            again.start()
+        else:
+            sys.__unraisablehook__(ignored)
 
     def __call__(self, number: int, frame: Any) -> None:
         """Interrupts the job; while it writes, only if it is asked a second time."""
