@@ -176,6 +176,19 @@ def with_letterbox(checkpoint_dir, folder):
     return folder
 
 
+def printed(code, folder):
+    """Runs an example of the docs; returns its lines: class, score and box."""
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", WITHOUT + code],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return [line.split(" ", 2) for line in result.stdout.splitlines()]
+
+
 @pytest.mark.slow
 def test_the_example_with_nms_runs(checkpoint_dir, painted_files, tmp_path):
     part = (ROOT / "docs" / "export.md").read_text().split("\n## With NMS\n")[1]
@@ -187,15 +200,7 @@ def test_the_example_with_nms_runs(checkpoint_dir, painted_files, tmp_path):
         image.convert("RGB").resize((side, side)).save(tmp_path / "photograph.png")
     (tmp_path / "photograph.png").rename(tmp_path / "photograph.jpg")
     found = model.predict(images.read(tmp_path / "photograph.jpg")).detections
-    result = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", WITHOUT + code],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    lines = [line.split(" ", 2) for line in result.stdout.splitlines()]
+    lines = printed(code, tmp_path)
     assert lines
     assert [name for name, *_ in lines] == [one.label for one in found]
     scores = [float(score) for _, score, _ in lines]
@@ -224,15 +229,7 @@ def test_the_examples_of_the_docs_run(checkpoint_dir, painted_files, tmp_path):
         y_pred = model.forward(model.prepared([pixels]))
         (found,) = model.detected(y_pred, model.windows([pixels.shape[:2]]))
         assert len(ast.parse(code).body) <= 13
-        result = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", WITHOUT + code],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            check=False,
-        )
-        assert result.returncode == 0, result.stderr
-        lines = [line.split(" ", 2) for line in result.stdout.splitlines()]
+        lines = printed(code, tmp_path)
         assert len(lines) == len(found.scores) > 1
         assert [name for name, *_ in lines] == [
             model.classes[class_id] for class_id in found.class_ids
