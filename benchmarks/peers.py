@@ -1,151 +1,128 @@
-"""The same forward pass in other libraries, each in a process of its own.
+"""The same forward pass in several libraries, each in a process of its own.
 
-    python -m benchmarks.peers write FOLDER NETWORK BATCH
-    python -m benchmarks.peers LIBRARY FOLDER NETWORK THREADS
+    python -m benchmarks.peers write FOLDER NETWORK IMAGE_SIZE BATCH
+    python -m benchmarks.peers LIBRARY FOLDER REPEATS
 
-The first command writes a network and images. The second loads them, saves its first
-output to FOLDER, and measures further ones.
+The first command writes a network and images. The second loads them, saves its output
+to FOLDER, and measures further forward passes. This library gets uint8 images, others
+images as they need them.
 """
 
 import importlib.util
+import os
 import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmarks import processes
-from yolov1_fo.architectures import NETWORKS, Connected, Conv, Pool
 from yolov1_fo.boxes import Array
 
-NEEDS = {
-    "yolov1_fo float32": "keras",
-    "yolov1_fo bfloat16": "keras",
-    "PyTorch float32": "torch",
-    "PyTorch bfloat16": "torch",
-    "ONNX Runtime float32": "onnxruntime",
-    "OpenVINO float32": "openvino",
-    "OpenVINO bfloat16": "openvino",
+
+class Library(NamedTuple):
+    """What computes a forward pass.
+
+    Attributes:
+        precision: of the computation
+        runtime: of a model of this package; empty for other libraries
+        packages: that it needs
+    """
+
+    precision: str
+    runtime: str
+    packages: tuple[str, ...]
+
+
+OURS = "yolov1_fo"
+_FILE = ("torch", "onnx")  # for the ONNX file
+_OPENVINO, _ONNXRUNTIME = ("openvino", "onnx"), ("onnxruntime", "onnx")
+LIBRARIES = {
+    f"{OURS} float32": Library("float32", "keras", ()),
+    f"{OURS} (OpenVINO) float32": Library("float32", "openvino", _OPENVINO),
+    f"{OURS} (ONNX Runtime) float32": Library("float32", "onnxruntime", _ONNXRUNTIME),
+    "PyTorch float32": Library("float32", "", ("torch",)),
+    "ONNX Runtime float32": Library("float32", "", ("onnxruntime", *_FILE)),
+    "OpenVINO float32": Library("float32", "", ("openvino", *_FILE)),
+    f"{OURS} bfloat16": Library("bfloat16", "keras", ()),
+    f"{OURS} (OpenVINO) bfloat16": Library("bfloat16", "openvino", _OPENVINO),
+    "PyTorch bfloat16": Library("bfloat16", "", ("torch",)),
+    "OpenVINO bfloat16": Library("bfloat16", "", ("openvino", *_FILE)),
 }
-"""Libraries and precisions, with the packages that they need."""
-WEIGHTS, ONNX, IMAGES = "network.keras", "network.onnx", "images.npy"
-CLASSES = 20
+CHECKPOINT, ONNX, IMAGES = "checkpoint", "network.onnx", "images.npy"
+CLASSES = [f"class {number}" for number in range(20)]
 WRITE = "write"
 
 
 def missing(library: str) -> str | None:
     """Returns the missing package of a library; None if it can run."""
-    needed = [NEEDS[library]]
-    if needed[0] in ("onnxruntime", "openvino"):
-        needed += ["torch", "onnx"]  # for its model file
-    return next((one for one in needed if not importlib.util.find_spec(one)), None)
+    packages = LIBRARIES[library].packages
+    return next((one for one in packages if not importlib.util.find_spec(one)), None)
 
 
-def write(folder: Path, name: str, batch: int, *, onnx: bool) -> None:
-    """Writes a random network, and images.
+def write(folder: Path, network: str, image_size: int, batch: int) -> None:
+    """Writes an untrained network, also as ONNX if PyTorch is there, and images.
 
     Args:
         folder: for the files
-        name: name of the network
+        network: its name
+        image_size: in pixels
         batch: number of images
-        onnx: writes an ONNX file too
     """
-    from yolov1_fo.config import NetworkConfig
-    from yolov1_fo.networks import build
+    from yolov1_fo.config import NetworkConfig, TrainConfig
+    from yolov1_fo.model.yolov1_model import YOLOv1Model, YOLOv1ModelConfig
 
-    config = NetworkConfig(network=name, C=CLASSES)
-    network = build.detector(config)
-    network.save(folder / WEIGHTS)
-    shape = (batch, config.image_size, config.image_size, 3)
+    settings = {"network": network, "image_size": image_size, "pretrained": False}
+    if NetworkConfig(network=network).has_backbone:
+        recipe = vars(TrainConfig.for_network(network))
+        chosen = ("batch_norm", "separable_head", "output_activation")
+        settings |= {name: recipe[name] for name in chosen}
+        settings["S"] = image_size // 16
+    config = YOLOv1ModelConfig({"settings": settings, "classes": CLASSES})
+    model = YOLOv1Model(config)
+    model.save(folder / CHECKPOINT)
+    shape = (batch, image_size, image_size, 3)
     np.save(folder / IMAGES, np.random.default_rng(0).integers(0, 256, shape, np.uint8))
-    if onnx:
-        _write_onnx(folder, name)
+    if all(map(importlib.util.find_spec, _FILE)):
+        _write_onnx(model.network, image_size, folder / ONNX)
 
 
-def _torch(folder: Path, name: str) -> Any:
-    """Returns the network in PyTorch, with the written weights."""
-    import keras
+def _write_onnx(network: Any, image_size: int, path: Path) -> None:
+    """Writes a network as PyTorch exports it."""
     import torch
 
-    network = keras.saving.load_model(folder / WEIGHTS, compile=False)
-    weights = iter(one.get_weights() for one in network.layers if one.weights)
-    table = [*NETWORKS[name].layers, Connected(0, leaky=False)]
-    kinds = [one for one in table if isinstance(one, Conv | Pool | Connected)]
-    modules: list[Any] = []
-    for before, one in zip([None, *kinds], kinds, strict=False):
-        if isinstance(one, Pool):
-            modules.append(torch.nn.MaxPool2d(one.size))
-            continue
-        kernel, bias = map(torch.tensor, next(weights))
-        if isinstance(one, Conv):
-            kernel = kernel.permute(3, 2, 0, 1)
-            sizes = one.size, one.stride, one.size // 2
-            module = torch.nn.Conv2d(*kernel.shape[1::-1], *sizes)
-        else:
-            kernel = kernel.T
-            module = torch.nn.Linear(*kernel.shape[::-1])
-            if not isinstance(before, Connected):
-                modules.append(torch.nn.Flatten())
-        module.weight.data, module.bias.data = kernel.contiguous(), bias
-        modules.append(module)
-        if isinstance(one, Conv) or one.leaky:
-            modules.append(torch.nn.LeakyReLU(0.1))
-    return torch.nn.Sequential(*modules).eval()
+    from benchmarks.torch_networks import Graph
 
-
-def _write_onnx(folder: Path, name: str) -> None:
-    """Writes the PyTorch network as ONNX."""
-    import torch
-
-    images = torch.zeros((1, 3, 448, 448))
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # deprecated; the new exporter needs another package
+        # Deprecated; the new exporter needs another package.
+        warnings.simplefilter("ignore")
         torch.onnx.export(
-            _torch(folder, name),
-            (images,),
-            str(folder / ONNX),
+            Graph(network).eval(),
+            (torch.zeros((1, 3, image_size, image_size)),),
+            str(path),
             dynamo=False,
             input_names=["image"],
             dynamic_axes={"image": {0: "n"}},
         )
 
 
-def _scaled(images: Array) -> Array:
-    """Returns images channels first, in [-1, 1]."""
-    return np.ascontiguousarray(np.moveaxis(images, -1, 1), np.float32) / 127.5 - 1
-
-
-def load(library: str, folder: Path, name: str, threads: int) -> Callable[[], Array]:
+def load(library: str, folder: Path) -> Callable[[], Array]:
     """Returns a forward pass over the images."""
-    images = np.load(folder / IMAGES)
-    package, precision = library.rsplit(" ", 1)
-    if package == "yolov1_fo":
-        import keras
+    images, threads = np.load(folder / IMAGES), os.cpu_count() or 1
+    precision, runtime, _ = LIBRARIES[library]
+    if runtime:
+        import yolov1_fo
 
-        from yolov1_fo.networks.predictor import Predictor
-
-        network = keras.saving.load_model(folder / WEIGHTS, compile=False)
-        predict = Predictor(network, precision)
-        return lambda: predict(images)
-    scaled = _scaled(images)
-    if package == "PyTorch":
-        import torch
-
-        torch.set_num_threads(threads)
-        kind = getattr(torch, precision)
-        module = _torch(folder, name).to(kind, memory_format=torch.channels_last)
-        tensor = torch.tensor(scaled).to(kind, memory_format=torch.channels_last)
-
-        def forward() -> Array:
-            with torch.inference_mode():
-                return module(tensor).float().numpy()
-
-        return forward
-    if package == "ONNX Runtime":
+        model = yolov1_fo.load_model(
+            folder / CHECKPOINT, precision=precision, runtime=runtime
+        )
+        return lambda: model.forward(images)
+    scaled = np.ascontiguousarray(np.moveaxis(images, -1, 1), np.float32) / 255
+    if library.startswith("PyTorch"):
+        return _load_torch(folder, scaled, precision, threads)
+    if library.startswith("ONNX Runtime"):
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -165,15 +142,42 @@ def load(library: str, folder: Path, name: str, threads: int) -> Callable[[], Ar
     return lambda: compiled(scaled)[0]
 
 
+def _load_torch(
+    folder: Path, scaled: Array, precision: str, threads: int
+) -> Callable[[], Array]:
+    import torch
+
+    import yolov1_fo
+    from benchmarks.torch_networks import Graph
+
+    torch.set_num_threads(threads)
+    kind = getattr(torch, precision)
+    network = yolov1_fo.load_model(folder / CHECKPOINT, precision="float32").network
+    graph = Graph(network).eval().to(kind, memory_format=torch.channels_last)
+    images = torch.tensor(scaled).to(kind, memory_format=torch.channels_last)
+
+    def forward() -> Array:
+        with torch.inference_mode():
+            return graph(images).float().numpy()
+
+    return forward
+
+
 def main() -> None:
-    library, folder, name, threads = sys.argv[1:]
-    if library == WRITE:
-        onnx = any(one.startswith("O") and not missing(one) for one in NEEDS)
-        write(Path(folder), name, int(threads), onnx=onnx)
+    if sys.argv[1] == WRITE:
+        folder, network, *numbers = sys.argv[2:]
+        write(Path(folder), network, *map(int, numbers))
         return
-    forward = load(library, Path(folder), name, int(threads))
+    library, folder, repeats = sys.argv[1:]
+    forward = load(library, Path(folder))
     np.save(Path(folder) / f"{library}.npy", forward())
-    processes.serve(forward)
+    if LIBRARIES[library].runtime:
+        from yolov1_fo import allocator
+
+        with allocator.keep_freed_memory():  # as during `apply`
+            processes.serve(forward, int(repeats))
+    else:
+        processes.serve(forward, int(repeats))
 
 
 if __name__ == "__main__":

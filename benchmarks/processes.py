@@ -76,14 +76,19 @@ def alternate_processes(
     return dict(zip(processes, np.array(times[warm_up:]).T, strict=True))
 
 
-def serve(call: Callable[[], Any]) -> None:
+def serve(call: Callable[[], Any], repeats: int = 1) -> None:
     """Measures a call on each request, in a `MeasuredProcess`.
 
     A call can return its own time in seconds.
+
+    Args:
+        call: what is measured
+        repeats (1): number of calls per measurement
     """
     for _ in sys.stdin:
         start = time.perf_counter()
-        result = call()
+        for _ in range(repeats):
+            result = call()
         is_time = isinstance(result, float)
         seconds = result if is_time else time.perf_counter() - start
         print(TOOK, seconds, peak_gb(), flush=True)

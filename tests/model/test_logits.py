@@ -10,6 +10,7 @@ import pytest
 
 import yolov1_fo
 from tests import painting
+from tests.model.test_keras_tasks import classifier
 from yolov1_fo import decode, grid
 from yolov1_fo.config import GridConfig
 
@@ -172,5 +173,9 @@ def test_brain_uses_predictions_logits_and_embeddings(photographs, model):
         assert len(near) == 3
         fob.compute_uniqueness(view, model=model, progress=False)
         assert len(view.exists("uniqueness")) == 12
+        kinds = yolov1_fo.from_keras(classifier(), ["cat", "dog", "owl"])
+        view.apply_model(kinds, "kind", store_logits=True)
+        fob.compute_hardness(view, "kind", progress=False)
+        assert np.isfinite(view.bounds("hardness")).all()
     finally:
         dataset.delete()

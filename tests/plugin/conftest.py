@@ -5,6 +5,8 @@ FiftyOne is imported within functions: this file is loaded before the database s
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -32,6 +34,20 @@ def linked():
     link.symlink_to(ROOT)
     yield link
     link.unlink()
+
+
+def download(url, plugins, python=sys.executable):
+    """Installs the plugin from an archive, with FiftyOne's commands."""
+    for words in (["download", url], ["requirements", NAME, "--install"]):
+        subprocess.run(
+            [
+                *(python, "-c", "from fiftyone.core.cli import main; main()"),
+                *("plugins", *words),
+            ],
+            env={**os.environ, "FIFTYONE_PLUGINS_DIR": str(plugins)},
+            check=True,
+            capture_output=True,
+        )
 
 
 @pytest.fixture

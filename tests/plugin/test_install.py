@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugin.conftest import NAME, ROOT, SETTINGS
+from tests.plugin.conftest import NAME, ROOT, SETTINGS, download
 from tests.serving import archive, serving
 
 pytestmark = pytest.mark.slow
@@ -106,16 +106,7 @@ def test_as_the_plugins_folder_itself(dataset, tmp_path):
 def test_downloaded_as_an_archive(dataset, python, zipped, tmp_path):
     plugins = tmp_path / "plugins"
     plugins.mkdir()
-    for words in (["download", zipped], ["requirements", NAME, "--install"]):
-        subprocess.run(
-            [
-                *(python, "-c", "from fiftyone.core.cli import main; main()"),
-                *("plugins", *words),
-            ],
-            env={**os.environ, "FIFTYONE_PLUGINS_DIR": str(plugins)},
-            check=True,
-            capture_output=True,
-        )
+    download(zipped, plugins, python)
     file = trained(python, dataset, plugins, tmp_path)
     ours = (ROOT if python == sys.executable else plugins / NAME) / "yolov1_fo"
     assert file == ours / "__init__.py"
