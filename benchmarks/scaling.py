@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import bson
 import fiftyone as fo
 import fiftyone.core.labels as fol
 import numpy as np
@@ -27,6 +28,7 @@ import yolov1_fo
 from benchmarks import measuring
 from tests.micro import MICRO
 from yolov1_fo.architectures import NETWORKS
+from yolov1_fo.datasets import fiftyone_private
 from yolov1_fo.images import ReadResult
 from yolov1_fo.inference.prediction_pass import PredictionPass
 from yolov1_fo.model.yolov1_model import YOLOv1Model, YOLOv1ModelConfig
@@ -36,6 +38,10 @@ CLASSES = list("abcde")
 SIZES = (10_000, 100_000, 1_000_000)
 EVALUATED = 100_000
 """Largest number of samples that are evaluated."""
+PATTERNS, INSERTED = 500, 10_000
+"""Number of different samples, and of samples that are added at a time."""
+CONFIDENCE_THRESH = 0.4
+"""Keeps about ten detections per image."""
 
 
 def main() -> None:
@@ -114,33 +120,47 @@ def measure(size: int) -> list[dict[str, Any]]:
 
 
 def make_dataset(size: int) -> fo.Dataset:
-    """Returns samples with five objects each; their files do not exist."""
+    """Returns samples with five objects each; their files do not exist.
+
+    first = [make_sample(row, rng) for row in range(PATTERNS)]
+    dataset.add_samples(first, progress=False)
+    """
     rng = np.random.default_rng(0)
-    truths = [
-        fol.Detections(
-            detections=[
-                fol.Detection(
-                    label=str(rng.choice(CLASSES)),
-                    bounding_box=[*rng.uniform(0, 0.5, 2), *rng.uniform(0.1, 0.5, 2)],
-                )
-                for _ in range(5)
-            ]
-        )
-        for _ in range(500)
-    ]
     dataset = fo.Dataset()
-    samples = (
-        fo.Sample(f"/nowhere/{row}.jpg", ground_truth=truths[row % 500].copy())
-        for row in range(size)
+    dataset.add_samples(
+        [make_sample(row, rng) for row in range(PATTERNS)], progress=False
     )
-    dataset.add_samples(samples, progress=False, num_samples=size)
+    collection = fiftyone_private.collection(dataset)
+    patterns = [*collection.find()]
+    for start in range(PATTERNS, size, INSERTED):
+        collection.insert_many(
+            patterns[row % PATTERNS]
+            | {"_id": bson.ObjectId(), "filepath": f"/nowhere/{row}.jpg"}
+            for row in range(start, min(start + INSERTED, size))
+        )
     return dataset
+
+
+def make_sample(row: int, rng: np.random.Generator) -> fo.Sample:
+    """Returns a sample with five random objects."""
+    detections = [
+        fol.Detection(
+            label=str(rng.choice(CLASSES)),
+            bounding_box=[*rng.uniform(0, 0.5, 2), *rng.uniform(0.1, 0.5, 2)],
+        )
+        for _ in range(5)
+    ]
+    truth = fol.Detections(detections=detections)
+    return fo.Sample(f"/nowhere/{row}.jpg", ground_truth=truth)
 
 
 def fixed_model() -> YOLOv1Model:
     """Returns a model whose reading and forward pass take no time."""
     settings = {"network": "micro", "image_size": 64, "S": 2}
-    model = YOLOv1Model(YOLOv1ModelConfig({"settings": settings, "classes": CLASSES}))
+    config = {"settings": settings, "classes": CLASSES}
+    model = YOLOv1Model(
+        YOLOv1ModelConfig({**config, "confidence_thresh": CONFIDENCE_THRESH})
+    )
     pixels = np.zeros((64, 64, 3), np.uint8)
     outputs = np.random.default_rng(0).uniform(
         0.1, 0.9, (64, model.network.output_shape[-1])

@@ -130,13 +130,17 @@ def evaluation_iou(
     """
     boxes_a = np.asarray(boxes_a, np.float64).reshape(-1, 4)
     boxes_b = np.asarray(boxes_b, np.float64).reshape(-1, 4)
-    low = np.maximum(boxes_a[:, None, :2], boxes_b[None, :, :2])  # (N, M, 2)
-    high = np.minimum(boxes_a[:, None, 2:], boxes_b[None, :, 2:])
-    intersection = area(np.concatenate([low, high], axis=-1), border)
-    areas_a = np.broadcast_to(area(boxes_a, border)[:, None], intersection.shape)
-    union = areas_a + area(boxes_b, border) - intersection
-    if is_crowd is not None:
-        union = np.where(is_crowd, areas_a, union)
+    if not (len(boxes_a) and len(boxes_b)):
+        return np.zeros((len(boxes_a), len(boxes_b)))
+    left, top, right, bottom = boxes_a.T[:, :, None]  # (N, 1) each
+    others = boxes_b.T  # (4, M)
+    width = np.minimum(right, others[2]) - np.maximum(left, others[0]) + border
+    height = np.minimum(bottom, others[3]) - np.maximum(top, others[1]) + border
+    intersection = np.maximum(width, 0) * np.maximum(height, 0)  # (N, M)
+    areas = area(boxes_a, border)[:, None]
+    union = areas + area(boxes_b, border) - intersection
+    if is_crowd is not None and np.any(is_crowd):
+        union = np.where(is_crowd, areas, union)
     return np.round(intersection / np.where(union > 0, union, 1), IOU_DECIMALS)
 
 
