@@ -20,8 +20,8 @@ from benchmarks import measuring
 from benchmarks.measuring import Figure
 
 PARTS = (
-    *("reading", "stepping", "forwarding", "torch_steps", "applying", "tutorial"),
-    *("sharing", "many", "evaluating", "halving"),
+    *("reading", "stepping", "torch_steps", "forwarding", "transfer_forwarding"),
+    *("applying", "tutorial", "sharing", "many", "evaluating", "halving"),
 )
 
 

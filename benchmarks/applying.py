@@ -27,7 +27,7 @@ CASES: dict[str, dict[str, Any]] = {
     MICRO_NETWORK: {"image_size": 64, "S": 2},
 }
 TARGETS = {INCLUDED: (None, 1.25), "fast-yolov1": (1.25, 1.1)}
-"""Most time of `apply_model` and `apply`, of that of reading and the forward pass."""
+"""Upper limits of `apply_model` and `apply`, as a multiple of both parts."""
 
 
 def figures(photographs: Path, quick: bool) -> Iterator[Figure]:

@@ -87,12 +87,12 @@ def table(rows: list[dict[str, Any]]) -> str:
     """Returns the figures as Markdown."""
     lines = [
         {
-            "format": row["format"],
-            "precision": row["precision"],
+            "format": f"`{row['format']}`",
+            "precision": row["precision"].replace("int8", "INT8"),
             "VOC07 mAP@0.5": f"{row['voc07']:.3f}",
             "mAP@[.5:.95]": f"{row['coco_map']:.3f}",
             "MB": f"{row['megabytes']:.1f}",
-            "images per second": f"{row['images_per_second']:.0f}",
+            "images/s": f"{row['images_per_second']:.0f}",
         }
         for row in rows
     ]

@@ -5,7 +5,7 @@
 
 The first command writes a network and images. The second loads them, saves its output
 to FOLDER, and measures further forward passes. This library gets uint8 images, others
-images as they need them.
+images in the layout and range that they need.
 """
 
 import importlib.util
@@ -63,7 +63,7 @@ def missing(library: str) -> str | None:
 
 
 def write(folder: Path, network: str, image_size: int, batch: int) -> None:
-    """Writes an untrained network, also as ONNX if PyTorch is there, and images.
+    """Writes a network without training, also as ONNX if PyTorch is there, and images.
 
     Args:
         folder: for the files
@@ -74,7 +74,7 @@ def write(folder: Path, network: str, image_size: int, batch: int) -> None:
     from yolov1_fo.config import NetworkConfig, TrainConfig
     from yolov1_fo.model.yolov1_model import YOLOv1Model, YOLOv1ModelConfig
 
-    settings = {"network": network, "image_size": image_size, "pretrained": False}
+    settings = {"network": network, "image_size": image_size}
     if NetworkConfig(network=network).has_backbone:
         recipe = vars(TrainConfig.for_network(network))
         chosen = ("batch_norm", "separable_head", "output_activation")

@@ -62,8 +62,9 @@ class Ready(NamedTuple):
 MODELS = {
     "yolov1-highway": Ready(
         "highway",
-        {"image_size": 320, "S": 20, "epochs": 8, "batch_size": 8},
-        'Photographs: "Highway Object Detection", Universitas Tidar, CC BY 4.0.',
+        {"image_size": 384, "S": 24, "epochs": 20, "batch_size": 8},
+        "Photographs: [Highway Object Detection](https://universe.roboflow.com/"
+        "universitas-tidar/highway-object-detection), Universitas Tidar, CC BY 4.0.",
         "the validation photographs of the dataset",
     ),
     "yolov1-quickstart": Ready(
@@ -127,10 +128,8 @@ def make(name: str, folder: Path, target: Path) -> Path:
             val_samples=val,
             runs_dir=runs_dir,
             run_key=name.replace("-", "_"),
-            data="host",
-            seed=0,
             progress=False,
-            **ready.settings,
+            **settings(name),
         )
         model = yolov1_fo.load_model(result.checkpoint_dir)
     for variable in model.network.variables:
@@ -143,6 +142,11 @@ def make(name: str, folder: Path, target: Path) -> Path:
     pack(target / checkpoint.NETWORK)
     files.write_text(target / "README.md", card(name, metadata))
     return target
+
+
+def settings(name: str) -> dict[str, Any]:
+    """Returns the settings of a detector's training that are not the recipe's."""
+    return {"data": "host", "seed": 0, **MODELS[name].settings}
 
 
 def card(name: str, metadata: dict[str, Any]) -> str:

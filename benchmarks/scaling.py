@@ -122,14 +122,12 @@ def measure(size: int) -> list[dict[str, Any]]:
 def make_dataset(size: int) -> fo.Dataset:
     """Returns samples with five objects each; their files do not exist.
 
-    first = [make_sample(row, rng) for row in range(PATTERNS)]
-    dataset.add_samples(first, progress=False)
+    FiftyOne adds the first ones; MongoDB is given copies of them directly.
     """
     rng = np.random.default_rng(0)
     dataset = fo.Dataset()
-    dataset.add_samples(
-        [make_sample(row, rng) for row in range(PATTERNS)], progress=False
-    )
+    first = [make_sample(row, rng) for row in range(PATTERNS)]
+    dataset.add_samples(first, progress=False)
     collection = fiftyone_private.collection(dataset)
     patterns = [*collection.find()]
     for start in range(PATTERNS, size, INSERTED):

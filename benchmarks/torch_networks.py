@@ -82,7 +82,7 @@ class Same(nn.Module):
 
 
 class Scaled(nn.Module):
-    """Multiplies, and adds: numbers, or one of each for each channel."""
+    """Computes x * scale + offset, with one number or one per channel."""
 
     def __init__(self, scale: Any, offset: Any) -> None:
         super().__init__()

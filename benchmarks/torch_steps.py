@@ -1,8 +1,8 @@
 """Speed of a training step of the transfer network, compared with PyTorch.
 
-Both train the same network with Adam, its layers to stride 8 frozen. This library's
-step includes augmentation, targets, the loss and moving averages; PyTorch's gets images
-as it needs them, and has the mean squared error.
+Both train the same network with Adam; the layers up to stride 8 are frozen. This
+library's step includes augmentation, targets, the loss and moving averages; PyTorch's
+gets images in the layout that it needs, and uses the mean squared error.
 
     python -m benchmarks.torch_steps LIBRARY PHOTOGRAPHS IMAGE_SIZE BATCH
 """

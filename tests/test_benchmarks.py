@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import checkpoints, measuring, soak, trainings
+from benchmarks import checkpoints, int8, measuring, soak, tiles, trainings
 from benchmarks.measuring import Figure
 
 ROOT = Path(__file__).parent.parent
@@ -30,7 +30,7 @@ def run(*arguments, **environment):
 @pytest.mark.slow
 def test_figures_are_printed_and_written(photographs, tmp_path):
     path = tmp_path / "speed.json"
-    parts = ["reading", "forwarding", "applying", "tutorial", "evaluating"]
+    parts = ["reading", "transfer_forwarding", "applying", "tutorial", "evaluating"]
     common = ["benchmarks", "--photographs", photographs, "--quick", "--json", path]
     printed = run(*common, "--only", *parts)
     written = json.loads(path.read_text())
@@ -41,6 +41,14 @@ def test_figures_are_printed_and_written(photographs, tmp_path):
             value = row.pop("value")
             assert value > 0 if value is not None else "is missing" in row["note"]
             assert row["what"] in printed
+
+
+@pytest.mark.parametrize("benchmark", [int8, tiles])
+def test_tables_of_the_page_are_those_of_the_results(benchmark):
+    name = benchmark.__name__.removeprefix("benchmarks.")
+    results = measuring.read(ROOT / "benchmarks" / "results" / f"{name}.json")
+    page = (ROOT / "docs" / "benchmarks.md").read_text()
+    assert benchmark.table(results["runs"]) in page
 
 
 @pytest.mark.slow

@@ -59,6 +59,10 @@ def test_ten_lines_run(painted, painted_files, monkeypatch, capsys):
     assert 0 < shown < stored
 
 
+def test_it_is_short():
+    assert len(README.read_text().splitlines()) <= 75
+
+
 def test_the_first_command_works_in_a_clone():
     blocks = re.findall(r"```(\w*)\n(.*?)```", README.read_text(), re.DOTALL)
     commands = next(code for language, code in blocks if not language)

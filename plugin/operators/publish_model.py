@@ -10,6 +10,13 @@ from yolov1_fo.runs import ranking, records, registry
 
 from ..forms import form_widgets
 
+CREDITS = (
+    ("author", "Author", "Unknown"),
+    ("license", "License", "Not specified"),
+    ("data_url", "URL of the training data", ""),
+)
+"""Inputs of the form with their defaults."""
+
 
 class PublishModel(foo.Operator):
     """Publishes a trained model."""
@@ -49,6 +56,8 @@ class PublishModel(foo.Operator):
                 required=True,
             )
             name = ctx.params.get("name")
+            for argument, label, default in CREDITS:
+                form.str(argument, label=label, default=default)
             form_widgets.check(form, lambda: _check(ctx.dataset, run_key, name))
         return types.Property(form, view=types.View(label="Publish YOLOv1 model"))
 
@@ -56,7 +65,8 @@ class PublishModel(foo.Operator):
         """Publishes the model."""
         source = registry.existing_folder(ctx.dataset, ctx.params.get("run_key", ""))
         name = ctx.params["name"]
-        folder = local_zoo.publish(source, name)
+        credits = {one: ctx.params[one] for one, *_ in CREDITS if ctx.params.get(one)}
+        folder = local_zoo.publish(source, name, **credits)
         return {"use": f'foz.load_zoo_model("{name}")', "folder": str(folder)}
 
     def resolve_output(self, ctx: Any) -> types.Property:
@@ -66,18 +76,19 @@ class PublishModel(foo.Operator):
         form.str("folder", label="Folder")
         return types.Property(form, view=types.View(label="Published model"))
 
-    def __call__(self, dataset: Any, run_key: str, name: str) -> Any:
+    def __call__(self, dataset: Any, run_key: str, name: str, **credits: str) -> Any:
         """Publishes from Python; returns the operator's result.
 
         Args:
             dataset: the dataset with the run
             run_key: name of the run
             name: name of the model in the zoo
+            **credits: author, license, data_url
         """
         return foo.execute_operator(
             self.uri,
             ctx={"dataset": dataset},
-            params={"run_key": run_key, "name": name},
+            params={"run_key": run_key, "name": name, **credits},
         )
 
 

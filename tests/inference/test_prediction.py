@@ -25,10 +25,11 @@ def test_apply_finds_the_same_as_apply_model(painted, model, batch_size):
         assert_same(fast, slow)
 
 
-def test_apply_model_finds_the_same_with_workers(painted, model):
+def test_apply_model_finds_the_same_with_workers(painted, model, caplog):
     """FiftyOne's workers are for PyTorch's models; others ignore them."""
     for field, num_workers in (("alone", 0), ("workers", 2)):
         painted.apply_model(model, label_field=field, num_workers=num_workers)
+    assert "Ignoring unsupported `num_workers` parameter" in caplog.text
     for one, other in zip(*painted.values(["alone", "workers"]), strict=True):
         assert_same(one, other)
 

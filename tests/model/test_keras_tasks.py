@@ -289,11 +289,9 @@ def test_boxes_of_a_detector_lie_in_the_image(hub, backbone, resizing, rng):
     box = [x0 + left * wide, y0 + top * high, x0 + right * wide, y0 + bottom * high]
     low_x, low_y, high_x, high_y = np.clip(box, 0, 1)
     expected = [low_x, low_y, high_x - low_x, high_y - low_y]
-    if min(expected[2:]) > 0:
-        nearest = min(
-            np.abs(np.array(one.bounding_box) - expected).max() for one in found
-        )
-        assert nearest < 1e-5
+    assert min(expected[2:]) > 0
+    nearest = min(np.abs(np.array(one.bounding_box) - expected).max() for one in found)
+    assert nearest < 1e-5
 
 
 @pytest.mark.slow

@@ -74,9 +74,18 @@ def test_files_are_those_that_were_made(name):
     entry = zoo.entries()[name]
     assert entry["size_bytes"] == len(files["network.keras"])
     assert entry["version"] == "1.0"
+    settings = json.loads(files["run.json"])["settings"]
+    network = "{image_size} px, S = {S}".format(**settings)
+    assert network in entry["description"]
     card = files["README.md"].decode()
     assert f"{MADE[name]['voc07']:.3f}" in card
     assert "CC BY 4.0" in card
+    [data] = entry["training_data"]
+    assert name != "yolov1-highway" or data["url"] in card
+    assert MADE[name]["same as in the package"]  # the second time
+    page = (ROOT / "docs" / "models.md").read_text()
+    [row] = re.findall(rf"^\| `{name}` \|.*$", page, re.MULTILINE)
+    assert f"{MADE[name]['voc07']:.3f}" in row
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -48,6 +48,21 @@ def test_depthwise_gradients_are_the_same(size, stride, height, width, multiplie
         np.testing.assert_allclose(other, one, atol=1e-5 * np.abs(one).max())
 
 
+def test_gradients_in_half_precision_are_close():
+    conv = keras.layers.DepthwiseConv2D(
+        5, 2, "same", use_bias=False, dtype="mixed_bfloat16"
+    )
+    network(conv, 10, 13, 6)
+    fast = FastDepthwiseConv2D(conv)
+    inputs = RNG.standard_normal((3, 10, 13, 6))
+    expected = step(conv, inputs, conv.trainable_variables)
+    got = step(fast, inputs, conv.trainable_variables)
+    for one, other in zip(expected, got, strict=True):
+        assert one.dtype == other.dtype
+        one, other = (np.asarray(values, np.float32) for values in (one, other))
+        np.testing.assert_allclose(other, one, atol=0.02 * np.abs(one).max())
+
+
 def conv(size=5, padding="same", dtype=None, trainable=True, **settings):
     layer = keras.layers.DepthwiseConv2D(
         size, padding=padding, dtype=dtype, **{"use_bias": False, **settings}
@@ -62,7 +77,7 @@ def conv(size=5, padding="same", dtype=None, trainable=True, **settings):
         (conv(), FastDepthwiseConv2D),
         (conv((3, 7)), FastDepthwiseConv2D),
         (conv(3), None),  # oneDNN is fast
-        (conv(dtype="mixed_bfloat16"), None),
+        (conv(dtype="mixed_bfloat16"), FastDepthwiseConv2D),
         (conv(trainable=False), None),  # has no gradient
         (conv(padding="valid"), None),
         (conv(use_bias=True), None),

@@ -117,7 +117,6 @@ class FastDepthwiseConv2D(keras.layers.Layer):
             and len(set(layer.strides)) == 1
             and not layer.use_bias
             and layer.activation is keras.activations.linear
-            and layer.compute_dtype == "float32"
             and max(layer.kernel_size) > MAX_ONEDNN_SIDE
             and None not in layer.input.shape[1:3]
         )
@@ -152,16 +151,17 @@ def _depthwise(inputs: Array, kernel: Array, stride: int) -> Array:
                 strides=strides,
                 padding="SAME",
             )
-            # With explicit padding, TensorFlow uses its own kernel, not oneDNN's.
+            # With explicit padding, TensorFlow uses its own kernel, not oneDNN's; it is
+            # fast in float32.
             of_weights = tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
-                input=x,
+                input=tf.cast(x, "float32"),
                 filter_sizes=weights.shape,
-                out_backprop=change,
+                out_backprop=tf.cast(change, "float32"),
                 strides=strides,
                 padding="EXPLICIT",
                 explicit_paddings=_same(x.shape[1:3], weights.shape[:2], stride),
             )
-            return of_inputs, of_weights
+            return of_inputs, tf.cast(of_weights, weights.dtype)
 
         outputs = tf.raw_ops.DepthwiseConv2dNative(
             input=x, filter=weights, strides=strides, padding="SAME"

@@ -61,6 +61,7 @@ def publish(
     *,
     author: str = "Unknown",
     license: str = "Not specified",
+    data_url: str | None = None,
 ) -> Path:
     """Adds a trained model to the local model zoo, for all processes.
 
@@ -76,6 +77,7 @@ def publish(
         dataset (None): where to look up a run key
         author ("Unknown"): author of the model, shown in FiftyOne's list of models
         license ("Not specified"): license of the model
+        data_url (None): address of the training data, for FiftyOne's list of models
 
     Returns:
         its folder in the zoo; the `README.md` there is its model card
@@ -89,13 +91,15 @@ def publish(
     source = _source(checkpoint_dir, dataset)
     metadata = checkpoint.read_own_metadata(source)
     check_name(name)
-    for argument, value in (("author", author), ("license", license)):
-        arguments.check_string(argument, value)
+    credits = manifest.Credits(author, license, data_url)
+    for argument, value in credits._asdict().items():
+        if value is not None or argument != "data_url":
+            arguments.check_string(argument, value)
     with _locked():
         _check_unused(name)  # another process may have published it meanwhile
         with files.atomic_folder(root() / name) as unfinished:
             _fill(unfinished, source, name, metadata)
-            manifest.write(unfinished, name, metadata, author, license)
+            manifest.write(unfinished, name, metadata, credits)
     fiftyone_private.forget_zoo_model(name)
     return root() / name
 

@@ -7,7 +7,9 @@ listing any model.
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import fiftyone.core.utils as fou
 
 from yolov1_fo import zoo
 from yolov1_fo.datasets import database_uri
@@ -44,17 +46,28 @@ def load_model(model_name, model_path, **settings):
 '''
 
 
-def write(
-    folder: Path, name: str, metadata: dict[str, Any], author: str, license: str
-) -> None:
+class Credits(NamedTuple):
+    """What FiftyOne shows about the origin of a model.
+
+    Attributes:
+        author: of the model
+        license: of the model
+        data_url: address of the training data; None if unknown
+    """
+
+    author: str = "Unknown"
+    license: str = "Not specified"
+    data_url: str | None = None
+
+
+def write(folder: Path, name: str, metadata: dict[str, Any], credits: Credits) -> None:
     """Writes the manifest next to the network of a published model.
 
     Args:
         folder: with the network
         name: in the zoo
         metadata: of its checkpoint
-        author: of the model
-        license: of the model
+        credits: its origin
     """
     size = (folder / checkpoint.NETWORK).stat().st_size
     task = run_json.task_of(metadata)
@@ -67,14 +80,17 @@ def write(
                 "version": None,
                 "description": model_card.summary(metadata),
                 "source": zoo.SOURCE,
-                "author": author,
-                "license": license,
+                "author": credits.author,
+                "license": credits.license,
                 "size_bytes": size,
                 "default_deployment_config_dict": DEPLOYED[task],
                 "requirements": zoo.requirements(),
                 "tags": _tags(metadata),
                 "training_data": [
-                    {"name": metadata.get("dataset", "unknown"), "url": None}
+                    {
+                        "name": metadata.get("dataset", "unknown"),
+                        "url": credits.data_url,
+                    }
                 ],
                 "date_added": f"{datetime.now():%Y-%m-%d %H:%M:%S}",
             }
@@ -86,16 +102,17 @@ def write(
 
 
 def _tags(metadata: dict[str, Any]) -> list[str]:
-    """Returns FiftyOne's tags for a model: what it is for first."""
-    task = run_json.task_of(metadata)
+    """Returns FiftyOne's tags for a model: what it is for first, then its dataset."""
+    task, name = run_json.task_of(metadata), str(metadata.get("dataset", ""))
+    dataset = [fou.to_slug(name)] if any(map(str.isalnum, name)) else []
     if task == run_json.KERAS:
         can = {
             "embeddings": metadata.get("has_embeddings"),
             "logits": metadata["kind"] == "classification",
         }
         more = [name for name, is_there in can.items() if is_there]
-        return [metadata["kind"], *more, "keras", *TAGS]
-    return [TASK_TAGS[task], *OUR_TAGS, *TAGS]
+        return [metadata["kind"], *dataset, *more, "keras", *TAGS]
+    return [TASK_TAGS[task], *dataset, *OUR_TAGS, *TAGS]
 
 
 def fault(folder: Path) -> str:

@@ -31,6 +31,9 @@ def _add_publish(commands: Any) -> None:
     parser.add_argument(
         "--license", default="Not specified", help="license of the model"
     )
+    parser.add_argument(
+        "--data-url", metavar="URL", help="address of the training data"
+    )
 
 
 def _publish(arguments: argparse.Namespace) -> int:
@@ -42,6 +45,7 @@ def _publish(arguments: argparse.Namespace) -> int:
         *(arguments.source, arguments.name, dataset),
         author=arguments.author,
         license=arguments.license,
+        data_url=arguments.data_url,
     )
     print(f"published '{arguments.name}'; model card: {folder / 'README.md'}")
     return 0
