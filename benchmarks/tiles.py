@@ -25,7 +25,7 @@ import yolov1_fo
 from benchmarks import measuring, photographs
 from yolov1_fo import images
 
-MODEL = "yolov1-highway"
+MODEL, SHEETS = "yolov1-highway", "trained on sheets"
 SIDE = 448
 """Of a photograph on a sheet, in pixels."""
 TILES, TRAINED_TILES = (0, 2, 3), (0, 2)
@@ -45,7 +45,7 @@ def main() -> None:
     train, test = photographs.load("highway", arguments.photographs)
     with tempfile.TemporaryDirectory() as folder:
         dataset = sheets(test, Path(folder) / "test")
-        model = yolov1_fo.load_model(MODEL)
+        model = yolov1_fo.load_model(MODEL, runtime="keras")
         rows = [measured(dataset, model, MODEL, tiles) for tiles in TILES]
         if arguments.minutes:
             learned = sheets(train, Path(folder) / "train")
@@ -54,8 +54,8 @@ def main() -> None:
                 run = yolov1_fo.train(
                     learned, runs_dir=folder, progress=False, **settings
                 )
-                name = f"trained on {tiles} x {tiles} tiles" if tiles else "trained"
-                model = yolov1_fo.load_model(run)
+                name = f"trained on {tiles} x {tiles} tiles" if tiles else SHEETS
+                model = yolov1_fo.load_model(run, runtime="keras")
                 for used in dict.fromkeys((tiles, *TILES)):
                     rows.append(measured(dataset, model, name, used))
                     rows[-1] |= {"epochs": run.config.epochs, "S": run.config.S}
@@ -131,14 +131,15 @@ def table(rows: list[dict[str, Any]]) -> str:
     """Returns the figures as Markdown."""
     lines = []
     for row in rows:
-        line = {"detector": row["detector"], "tiles": row["tiles"] or "none"}
+        line = {"detector": row["detector"], "tiles": str(row["tiles"] or "none")}
         for limits, one in row["recall_by_size"].items():
             share = "" if one["recall"] is None else f"{one['recall']:.3f}"
-            name = f"{limits} px".replace(f"to {SIZES[-1]}", "and more")
+            name = f"{limits} px".replace(f"to {SIZES[-1]} px", "px and more")
             line[f"{name} ({one['objects']})"] = share
         line["precision"] = f"{row['precision']:.3f}"
         line["VOC07 mAP@0.5"] = f"{row['voc07']:.3f}"
-        line["ms per image"] = f"{row['ms_per_image']:.0f}"
+        each = row["ms_per_image"]
+        line["ms per image"] = "" if each is None else f"{each:.0f}"
         lines.append(line)
     return tabulate(lines, headers="keys", tablefmt="github", disable_numparse=True)
 
