@@ -198,7 +198,13 @@ def test_train_stop_resume_apply_delete(dataset, form):
     assert ended(dataset, "found").progress.state == "finished"
     assert len(dataset.exists("found")) == 8
 
-    call("publish_model", dataset, run_key="one", name="from-the-app")
+    asked = form("publish_model", dataset, run_key="one", name="from-the-app")
+    assert error(asked) is None
+    assert asked["license"]["default"] == "Not specified"
+    origin = {"author": "Ada Lovelace", "license": "", "data_url": ""}
+    call("publish_model", dataset, run_key="one", name="from-the-app", **origin)
+    published = foz.get_zoo_model("from-the-app")
+    assert (published.author, published.license) == ("Ada Lovelace", "Not specified")
     assert foz.load_zoo_model("from-the-app", cache=False).classes == ["blue", "red"]
     line = error(form("publish_model", dataset, run_key="one", name="from-the-app"))
     assert line.startswith("'from-the-app' is published already")
