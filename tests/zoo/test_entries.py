@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 import yolov1_fo
 from tests.serving import ROOT
 from yolov1_fo import pretrained, zoo
+from yolov1_fo.publishing import manifest
 
 THEIRS = (
     "faster-rcnn-resnet50-fpn-coco-torch",
@@ -168,3 +169,18 @@ def test_fiftyones_commands_know_the_models():
             check=True,
         )
         assert line in run.stdout, run.stdout
+
+
+@pytest.mark.parametrize(
+    ("dataset", "tags"), [("My data", ["my-data"]), ("日本", []), (None, [])]
+)
+def test_published_models_have_a_tag_for_their_dataset(dataset, tags, tmp_path):
+    (tmp_path / "network.keras").write_bytes(b"network")
+    settings = {"network": "fast-yolov1", "image_size": 448, "S": 7}
+    metadata = {"classes": ["cat"], "settings": settings}
+    metadata |= {"dataset": dataset} if dataset else {}
+    manifest.write(
+        tmp_path, "cats", metadata, manifest.Credits("Ada Lovelace", "MIT", None)
+    )
+    [entry] = json.loads((tmp_path / "manifest.json").read_text())["models"]
+    assert entry["tags"] == ["detection", *tags, *manifest.OUR_TAGS, *manifest.TAGS]

@@ -93,7 +93,7 @@ def publish(
     check_name(name)
     credits = manifest.Credits(author, license, data_url)
     for argument, value in credits._asdict().items():
-        if value is not None or argument != "data_url":
+        if argument != "data_url" or value is not None:
             arguments.check_string(argument, value)
     with _locked():
         _check_unused(name)  # another process may have published it meanwhile

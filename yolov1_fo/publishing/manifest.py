@@ -4,6 +4,7 @@ It is checked because one manifest that was edited by hand can prevent FiftyOne 
 listing any model.
 """
 
+import contextlib
 import json
 from datetime import datetime
 from pathlib import Path
@@ -55,9 +56,9 @@ class Credits(NamedTuple):
         data_url: address of the training data; None if unknown
     """
 
-    author: str = "Unknown"
-    license: str = "Not specified"
-    data_url: str | None = None
+    author: str
+    license: str
+    data_url: str | None
 
 
 def write(folder: Path, name: str, metadata: dict[str, Any], credits: Credits) -> None:
@@ -103,8 +104,9 @@ def write(folder: Path, name: str, metadata: dict[str, Any], credits: Credits) -
 
 def _tags(metadata: dict[str, Any]) -> list[str]:
     """Returns FiftyOne's tags for a model: what it is for first, then its dataset."""
-    task, name = run_json.task_of(metadata), str(metadata.get("dataset", ""))
-    dataset = [fou.to_slug(name)] if any(map(str.isalnum, name)) else []
+    task, dataset = run_json.task_of(metadata), []
+    with contextlib.suppress(ValueError):  # a name without letters and digits of ASCII
+        dataset = [fou.to_slug(str(metadata.get("dataset", "")))]
     if task == run_json.KERAS:
         can = {
             "embeddings": metadata.get("has_embeddings"),
