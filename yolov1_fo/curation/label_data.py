@@ -2,16 +2,15 @@
 
 import logging
 import math
-import numbers
 from typing import NamedTuple
 
 from yolov1_fo.curation import whole_samples
-from yolov1_fo.datasets import annotations, checks
+from yolov1_fo.datasets import checks
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.decode import Detections
 from yolov1_fo.evaluation.average_precision import GroundTruth
 from yolov1_fo.evaluation.evaluated_field import EvaluatedField
-from yolov1_fo.evaluation.evaluation_data import MAX_LOWEST_CONFIDENCE, NO_CONFIDENCE
+from yolov1_fo.evaluation.evaluation_data import MAX_LOWEST_CONFIDENCE
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +58,7 @@ def read(samples: fo_samples.Samples, pred_field: str, gt_field: str) -> LabelDa
             f"no sample of {where} has both '{gt_field}' and '{pred_field}'"
         )
     class_ids: dict[str, int] = {}
-    truth = annotations.read(compared, gt_field)
-    objects = EvaluatedField.read(compared, gt_field, truth, class_ids)
+    objects = EvaluatedField.read(compared, gt_field, class_ids)
     num_classes = len(class_ids)
     found, predicted = read_predictions(compared, pred_field, class_ids)
     if not num_classes:
@@ -71,12 +69,11 @@ def read(samples: fo_samples.Samples, pred_field: str, gt_field: str) -> LabelDa
             "%d samples of %s lack '%s' or '%s' and are left out",
             *(left_out, where, gt_field, pred_field),
         )
-    difficult = objects.select(truth.ignored)
-    labeled = zip(objects.boxes, objects.class_ids, difficult, strict=True)
+    labeled = zip(objects.boxes, objects.class_ids, objects.ignored, strict=True)
     return LabelData(
-        truth.ids,
+        objects.sample_ids,
         found,
-        [GroundTruth(boxes, ids, hard.astype(bool)) for boxes, ids, hard in labeled],
+        [GroundTruth(*one) for one in labeled],
         num_classes,
         list(class_ids),
         predicted,
@@ -97,16 +94,13 @@ def read_predictions(
     Raises:
         ValueError: if a prediction has no confidence
     """
-    records = annotations.read(samples, pred_field)
-    for row in records.confidences:
-        if not all(isinstance(x, numbers.Real) and math.isfinite(x) for x in row):
-            raise ValueError(
-                f"pred_field '{pred_field}' on {fo_samples.name(samples)} has "
-                f"{NO_CONFIDENCE}"
-            )
-    field = EvaluatedField.read(samples, pred_field, records, class_ids)
-    confidences = field.select(records.confidences)
-    by_image = zip(field.boxes, confidences, field.class_ids, strict=True)
+    field = EvaluatedField.read(samples, pred_field, class_ids)
+    if field.unscored:
+        raise ValueError(
+            f"pred_field '{pred_field}' on {fo_samples.name(samples)} has "
+            f"{field.unscored}"
+        )
+    by_image = zip(field.boxes, field.confidences, field.class_ids, strict=True)
     return [Detections(*one) for one in by_image], field
 
 

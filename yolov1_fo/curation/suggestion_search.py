@@ -15,7 +15,7 @@ from yolov1_fo.curation import (
 )
 from yolov1_fo.curation.model_detections import ModelDetections
 from yolov1_fo.curation.suggestion_field import SuggestionField
-from yolov1_fo.datasets import annotations, checks, fiftyone_boxes, predicted_by
+from yolov1_fo.datasets import checks, fiftyone_boxes, predicted_by
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.decode import Detections
 from yolov1_fo.evaluation import thresholds
@@ -192,7 +192,6 @@ def _labels(
 ) -> dict[str, tuple[Array, Array]]:
     """Returns the boxes (M, 4) and class ids (M,) of each sample's labels."""
     class_ids = {name: class_id for class_id, name in enumerate(classes)}
-    records = annotations.read(samples, gt_field)
-    field = EvaluatedField.read(samples, gt_field, records, class_ids)
+    field = EvaluatedField.read(samples, gt_field, class_ids)
     labels = zip(field.boxes, field.class_ids, strict=True)
-    return dict(zip(records.ids, labels, strict=True))
+    return dict(zip(field.sample_ids, labels, strict=True))

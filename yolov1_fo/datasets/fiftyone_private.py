@@ -4,6 +4,7 @@ Other modules only use FiftyOne's public names.
 """
 
 import atexit
+from collections.abc import Iterator
 from typing import Any
 
 import bson
@@ -109,8 +110,27 @@ def collection(dataset: fo.Dataset, *, of_frames: bool = False) -> Any:
     return dataset._frame_collection if of_frames else dataset._sample_collection
 
 
-def bulk_write(dataset: fo.Dataset, updates: list[Any], ids: list[str]) -> int:
-    """Updates samples one by one, in order, and refreshes those in memory.
+def documents(samples: Any, paths: list[str]) -> Iterator[dict[str, Any]]:
+    """Yields the samples of a collection as stored, with their ids and some fields.
+
+    Publicly, the values of all samples can only be read at once.
+
+    Args:
+        samples: a dataset or view
+        paths: of the fields
+    """
+    project = {"$project": dict.fromkeys(paths, True)}
+    yield from samples._aggregate(post_pipeline=[project])
+
+
+def bulk_write(
+    dataset: fo.Dataset,
+    updates: list[Any],
+    ids: list[str],
+    *,
+    of_frames: bool = False,
+) -> int:
+    """Updates samples or frames one by one, in order; refreshes those in memory.
 
     Publicly, values can only be set, which overwrites what others have just written.
 
@@ -118,12 +138,17 @@ def bulk_write(dataset: fo.Dataset, updates: list[Any], ids: list[str]) -> int:
         dataset: the dataset
         updates: pymongo's, each of one sample
         ids: of the samples
+        of_frames (False): updates frames, given by their ids
 
     Returns:
         number of updates that have changed a sample
     """
-    results = database.bulk_write(updates, dataset._sample_collection, ordered=True)
-    fos.Sample._reload_docs(dataset._sample_collection_name, sample_ids=ids)
+    stored = collection(dataset, of_frames=of_frames)
+    results = database.bulk_write(updates, stored, ordered=True)
+    if of_frames:
+        fofr.Frame._reload_docs(dataset._frame_collection_name, frame_ids=ids)
+    else:
+        fos.Sample._reload_docs(dataset._sample_collection_name, sample_ids=ids)
     return sum(one.modified_count for one in results)
 
 

@@ -50,23 +50,17 @@ class ObjectFindings:
 
     Args:
         records: of the collection
-        label_ids: of the objects, by image
         classes: names of the classes to learn
     """
 
-    def __init__(
-        self,
-        records: annotations.Records,
-        label_ids: list[list[str] | None],
-        classes: list[str],
-    ) -> None:
+    def __init__(self, records: annotations.Records, classes: list[str]) -> None:
         self.records = records
         self.read: fiftyone_boxes.Boxes = fiftyone_boxes.read_boxes(
             records.bounding_boxes
         )
         self.boxes = self.read.clipped().astype(np.float32)
         self.image, self.is_valid = self.read.image, self.read.usable
-        self.ids = [one for row in label_ids for one in row or []]
+        self.ids = [one for row in records.object_ids for one in row]
         self.names: Array = np.empty(len(self.image), object)
         self.names[:] = [x for row in records.labels for x in row]
         self.ignored = np.array([x for row in records.ignored for x in row], bool)

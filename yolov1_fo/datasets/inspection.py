@@ -1,7 +1,6 @@
 """Inspection of a dataset before training."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from yolov1_fo.config import MAX_IMAGE_PIXELS, GridConfig, NetworkConfig, arguments
 from yolov1_fo.datasets import (
@@ -67,11 +66,11 @@ def inspect(
     names: list[str] = []
     if gt_field is not None:
         names = class_lists.classes_of(samples, gt_field, classes)
-    records, label_ids = _read(samples, gt_field)
+    records = annotations.read(samples, gt_field)
     if media_field != media_files.FILEPATH:
         files = media_files.read(samples, media_field, records.ids)
         records = records._replace(filepaths=files)
-    objects = ObjectFindings(records, label_ids, names)
+    objects = ObjectFindings(records, names)
 
     # 2. Find problems of objects and files.
     found = {
@@ -101,15 +100,3 @@ def inspect(
         findings=found,
         notes=tuple(invalid.messages(str(gt_field), fo_samples.name(samples))),
     )
-
-
-def _read(
-    samples: fo_samples.Samples, gt_field: str | None
-) -> tuple[annotations.Records, list[list[str] | None]]:
-    """Returns files and objects, and the ids of the objects by image."""
-    if gt_field is not None:
-        records = annotations.read(samples, gt_field)
-        return records, samples.values(f"{gt_field}.detections.id")
-    ids, filepaths = samples.values(["id", "filepath"])
-    empty: list[Any] = [[] for _ in ids]
-    return annotations.Records(ids, filepaths, empty, empty, empty, empty), empty

@@ -13,7 +13,7 @@ from fiftyone import ViewField as F
 from yolov1_fo.config import arguments
 from yolov1_fo.datasets import checks, connection
 from yolov1_fo.datasets import samples as fo_samples
-from yolov1_fo.evaluation import confidence_filter, evaluation_data, thresholds
+from yolov1_fo.evaluation import confidence_filter, evaluated_field, thresholds
 from yolov1_fo.evaluation.thresholds import Thresholds
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def _check_confidences(samples: fo_samples.Samples, pred_field: str) -> None:
     if len(without.limit(1)):
         raise ValueError(
             f"pred_field '{pred_field}' on {fo_samples.name(samples)} has "
-            f"{evaluation_data.NO_CONFIDENCE}; only predictions can be confident"
+            f"{evaluated_field.NO_CONFIDENCE}; only predictions can be confident"
         )
 
 

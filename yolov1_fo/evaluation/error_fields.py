@@ -11,7 +11,6 @@ from yolov1_fo.config import spelling
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.evaluation import confidence_filter, error_analysis
 from yolov1_fo.evaluation.error_analysis import ERROR_TYPES
-from yolov1_fo.evaluation.evaluated_field import EvaluatedField
 from yolov1_fo.evaluation.evaluation_data import EvaluationData
 
 ErrorCounts = dict[str, dict[str, int]]
@@ -50,27 +49,6 @@ def _evaluated(one: Any, num_classes: int) -> Any:
     """Returns detections or objects, with class id -1 for classes not evaluated."""
     ids = one.class_ids
     return one._replace(class_ids=np.where(ids < num_classes, ids, -1))
-
-
-def write(
-    samples: fo_samples.Samples,
-    pred_field: str,
-    eval_key: str,
-    field: EvaluatedField,
-    error_types: list[Array],
-) -> None:
-    """Writes the error type of each prediction.
-
-    Args:
-        samples: the evaluated samples
-        pred_field: their predictions
-        eval_key: name of the evaluation
-        field: the evaluated predictions
-        error_types: from `classify_errors`
-    """
-    names = np.array([*ERROR_TYPES, None], object)  # the last one is for -1
-    rows = field.expand([names[one].tolist() for one in error_types])
-    samples.set_values(error_path(pred_field, eval_key), rows, progress=False)
 
 
 def has_errors(samples: fo_samples.Samples, eval_key: str) -> bool:

@@ -2,14 +2,12 @@
 
 import logging
 import math
-import numbers
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from yolov1_fo.boxes import Array
-from yolov1_fo.datasets import annotations
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.decode import Detections
 from yolov1_fo.evaluation import average_precision, coco
@@ -21,7 +19,6 @@ logger = logging.getLogger(__name__)
 
 MAX_LOWEST_CONFIDENCE = 0.05
 """If the lowest confidence is higher, the field was thresholded, which lowers mAP."""
-NO_CONFIDENCE = "objects without confidence"
 NEEDS_CONFIDENCES = "AP needs a confidence for each object"
 
 
@@ -115,30 +112,23 @@ def read(
         ValueError: if an object has no confidence, an image has no size where it is
             needed, or all boxes are in pixels
     """
-    predicted = annotations.read(samples, pred_field)
-    truth = annotations.read(samples, gt_field)
-    _check_confidences(samples, pred_field, predicted)
-    ones = np.ones((len(truth.ids), 4))
-    scales = _image_sizes(samples) if inclusive_corners else ones  # (N, 4)
     class_ids = {name: class_id for class_id, name in enumerate(classes)}
-    predictions = EvaluatedField.read(samples, pred_field, predicted, class_ids)
-    objects = EvaluatedField.read(samples, gt_field, truth, class_ids)
-    scores = predictions.select(predicted.confidences)
-    difficult = objects.select(truth.ignored)
+    predictions = EvaluatedField.read(samples, pred_field, class_ids)
+    _check_confidences(samples, pred_field, predictions)
+    objects = EvaluatedField.read(samples, gt_field, class_ids)
+    found_boxes, true_boxes = predictions.boxes, objects.boxes
+    if inclusive_corners:
+        sizes = _image_sizes(samples)  # (N, 4)
+        found_boxes = [x * size for x, size in zip(found_boxes, sizes, strict=True)]
+        true_boxes = [x * size for x, size in zip(true_boxes, sizes, strict=True)]
+    found = zip(
+        found_boxes, predictions.confidences, predictions.class_ids, strict=True
+    )
+    truth = zip(true_boxes, objects.class_ids, objects.ignored, strict=True)
     return EvaluationData(
-        ids=truth.ids,
-        found=[
-            Detections(boxes * scale, *rest)
-            for boxes, scale, *rest in zip(
-                predictions.boxes, scales, scores, predictions.class_ids, strict=True
-            )
-        ],
-        objects=[
-            GroundTruth(boxes * scale, ids, is_difficult.astype(bool))
-            for boxes, scale, ids, is_difficult in zip(
-                objects.boxes, scales, objects.class_ids, difficult, strict=True
-            )
-        ],
+        ids=objects.sample_ids,
+        found=[Detections(*one) for one in found],
+        objects=[GroundTruth(*one) for one in truth],
         classes=list(classes),
         labels=list(class_ids),
         pred_field=predictions,
@@ -148,29 +138,22 @@ def read(
 
 
 def _check_confidences(
-    samples: fo_samples.Samples, pred_field: str, predicted: annotations.Records
+    samples: fo_samples.Samples, pred_field: str, predicted: EvaluatedField
 ) -> None:
     """Checks that each object has a confidence; warns if the field was thresholded.
 
     Args:
         samples: a checked collection
         pred_field: of Detections
-        predicted: its records
+        predicted: its objects
     """
-    lowest = math.inf
-    for path, row in zip(predicted.filepaths, predicted.confidences, strict=True):
-        for value in row:
-            if not isinstance(value, numbers.Real) or not math.isfinite(value):
-                what = (
-                    NO_CONFIDENCE
-                    if value is None
-                    else f"a confidence that is not a number, {value!r} in '{path}'"
-                )
-                raise ValueError(
-                    f"pred_field '{pred_field}' on {fo_samples.name(samples)} has "
-                    f"{what}; {NEEDS_CONFIDENCES}"
-                )
-            lowest = min(lowest, value)
+    if predicted.unscored:
+        raise ValueError(
+            f"pred_field '{pred_field}' on {fo_samples.name(samples)} has "
+            f"{predicted.unscored}; {NEEDS_CONFIDENCES}"
+        )
+    confidences = predicted.confidences
+    lowest = min((one.min(initial=math.inf) for one in confidences), default=math.inf)
     if MAX_LOWEST_CONFIDENCE < lowest < math.inf:
         logger.warning(
             "the lowest confidence in '%s' is %.2f, so AP is too low; apply the model "

@@ -15,6 +15,7 @@ from yolov1_fo.evaluation import (
     error_fields,
     evaluation_data,
     evaluation_keys,
+    marks,
     panel_note,
     registration,
 )
@@ -109,7 +110,7 @@ class ErrorAnalysisMixin:
         suspects = [
             data.ids[image]
             for image in range(len(data.ids))
-            if any(len(f.places[image]) < f.lengths[image] for f in fields)
+            if any(field.other_ids[image] for field in fields)
         ]
         for sample_id in suspects:
             try:
@@ -174,20 +175,25 @@ class ErrorAnalysisMixin:
 
     def write(self, samples: Any, eval_key: str, error_types: list[Array]) -> None:
         """Writes the marks of objects, their counts, and the error types."""
-        config, matching = self.config, self.matching
-        matching.write(samples, config.pred_field, config.gt_field, eval_key)
-        field = matching.data.pred_field
-        error_fields.write(samples, config.pred_field, eval_key, field, error_types)
+        fields = self.config.pred_field, self.config.gt_field
+        marks.write(samples, *fields, eval_key, self.matching, error_types)
 
     def register_samples(
         self, samples: Any, eval_key: str | None, dynamic: bool = True
     ) -> None:
         """Declares the fields."""
         super().register_samples(samples, eval_key, dynamic=dynamic)  # type: ignore[misc]  # a mixin
-        if eval_key is not None:
-            path = error_fields.error_path(self.config.pred_field, eval_key)
-            dataset = fiftyone_private.own_dataset(samples)
-            dataset.add_sample_field(path, fo.StringField)
+        if eval_key is None:
+            return
+        config, dataset = self.config, fiftyone_private.own_dataset(samples)
+        path = error_fields.error_path(config.pred_field, eval_key)
+        dataset.add_sample_field(path, fo.StringField)
+        if fo_samples.is_frames_view(samples):
+            videos = fiftyone_private.root_dataset(samples)
+            for path in evaluation_keys.paths(
+                config.pred_field, config.gt_field, eval_key
+            ):
+                videos.add_frame_field(path, type(dataset.get_field(path)))
 
     def get_fields(
         self, samples: Any, eval_key: str, include_custom_metrics: bool = True

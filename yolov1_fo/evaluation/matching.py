@@ -1,14 +1,13 @@
-"""Matches of detections with objects, in FiftyOne's form and as fields."""
+"""Matches of detections with objects, also in FiftyOne's form."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from fiftyone.core.utils import ProgressBar
 
 from yolov1_fo.boxes import Array
-from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.evaluation import average_precision, coco
 from yolov1_fo.evaluation.average_precision import Curve
 from yolov1_fo.evaluation.evaluation_data import EvaluationData
@@ -17,8 +16,6 @@ Match = tuple[
     str | None, str | None, float | None, float | None, str | None, str | None
 ]
 """FiftyOne's: true label, predicted label, IoU, confidence, true id, predicted id."""
-Marks = tuple[list[str | None], list[str | None], list[float | None]]
-"""Of each object: tp, fp or fn; the id of the object it is matched with; their IoU."""
 Progress = bool | Callable[..., Any] | None
 """FiftyOne's `progress` argument: True, False, its default, or a callback."""
 
@@ -68,6 +65,11 @@ class Matching(NamedTuple):
         lowest = -math.inf if self.lowest is None else self.lowest
         return (found.scores >= lowest) & self._is_evaluated(found.class_ids)
 
+    def is_object(self, image: int) -> Array:
+        """Returns whether each object of an image counts: (M,) bool."""
+        truth = self.data.objects[image]
+        return ~truth.difficult & self._is_evaluated(truth.class_ids)
+
     def _is_evaluated(self, class_ids: Array) -> Array:
         if self.num_classes is None:
             return np.ones(len(class_ids), bool)
@@ -106,69 +108,12 @@ class Matching(NamedTuple):
                 overlap = float(self.overlaps[image][row])
                 true_id = true_ids[place]
                 matches.append((label, label, overlap, score, true_id, ids[row]))
-        missed = ~truth.difficult & self._is_evaluated(truth.class_ids)
+        missed = self.is_object(image)
         missed[target[target >= 0]] = False
         for place in np.flatnonzero(missed).tolist():
             label = names[truth.class_ids[place]]
             matches.append((label, None, None, None, true_ids[place], None))
         return matches
-
-    def write(
-        self, samples: fo_samples.Samples, pred_field: str, gt_field: str, eval_key: str
-    ) -> None:
-        """Writes `tp`, `fp` and `fn` to the objects, and their counts to the samples.
-
-        Args:
-            samples: the evaluated samples
-            pred_field: their predictions
-            gt_field: their ground truth
-            eval_key: name of the evaluation
-        """
-        images = range(len(self.targets))
-        marks = [self._marks(image) for image in images]
-        fields = ((pred_field, self.data.pred_field), (gt_field, self.data.gt_field))
-        for side, (name, field) in enumerate(fields):
-            for column, suffix in enumerate(("", "_id", "_iou")):
-                values = [marks[image][side][column] for image in images]
-                path = f"{name}.detections.{eval_key}{suffix}"
-                samples.set_values(path, field.expand(values), progress=False)
-        counts = [_count(some) for some in self.matches()]
-        all_samples = fo_samples.all_samples(samples)  # a view can exclude the fields
-        for column, suffix in enumerate(("_tp", "_fp", "_fn")):
-            numbers = [some[column] for some in counts]
-            by_id = dict(zip(self.ids, numbers, strict=True))
-            path = f"{eval_key}{suffix}"
-            all_samples.set_values(path, by_id, key_field="id", progress=False)
-
-    def _marks(self, image: int) -> tuple[Marks, Marks]:
-        """Returns the marks of the detections, and of the objects."""
-        data, target = self.data, self.targets[image].tolist()
-        ids, true_ids = data.pred_field.ids[image], data.gt_field.ids[image]
-        overlap = self.overlaps[image].tolist()
-        truth = data.objects[image]
-        difficult = truth.difficult.tolist()
-        is_object = (~truth.difficult & self._is_evaluated(truth.class_ids)).tolist()
-        marks = ["fp" if one else None for one in self.is_counted(image).tolist()]
-        predicted: Marks = (marks, [None] * len(ids), [None] * len(ids))
-        n = len(true_ids)
-        missed = ["fn" if one else None for one in is_object]
-        true: Marks = (missed, [None] * n, [None] * n)
-        for row, place in enumerate(target):
-            if place < 0:
-                continue
-            predicted[0][row] = None if difficult[place] else "tp"
-            predicted[1][row], predicted[2][row] = true_ids[place], overlap[row]
-            if not difficult[place]:
-                true[0][place] = "tp"
-                true[1][place], true[2][place] = ids[row], overlap[row]
-        return predicted, true
-
-
-def _count(matches: Sequence[Match]) -> tuple[int, int, int]:
-    """Returns the numbers of true positives, false positives and false negatives."""
-    true = sum(one[0] is not None and one[1] is not None for one in matches)
-    false = sum(one[0] is None for one in matches)
-    return true, false, len(matches) - true - false
 
 
 def match_coco(
