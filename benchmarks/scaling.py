@@ -4,7 +4,8 @@
 
 Each size is measured in a process of its own. The samples have synthetic labels; in
 `apply`, reading returns the same image and the forward pass the same output each time,
-so that what remains is listing, decoding of outputs, and writing.
+so that what remains is listing, decoding of outputs, and writing. At most `EVALUATED`
+samples are evaluated, which have a million predictions.
 """
 
 import argparse
@@ -12,10 +13,11 @@ import json
 import math
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import bson
 import fiftyone as fo
@@ -28,20 +30,22 @@ import yolov1_fo
 from benchmarks import measuring
 from tests.micro import MICRO
 from yolov1_fo.architectures import NETWORKS
-from yolov1_fo.datasets import fiftyone_private
+from yolov1_fo.datasets import fiftyone_private, splitting
 from yolov1_fo.images import ReadResult
-from yolov1_fo.inference.prediction_pass import PredictionPass
+from yolov1_fo.inference.prediction_pass import PredictionPass, files_of
 from yolov1_fo.model.yolov1_model import YOLOv1Model, YOLOv1ModelConfig
 from yolov1_fo.training import examples
 
 CLASSES = list("abcde")
 SIZES = (10_000, 100_000, 1_000_000)
-EVALUATED = 100_000
+EVALUATED = 140_000
 """Largest number of samples that are evaluated."""
 PATTERNS, INSERTED = 500, 10_000
 """Number of different samples, and of samples that are added at a time."""
 CONFIDENCE_THRESH = 0.4
-"""Keeps about ten detections per image."""
+"""Keeps about seven detections per image."""
+SECONDS_PER_LOOK = 0.05
+"""How often memory is looked at."""
 
 
 def main() -> None:
@@ -54,19 +58,19 @@ def main() -> None:
         print(json.dumps(measure(arguments.size)))
         return
     rows = measuring.read(arguments.json).get("rows", [])
-    done = {row["samples"] for row in rows}
+    done = {row["size"] for row in rows}
     for size in (one for one in arguments.sizes if one not in done):
         command = [sys.executable, "-m", "benchmarks.scaling", "--size", str(size)]
-        printed = subprocess.run(command, check=True, capture_output=True, text=True)
+        printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         rows += json.loads(printed.stdout.splitlines()[-1])
         measuring.write(arguments.json, {"rows": rows})
     print(tabulate(table(rows), headers="keys", tablefmt="github"))
 
 
 def table(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns a line per stage: ms per sample, and how time and memory grow.
+    """Returns a line per stage: time per sample, memory, and how both grow.
 
-    The exponent is 1 if the time is proportional to the number of samples.
+    The exponent of time is 1 if it is proportional to the number of samples.
     """
     lines = []
     for stage in dict.fromkeys(row["stage"] for row in rows):
@@ -77,9 +81,7 @@ def table(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         line = {"stage": stage}
         for row in some:
             each = 1000 * row["seconds"] / row["samples"]
-            line[f"{row['samples']} samples"] = (
-                f"{each:.3f} ms each, +{row['grown_mb']:.0f} MB"
-            )
+            line[f"{row['size']} samples"] = f"{each:.3f} ms, {row['peak_mb']:.0f} MB"
         if len(some) > 1:
             first, last = some[0], some[-1]
             growth = math.log(last["seconds"] / first["seconds"])
@@ -90,33 +92,80 @@ def table(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def measure(size: int) -> list[dict[str, Any]]:
-    """Returns seconds and growth of memory of each stage."""
+    """Returns seconds and the highest memory use of each stage."""
     NETWORKS["micro"] = MICRO
     dataset = make_dataset(size)
     model = fixed_model()
-    yolov1_fo.apply(dataset.limit(100), model, "warm_up", progress=False)  # imports
-    stages: dict[str, Callable[[], Any]] = {
-        "reading labels": lambda: examples.load(dataset, "ground_truth", CLASSES),
-        "apply without reading and network": lambda: yolov1_fo.apply(
-            dataset, model, "predictions", batch_size=64, progress=False
+    few = dataset.limit(100)
+    yolov1_fo.apply(few, model, "warm_up", progress=False)  # imports
+    yolov1_fo.evaluate(few, "warm_up", progress=False)
+    some = dataset.limit(EVALUATED)
+    stages: dict[str, tuple[int, Callable[[], Any]]] = {
+        "ids and files": (size, lambda: files_of(dataset, model)),
+        "split": (size, lambda: splitting.split(dataset)),
+        "labels of a training": (
+            size,
+            lambda: examples.load(dataset, "ground_truth", CLASSES),
+        ),
+        "apply, without reading and network": (
+            size,
+            lambda: yolov1_fo.apply(
+                dataset, model, "predictions", batch_size=64, progress=False
+            ),
+        ),
+        "evaluate": (
+            min(size, EVALUATED),
+            lambda: yolov1_fo.evaluate(some, "predictions", progress=False),
+        ),
+        "evaluate, stored": (
+            min(size, EVALUATED),
+            lambda: yolov1_fo.evaluate(
+                some, "predictions", eval_key="stored", progress=False
+            ),
         ),
     }
-    if size <= EVALUATED:
-        stages["evaluate"] = lambda: yolov1_fo.evaluate(
-            dataset, "predictions", progress=False
-        )
     rows = []
-    for stage, call in stages.items():
-        memory = psutil.Process().memory_info().rss
-        started = time.perf_counter()
-        call()
-        seconds = time.perf_counter() - started
-        grown = (psutil.Process().memory_info().rss - memory) / 1e6
+    for stage, (samples, call) in stages.items():
+        with PeakMemory() as memory:
+            started = time.perf_counter()
+            call()
+            seconds = time.perf_counter() - started
         rows.append(
-            {"samples": size, "stage": stage, "seconds": seconds, "grown_mb": grown}
+            {
+                "size": size,
+                "stage": stage,
+                "samples": samples,
+                "seconds": seconds,
+                "peak_mb": memory.peak / 1e6,
+            }
         )
+    predictions = some.count("predictions.detections")
     dataset.delete()
-    return rows
+    return [row | {"predictions": predictions} for row in rows]
+
+
+class PeakMemory:
+    """Measures by how much the memory of this process grows at most within `with`.
+
+    Attributes:
+        peak: in bytes
+    """
+
+    def __enter__(self) -> Self:
+        self.process, self.peak, self.ended = psutil.Process(), 0, threading.Event()
+        self.start = self.process.memory_info().rss
+        self.thread = threading.Thread(target=self._look)
+        self.thread.start()
+        return self
+
+    def _look(self) -> None:
+        while not self.ended.wait(SECONDS_PER_LOOK):
+            grown = self.process.memory_info().rss - self.start
+            self.peak = max(self.peak, grown)
+
+    def __exit__(self, *_: Any) -> None:
+        self.ended.set()
+        self.thread.join()
 
 
 def make_dataset(size: int) -> fo.Dataset:
