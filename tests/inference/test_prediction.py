@@ -9,7 +9,7 @@ from PIL import Image
 import yolov1_fo
 from tests.same import assert_same
 from yolov1_fo import images
-from yolov1_fo.datasets import bulk_writer
+from yolov1_fo.datasets import bulk_writer, sample_files
 
 
 @pytest.fixture
@@ -125,3 +125,18 @@ def test_invalid_arguments_are_one_line(painted, model, arguments, line):
     with pytest.raises(ValueError, match=line):
         yolov1_fo.apply(painted, model, **arguments)
     assert set(painted.get_field_schema()) == fields
+
+
+def test_samples_deleted_during_apply_are_left_out(painted, model, monkeypatch):
+    monkeypatch.setattr(sample_files, "PART_SIZE", 1)
+    last = painted.values("id")[-1]
+    forward = model.forward
+
+    def delete_last(pixels):
+        painted.delete_samples([last])
+        return forward(pixels)
+
+    monkeypatch.setattr(model, "forward", delete_last)
+    yolov1_fo.apply(painted, model, "found", batch_size=1, num_workers=1)
+    assert last not in painted.values("id")
+    assert painted.exists("found").values("id") == painted.values("id")

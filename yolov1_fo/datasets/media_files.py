@@ -87,9 +87,12 @@ def read(
         )
     for file in filter(remote.is_remote, files):
         remote.check(file)
-    return [
-        file if remote.is_remote(file) else str(Path(file).absolute()) for file in files
-    ]
+    return [absolute(file) for file in files]
+
+
+def absolute(file: str) -> str:
+    """Returns a path without the working directory, or a URL as it is."""
+    return file if remote.is_remote(file) else str(Path(file).absolute())
 
 
 def _where(samples: fo_samples.Samples, media_field: str) -> str:

@@ -12,7 +12,8 @@ from joblib.externals import loky
 from yolov1_fo import hardware
 from yolov1_fo.datasets import connection
 from yolov1_fo.datasets.bulk_writer import BulkWriter, Target
-from yolov1_fo.inference.prediction_pass import PredictionPass, SampleFiles
+from yolov1_fo.datasets.sample_files import SampleFiles, StoredFiles
+from yolov1_fo.inference.prediction_pass import PredictionPass
 from yolov1_fo.model.model_config import YOLOv1ModelConfig
 from yolov1_fo.model.yolov1_model import YOLOv1Model
 
@@ -96,10 +97,10 @@ class Worker:
             tiles=task.tiles,
         )
         write(batches, writer, self.model, store_logits=task.store_logits)
-        return ChunkResult(len(files.ids), batches.faults)
+        return ChunkResult(len(files), batches.faults)
 
 
-def chunks(files: SampleFiles, batch_size: int, num_workers: int) -> list[SampleFiles]:
+def chunks(files: StoredFiles, batch_size: int, num_workers: int) -> list[SampleFiles]:
     """Returns parts of some files, at least one for each process if possible.
 
     Args:
@@ -107,12 +108,9 @@ def chunks(files: SampleFiles, batch_size: int, num_workers: int) -> list[Sample
         batch_size: images per forward pass
         num_workers: number of processes
     """
-    share = math.ceil(len(files.ids) / num_workers)
+    share = math.ceil(len(files) / num_workers)
     size = math.ceil(min(share, CHUNK_SIZE) / batch_size) * batch_size
-    return [
-        SampleFiles(*(values[start : start + size] for values in files))
-        for start in range(0, len(files.ids), size)
-    ]
+    return [*files.parts(size)]
 
 
 def predict(task: Task, files: SampleFiles) -> ChunkResult:

@@ -12,9 +12,9 @@ import fiftyone.core.utils as fou
 
 from yolov1_fo import hardware
 from yolov1_fo.config import packages
+from yolov1_fo.datasets.sample_files import StoredFiles
 from yolov1_fo.inference import prediction_pass, process_engine, ray_engine
 from yolov1_fo.inference.engine_worker import Task
-from yolov1_fo.inference.prediction_pass import SampleFiles
 from yolov1_fo.model.yolov1_model import YOLOv1Model
 
 _RUN = {"process": process_engine.run, "ray": ray_engine.run}
@@ -40,7 +40,7 @@ def check(engine: str, model: YOLOv1Model) -> None:
 
 def predict(
     engine: str,
-    files: SampleFiles,
+    files: StoredFiles,
     task: Task,
     prepare: Callable[[], None],
     *,
@@ -66,9 +66,9 @@ def predict(
         OSError: if processes die repeatedly, or one can't reach the database
     """
     faults: dict[str, str] = {}
-    if not files.ids:
+    if not len(files):
         return faults
-    progress_bar = fou.ProgressBar(total=len(files.ids), progress=progress)
+    progress_bar = fou.ProgressBar(total=len(files), progress=progress)
     run = _RUN[engine](files, task, num_workers, prepare)
     with progress_bar, contextlib.closing(run) as results:
         for result in results:

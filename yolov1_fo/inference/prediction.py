@@ -163,7 +163,7 @@ def apply(
         finally:
             output.reload_samples()
     if output.is_declared:
-        is_whole = len(files.ids) == len(fo_samples.all_samples(samples).view())
+        is_whole = len(files) == len(fo_samples.all_samples(samples).view())
         output.record(replaces=is_whole)
     return faults
 

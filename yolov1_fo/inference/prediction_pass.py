@@ -6,7 +6,7 @@ import itertools
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import fiftyone.core.utils as fou
 import numpy as np
@@ -16,6 +16,7 @@ from yolov1_fo.boxes import Array
 from yolov1_fo.config import MAX_PREDICTION_BATCH, arguments
 from yolov1_fo.datasets import media_files
 from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.datasets.sample_files import SampleFiles, StoredFiles
 from yolov1_fo.images import ReadResult
 from yolov1_fo.model.yolov1_model import YOLOv1Model
 from yolov1_fo.pipeline import image_loading, tiling
@@ -29,25 +30,13 @@ BATCHES_AHEAD = 2
 """Number of batches on the device while an earlier one is processed."""
 
 
-class SampleFiles(NamedTuple):
-    """The image files of samples.
-
-    Attributes:
-        ids: sample ids
-        filepaths: their image files
-    """
-
-    ids: list[str]
-    filepaths: list[str]
-
-
 def files_of(
     samples: fo_samples.Samples,
     model: YOLOv1Model,
     *,
     skip: Collection[str] = frozenset(),
     media_field: str | None = None,
-) -> SampleFiles:
+) -> StoredFiles:
     """Returns the image files of a collection.
 
     Args:
@@ -58,11 +47,7 @@ def files_of(
     """
     if media_field is None:
         media_field = media_files.default(samples, model.metadata["settings"])
-    ids, filepaths = samples.values(["id", media_files.FILEPATH])
-    if media_field != media_files.FILEPATH:
-        filepaths = media_files.read(samples, media_field, ids)
-    rows = [row for row, sample_id in enumerate(ids) if sample_id not in skip]
-    return SampleFiles([ids[row] for row in rows], [filepaths[row] for row in rows])
+    return StoredFiles(samples, media_field, skip)
 
 
 class PredictionPass:
@@ -89,7 +74,7 @@ class PredictionPass:
 
     def __init__(
         self,
-        files: SampleFiles,
+        files: StoredFiles | SampleFiles,
         model: YOLOv1Model,
         batch_size: int,
         num_workers: int = 0,
@@ -103,16 +88,15 @@ class PredictionPass:
         self.forward = forward or model.forward
         self.files = files
         self.faults: dict[str, str] = {}
-        self.progress_bar = fou.ProgressBar(total=len(files.ids), progress=progress)
+        self.progress_bar = fou.ProgressBar(total=len(files), progress=progress)
 
     def __iter__(self) -> Iterator[Batch]:
-        results = image_loading.map_files(
-            self.files.filepaths,
-            self._read_tiles if self.tiles else self._read,
+        rows = image_loading.map_files(
+            self.files,
+            self._row,
             num_workers=self.num_workers,
             ahead=4 * self.batch_size,
         )
-        rows = zip(*self.files, results, strict=True)
         return _predictions(self._batches(rows), self.forward)
 
     def __enter__(self) -> Self:
@@ -125,6 +109,11 @@ class PredictionPass:
     def __exit__(self, *error: Any) -> None:
         self._contexts.__exit__(*error)
         log_faults(self.faults)
+
+    def _row(self, sample: tuple[str, str]) -> tuple[str, str, ReadResult]:
+        """Returns id and path of a sample, and its image."""
+        read = self._read_tiles if self.tiles else self._read
+        return *sample, read(sample[1])
 
     def _read(self, path: str) -> ReadResult:
         return images.decode(

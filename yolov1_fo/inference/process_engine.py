@@ -6,15 +6,15 @@ from concurrent.futures import BrokenExecutor, Future, as_completed
 
 from joblib.externals import loky
 
+from yolov1_fo.datasets.sample_files import SampleFiles, StoredFiles
 from yolov1_fo.inference import engine_worker
 from yolov1_fo.inference.engine_worker import ATTEMPTS, ChunkResult, Task
-from yolov1_fo.inference.prediction_pass import SampleFiles
 
 logger = logging.getLogger(__name__)
 
 
 def run(
-    files: SampleFiles, task: Task, num_workers: int, prepare: Callable[[], None]
+    files: StoredFiles, task: Task, num_workers: int, prepare: Callable[[], None]
 ) -> Generator[ChunkResult, None, None]:
     """Yields results of chunks; images of a process that dies are predicted again.
 
@@ -53,13 +53,13 @@ def run(
             raise OSError(
                 f"worker processes died {ATTEMPTS} times in a row, perhaps for lack of "
                 "memory; try fewer num_workers or a smaller batch_size; one of them "
-                f"had '{left[0].filepaths[0]}' and the {len(left[0].ids) - 1} files "
+                f"had '{left[0].filepaths[0]}' and the {len(left[0]) - 1} files "
                 "after it"
             )
         if left:
             logger.warning(
                 "a worker process died; %d images are predicted again",
-                sum(len(chunk.ids) for chunk in left),
+                sum(len(chunk) for chunk in left),
             )
 
 

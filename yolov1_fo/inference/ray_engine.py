@@ -7,9 +7,9 @@ from typing import Any
 
 from yolov1_fo import ray_cluster
 from yolov1_fo.config import packages
+from yolov1_fo.datasets.sample_files import StoredFiles
 from yolov1_fo.inference import engine_worker
 from yolov1_fo.inference.engine_worker import ATTEMPTS, ChunkResult, Task, Worker
-from yolov1_fo.inference.prediction_pass import SampleFiles
 from yolov1_fo.ray_cluster import Workers
 
 START_TIMEOUT = 300.0
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def run(
-    files: SampleFiles, task: Task, num_workers: int, prepare: Callable[[], None]
+    files: StoredFiles, task: Task, num_workers: int, prepare: Callable[[], None]
 ) -> Generator[ChunkResult, None, None]:
     """Yields results of chunks; Ray restarts an actor that dies, with its images.
 
