@@ -64,13 +64,13 @@ def main() -> None:
         printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         rows += json.loads(printed.stdout.splitlines()[-1])
         measuring.write(arguments.json, {"rows": rows})
-    print(tabulate(table(rows), headers="keys", tablefmt="github"))
+    print(table(rows))
 
 
-def table(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns a line per stage: time per sample, memory, and how both grow.
+def table(rows: list[dict[str, Any]]) -> str:
+    """Returns a line per stage: time per sample, highest memory growth, and exponent.
 
-    The exponent of time is 1 if it is proportional to the number of samples.
+    The exponent is 1 if the time is proportional to the number of samples.
     """
     lines = []
     for stage in dict.fromkeys(row["stage"] for row in rows):
@@ -81,14 +81,14 @@ def table(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         line = {"stage": stage}
         for row in some:
             each = 1000 * row["seconds"] / row["samples"]
-            line[f"{row['size']} samples"] = f"{each:.3f} ms, {row['peak_mb']:.0f} MB"
+            line[f"{row['size']:,} samples"] = f"{each:.3f} ms, {row['peak_mb']:.0f} MB"
         if len(some) > 1:
             first, last = some[0], some[-1]
             growth = math.log(last["seconds"] / first["seconds"])
             exponent = growth / math.log(last["samples"] / first["samples"])
             line["exponent"] = f"{exponent:.2f}"
         lines.append(line)
-    return lines
+    return tabulate(lines, headers="keys", tablefmt="github", disable_numparse=True)
 
 
 def measure(size: int) -> list[dict[str, Any]]:

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import checkpoints, int8, measuring, soak, tiles, trainings
+from benchmarks import (
+    checkpoints,
+    int8,
+    measuring,
+    scaling,
+    soak,
+    tiles,
+    trainings,
+)
 from benchmarks.measuring import Figure
 
 ROOT = Path(__file__).parent.parent
@@ -49,6 +57,12 @@ def test_tables_of_the_page_are_those_of_the_results(benchmark):
     results = measuring.read(ROOT / "benchmarks" / "results" / f"{name}.json")
     page = (ROOT / "docs" / "benchmarks.md").read_text()
     assert benchmark.table(results["runs"]) in page
+
+
+def test_the_table_of_the_plan_is_that_of_the_results():
+    results = measuring.read(ROOT / "benchmarks" / "results" / "scaling.json")
+    page = (ROOT / "docs" / "scale.md").read_text()
+    assert scaling.table(results["rows"]) in page
 
 
 @pytest.mark.slow
