@@ -41,7 +41,7 @@ ROOT = Path(__file__).parents[2]
     [
         (fiftyone_checks, "check_datasets_folder"),
         (fiftyone_checks, "check_model_zoo"),
-        (fiftyone_checks, "check_image_cache"),
+        (fiftyone_checks, "check_caches"),
         (fiftyone_checks, "check_plugin"),
         (machine_checks, "check_system"),
     ],
@@ -144,7 +144,7 @@ def test_it_works_without_a_home(tmp_path):
     )
     assert "Traceback" not in done.stderr
     assert done.returncode == 1
-    assert "!!  image cache  check failed: Could not determine home" in done.stdout
+    assert "!!  caches       check failed: Could not determine home" in done.stdout
     assert "ok  database" in done.stdout
 
 
@@ -207,9 +207,9 @@ def test_clean_removes_only_our_leftovers(
     assert [path for path in left if path.exists()] == []
     assert [path for path in kept if not path.exists()] == []
     assert (elsewhere / ".precious.0f.unfinished").exists()
-    assert "deleted 2 unfinished files of runs in" in lines[1]
-    assert "deleted 1 unfinished models in" in lines[2]
-    assert len([*leftovers.clean()]) == 2  # the locked one is free now
+    assert "deleted 2 unfinished files of runs in" in lines[2]
+    assert "deleted 1 unfinished models in" in lines[3]
+    assert len([*leftovers.clean()]) == 3  # the locked one is free now
 
 
 def test_clean_reports_what_it_cannot_remove(monkeypatch):

@@ -406,6 +406,17 @@ def test_doctor_suggests_remedies(capsys, monkeypatch):
     assert "they overwrite each other" in text
 
 
+def test_doctor_deletes_converted_networks(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(fo.config, "default_dataset_dir", str(tmp_path))
+    kept = folders.network_cache_folder() / "0123"
+    kept.mkdir(parents=True)
+    (kept / "network.onnx").write_bytes(b"\0" * 3_000_000)
+    assert "3.0 MB of converted networks" in called(capsys, "doctor")[1]
+    text = called(capsys, "doctor", "--clean")[1]
+    assert f"deleted 3.0 MB of converted networks in {kept.parent}\n" in text
+    assert not kept.exists()
+
+
 def test_doctor_deletes_cached_images(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(fo.config, "default_dataset_dir", str(tmp_path))
     cached = folders.top_folder() / folders.IMAGE_CACHE / "0123"

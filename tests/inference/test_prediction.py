@@ -9,7 +9,18 @@ from PIL import Image
 import yolov1_fo
 from tests.same import assert_same
 from yolov1_fo import images
+from yolov1_fo.config import packages
 from yolov1_fo.datasets import bulk_writer, sample_files
+from yolov1_fo.inference import prediction_pass
+from yolov1_fo.networks import formats, runtimes
+
+needs_runtimes = pytest.mark.skipif(
+    not all(
+        packages.is_installed(name)
+        for name in runtimes.RUNTIMES["onnxruntime"].packages
+    ),
+    reason="needs ONNX Runtime, with onnx and tf2onnx",
+)
 
 
 @pytest.fixture
@@ -140,3 +151,41 @@ def test_samples_deleted_during_apply_are_left_out(painted, model, monkeypatch):
     yolov1_fo.apply(painted, model, "found", batch_size=1, num_workers=1)
     assert last not in painted.values("id")
     assert painted.exists("found").values("id") == painted.values("id")
+
+
+def test_a_pass_says_how_many_images_remain(painted, model):
+    """On that depends whether runtime="auto" converts the network."""
+    files = prediction_pass.files_of(painted, model)
+    model.predict(images.read(painted.first().filepath))
+    for settings, expected in (
+        ({}, [5, 2, 0]),  # 8 images, 3 at a time
+        ({"tiles": 2, "is_all": True}, [35, 30, 25, 20, 15, 10, 5, 0]),  # with 4 tiles
+        ({"is_all": False}, [None] * 3),
+    ):
+        found = []
+
+        def forward(pixels, found=found):
+            outputs = model.forward(pixels)
+            found.append(model._predictors["outputs"].remaining)
+            return outputs
+
+        batches = prediction_pass.PredictionPass(
+            *(files, model, 3), forward=forward, progress=False, **settings
+        )
+        with batches:
+            assert len([*batches]) == len(expected)
+        assert found == expected
+        assert model._predictors["outputs"].remaining is None
+
+
+@pytest.mark.slow
+@needs_runtimes
+def test_models_share_converted_networks(painted, checkpoint_dir, monkeypatch):
+    settings = {"runtime": "onnxruntime", "confidence_thresh": 0.02}
+    for field in ("first", "second"):
+        model = yolov1_fo.load_model(checkpoint_dir, **settings)
+        yolov1_fo.apply(painted, model, field)
+        assert model.network_cache.disk_usage() > 0
+        monkeypatch.setattr(formats, "write_onnx", None)
+    for one, other in zip(*painted.values(["first", "second"]), strict=True):
+        assert_same(one, other)

@@ -1,6 +1,4 @@
-import concurrent.futures
 import importlib.util
-import logging
 
 import numpy as np
 import pytest
@@ -10,7 +8,7 @@ from tests.networks.test_predictor import CASES, pixels
 from yolov1_fo import hardware
 from yolov1_fo.architectures import NETWORKS
 from yolov1_fo.config import RUNTIMES, NetworkConfig
-from yolov1_fo.networks import build, predictor, runtimes
+from yolov1_fo.networks import build, formats, predictor, runtimes
 
 pytestmark = [
     pytest.mark.skipif(
@@ -75,137 +73,12 @@ def test_a_network_trained_in_half_precision_computes_in_it(monkeypatch):
     np.testing.assert_allclose(got, expected, atol=0.03 * np.abs(expected).max())
 
 
-class Stub:
-    """Computes as Keras does; its calls are counted.
-
-    Args:
-        seconds: that a call seems to take
-        change: added to the output
-    """
-
-    def __init__(self, clock, seconds, change=0.0):
-        self.clock, self.seconds, self.change = clock, seconds, change
-        self.calls = 0
-
-    def __call__(self, images):
-        self.calls += 1
-        self.clock[0] += self.seconds
-        means = images.mean(axis=(1, 2, 3), keepdims=True)[:, :, 0, 0]
-        return means.astype(np.float32) / 255 + self.change
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(runtimes.time, "perf_counter", lambda: now[0])
-    monkeypatch.setattr(runtimes.hardware, "has_accelerator", lambda: False)
-    return now
-
-
-@pytest.mark.parametrize(
-    ("stubs", "chosen"),
-    [
-        ({"openvino": (0.3, 0.0), "onnxruntime": (0.5, 0.0)}, "openvino"),
-        ({"openvino": (0.5, 0.0), "onnxruntime": (0.3, 0.0)}, "onnxruntime"),
-        ({"openvino": (0.3, 0.0), "onnxruntime": OSError("broken")}, "openvino"),
-        ({"openvino": (0.3, 0.01), "onnxruntime": (0.5, 0.0)}, "onnxruntime"),
-        ({"openvino": (0.3, np.nan), "onnxruntime": (0.98, 0.0)}, "keras"),
-        ({"openvino": OSError("broken"), "onnxruntime": (1.5, 0.0)}, "keras"),
-    ],
-)
-def test_auto_chooses_the_fastest_that_agrees_with_keras(
-    net, clock, monkeypatch, caplog, stubs, chosen
-):
-    runs = {
-        name: one if isinstance(one, Exception) else Stub(clock, *one)
-        for name, one in stubs.items()
-    }
-    monkeypatch.setattr(runtimes, "load", lambda names, *_: {n: runs[n] for n in names})
-    runs["keras"] = Stub(clock, 1.0)
-    run = runtimes.Fastest(net, "float32", runs["keras"], lambda: net)
-    assert 2 < run.patience < 3
-    with caplog.at_level(logging.INFO, "yolov1_fo"):
-        for _ in range(4):  # the first is compiled, three take longer than a conversion
-            assert not caplog.records
-            run(pixels(8))
-    if chosen == "keras":
-        assert not caplog.messages
-    else:
-        label = runtimes.RUNTIMES[chosen].label
-        assert caplog.messages == [
-            f"{label} computes the predictions: 37.5 ms per image, Keras takes 125 ms"
-            if stubs[chosen][0] == 0.3
-            else f"{label} computes the predictions: 62.5 ms per image, Keras takes "
-            "125 ms"
-        ]
-    before = {name: one.calls for name, one in runs.items() if isinstance(one, Stub)}
-    run(pixels(8))
-    run(pixels(3))
-    after = {name: one.calls for name, one in runs.items() if isinstance(one, Stub)}
-    assert {name for name in after if after[name] > before[name]} == {chosen}
-
-
-def test_auto_converts_and_measures(net, monkeypatch):
-    monkeypatch.setattr(runtimes, "SECONDS", 0.0)
-    monkeypatch.setattr(runtimes, "SECONDS_PER_GB", 0.0)
-    monkeypatch.setattr(runtimes, "MIN_GAIN", -1e6)  # never Keras
-    monkeypatch.setattr(runtimes.hardware, "has_accelerator", lambda: False)
-    run = predictor.Predictor(net, None, "auto")
-    expected = predictor.Predictor(net)(pixels(4))
-    for _ in range(2):
-        np.testing.assert_array_equal(run(pixels(4)), expected)
-    chosen = run._runs["uint8"]._chosen
-    assert chosen not in (None, run._with_keras)
-    with concurrent.futures.ThreadPoolExecutor(4) as threads:
-        for got in threads.map(run, [pixels(4)] * 20):
-            scale = np.abs(expected).max()
-            np.testing.assert_allclose(got, expected, atol=1e-5 * scale)
-
-
-def test_auto_survives_a_choice_that_fails(net, clock, monkeypatch):
-    def fail(*_):
-        raise OSError("disk full")
-
-    monkeypatch.setattr(runtimes, "load", fail)
-    keras = Stub(clock, 5.0)
-    run = runtimes.Fastest(net, "float32", keras, lambda: net)
-    for calls in (1, 2, 3, 4):
-        run(pixels(8))
-        assert keras.calls == calls
-
-
 def test_no_telemetry_is_sent(net, monkeypatch):
     """OpenVINO's `convert_model` sends it, from a forked process."""
     import openvino
 
     monkeypatch.setattr(openvino, "convert_model", None)
     predictor.Predictor(net, None, "openvino")(pixels(2))
-
-
-def test_small_jobs_do_not_wait_for_a_conversion(net, monkeypatch):
-    monkeypatch.setattr(runtimes, "load", None)
-    run = predictor.Predictor(net, None, "auto")
-    for n in (4, 4, 4, 1):
-        np.testing.assert_array_equal(
-            run(pixels(n)), predictor.Predictor(net)(pixels(n))
-        )
-
-
-def test_auto_uses_keras_on_an_accelerator_and_without_the_packages(net, monkeypatch):
-    def names():
-        return runtimes.Fastest(net, "float32", net, lambda: net).names
-
-    monkeypatch.setattr(runtimes.hardware, "has_accelerator", lambda: False)
-    assert names() == ["openvino", "onnxruntime"]
-    find_spec = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util,
-        "find_spec",
-        lambda name: None if name == "openvino" else find_spec(name),
-    )
-    assert names() == ["onnxruntime"]
-    monkeypatch.setattr(runtimes.hardware, "has_accelerator", lambda: True)
-    assert names() == []
 
 
 def test_a_runtime_that_can_not_compute_is_refused(net, monkeypatch):
@@ -229,21 +102,35 @@ def test_a_runtime_that_can_not_compute_is_refused(net, monkeypatch):
         runtimes.check("openvino", net, "float32")
 
 
-def test_wrong_outputs_and_failed_conversions_are_errors(net, monkeypatch):
-    images = pixels(3)
-    outputs = predictor.Predictor(net)(images)
-    found = {"openvino": lambda images: outputs + 1}
-    converted = []
-    monkeypatch.setattr(runtimes, "load", lambda *_: converted.append(1) or found)
+def failing(error):
+    def load(path, precision):
+        raise error
+
+    return load
+
+
+@pytest.mark.parametrize(
+    ("load", "line"),
+    [
+        (
+            lambda *_: lambda images: 99.0,
+            r"^OpenVINO must be within .* runtime='keras'",
+        ),
+        (failing(RuntimeError("no such layer\nat 3")), r"'openvino': no such layer$"),
+    ],
+)
+def test_wrong_outputs_and_failures_are_errors(net, monkeypatch, load, line):
+    broken = runtimes.RUNTIMES["openvino"]._replace(load=load)
+    monkeypatch.setitem(runtimes.RUNTIMES, "openvino", broken)
+    written, write = [], formats.write_onnx
+    monkeypatch.setattr(
+        formats, "write_onnx", lambda *given: written.append(1) or write(*given)
+    )
     run = predictor.Predictor(net, None, "openvino")
     for _ in range(3):
-        with pytest.raises(ValueError, match=r"^OpenVINO must be within .* runtime='k"):
-            run(images)
-    assert len(converted) == 1  # not for each batch
-    found["openvino"] = RuntimeError("no such layer\nat line 3")
-    run = predictor.Predictor(net, None, "openvino")
-    with pytest.raises(ValueError, match=r"runtime='openvino': no such layer$"):
-        run(images)
+        with pytest.raises(ValueError, match=line):
+            run(pixels(3))
+    assert len(written) == 1  # not for each batch
 
 
 def test_outputs_that_are_not_finite_are_not_compared():
@@ -253,12 +140,9 @@ def test_outputs_that_are_not_finite_are_not_compared():
         runtimes.compare("openvino", outputs, np.ones((2, 3)), "float32")
 
 
-def test_a_failed_conversion_is_returned(net, monkeypatch):
-    error = KeyError("op")
-
-    def fail(*_):
-        raise error
-
-    monkeypatch.setattr(runtimes.formats, "write_onnx", fail)
-    found = runtimes.load([*runtimes.RUNTIMES], net, "float32")
-    assert found == dict.fromkeys(runtimes.RUNTIMES, error)
+def test_a_failed_conversion_is_an_error(net, monkeypatch):
+    monkeypatch.setattr(formats, "write_onnx", failing(KeyError("op")))
+    run = predictor.Predictor(net, None, "onnxruntime")
+    with pytest.raises(ValueError, match="runtime='onnxruntime': 'op'") as caught:
+        run(pixels(2))
+    assert isinstance(caught.value.__cause__, KeyError)

@@ -11,7 +11,8 @@ import filelock
 import numpy as np
 import pytest
 
-from yolov1_fo import images
+from yolov1_fo import disk_cache, images
+from yolov1_fo.disk_cache import DiskCache
 from yolov1_fo.image_files import resizing
 from yolov1_fo.pipeline import image_cache, image_loading, tiling
 
@@ -133,11 +134,11 @@ def test_least_recently_used_entries_are_deleted_first(files, folder, decoded):
 
 
 def test_images_stay_in_memory_if_the_disk_is_full(files, folder, monkeypatch, caplog):
-    monkeypatch.setattr(image_cache, "MIN_FREE_BYTES", 1e18)
+    monkeypatch.setattr(disk_cache, "MIN_FREE_BYTES", 1e18)
     kept, _ = load(files, folder)
     assert not isinstance(kept, np.memmap)
     assert "images stay in memory" in caplog.text
-    assert image_cache.disk_usage(folder) == 0
+    assert DiskCache(folder, LIMIT).disk_usage() == 0
 
 
 def test_nothing_is_left_after_a_write_error(files, folder, monkeypatch):
@@ -168,7 +169,7 @@ def test_leftovers_and_older_formats_are_deleted_first(files, folder):
     busy.mkdir()
     (busy / "pixels.bin").write_bytes(bytes(500))
     with filelock.FileLock(folder / f"{'4' * 32}.lock"):
-        before = image_cache.disk_usage(folder)
+        before = DiskCache(folder, LIMIT).disk_usage()
         load(files[2:3], folder, limit=before)  # enough without the leftovers
         assert kept.is_dir()
         assert busy.is_dir()
@@ -176,8 +177,8 @@ def test_leftovers_and_older_formats_are_deleted_first(files, folder):
         load(files[3:4], folder, limit=500 + 3 * SIDE**2)  # includes the busy entry
         assert not kept.exists()
         assert busy.is_dir()
-    image_cache.clear(folder)
-    assert image_cache.disk_usage(folder) == 0
+    DiskCache(folder, LIMIT).clear()
+    assert DiskCache(folder, LIMIT).disk_usage() == 0
     assert not busy.exists()
 
 
@@ -187,10 +188,10 @@ def test_links_are_not_followed(files, folder, tmp_path):
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "a.txt").write_text("mine")
-    image_cache.clear(folder)
+    DiskCache(folder, LIMIT).clear()
     (folder / f"{kept.name}.unfinished").symlink_to(precious)
     load(files, folder)
-    image_cache.clear(folder)
+    DiskCache(folder, LIMIT).clear()
     assert [path.name for path in precious.iterdir()] == ["a.txt"]
 
 
@@ -225,18 +226,18 @@ def test_clear_keeps_only_what_is_being_written(files, folder):
     with ThreadPoolExecutor(1) as pool:
         pool.submit(write)
         assert locked.wait(30)
-        before = image_cache.disk_usage(folder)
-        freed = image_cache.clear(folder)
+        before = DiskCache(folder, LIMIT).disk_usage()
+        freed = DiskCache(folder, LIMIT).clear()
         done.set()
     assert busy.is_dir()
-    assert freed == before - image_cache.disk_usage(folder) > 0
-    image_cache.clear(folder)
-    assert image_cache.disk_usage(folder) == 0
+    assert freed == before - DiskCache(folder, LIMIT).disk_usage() > 0
+    DiskCache(folder, LIMIT).clear()
+    assert DiskCache(folder, LIMIT).disk_usage() == 0
 
 
 KILLED = """
 import sys
-from yolov1_fo import images
+from yolov1_fo import disk_cache, images
 from yolov1_fo.pipeline import image_cache
 read = images.decode_parts
 def slow(path, *given, **settings):

@@ -14,9 +14,9 @@ from tests.plugin.conftest import SETTINGS, call, ended, error
 from tests.plugin.watching import watching
 from yolov1_fo import files
 from yolov1_fo.cli import plugin_links
+from yolov1_fo.disk_cache import DiskCache
 from yolov1_fo.jobs import launch, monitor
 from yolov1_fo.jobs.job import OTHER_TASKS
-from yolov1_fo.pipeline import image_cache
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import folders
 
@@ -84,7 +84,7 @@ def test_it_writes_only_where_documented_and_runs_no_code_of_a_dataset(
     # 1. A dataset whose names are commands, code, HTML and Markdown.
     monkeypatch.chdir(tmp_path)
     top = folders.top_folder()  # where other tests may have kept the same files
-    image_cache.clear(top / folders.IMAGE_CACHE)
+    DiskCache(top / folders.IMAGE_CACHE, 0).clear()
     for lock in top.glob(".training_*.lock"):
         lock.unlink()
     witness = tmp_path / "executed"

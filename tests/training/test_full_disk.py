@@ -15,6 +15,7 @@ import pytest
 import yolov1_fo
 from yolov1_fo import files
 from yolov1_fo.datasets import error_lines
+from yolov1_fo.disk_cache import DiskCache
 from yolov1_fo.pipeline import image_cache
 from yolov1_fo.runs import folders, history, records
 
@@ -83,7 +84,7 @@ def test_decoded_images_stay_in_memory_when_the_disk_is_full(
         kept, bad, _ = image_cache.load(paths, 32, tmp_path, limit=1e9)
     assert (kept.shape, bad) == ((8, 32, 32, 3), {})
     assert "images stay in memory" in caplog.text
-    assert image_cache.disk_usage(tmp_path) == 0
+    assert DiskCache(tmp_path, 1e9).disk_usage() == 0
     again = image_cache.load(paths, 32, tmp_path, limit=1e9).pixels
     np.testing.assert_array_equal(kept, again)
 

@@ -9,7 +9,8 @@ import pytest
 
 import yolov1_fo
 from yolov1_fo import hardware
-from yolov1_fo.pipeline import batches, image_cache, image_loading
+from yolov1_fo.disk_cache import DiskCache
+from yolov1_fo.pipeline import batches, image_loading
 from yolov1_fo.runs import checkpoint, folders
 from yolov1_fo.training.learner import Learner
 
@@ -80,9 +81,9 @@ def test_the_next_run_decodes_nothing(painted, micro, monkeypatch):
     second = train(painted, micro, data="host")
     assert first.history["loss"] == second.history["loss"]
     assert (
-        image_cache.disk_usage(
-            folders.image_cache_folder(folders.run_folder(painted, first.run_key))
-        )
+        DiskCache(
+            folders.image_cache_folder(folders.run_folder(painted, first.run_key)), 0
+        ).disk_usage()
         > 0
     )
 

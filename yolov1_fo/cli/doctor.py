@@ -25,7 +25,7 @@ def run_checks() -> list[Check]:
         "datasets": fiftyone_checks.check_datasets_folder,
         "model zoo": fiftyone_checks.check_model_zoo,
         "runs": fiftyone_checks.check_runs,
-        "image cache": fiftyone_checks.check_image_cache,
+        "caches": fiftyone_checks.check_caches,
         "App plugin": fiftyone_checks.check_plugin,
     }
     broken = run_check("FiftyOne", machine_checks.import_fiftyone)

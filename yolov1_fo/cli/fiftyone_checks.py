@@ -88,15 +88,18 @@ def check_runs() -> Iterator[Check]:
         yield Check(WARNING, "runs", found, "delete them if nobody needs them")
 
 
-def check_image_cache() -> Iterator[Check]:
-    """Reports the disk space of cached images."""
-    from yolov1_fo.pipeline import image_cache
+def check_caches() -> Iterator[Check]:
+    """Reports the disk space of cached images and converted networks."""
+    from yolov1_fo.disk_cache import DiskCache
     from yolov1_fo.runs import folders
 
-    size = image_cache.disk_usage(folders.top_folder() / folders.IMAGE_CACHE)
-    remedy = "delete them with yolov1-fo doctor --clean" if size else ""
-    found = f"{humanize.naturalsize(size)} of decoded images"
-    yield Check(OK, "image cache", found, remedy)
+    for subject, folder, what in (
+        ("image cache", folders.IMAGE_CACHE, "decoded images"),
+        ("network cache", folders.NETWORK_CACHE, "converted networks"),
+    ):
+        size = DiskCache(folders.top_folder() / folder, 0).disk_usage()
+        remedy = "delete them with yolov1-fo doctor --clean" if size else ""
+        yield Check(OK, subject, f"{humanize.naturalsize(size)} of {what}", remedy)
 
 
 def check_plugin() -> Iterator[Check]:

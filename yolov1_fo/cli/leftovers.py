@@ -1,4 +1,4 @@
-"""Removes unfinished files of killed processes, and cached images.
+"""Removes unfinished files of killed processes, cached images and converted networks.
 
 Only files with names of this package are removed, and none that a process is using.
 """
@@ -10,15 +10,15 @@ from pathlib import Path
 import humanize
 
 from yolov1_fo import files
+from yolov1_fo.disk_cache import DiskCache
 from yolov1_fo.model import darknet_releases
-from yolov1_fo.pipeline import image_cache
 from yolov1_fo.publishing import local_zoo
 from yolov1_fo.runs import folders
 
 
 def clean() -> Iterator[str]:
     """Removes everything; yields a line about each kind of file, or an error."""
-    for remove in (_image_cache, _run_parts, _published_models, _downloads):
+    for remove in (_images, _networks, _run_parts, _published_models, _downloads):
         try:
             line = remove()
         except OSError as error:
@@ -27,10 +27,19 @@ def clean() -> Iterator[str]:
             yield line
 
 
-def _image_cache() -> str:
+def _images() -> str:
     folder = folders.top_folder() / folders.IMAGE_CACHE
-    freed = humanize.naturalsize(image_cache.clear(folder))
-    return f"deleted {freed} of decoded images in {folder}"
+    return f"deleted {_cleared(folder)} of decoded images in {folder}"
+
+
+def _networks() -> str:
+    folder = folders.network_cache_folder()
+    return f"deleted {_cleared(folder)} of converted networks in {folder}"
+
+
+def _cleared(folder: Path) -> str:
+    """Deletes the entries of a cache; returns how much has been freed."""
+    return humanize.naturalsize(DiskCache(folder, 0).clear())
 
 
 def _run_parts() -> str:

@@ -95,6 +95,7 @@ class Worker:
             *(files, self.model, task.batch_size, self.threads()),
             progress=False,
             tiles=task.tiles,
+            is_all=False,
         )
         write(batches, writer, self.model, store_logits=task.store_logits)
         return ChunkResult(len(files), batches.faults)

@@ -67,6 +67,7 @@ class PredictionPass:
             network's output; any value
         tiles (0): number of tiles per side that each image is followed by, see
             `pipeline.tiling`
+        is_all (True): whether the model predicts no other files afterwards
 
     Attributes:
         faults: unreadable and truncated image files, with what is wrong with each
@@ -81,9 +82,11 @@ class PredictionPass:
         progress: bool | Callable[..., Any] | None = None,
         forward: Callable[[Array], Any] | None = None,
         tiles: int = 0,
+        is_all: bool = True,
     ) -> None:
         arguments.check_integer("batch_size", batch_size, 1, MAX_PREDICTION_BATCH)
         self.model, self.num_workers, self.tiles = model, num_workers, tiles
+        self.is_all = is_all
         self.batch_size = max(batch_size // tiling.count(tiles), 1)
         self.forward = forward or model.forward
         self.files = files
@@ -103,6 +106,9 @@ class PredictionPass:
         with contextlib.ExitStack() as stack:
             stack.enter_context(allocator.keep_freed_memory())
             stack.enter_context(self.progress_bar)
+            if self.is_all:
+                count = len(self.files.ids) * tiling.count(self.tiles)
+                stack.enter_context(self.model.expecting(count))
             self._contexts = stack.pop_all()
         return self
 

@@ -13,10 +13,12 @@ import numpy as np
 from yolov1_fo import images
 from yolov1_fo.boxes import Array
 from yolov1_fo.datasets import schema
+from yolov1_fo.disk_cache import DiskCache
 from yolov1_fo.model.keras_image_model import KerasImageModel
 from yolov1_fo.model.model_config import CheckpointConfig
 from yolov1_fo.networks import runtimes
 from yolov1_fo.networks.predictor import computed_precision
+from yolov1_fo.runs import folders
 
 
 class CheckpointModel(KerasImageModel, fom.SamplesMixin, fom.LogitsMixin):
@@ -65,6 +67,11 @@ class CheckpointModel(KerasImageModel, fom.SamplesMixin, fom.LogitsMixin):
     def runtime(self) -> str:
         """What computes, from the config."""
         return self.config.runtime or "auto"
+
+    @property
+    def network_cache(self) -> DiskCache:
+        """Where converted networks are kept."""
+        return DiskCache(folders.network_cache_folder(), folders.NETWORK_CACHE_BYTES)
 
     def predict(self, arg: Array, sample: fo.Sample | None = None) -> Any:
         """Returns the label of one image.

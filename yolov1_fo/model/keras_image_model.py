@@ -3,8 +3,9 @@
 FiftyOne itself has such a class for PyTorch only.
 """
 
+import contextlib
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import fiftyone.core.labels as fol
@@ -12,6 +13,7 @@ import keras
 import numpy as np
 
 from yolov1_fo.boxes import Array
+from yolov1_fo.disk_cache import DiskCache
 from yolov1_fo.image_files import resizing
 from yolov1_fo.model import image_model
 from yolov1_fo.model.image_model import ImageModel
@@ -58,6 +60,7 @@ class KerasImageModel(ImageModel):
         self.image_size: int = network.input_shape[1]
         self._features = features
         self._predictors: dict[str, Predictor] = {}
+        self._expected: int | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Stores the features as an output: Keras copies networks, not tensors."""
@@ -92,6 +95,31 @@ class KerasImageModel(ImageModel):
     def runtime(self) -> str:
         """What computes, as in `Predictor`."""
         return "keras"
+
+    @property
+    def network_cache(self) -> DiskCache | None:
+        """Where converted networks are kept, as in `Predictor`."""
+        return None
+
+    @contextlib.contextmanager
+    def expecting(self, images: int) -> Iterator[None]:
+        """Within it, the model knows how many images it will predict.
+
+        That determines whether it pays to convert the network for another runtime.
+
+        Args:
+            images: their number
+        """
+        self._set_expected(images)
+        try:
+            yield
+        finally:
+            self._set_expected(None)
+
+    def _set_expected(self, images: int | None) -> None:
+        self._expected = images
+        for run in self._predictors.values():
+            run.remaining = images
 
     @property
     def has_embeddings(self) -> bool:
@@ -149,7 +177,9 @@ class KerasImageModel(ImageModel):
         settings = self.precision, self.runtime
         if run is None or (run.precision, run.runtime) != settings:
             network = self._embedder() if what == EMBEDDINGS else self.network
-            run = self._predictors[what] = Predictor(network, *settings)
+            run = Predictor(network, *settings, self.network_cache)
+            run.remaining = self._expected
+            self._predictors[what] = run
         return run(pixels)
 
     def _embedder(self) -> keras.Model:

@@ -1,6 +1,7 @@
 """Runs a network for inference: batch normalization folded, in another precision."""
 
 import functools
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -8,8 +9,10 @@ from keras import ops
 
 from yolov1_fo import hardware
 from yolov1_fo.boxes import Array
-from yolov1_fo.config import packages
+from yolov1_fo.disk_cache import DiskCache
 from yolov1_fo.networks import folding, runtimes
+from yolov1_fo.networks.conversions import Conversion
+from yolov1_fo.networks.fastest import Fastest
 
 
 class Predictor:
@@ -23,10 +26,13 @@ class Predictor:
             last; auto uses `hardware.fastest_precision`
         runtime (keras): one of `config.RUNTIMES`; auto uses others than Keras only for
             uint8 pixels
+        cache (None): where the network converted for other runtimes is kept
 
     Attributes:
         precision: the argument
         runtime: the argument
+        remaining: number of images still to be computed, which it counts down; None if
+            unknown. It determines whether a conversion pays
 
     Raises:
         ImportError: if a package of the runtime is missing
@@ -38,8 +44,11 @@ class Predictor:
         network: keras.Model,
         precision: str | None = None,
         runtime: str = runtimes.KERAS,
+        cache: DiskCache | None = None,
     ) -> None:
         self.network, self.precision, self.runtime = network, precision, runtime
+        self.cache = cache
+        self.remaining: int | None = None
         self._compiled: dict[str, keras.Model] = {}
         self._runs: dict[str, runtimes.Run] = {}
         self._error: ValueError | None = None
@@ -62,6 +71,8 @@ class Predictor:
         """
         if self._error:
             raise self._error
+        if self.remaining is not None:
+            self.remaining = max(self.remaining - len(pixels), 0)
         dtype = pixels.dtype.name
         if dtype not in self._runs:
             self._runs[dtype] = self._make_run(dtype, pixels)
@@ -79,24 +90,27 @@ class Predictor:
         if name == runtimes.KERAS or (name == runtimes.AUTO and dtype != "uint8"):
             return self._with_keras
         if name == runtimes.AUTO:
-            return runtimes.Fastest(
-                self.network, precision, self._with_keras, self._convertible
+            conversion = self._conversion(
+                dtype, functools.partial(self._convertible, dtype)
+            )
+            return Fastest(
+                *(self.network, precision, self._with_keras, conversion),
+                remaining=lambda: self.remaining,
             )
         network = self._convertible(dtype)
-        run = runtimes.load([name], network, precision)[name]
-        try:
-            if isinstance(run, Exception):
-                line = packages.first_line(run)
-                raise ValueError(
-                    f"the network can't be converted for runtime={name!r}: {line}"
-                ) from run
-            with keras.device("cpu:0"):  # a GPU rounds in other ways
-                expected = np.asarray(network(pixels, training=False))
-            runtimes.compare(name, run(pixels), expected, precision)
-        except ValueError as error:
-            self._error = error  # do not convert for each batch
-            raise
+        conversion = self._conversion(dtype, lambda: network)
+        with keras.device("cpu:0"):  # a GPU rounds in other ways
+            expected = np.asarray(network(pixels, training=False))
+        run = runtimes.load([name], conversion, precision, pixels, expected)[name]
+        if isinstance(run, ValueError):
+            self._error = run  # do not convert for each batch
+            raise run
         return run
+
+    def _conversion(
+        self, dtype: str, convertible: Callable[[], keras.Model]
+    ) -> Conversion:
+        return Conversion(self.network, dtype, convertible, self.cache)
 
     def _with_keras(self, pixels: Array) -> Array:
         dtype = pixels.dtype.name
@@ -115,7 +129,7 @@ class Predictor:
             precision = hardware.fastest_precision()
         return folding.fold_batch_norm(self.network, precision)
 
-    def _convertible(self, dtype: str = "uint8") -> keras.Model:
+    def _convertible(self, dtype: str) -> keras.Model:
         """Returns the network for other runtimes: in float32, on pixels of a dtype."""
         return _on_pixels(folding.fold_batch_norm(self.network, "float32"), dtype)
 

@@ -2,41 +2,32 @@
 
 The name of an entry is a hash of the image files' contents, or in object storage of
 their versions, so that it can't be stale.
-An entry is written under another name and renamed when it is complete. A lock makes a
-second process wait for the first and then use its entry.
 """
 
-import contextlib
 import hashlib
 import json
 import logging
-import os
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
-import humanize
 import numpy as np
 
-from yolov1_fo import files, images
+from yolov1_fo import images
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import MAX_IMAGE_PIXELS
+from yolov1_fo.disk_cache import METADATA, DiskCache
 from yolov1_fo.image_files import letterboxing, remote
 from yolov1_fo.pipeline import image_loading
 from yolov1_fo.pipeline.image_loading import DecodedImages
 
 logger = logging.getLogger(__name__)
 
-PIXELS, METADATA = "pixels.bin", "metadata.json"
-LOCK = ".lock"
+PIXELS = "pixels.bin"
 FORMAT = 3
 """Version of the files and of the decoding; entries of other versions are deleted."""
-MIN_FREE_BYTES = 1e9
-"""Disk space that is left free."""
-FOREVER = -1.0
 
 
 class _Reading(NamedTuple):
@@ -72,9 +63,8 @@ def load(
         filepaths: image files
         image_size: side of the images, in pixels
         folder (None): folder of the cache; None keeps the images in memory
-        limit (0): largest size of the cache, in bytes. Leftovers of killed processes
-            are deleted first, then the least recently used entries. Images beyond the
-            limit, or that do not fit on the disk, stay in memory
+        limit (0): largest size of the cache, in bytes. Images beyond the limit, or that
+            do not fit on the disk, stay in memory
         num_workers (0): threads that decode; 0 uses one per CPU core
         letterbox (False): keeps the aspect ratio and fills the rest with gray
         max_pixels (200 million): larger images are skipped before they are decoded
@@ -87,14 +77,12 @@ def load(
     if folder is None or needed > limit:
         return _load_into_memory(reading)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        name = _entry_name(reading)
-        with files.locked(folder / f"{name}{LOCK}", timeout=FOREVER):
-            entry = folder / name
-            if not _is_complete(entry):
-                _make_room(folder, name, needed, limit)
-                _write(entry, reading)
-            return _open(entry, filepaths, image_size)
+        name, cache = _entry_name(reading), DiskCache(folder, limit)
+        with cache.locked(name):
+            if cache.find(name) is None:
+                with cache.new(name, needed) as unfinished:
+                    _write(unfinished, reading)
+            return _open(folder / name, filepaths, image_size)
     except OSError as error:
         logger.warning("images stay in memory, can't cache in '%s': %s", folder, error)
         return _load_into_memory(reading)
@@ -156,23 +144,21 @@ def _version_digest(url: str) -> bytes:
 def _write(entry: Path, reading: _Reading) -> None:
     bad: dict[int, str | None] = {}
     sizes = []
-    with files.atomic_folder(entry) as unfinished:
-        with (unfinished / PIXELS).open("wb") as file:
-            results = image_loading.read_all(
-                reading.filepaths, reading.image_size, **reading.options()
-            )
-            for row, (image, fault, size) in enumerate(results):
-                if image is None or fault is not None:
-                    bad[row] = fault
-                else:
-                    file.write(image.tobytes())
-                    sizes.append(size)
-        metadata = {"bad": bad, **({"sizes": sizes} if reading.letterbox else {})}
-        (unfinished / METADATA).write_text(json.dumps(metadata), encoding="utf-8")
+    with (entry / PIXELS).open("wb") as file:
+        results = image_loading.read_all(
+            reading.filepaths, reading.image_size, **reading.options()
+        )
+        for row, (image, fault, size) in enumerate(results):
+            if image is None or fault is not None:
+                bad[row] = fault
+            else:
+                file.write(image.tobytes())
+                sizes.append(size)
+    metadata = {"bad": bad, **({"sizes": sizes} if reading.letterbox else {})}
+    (entry / METADATA).write_text(json.dumps(metadata), encoding="utf-8")
 
 
 def _open(entry: Path, filepaths: Sequence[str], image_size: int) -> DecodedImages:
-    os.utime(entry / METADATA)  # marks it as used
     metadata = json.loads((entry / METADATA).read_text(encoding="utf-8"))
     bad_rows, sizes = metadata["bad"], metadata.get("sizes")
     bad = {filepaths[int(row)]: fault for row, fault in bad_rows.items()}
@@ -182,90 +168,3 @@ def _open(entry: Path, filepaths: Sequence[str], image_size: int) -> DecodedImag
         return DecodedImages(np.zeros(shape, np.uint8), bad, windows)
     pixels = np.memmap(entry / PIXELS, np.uint8, mode="r", shape=shape)
     return DecodedImages(pixels, bad, windows)
-
-
-def _make_room(folder: Path, name: str, needed: int, limit: float) -> None:
-    """Deletes leftovers and other formats, then the least recently used entries.
-
-    Args:
-        folder: folder of the cache
-        name: of the new entry, whose lock is held
-        needed: size of the new entry, in bytes
-        limit: largest size of the cache, in bytes
-
-    Raises:
-        OSError: if the disk is still too full
-    """
-    complete = []
-    for entry in _entries(folder):
-        if _is_complete(entry):
-            complete.append(entry)
-        elif _final_name(entry) == name or not _is_busy(entry):
-            files.remove(entry)
-    complete.sort(key=_last_used)
-    used = disk_usage(folder)
-    for entry in complete:
-        free = shutil.disk_usage(folder).free
-        if used + needed <= limit and needed + MIN_FREE_BYTES <= free:
-            break
-        used -= sum(_sizes(entry.glob("*")))
-        files.remove(entry)  # processes that have mapped it can continue
-    free = shutil.disk_usage(folder).free
-    if needed + MIN_FREE_BYTES > free:
-        size, available = (humanize.naturalsize(number) for number in (needed, free))
-        raise OSError(f"{size} are needed, {available} are free")
-
-
-def _entries(folder: Path) -> list[Path]:
-    """Returns the entries, unfinished ones included."""
-    return [
-        entry
-        for entry in sorted(folder.glob("*"))
-        if entry.is_dir() and not entry.is_symlink()
-    ]
-
-
-def _is_complete(entry: Path) -> bool:
-    """Returns whether an entry is complete, and of this format."""
-    is_unfinished = entry.name.endswith(files.UNFINISHED)
-    return not is_unfinished and (entry / METADATA).is_file()
-
-
-def _final_name(entry: Path) -> str:
-    """Returns the name that an entry has when it is complete."""
-    return entry.name.lstrip(".").partition(".")[0]
-
-
-def _is_busy(entry: Path) -> bool:
-    """Returns whether a process is writing an entry."""
-    return files.is_locked(entry.with_name(f"{_final_name(entry)}{LOCK}"))
-
-
-def _last_used(entry: Path) -> float:
-    try:
-        return (entry / METADATA).stat().st_mtime
-    except OSError:  # deleted by another process
-        return 0.0
-
-
-def _sizes(paths: Iterator[Path]) -> Iterator[int]:
-    for path in paths:
-        with contextlib.suppress(OSError):  # deleted by another process
-            yield path.lstat().st_size
-
-
-def disk_usage(folder: Path) -> int:
-    """Returns the size of the cache in bytes, including unfinished entries."""
-    return sum(_sizes(folder.glob("*/*")))
-
-
-def clear(folder: Path) -> int:
-    """Deletes all entries except those being written; returns the freed bytes."""
-    before = disk_usage(folder)
-    for entry in _entries(folder):
-        try:
-            with files.locked(folder / f"{_final_name(entry)}{LOCK}", timeout=0):
-                files.remove(entry)
-        except TimeoutError:
-            logger.info("kept '%s', which is being written", entry)
-    return before - disk_usage(folder)
