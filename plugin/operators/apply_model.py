@@ -175,7 +175,7 @@ def _add_settings(form: types.Object, classes: list[str]) -> None:
         {"": "As in training"} | {name: name for name in PREDICTION_PRECISIONS},
         label="Precision",
         description="auto is bfloat16 on devices that support it: faster, with "
-        "slightly different scores",
+        "slightly different scores; int8 needs a calibrated export",
     )
 
 

@@ -408,7 +408,7 @@ def test_doctor_suggests_remedies(capsys, monkeypatch):
 
 def test_doctor_deletes_converted_networks(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(fo.config, "default_dataset_dir", str(tmp_path))
-    kept = folders.network_cache_folder() / "0123"
+    kept = folders.top_folder() / folders.NETWORK_CACHE / "0123"
     kept.mkdir(parents=True)
     (kept / "network.onnx").write_bytes(b"\0" * 3_000_000)
     assert "3.0 MB of converted networks" in called(capsys, "doctor")[1]

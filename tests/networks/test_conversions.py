@@ -16,6 +16,7 @@ from tests.networks.test_predictor import pixels
 from yolov1_fo import disk_cache
 from yolov1_fo.disk_cache import METADATA, DiskCache
 from yolov1_fo.networks import conversions, formats, keras_file, predictor
+from yolov1_fo.networks.conversions import NetworkCache
 
 pytestmark = test_runtimes.pytestmark
 net = test_runtimes.net
@@ -40,7 +41,7 @@ def written(monkeypatch):
 
 
 def use(net, cache, name="onnxruntime", images=None):
-    return predictor.Predictor(net, None, name, cache)(
+    return predictor.Predictor(net, None, name, NetworkCache(cache, cache))(
         pixels(3) if images is None else images
     )
 
@@ -214,6 +215,7 @@ import sys
 from pathlib import Path
 from yolov1_fo.disk_cache import DiskCache
 from yolov1_fo.networks import formats, keras_file, predictor
+from yolov1_fo.networks.conversions import NetworkCache
 def write(network, path):
     path.write_bytes(b"half a network")
     print("writing", flush=True)
@@ -222,7 +224,8 @@ formats.write_onnx = write
 network = keras_file.load(Path(sys.argv[1]))
 cache = DiskCache(Path(sys.argv[2]), 1e9)
 pixels = predictor.np.zeros((2, 8, 8, 3), "uint8")
-predictor.Predictor(network, None, "onnxruntime", cache)(pixels)
+caches = NetworkCache(cache, cache)
+predictor.Predictor(network, None, "onnxruntime", caches)(pixels)
 """
 
 

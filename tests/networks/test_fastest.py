@@ -13,6 +13,7 @@ from tests.networks import test_runtimes
 from tests.networks.test_predictor import pixels
 from yolov1_fo.disk_cache import DiskCache
 from yolov1_fo.networks import fastest, formats, predictor, runtimes
+from yolov1_fo.networks.conversions import NetworkCache
 
 pytestmark = test_runtimes.pytestmark
 net = test_runtimes.net
@@ -225,7 +226,7 @@ def test_a_predictor_counts_down(net, monkeypatch):
 def test_a_kept_conversion_is_used_by_the_next_predictor(net, monkeypatch, tmp_path):
     monkeypatch.setattr(fastest.hardware, "has_accelerator", lambda: False)
     monkeypatch.setattr(fastest, "MIN_GAIN", -1e6)
-    cache = DiskCache(tmp_path, 1e9)
+    cache = NetworkCache(DiskCache(tmp_path, 1e9), DiskCache(tmp_path, 1e9))
     predictor.Predictor(net, None, "openvino", cache)(pixels(2))
     monkeypatch.setattr(formats, "write_onnx", None)
     monkeypatch.setattr(fastest, "LOADING", 0.0)

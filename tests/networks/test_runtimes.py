@@ -82,9 +82,11 @@ def test_no_telemetry_is_sent(net, monkeypatch):
 
 
 def test_a_runtime_that_can_not_compute_is_refused(net, monkeypatch):
-    with pytest.raises(ValueError, match=r"^ONNX Runtime computes in float32, got bf"):
+    with pytest.raises(
+        ValueError, match=r"^ONNX Runtime computes in float32 or int8, got"
+    ):
         predictor.Predictor(net, "bfloat16", "onnxruntime")
-    with pytest.raises(ValueError, match=r"OpenVINO computes in float32 or bfloat16,"):
+    with pytest.raises(ValueError, match=r"computes in float32, bfloat16 or int8,"):
         predictor.Predictor(net, "float16", "openvino")
     monkeypatch.setattr(runtimes, "MAX_BYTES", 1000)
     with pytest.raises(ValueError, match=r"^runtime='openvino' is for networks of"):
@@ -131,13 +133,6 @@ def test_wrong_outputs_and_failures_are_errors(net, monkeypatch, load, line):
         with pytest.raises(ValueError, match=line):
             run(pixels(3))
     assert len(written) == 1  # not for each batch
-
-
-def test_outputs_that_are_not_finite_are_not_compared():
-    outputs = np.full((2, 3), np.nan)
-    runtimes.compare("openvino", outputs, outputs, "float32")
-    with pytest.raises(ValueError, match="got nan"):
-        runtimes.compare("openvino", outputs, np.ones((2, 3)), "float32")
 
 
 def test_a_failed_conversion_is_an_error(net, monkeypatch):

@@ -33,7 +33,7 @@ def _images() -> str:
 
 
 def _networks() -> str:
-    folder = folders.network_cache_folder()
+    folder = folders.top_folder() / folders.NETWORK_CACHE
     return f"deleted {_cleared(folder)} of converted networks in {folder}"
 
 

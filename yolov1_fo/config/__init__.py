@@ -12,6 +12,7 @@ from yolov1_fo.config.network import (
 from yolov1_fo.config.train import (
     DARKNET_SCHEDULES,
     ENGINES,
+    INT8,
     MAX_EPOCHS,
     MAX_IMAGE_PIXELS,
     MAX_PREDICTION_BATCH,
@@ -26,6 +27,7 @@ from yolov1_fo.config.train import (
 __all__ = [
     "DARKNET_SCHEDULES",
     "ENGINES",
+    "INT8",
     "MAX_EPOCHS",
     "MAX_IMAGE_PIXELS",
     "MAX_IMAGE_SIZE",

@@ -29,7 +29,9 @@ PACED_SCHEDULES = ("paper", "cosine", "constant")
 """Schedules that fit any length of a training."""
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 """Dtype policies of a training."""
-PREDICTION_PRECISIONS = ("float32", "bfloat16", "float16", "auto")
+INT8 = "int8"
+"""Precision of a calibrated export."""
+PREDICTION_PRECISIONS = ("float32", "bfloat16", "float16", INT8, "auto")
 """Precisions of a model; auto is bfloat16 if the device supports it in hardware."""
 ENGINES = ("thread", "process", "ray")
 """Where `apply` computes."""

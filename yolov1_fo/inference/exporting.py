@@ -5,38 +5,28 @@ An export returns the raw output, which `decode.decode` decodes with NumPy only,
 """
 
 import json
-import logging
 import os
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import fiftyone as fo
 import humanize
 import keras
-import numpy as np
 
-from yolov1_fo import files, grid, images
-from yolov1_fo.boxes import Array
-from yolov1_fo.config import GridConfig, arguments, packages
+from yolov1_fo import files, grid
+from yolov1_fo.config import INT8, arguments, packages
 from yolov1_fo.datasets import checks, media_files
 from yolov1_fo.datasets import samples as fo_samples
-from yolov1_fo.image_files import resizing
-from yolov1_fo.inference import export_formats, onnx_nms, quantizing
+from yolov1_fo.inference import export_formats, export_writing, onnx_nms
 from yolov1_fo.inference.export_formats import metadata_path
+from yolov1_fo.inference.export_writing import Export, Suppression
 from yolov1_fo.model.checkpoint_model import CheckpointModel
 from yolov1_fo.model.load import load_model
 from yolov1_fo.model.yolov1_model import YOLOv1Model
 from yolov1_fo.networks import folding, formats
 from yolov1_fo.networks.formats import FORMATS
-from yolov1_fo.pipeline import tiling
 from yolov1_fo.runs import checkpoint, run_json
-
-logger = logging.getLogger(__name__)
-
-TOLERANCE = 1e-4
-"""Allowed difference from Keras, relative to the largest output if that exceeds 1."""
 
 
 def export(
@@ -63,7 +53,9 @@ def export(
 
     With `calibration` the export computes in 8 bits (INT8), by ONNX Runtime's static
     quantization, which chooses the scales of activations for these images. Input and
-    output stay float32, and so do the layers that predict scores and boxes.
+    output stay float32, and so do the layers that predict scores and boxes. The INT8
+    network is kept for `load_model(..., precision="int8")`, in any process, in place of
+    that of an earlier calibrated export.
 
     Args:
         model: a model from `load_model`, or a source that `load_model` accepts
@@ -108,13 +100,12 @@ def export(
         target.parent.mkdir(parents=True, exist_ok=True)
         with files.scratch_folder(target) as folder:
             unfinished, metadata = folder / "network", folder / "metadata"
-            _write(network, unfinished, format)
-            _compare(network, unfinished, format, target)
-            if suppression is not None or paths is not None:
-                _change(unfinished, format, loaded, suppression, paths)
+            export_writing.write(
+                Export(loaded, network, format, target, suppression, paths), unfinished
+            )
             about = _metadata(loaded, format, suppression)
             if paths is not None:
-                about |= {"precision": "int8", "calibration_images": len(paths)}
+                about |= {"precision": INT8, "calibration_images": len(paths)}
             metadata.write_text(json.dumps(about, indent=2) + "\n")
             metadata.replace(metadata_path(target))
             unfinished.replace(target)
@@ -123,19 +114,7 @@ def export(
     return target
 
 
-class _Suppression(NamedTuple):
-    """NMS as part of an export.
-
-    Attributes:
-        grid: S, B and C
-        thresholds: what is kept
-    """
-
-    grid: GridConfig
-    thresholds: onnx_nms.Thresholds
-
-
-def _suppression(model: CheckpointModel) -> _Suppression:
+def _suppression(model: CheckpointModel) -> Suppression:
     """Returns the NMS of a model.
 
     Raises:
@@ -153,71 +132,12 @@ def _suppression(model: CheckpointModel) -> _Suppression:
     given = [name for name, is_given in others.items() if is_given]
     if given:
         raise ValueError(f"nms=True does not support {', '.join(given)} of the model")
-    return _Suppression(
+    return Suppression(
         model.grid,
         onnx_nms.Thresholds(
             config.confidence_thresh, config.iou_thresh, config.max_detections
         ),
     )
-
-
-def _change(
-    path: Path,
-    format: str,
-    model: CheckpointModel,
-    suppression: _Suppression | None,
-    paths: list[str] | None,
-) -> None:
-    """Quantizes an export that has been compared with Keras, and adds NMS.
-
-    Args:
-        path: of the export
-        format: onnx or openvino
-        model: that is exported
-        suppression: None adds no NMS
-        paths: image files; None does not quantize
-    """
-    # OpenVINO's format was converted from this file.
-    onnx_path = path if format == "onnx" else path.with_name(f"{path.name}.onnx")
-    if paths is not None:
-        _quantize(onnx_path, _calibration_batches(model, paths))
-    if suppression is not None:
-        onnx_nms.add(onnx_path, *suppression)
-    if onnx_path != path:
-        files.remove(path)
-        with formats.hidden_output():
-            formats.openvino_of_onnx(onnx_path, path)
-
-
-def _quantize(path: Path, batches: Iterator[Array]) -> None:
-    try:
-        with formats.hidden_output():
-            quantizing.quantize(path, batches)
-    except (OSError, ValueError):
-        raise
-    except Exception as error:  # ONNX Runtime raises errors of many types
-        line = packages.first_line(error)
-        raise ValueError(f"the network can't be quantized: {line}") from error
-
-
-def _calibration_batches(
-    model: CheckpointModel, paths: Iterable[str]
-) -> Iterator[Array]:
-    """Yields each image, and its tiles, as the network's input: (1, H, W, 3) float32.
-
-    Raises:
-        ValueError: if a file does not exist or can't be read
-    """
-    settings = model.metadata["settings"]
-    letterbox, tiles = settings.get("letterbox", False), settings.get("tiles", 0)
-    for path in paths:
-        try:
-            pixels = images.read(path)
-        except FileNotFoundError as error:  # an OSError is one of the export's path
-            raise ValueError(f"calibration: {error}") from error
-        for part in tiling.cut(pixels, tiles):
-            square = resizing.to_square(part, model.image_size, letterbox=letterbox)
-            yield square[None] / np.float32(255)
 
 
 def _check(
@@ -254,53 +174,8 @@ def _check_size(network: keras.Model, format: str) -> None:
         )
 
 
-def _write(network: keras.Model, path: Path, format: str) -> None:
-    try:
-        with formats.hidden_output():
-            FORMATS[format].write(network, path)
-    except OSError:
-        raise
-    except Exception as error:  # converters raise errors of many types
-        line = packages.first_line(error)
-        raise ValueError(
-            f"the network can't be exported as {format}: {line}"
-        ) from error
-
-
-def _compare(network: keras.Model, path: Path, format: str, target: Path) -> None:
-    """Raises a ValueError if the output of the export at `path` differs from Keras."""
-    runtime = FORMATS[format].runtime
-    if not packages.is_installed(runtime):
-        logger.warning(
-            "'%s' was not compared with Keras, which needs %s: %s",
-            *(target, runtime, packages.install(runtime)),
-        )
-        return
-    shape = (3, *network.input_shape[1:])
-    pixels = np.random.default_rng(0).random(shape, np.float32)
-    with keras.device("cpu:0"):  # the rounding of a GPU is not an error of the export
-        found = network(pixels, training=False)
-        found = [*found.values()] if isinstance(found, dict) else [found]
-        with formats.hidden_output():
-            run = FORMATS[format].load(path)
-            batches = [run(pixels), run(pixels[:1])]
-    expected = [*map(np.asarray, found)]
-    allowed = TOLERANCE * max(1.0, *(float(np.abs(y).max()) for y in expected))
-    difference = max(
-        float(np.abs(y[: len(got)] - got).max())
-        for outputs in batches
-        for y, got in zip(expected, outputs, strict=True)
-    )
-    if not difference <= allowed:
-        raise ValueError(
-            f"the network as {format} must be within {allowed:.1e} of Keras, got "
-            f"{difference:.1e}; nothing is written"
-        )
-    logger.info("'%s' is within %.1e of Keras", target, difference)
-
-
 def _metadata(
-    model: CheckpointModel, format: str, suppression: _Suppression | None
+    model: CheckpointModel, format: str, suppression: Suppression | None
 ) -> dict[str, Any]:
     image_size = model.image_size
     about = {

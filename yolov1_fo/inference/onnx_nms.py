@@ -10,8 +10,9 @@ from keras import ops
 from yolov1_fo import boxes as _boxes
 from yolov1_fo import decode, grid
 from yolov1_fo.config import GridConfig
+from yolov1_fo.networks import formats
 
-CANDIDATES = ("all_boxes", "all_scores")
+CANDIDATES, RAW = ("all_boxes", "all_scores"), "output"
 """Outputs of a decoded network, which NMS replaces."""
 
 
@@ -30,18 +31,19 @@ class Thresholds(NamedTuple):
 
 
 def decoded(network: keras.Model, config: GridConfig) -> keras.Model:
-    """Returns a network whose outputs are `decode.boxes_and_scores` of its raw output.
+    """Returns a network whose outputs are also `decode.boxes_and_scores` of its output.
 
     Args:
         network: from (N, H, W, 3) to the raw output
         config: S, B and C
 
     Returns:
-        a model with the outputs `all_boxes` (N, S * S * B, 4) xyxy and `all_scores`
-        (N, S * S * B, C)
+        a model with the outputs `all_boxes` (N, S * S * B, 4) xyxy, `all_scores`
+        (N, S * S * B, C) and `output`, the raw one
     """
     image = keras.Input(network.input_shape[1:], name="image")
-    cells = grid.split(network(image), config)
+    raw = network(image)
+    cells = grid.split(raw, config)
     xyxy = _boxes.clip(grid.predicted_xyxy(cells, config))
     is_valid = ops.all(xyxy[..., 2:] > xyxy[..., :2], axis=-1, keepdims=True)
     confidence = ops.clip(cells.confidence[..., None], 0, 1)
@@ -51,8 +53,21 @@ def decoded(network: keras.Model, config: GridConfig) -> keras.Model:
     outputs = (
         ops.reshape(xyxy, (-1, count, 4)),
         ops.reshape(scores, (-1, count, config.C)),
+        raw,
     )
-    return keras.Model(image, dict(zip(CANDIDATES, outputs, strict=True)))
+    return keras.Model(image, dict(zip((*CANDIDATES, RAW), outputs, strict=True)))
+
+
+def extract_raw(path: Path, raw_path: Path) -> None:
+    """Writes the part of a decoded network's ONNX file that ends at the raw output.
+
+    Args:
+        path: of the ONNX file of `decoded`, before `add`
+        raw_path: of the new file
+    """
+    from onnx import utils
+
+    utils.extract_model(path, raw_path, [formats.INPUT], [RAW])
 
 
 def add(path: Path, config: GridConfig, thresholds: Thresholds) -> None:

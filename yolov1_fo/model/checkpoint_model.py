@@ -16,8 +16,8 @@ from yolov1_fo.datasets import schema
 from yolov1_fo.disk_cache import DiskCache
 from yolov1_fo.model.keras_image_model import KerasImageModel
 from yolov1_fo.model.model_config import CheckpointConfig
-from yolov1_fo.networks import runtimes
-from yolov1_fo.networks.predictor import computed_precision
+from yolov1_fo.networks.conversions import NetworkCache
+from yolov1_fo.networks.predictor import Predictor
 from yolov1_fo.runs import folders
 
 
@@ -30,7 +30,8 @@ class CheckpointModel(KerasImageModel, fom.SamplesMixin, fom.LogitsMixin):
 
     Raises:
         ImportError: if a package of the runtime is missing
-        ValueError: if the runtime can't compute the network
+        ValueError: if the runtime can't compute the network, or the precision is int8
+            and there is no calibrated export
 
     Attributes:
         config: may be changed between predictions
@@ -47,8 +48,7 @@ class CheckpointModel(KerasImageModel, fom.SamplesMixin, fom.LogitsMixin):
     classes: list[str]
 
     def __init__(self, network: keras.Model, features: Any) -> None:
-        precision = computed_precision(network, self.precision)
-        runtimes.check(self.runtime, network, precision)
+        Predictor(network, self.precision, self.runtime, self.network_cache)  # checks
         fom.SamplesMixin.__init__(self)
         fom.LogitsMixin.__init__(self)
         KerasImageModel.__init__(self, network, features)
@@ -69,9 +69,13 @@ class CheckpointModel(KerasImageModel, fom.SamplesMixin, fom.LogitsMixin):
         return self.config.runtime or "auto"
 
     @property
-    def network_cache(self) -> DiskCache:
-        """Where converted networks are kept."""
-        return DiskCache(folders.network_cache_folder(), folders.NETWORK_CACHE_BYTES)
+    def network_cache(self) -> NetworkCache:
+        """Where networks are kept for other runtimes."""
+        top, limit = folders.top_folder(), folders.NETWORK_CACHE_BYTES
+        return NetworkCache(
+            DiskCache(top / folders.NETWORK_CACHE, limit),
+            DiskCache(top / folders.INT8_NETWORKS, limit),
+        )
 
     def predict(self, arg: Array, sample: fo.Sample | None = None) -> Any:
         """Returns the label of one image.

@@ -13,10 +13,11 @@ import keras
 import numpy as np
 
 from yolov1_fo.boxes import Array
-from yolov1_fo.disk_cache import DiskCache
+from yolov1_fo.config import INT8
 from yolov1_fo.image_files import resizing
 from yolov1_fo.model import image_model
 from yolov1_fo.model.image_model import ImageModel
+from yolov1_fo.networks.conversions import NetworkCache
 from yolov1_fo.networks.folding import EMBEDDINGS
 from yolov1_fo.networks.predictor import Predictor
 
@@ -97,8 +98,8 @@ class KerasImageModel(ImageModel):
         return "keras"
 
     @property
-    def network_cache(self) -> DiskCache | None:
-        """Where converted networks are kept, as in `Predictor`."""
+    def network_cache(self) -> NetworkCache | None:
+        """Where networks are kept for other runtimes, as in `Predictor`."""
         return None
 
     @contextlib.contextmanager
@@ -174,7 +175,10 @@ class KerasImageModel(ImageModel):
 
     def _run(self, what: str, pixels: Array) -> Array:
         run = self._predictors.get(what)
-        settings = self.precision, self.runtime
+        precision = self.precision
+        if what == EMBEDDINGS and precision == INT8:
+            precision = "float32"  # calibrated exports have no embeddings
+        settings = precision, self.runtime
         if run is None or (run.precision, run.runtime) != settings:
             network = self._embedder() if what == EMBEDDINGS else self.network
             run = Predictor(network, *settings, self.network_cache)

@@ -51,7 +51,8 @@ def load_model(
 
     Raises:
         FileNotFoundError: if there is no such checkpoint or file
-        ValueError: if it can't be read, or a setting is invalid
+        ValueError: if it can't be read, a setting is invalid, or the precision is int8
+            and the network has no calibrated export
         TypeError: if an argument has the wrong type
         ImportError: if a package of the runtime is missing
     """

@@ -54,8 +54,9 @@ class CheckpointConfig(foc.Config, fozm.HasZooModel):
         checkpoint_dir: checkpoint folder
         model_name: name of a model in FiftyOne's zoo
         model_path: path of a checkpoint's `network.keras`, set by the zoo
-        precision: of the computation: float32, bfloat16, float16 or auto, which is
-            bfloat16 where the device supports it; None is the precision of the training
+        precision: of the computation: float32, bfloat16, float16, int8, which is that
+            of the last calibrated export (see `export`), or auto, which is bfloat16
+            where the device supports it; None is the precision of the training
         runtime: what runs the network, see `networks.runtimes`: keras, openvino,
             onnxruntime or auto (auto)
     """
@@ -150,8 +151,9 @@ class YOLOv1ModelConfig(CheckpointConfig):
             objects, see `pipeline.tiling` (as in training)
         filter_classes: classes that are kept; None keeps all
         darknet: resizes, scores, thresholds and suppresses as Darknet does (False)
-        precision: of the computation: float32, bfloat16, float16 or auto, which is
-            bfloat16 where the device supports it; None is the precision of the training
+        precision: of the computation: float32, bfloat16, float16, int8, which is that
+            of the last calibrated export (see `export`), or auto, which is bfloat16
+            where the device supports it; None is the precision of the training
         runtime: what runs the network, see `networks.runtimes`: keras, openvino,
             onnxruntime or auto (auto)
         max_image_pixels: `yolov1_fo.apply` does not read images with more pixels (200

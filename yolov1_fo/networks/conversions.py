@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -36,6 +36,18 @@ MAX_WAIT = 300.0
 """How long to wait for another process that converts the network, in seconds."""
 _NAMED = ("name", "keras_history", "input_layers", "output_layers")
 """Keys of a graph whose strings are names of layers, except in a `dtype`."""
+
+
+class NetworkCache(NamedTuple):
+    """Where networks are kept for other runtimes than Keras.
+
+    Attributes:
+        converted: those of `Conversion`
+        calibrated: those of `calibrated.Calibrated`
+    """
+
+    converted: DiskCache
+    calibrated: DiskCache
 
 
 class Conversion:
@@ -94,11 +106,12 @@ class Conversion:
             self._write(path)
             yield path
 
-    def discard(self) -> None:
-        """Deletes the kept file, so that the network is converted again."""
+    def discard(self) -> bool:
+        """Deletes the kept file; returns True, since it can be converted again."""
         if self.cache is not None:
             with contextlib.suppress(OSError), self.cache.locked(self.name, MAX_WAIT):
                 files.remove(self.cache.folder / self.name)
+        return True
 
     def _kept(self, wait: bool) -> Path | None:
         """Returns the path of the kept file; None if it can't be kept."""

@@ -36,13 +36,17 @@ class Format(NamedTuple):
         runtime: package that runs it
         max_bytes: size limit
         write: exports a network to a path
-        load: returns a function that runs the export at a path
+        load: returns a function that runs the export at a path, or the ONNX file that
+            it is made from
+        finish: makes the export of the ONNX file that `write` writes; None if that is
+            the export
     """
 
     runtime: str
     max_bytes: float
     write: Callable[[keras.Model, Path], None]
     load: Callable[[Path], Run]
+    finish: Callable[[Path, Path], None] | None = None
 
 
 @contextlib.contextmanager
@@ -183,12 +187,6 @@ def load_onnx(path: Path) -> Run:
     return lambda pixels: session.run(None, {INPUT: pixels})
 
 
-def _write_openvino(network: keras.Model, path: Path) -> None:
-    onnx_path = path.with_name(f"{path.name}.onnx")
-    write_onnx(network, onnx_path)
-    openvino_of_onnx(onnx_path, path)
-
-
 def openvino_of_onnx(onnx_path: Path, path: Path) -> None:
     """Converts an ONNX file to a folder with OpenVINO's `model.xml` and `model.bin`."""
     import openvino
@@ -202,11 +200,11 @@ def load_openvino(file: Path, precision: str = "float32") -> Run:
 
     Args:
         file: ONNX, or `OPENVINO_MODEL` of an export
-        precision (float32): or bfloat16
+        precision (float32): bfloat16, or int8 for a quantized model
     """
     import openvino
 
-    hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
+    hint = "bf16" if precision == "bfloat16" else "f32"
     run = openvino.Core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": hint})
     return lambda pixels: [*run({INPUT: pixels}).values()]
 
@@ -242,8 +240,9 @@ FORMATS = {
     "openvino": Format(
         "openvino",
         2**31,
-        _write_openvino,
-        lambda path: load_openvino(path / OPENVINO_MODEL),
+        write_onnx,
+        lambda path: load_openvino(path / OPENVINO_MODEL if path.is_dir() else path),
+        openvino_of_onnx,
     ),
     "litert": Format("ai_edge_litert", 2**31, _write_litert, _load_litert),
 }

@@ -9,9 +9,10 @@ from keras import ops
 
 from yolov1_fo import hardware
 from yolov1_fo.boxes import Array
-from yolov1_fo.disk_cache import DiskCache
+from yolov1_fo.config import INT8
 from yolov1_fo.networks import folding, runtimes
-from yolov1_fo.networks.conversions import Conversion
+from yolov1_fo.networks.calibrated import MISSING, Calibrated
+from yolov1_fo.networks.conversions import Conversion, NetworkCache
 from yolov1_fo.networks.fastest import Fastest
 
 
@@ -23,10 +24,11 @@ class Predictor:
     Args:
         network: from `build.detector` or `keras_file.load`
         precision (the network's): float32, bfloat16 or float16, for all layers but the
-            last; auto uses `hardware.fastest_precision`
+            last; auto uses `hardware.fastest_precision`. int8 is the last calibrated
+            export, see `inference.exporting`
         runtime (keras): one of `config.RUNTIMES`; auto uses others than Keras only for
-            uint8 pixels
-        cache (None): where the network converted for other runtimes is kept
+            uint8 pixels; in int8, it is one that is installed
+        cache (None): where the network is kept as other runtimes need it
 
     Attributes:
         precision: the argument
@@ -36,7 +38,8 @@ class Predictor:
 
     Raises:
         ImportError: if a package of the runtime is missing
-        ValueError: if the runtime can't compute the network
+        ValueError: if the runtime can't compute the network, or there is no calibrated
+            export of it
     """
 
     def __init__(
@@ -44,7 +47,7 @@ class Predictor:
         network: keras.Model,
         precision: str | None = None,
         runtime: str = runtimes.KERAS,
-        cache: DiskCache | None = None,
+        cache: NetworkCache | None = None,
     ) -> None:
         self.network, self.precision, self.runtime = network, precision, runtime
         self.cache = cache
@@ -57,7 +60,11 @@ class Predictor:
         self._compiles_each_size = (
             keras.backend.backend() != "tensorflow" or hardware.has_accelerator()
         )
-        runtimes.check(runtime, network, computed_precision(network, precision))
+        computed = computed_precision(network, precision)
+        self._name = runtimes.resolved(runtime, computed)
+        runtimes.check(self._name, network, computed)
+        if precision == INT8 and not self._calibrated.is_kept():
+            raise ValueError(MISSING)
 
     def __call__(self, pixels: Array) -> Array:
         """Returns the raw output (N, outputs) float32.
@@ -86,22 +93,22 @@ class Predictor:
             pixels: a batch of them, on which a runtime is compared with Keras
         """
         precision = computed_precision(self.network, self.precision)
-        name = self.runtime
+        name = self._name
         if name == runtimes.KERAS or (name == runtimes.AUTO and dtype != "uint8"):
             return self._with_keras
         if name == runtimes.AUTO:
-            conversion = self._conversion(
-                dtype, functools.partial(self._convertible, dtype)
-            )
             return Fastest(
-                *(self.network, precision, self._with_keras, conversion),
+                *(self.network, precision, self._with_keras),
+                self._conversion(dtype, functools.partial(self._convertible, dtype)),
                 remaining=lambda: self.remaining,
             )
         network = self._convertible(dtype)
-        conversion = self._conversion(dtype, lambda: network)
+        source: Conversion | Calibrated = self._conversion(dtype, lambda: network)
+        if precision == INT8:
+            source = self._calibrated
         with keras.device("cpu:0"):  # a GPU rounds in other ways
             expected = np.asarray(network(pixels, training=False))
-        run = runtimes.load([name], conversion, precision, pixels, expected)[name]
+        run = runtimes.load([name], source, precision, pixels, expected)[name]
         if isinstance(run, ValueError):
             self._error = run  # do not convert for each batch
             raise run
@@ -110,7 +117,13 @@ class Predictor:
     def _conversion(
         self, dtype: str, convertible: Callable[[], keras.Model]
     ) -> Conversion:
-        return Conversion(self.network, dtype, convertible, self.cache)
+        cache = self.cache.converted if self.cache else None
+        return Conversion(self.network, dtype, convertible, cache)
+
+    @functools.cached_property
+    def _calibrated(self) -> Calibrated:
+        cache = self.cache.calibrated if self.cache else None
+        return Calibrated(self.network, cache)
 
     def _with_keras(self, pixels: Array) -> Array:
         dtype = pixels.dtype.name
@@ -135,7 +148,7 @@ class Predictor:
 
 
 def computed_precision(network: keras.Model, precision: str | None) -> str:
-    """Returns the precision in which a network computes: float32, bfloat16 or float16.
+    """Returns the precision of a computation: float32, bfloat16, float16 or int8.
 
     Args:
         network: that computes

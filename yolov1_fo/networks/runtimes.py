@@ -13,13 +13,12 @@ import keras
 import numpy as np
 
 from yolov1_fo.boxes import Array
-from yolov1_fo.config import packages
-from yolov1_fo.networks import formats
+from yolov1_fo.config import INT8, packages
+from yolov1_fo.networks import agreement, formats
+from yolov1_fo.networks.calibrated import Calibrated
 from yolov1_fo.networks.conversions import Conversion, weight_bytes
 
 KERAS, AUTO = "keras", "auto"
-TOLERANCES = {"float32": 1e-4, "bfloat16": 0.05}
-"""Largest difference from Keras, relative to the largest output if that is above 1."""
 MAX_BYTES = 2**31
 """Size limit of ONNX."""
 
@@ -62,16 +61,39 @@ RUNTIMES = {
     "openvino": Runtime(
         "OpenVINO",
         ("onnx", "openvino", "tf2onnx"),
-        ("float32", "bfloat16"),
+        ("float32", "bfloat16", INT8),
         _load_openvino,
     ),
     "onnxruntime": Runtime(
         "ONNX Runtime",
         ("onnx", "onnxruntime", "tf2onnx"),
-        ("float32",),
+        ("float32", INT8),
         _load_onnxruntime,
     ),
 }
+
+
+def resolved(name: str, precision: str) -> str:
+    """Returns the runtime for a precision: in 8 bits, `auto` is one that is installed.
+
+    Args:
+        name: one of `config.RUNTIMES`
+        precision: float32, bfloat16, float16 or int8
+
+    Raises:
+        ValueError: if it is Keras, in 8 bits
+        ImportError: if none is installed
+    """
+    if precision != INT8 or name in RUNTIMES:
+        return name
+    if name == KERAS:
+        choices = " or ".join(map(repr, RUNTIMES))
+        raise ValueError(f"precision={INT8!r} needs runtime={choices}, got {name!r}")
+    for one, runtime in RUNTIMES.items():
+        if all(map(packages.is_installed, runtime.packages)):
+            return one
+    packages.require(f"precision={INT8!r}", RUNTIMES["openvino"].packages)
+    return name
 
 
 def check(name: str, network: keras.Model, precision: str) -> None:
@@ -80,7 +102,7 @@ def check(name: str, network: keras.Model, precision: str) -> None:
     Args:
         name: one of `config.RUNTIMES`
         network: to be converted
-        precision: float32, bfloat16 or float16
+        precision: float32, bfloat16, float16 or int8
 
     Raises:
         ImportError: if a package is missing
@@ -97,8 +119,9 @@ def check(name: str, network: keras.Model, precision: str) -> None:
             f"{keras.backend.backend()}"
         )
     if precision not in precisions:
+        *others, last = precisions
         raise ValueError(
-            f"{label} computes in {' or '.join(precisions)}, got {precision}; set "
+            f"{label} computes in {', '.join(others)} or {last}, got {precision}; set "
             "precision='float32', or another runtime"
         )
     if weight_bytes(network) >= MAX_BYTES:
@@ -110,7 +133,7 @@ def check(name: str, network: keras.Model, precision: str) -> None:
 
 def load(
     names: Iterable[str],
-    conversion: Conversion,
+    conversion: Conversion | Calibrated,
     precision: str,
     pixels: Array,
     expected: Array,
@@ -135,14 +158,14 @@ def load(
     names, given = [*names], (conversion, precision, pixels, expected)
     is_kept = conversion.is_kept()
     found = _load(names, *given, wait=wait)
-    if is_kept and all(isinstance(one, ValueError) for one in found.values()):
-        conversion.discard()
+    is_useless = all(isinstance(one, ValueError) for one in found.values())
+    if is_kept and is_useless and conversion.discard():
         found = _load(names, *given, wait=wait)
     return found
 
 
 def _load(
-    names: Iterable[str], conversion: Conversion, *given: Any, wait: bool
+    names: Iterable[str], conversion: Conversion | Calibrated, *given: Any, wait: bool
 ) -> dict[str, Run | ValueError]:
     try:
         with conversion.file(wait=wait) as path:
@@ -150,50 +173,48 @@ def _load(
     except TimeoutError:
         raise
     except Exception as error:  # converters raise errors of many types
-        return {name: _unconvertible(name, error) for name in names}
+        precision = given[0]
+        return {name: _unusable(name, precision, error) for name in names}
 
 
 def _compared(
     name: str, path: Path, precision: str, pixels: Array, expected: Array
 ) -> Run | ValueError:
     """Returns what runs an ONNX file; or why it can't be used."""
+    label, advice = RUNTIMES[name].label, "use runtime='keras'"
+    if precision == INT8:
+        label = f"{label} in 8 bits"
+        advice = "calibrate with images like these, or use another precision"
     try:
         with formats.hidden_output():
-            run = RUNTIMES[name].load(path, precision)
+            run = _run_of(name, path, precision)
             outputs = run(pixels)
     except Exception as error:
-        return _unconvertible(name, error)
+        return _unusable(name, precision, error)
     try:
-        compare(name, outputs, expected, precision)
+        agreement.check(label, outputs, expected, precision, advice)
     except ValueError as error:
         return error
     return run
 
 
-def _unconvertible(name: str, cause: Exception) -> ValueError:
+def _run_of(name: str, path: Path, precision: str) -> Run:
+    run = RUNTIMES[name].load(path, precision)
+    if precision != INT8:
+        return run
+
+    def scaled(pixels: Array) -> Array:
+        is_uint8 = pixels.dtype == np.uint8
+        return run(pixels / np.float32(255) if is_uint8 else pixels)
+
+    return scaled
+
+
+def _unusable(name: str, precision: str, cause: Exception) -> ValueError:
     line = packages.first_line(cause)
-    error = ValueError(f"the network can't be converted for runtime={name!r}: {line}")
+    what = f"the network can't be converted for runtime={name!r}"
+    if precision == INT8:
+        what = f"{RUNTIMES[name].label} can't read the INT8 network; export it again"
+    error = ValueError(f"{what}: {line}")
     error.__cause__ = cause
     return error
-
-
-def compare(name: str, outputs: Array, expected: Array, precision: str) -> None:
-    """Raises a ValueError if a runtime's output differs from that of Keras.
-
-    Outputs of Keras that are not finite are not compared.
-
-    Args:
-        name: of the runtime
-        outputs: (N, ...)
-        expected: of the same batch, by Keras
-        precision: of the computation
-    """
-    if not np.isfinite(expected).all():
-        return
-    allowed = TOLERANCES[precision] * max(1.0, float(np.abs(expected).max()))
-    difference = float(np.abs(outputs - expected).max())
-    if not difference <= allowed:
-        raise ValueError(
-            f"{RUNTIMES[name].label} must be within {allowed:.1e} of Keras, got "
-            f"{difference:.1e}; use runtime='keras'"
-        )

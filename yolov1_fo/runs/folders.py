@@ -18,8 +18,10 @@ IMAGE_CACHE = "pixels"
 """Folder of the decoded images, in `top_folder`."""
 NETWORK_CACHE = "networks"
 """Folder of the converted networks, in `top_folder`."""
+INT8_NETWORKS = "int8"
+"""Folder of the networks that are quantized by calibrated exports, in `top_folder`."""
 NETWORK_CACHE_BYTES = 4e9
-"""Largest size of that folder."""
+"""Largest size of each of these folders."""
 JOB, JOB_LOCK = "job", ".job.lock"
 """Folder of a run's job, in the run's folder, and the lock held while one starts."""
 REPORT = "report.html"
@@ -64,11 +66,6 @@ def top_folder(runs_dir: str | os.PathLike[str] | None = None) -> Path:
 def image_cache_folder(folder: Path) -> Path:
     """Returns where decoded images are cached, given a run's folder."""
     return folder.parent.parent / IMAGE_CACHE
-
-
-def network_cache_folder() -> Path:
-    """Returns where networks are kept that are converted for other runtimes."""
-    return top_folder() / NETWORK_CACHE
 
 
 def check_name(name: str, argument: str) -> None:

@@ -15,7 +15,7 @@ import fiftyone as fo
 MANIFEST = Path(__file__).with_name("manifest.json")
 SOURCE = "https://github.com/yolov1-fo/yolov1-fo"
 """Address of this project."""
-PRECISIONS = ("float32", "bfloat16", "float16", "auto")
+PRECISIONS = ("float32", "bfloat16", "float16", "int8", "auto")
 """Of the computation, as of `YOLOv1ModelConfig`."""
 RUNTIMES = ("auto", "keras", "openvino", "onnxruntime")
 """What runs a network, as of `YOLOv1ModelConfig`."""
@@ -107,7 +107,7 @@ def resolve_input(model_name: str, ctx: Any) -> Any:
         PRECISIONS,
         label="Precision",
         description="Of the computation. Empty: that of the training; auto: bfloat16 "
-        "where the device supports it",
+        "where the device supports it; int8: that of a calibrated export",
     )
     form.enum(
         "runtime",

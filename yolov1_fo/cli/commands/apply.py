@@ -104,8 +104,8 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision",
         metavar="NAME",
-        help="float32, bfloat16, float16, or auto: bfloat16 on devices that support it "
-        "(as in training)",
+        help="float32, bfloat16, float16, int8 (after a calibrated export), or auto: "
+        "bfloat16 on devices that support it (as in training)",
     )
     parser.add_argument(
         "--runtime",
