@@ -107,7 +107,7 @@ class PredictionPass:
             stack.enter_context(allocator.keep_freed_memory())
             stack.enter_context(self.progress_bar)
             if self.is_all:
-                count = len(self.files.ids) * tiling.count(self.tiles)
+                count = len(self.files) * tiling.count(self.tiles)
                 stack.enter_context(self.model.expecting(count))
             self._contexts = stack.pop_all()
         return self
