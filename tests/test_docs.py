@@ -1,8 +1,10 @@
 """What the documentation names exists: files, modules, functions, links, layers."""
 
+import argparse
 import ast
 import importlib
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 import yaml
 
 import yolov1_fo
+from yolov1_fo.cli.commands import apply, train
 from yolov1_fo.config import recipes
 from yolov1_fo.runs import automatic
 
@@ -208,3 +211,27 @@ def test_troubleshooting_quotes_messages_of_the_code():
         parts = [re.escape(part) for part in line.split("...")]
         pattern = re.compile(".*?".join(parts))
         assert any(pattern.search(one) for one in known), line
+
+
+def parsed(command: str) -> argparse.Namespace:
+    """Returns the arguments of a command of `yolov1-fo`."""
+    parser = argparse.ArgumentParser()
+    commands = parser.add_subparsers()
+    for one in (apply, train):
+        one.add(commands)
+    program, *words = shlex.split(command)
+    assert program == "yolov1-fo"
+    return parser.parse_args(words)
+
+
+def test_the_commands_of_the_ray_job_fit_its_cluster():
+    page = read("docs/cluster.md")
+    [text] = re.findall(r"^```yaml\n(.*?)^```", page, flags=re.S | re.M)
+    job = yaml.safe_load(text)
+    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
+    [group] = job["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+    cores = group["replicas"] * int(group["rayStartParams"]["num-cpus"])
+    applied = parsed(job["spec"]["entrypoint"])
+    assert (applied.engine, applied.num_workers) == ("ray", cores)
+    [entrypoint] = re.findall(r"the entrypoint is `(.*?)`", page)
+    assert parsed(entrypoint).ray_workers == cores

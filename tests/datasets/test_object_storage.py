@@ -1,5 +1,6 @@
 """Photographs in an S3 bucket are trained on and predicted like files."""
 
+import json
 import os
 import urllib.parse
 from pathlib import Path
@@ -88,6 +89,40 @@ def test_a_training_reads_the_bucket(stored, micro, data):
         assert yolov1_fo.apply(val, model, "other", **settings) == {}
         for sample in val:
             assert_same(sample.own, sample.other)
+
+
+@pytest.fixture
+def downloads(bucket, tmp_path, monkeypatch):
+    """Returns a function that returns the objects read since its last call, sorted."""
+    from moto.moto_api import recorder
+
+    monkeypatch.setattr(recorder, "_location", str(tmp_path / "requests"))
+    recorder.start_recording()
+
+    def since():
+        requests = map(json.loads, recorder.download_recording().splitlines())
+        recorder.reset_recording()
+        urls = [one["url"] for one in requests if one["method"] == "GET"]
+        return sorted(Path(urllib.parse.urlsplit(url).path).name for url in urls)
+
+    yield since
+    recorder.stop_recording()
+
+
+@pytest.mark.slow
+def test_a_second_training_downloads_only_what_its_report_shows(
+    stored, micro, downloads
+):
+    """These are the validation images here."""
+    train, val = stored.match_tags("train"), stored.match_tags("val")
+    settings = {**micro, "data": "host", "epochs": 1, "media_field": "url"}
+    names, shown = (
+        [Path(url).name for url in samples.values("url")] for samples in (stored, val)
+    )
+    yolov1_fo.train(train, val_samples=val, **settings)
+    assert downloads() == sorted([*names, *shown])
+    yolov1_fo.train(train, val_samples=val, **settings)
+    assert downloads() == sorted(shown)
 
 
 @pytest.mark.slow

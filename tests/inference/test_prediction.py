@@ -36,6 +36,34 @@ def test_apply_finds_the_same_as_apply_model(painted, model, batch_size):
         assert_same(fast, slow)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
+def test_apply_finds_the_same_with_another_runtime(
+    painted, checkpoint_dir, runtime, monkeypatch
+):
+    pytest.importorskip(runtime, reason=f"needs the extra {runtime}")
+    load, loaded = runtimes.load, []
+
+    def noted(names, *args):
+        loaded.extend(names)
+        return load(names, *args)
+
+    monkeypatch.setattr(runtimes, "load", noted)
+    for name in ("keras", runtime):
+        model = yolov1_fo.load_model(checkpoint_dir, runtime=name)
+        yolov1_fo.apply(painted, model, name)
+    assert loaded == [runtime]
+    for found, expected in zip(*painted.values([runtime, "keras"]), strict=True):
+        assert_same(found, expected)
+        assert {*fields(found)} == {*fields(expected)} != set()
+
+
+def fields(detections):
+    """Returns the fields of the objects with their types."""
+    stored = (one.to_dict() for one in detections.detections)
+    return [(name, type(value)) for one in stored for name, value in one.items()]
+
+
 def test_apply_model_finds_the_same_with_workers(painted, model, caplog):
     """FiftyOne's workers are for PyTorch's models; others ignore them."""
     for field, num_workers in (("alone", 0), ("workers", 2)):
