@@ -1,5 +1,7 @@
 """Speed of `apply_model` and `apply`, compared with reading and forward pass alone.
 
+`apply_stages` measures the parts of `apply`.
+
 `apply_model` ignores `num_workers`; docs/own-data.md says why.
 """
 
@@ -11,7 +13,7 @@ import fiftyone as fo
 import numpy as np
 
 import yolov1_fo
-from benchmarks import measuring
+from benchmarks import apply_stages, measuring
 from benchmarks.measuring import Figure
 from tests.micro import MICRO
 from yolov1_fo import decode
@@ -26,6 +28,7 @@ CASES: dict[str, dict[str, Any]] = {
     "fast-yolov1": {"image_size": 448},
     MICRO_NETWORK: {"image_size": 64, "S": 2},
 }
+STAGES_OF = (INCLUDED, MICRO_NETWORK)
 TARGETS = {INCLUDED: (None, 1.25), "fast-yolov1": (1.25, 1.1)}
 """Upper limits of `apply_model` and `apply`, as a multiple of both parts."""
 
@@ -86,6 +89,8 @@ def _case(name: str, paths: list[str], rounds: int) -> Iterator[Figure]:
         rounds,
     )
     yield from _compare(name, mean, len(paths), times)
+    if name in STAGES_OF:
+        yield from apply_stages.figures(name, model, dataset, BATCH_SIZE, rounds)
     dataset.delete()
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import (
+    apply_stages,
+    applying,
     checkpoints,
     int8,
     measuring,
@@ -63,6 +65,26 @@ def test_the_table_of_the_plan_is_that_of_the_results():
     results = measuring.read(ROOT / "benchmarks" / "results" / "scaling.json")
     page = (ROOT / "docs" / "scale.md").read_text()
     assert scaling.table(results["rows"]) in page
+
+
+def test_the_stages_of_the_page_are_those_of_the_results():
+    results = measuring.read(ROOT / "benchmarks" / "results" / "speed.json")
+    page = (ROOT / "docs" / "benchmarks.md").read_text()
+    rows = results["parts"]["applying"]
+    assert apply_stages.table(applying.INCLUDED, rows) in page
+
+
+def test_stages_are_shares_of_the_time_of_apply():
+    times = [one + 0.5 for one in range(len(apply_stages.STAGES))]
+    rows = [
+        {"what": f"net, time of one image: {stage}", "value": value}
+        for stage, value in zip(apply_stages.STAGES, times, strict=True)
+    ]
+    rows.append({"what": "net, time of one image: apply", "value": 10.0})
+    lines = apply_stages.table("net", rows).splitlines()
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    assert cells[3] == ["reading and resizing", "1.50", "15%"]
+    assert cells[-2:] == [["sum of the stages", "", ""], ["apply", "10.00", "100%"]]
 
 
 @pytest.mark.slow
