@@ -6,7 +6,7 @@ import fiftyone as fo
 
 import yolov1_fo
 from benchmarks import sandbox
-from yolov1_fo.datasets import output_fields
+from yolov1_fo.datasets import bulk_writer
 from yolov1_fo.runs import records, registry
 
 DATASET, KEY, KEPT = "kills", "doomed", "kept"
@@ -55,7 +55,7 @@ def resume(mode: str) -> None:
 
 def apply(field: str) -> None:
     """Predicts into a field, in several writes."""
-    output_fields.WRITE_EVERY = 8
+    bulk_writer.WRITE_EVERY = 8
     model = yolov1_fo.load_model(KEPT, confidence_thresh=0.0)
     yolov1_fo.apply(dataset(), model, field, progress=False)
 
