@@ -1,5 +1,6 @@
 """Form inputs and messages shared by the operators."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -76,8 +77,8 @@ def show_error(
 ) -> None:
     """Shows an error message and disables execution.
 
-    It appears below the input whose name it begins with. If that input is hidden, it
-    comes first; if it begins with another word, last.
+    It appears below the input whose name it begins with, also as in `engine='ray'`. If
+    that input is hidden, it comes first; if it begins with another word, last.
 
     Args:
         form: the operator's form
@@ -86,7 +87,7 @@ def show_error(
     """
     text = messages.for_app(message, {**labels, **messages.labels_of(form)})
     text = f"{text[:1].upper()}{text[1:]}"
-    name, names = message.partition(" ")[0], list(form.properties)
+    name, names = re.split("[ =]", message)[0], list(form.properties)
     is_hidden = name in labels and name not in names
     if is_hidden:
         text += " (among the advanced settings)"

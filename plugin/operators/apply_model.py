@@ -5,23 +5,19 @@ from typing import Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from yolov1_fo.config import PREDICTION_PRECISIONS, arguments
+from yolov1_fo.config import arguments
 from yolov1_fo.datasets import checks, fiftyone_private
 from yolov1_fo.datasets.predictions_field import PredictionsField
-from yolov1_fo.jobs import launch
+from yolov1_fo.inference.apply_options import ApplyOptions
+from yolov1_fo.jobs import apply_job, launch
 from yolov1_fo.runs import run_json
 
 from .. import dataset_values, job_progress, placements
-from ..forms import form_widgets, model_inputs, run_labels
+from ..forms import form_widgets, model_inputs, prediction_inputs, run_labels
 from ..names import NO_MODEL
 
-LABEL_FIELD, BATCH_SIZE = "predictions", 16
-DEFAULTS = {
-    "label_field": LABEL_FIELD,
-    "batch_size": BATCH_SIZE,
-    "confidence_thresh": 0.01,
-    "iou_thresh": 0.5,
-}
+LABEL_FIELD = "predictions"
+DEFAULTS = {"label_field": LABEL_FIELD, **prediction_inputs.DEFAULTS}
 NEEDED = {
     "model": "choose one",
     "label_field": form_widgets.ENTER_NAME,
@@ -30,7 +26,6 @@ NEEDED = {
     "batch_size": form_widgets.ENTER_NUMBER,
 }
 """Inputs that must not be empty, and what to do with them."""
-SETTINGS = ("confidence_thresh", "iou_thresh", "filter_classes", "precision")
 
 
 class ApplyModel(foo.Operator):
@@ -62,10 +57,9 @@ class ApplyModel(foo.Operator):
 
     def _add_inputs(self, ctx: Any, form: types.Object, samples: Any) -> None:
         # 1. Model and field.
-        tasks = (run_json.DETECT, run_json.KERAS)
         included = run_labels.included()
         model = model_inputs.add_model(
-            form, ctx.dataset, ctx.params, tasks, others=included
+            form, ctx.dataset, ctx.params, apply_job.TASKS, others=included
         )
         form.str(
             "label_field",
@@ -81,18 +75,19 @@ class ApplyModel(foo.Operator):
         # 2. Settings; the classes are those of the model, if it is valid. A Keras
         #    model of somebody else decodes its output itself, to a new field.
         metadata, error = form_widgets.attempt(lambda: _check(samples, params))
-        if _is_keras(ctx.dataset, model):
-            _add_batch_size(form)
-        else:
-            _add_thresholds(form)
-            _add_settings(form, (metadata or {}).get("classes", []))
-            _add_batch_size(form)
+        is_keras = _is_keras(ctx.dataset, model)
+        if not is_keras:
+            prediction_inputs.add(form, (metadata or {}).get("classes", []))
+        prediction_inputs.add_batch_size(form)
+        if not is_keras:
             if samples.media_type == "image":
                 form.bool("skip_existing", label="Skip samples already predicted")
+            prediction_inputs.add_advanced(form, samples, ctx.params)
 
         # 3. The first error, or a summary.
         if error:
-            form_widgets.show_error(form, error)
+            hidden = prediction_inputs.hidden(ctx.params)
+            form_widgets.show_error(form, error, hidden)
         else:
             form_widgets.add_notice(form, "what", _summary(samples, params))
 
@@ -100,18 +95,17 @@ class ApplyModel(foo.Operator):
         """Starts the job and reports its progress."""
         samples = ctx.target_view(require_flat=True)
         params = {**DEFAULTS, **ctx.params}
-        unset: tuple[Any, ...] = (None, "", [])
-        settings = {n: params[n] for n in SETTINGS if params.get(n) not in unset}
+        options = prediction_inputs.options(params)
+        settings = prediction_inputs.settings(params)
         if _is_keras(ctx.dataset, params.get("model")):  # others may be left over
-            settings, params["skip_existing"] = {}, False
+            options, settings = ApplyOptions(options.batch_size), {}
         return job_progress.run_job(
             ctx,
-            lambda: launch.apply(
+            lambda: apply_job.start(
                 samples,
                 params.get("model", ""),
                 params["label_field"],
-                batch_size=params["batch_size"],
-                skip_existing=params.get("skip_existing", False),
+                options,
                 settings=settings,
             ),
         )
@@ -146,55 +140,13 @@ class ApplyModel(foo.Operator):
         )
 
 
-def _add_thresholds(form: types.Object) -> None:
-    form.float(
-        "confidence_thresh",
-        label="Minimum confidence",
-        description="Keep it low for a correct mAP; the App shows the confident ones",
-        default=DEFAULTS["confidence_thresh"],
-        min=0.0,
-        max=1.0,
-    )
-    form.float(
-        "iou_thresh",
-        label="NMS IoU threshold",
-        description="Removes detections that overlap a more confident one by more",
-        default=DEFAULTS["iou_thresh"],
-        min=0.0,
-        max=1.0,
-    )
-
-
-def _add_settings(form: types.Object, classes: list[str]) -> None:
-    form_widgets.add_classes(
-        form, "filter_classes", classes, "Classes to detect; all by default"
-    )
-    form_widgets.add_dropdown(
-        form,
-        "precision",
-        {"": "As in training"} | {name: name for name in PREDICTION_PRECISIONS},
-        label="Precision",
-        description="auto is bfloat16 on devices that support it: faster, with "
-        "slightly different scores; int8 needs a calibrated export",
-    )
-
-
-def _add_batch_size(form: types.Object) -> None:
-    form.int("batch_size", label="Batch size", default=BATCH_SIZE, min=1)
-
-
 def _is_keras(samples: Any, model: Any) -> bool:
     """Returns whether a model is a Keras network of somebody else."""
     dataset = fiftyone_private.root_dataset(samples)
-    tasks = (run_json.DETECT, run_json.KERAS)
     metadata, _ = form_widgets.attempt(
-        lambda: launch.read_metadata(dataset, model, tasks)
+        lambda: launch.read_metadata(dataset, model, apply_job.TASKS)
     )
     return run_json.task_of(metadata or {}) == run_json.KERAS
-
-
-def _skips_existing(samples: Any, params: dict[str, Any]) -> bool:
-    return samples.media_type == "image" and bool(params.get("skip_existing"))
 
 
 def _check(samples: Any, params: dict[str, Any]) -> dict[str, Any]:
@@ -203,14 +155,16 @@ def _check(samples: Any, params: dict[str, Any]) -> dict[str, Any]:
     for name in ("confidence_thresh", "iou_thresh"):
         arguments.check_number(name, params[name], 0, 1)
     is_keras = _is_keras(samples, params["model"])
-    skips = _skips_existing(samples, params) and not is_keras
-    metadata = launch.check_apply(
-        *(samples, params["model"], params["label_field"], params["batch_size"]),
-        skip_existing=skips,
-        documents=False,
+    options = prediction_inputs.options(params)
+    if is_keras or samples.media_type != "image":  # others are hidden
+        options = ApplyOptions(options.batch_size)
+    settings = {} if is_keras else prediction_inputs.settings(params)
+    model, field = params["model"], params["label_field"]
+    metadata = apply_job.check(
+        samples, model, field, options, settings, documents=False
     )
-    if not (skips or is_keras):
-        dataset_values.check_replaceable(samples, params["label_field"])
+    if not (options.skip_existing or is_keras):
+        dataset_values.check_replaceable(samples, field)
     return metadata
 
 
@@ -219,6 +173,6 @@ def _summary(samples: Any, params: dict[str, Any]) -> str:
     images = f"{count:,} {samples.media_type}{'' if count == 1 else 's'}"
     if not PredictionsField(samples, field, replaces=False).exists:
         return f'Will add "{field}" to {images}'
-    if _skips_existing(samples, params):
+    if samples.media_type == "image" and params.get("skip_existing"):
         return f'Will fill "{field}" where it is empty, on {images}'
     return f'Will replace the predictions in "{field}" on {images}'

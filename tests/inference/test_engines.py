@@ -94,6 +94,24 @@ def test_workers_end_with_an_error_of_the_caller(many, model, monkeypatch):
 
 
 @pytest.mark.slow
+def test_the_caller_can_stop_when_a_worker_has_died(many, model, monkeypatch, caplog):
+    """As a job does, whose workers get the signal that stops it too."""
+    killer = Killer("process")
+
+    def kill_and_stop(progress_bar):
+        if killer.killed:
+            raise KeyboardInterrupt
+        killer(progress_bar)
+
+    monkeypatch.setattr(engine_worker, "CHUNK_SIZE", 8)
+    settings = {"engine": "process", "num_workers": 1, "batch_size": 4}
+    with pytest.raises(KeyboardInterrupt):
+        yolov1_fo.apply(many, model, "shared", progress=kill_and_stop, **settings)
+    assert killer.killed
+    assert "predicted again" not in caplog.text
+
+
+@pytest.mark.slow
 def test_processes_write_tiles_logits_and_frames(painted, model, checkpoint_dir):
     files = painted.values("filepath")
     video = fo.Sample("/nowhere/film.mp4")

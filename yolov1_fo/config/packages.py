@@ -7,6 +7,11 @@ from collections.abc import Iterable
 _CPU = "tensorflow" if sys.platform == "darwin" else "tensorflow-cpu"
 TENSORFLOW = f"pip install {_CPU}, or 'tensorflow[and-cuda]' for a GPU"
 NO_TENSORFLOW = f"TensorFlow is not installed, which yolov1_fo needs: {TENSORFLOW}"
+OF_RUNTIMES = {
+    "openvino": ("onnx", "openvino", "tf2onnx"),
+    "onnxruntime": ("onnx", "onnxruntime", "tf2onnx"),
+}
+"""What each runtime of predictions needs, beside TensorFlow."""
 _NAMES = {"ai_edge_litert": "ai-edge-litert"}
 """Packages whose modules are called differently."""
 
@@ -38,6 +43,15 @@ def require(what: str, modules: Iterable[str]) -> None:
         *others, last = missing
         names = f"{', '.join(others)} and {last}" if others else last
         raise ImportError(f"{what} needs {names}: {install(*missing)}")
+
+
+def require_runtime(runtime: str) -> None:
+    """Raises an ImportError unless a runtime of predictions is installed.
+
+    Args:
+        runtime: one of `config.RUNTIMES`; keras and auto need nothing
+    """
+    require(f"runtime={runtime!r}", OF_RUNTIMES.get(runtime, ()))
 
 
 def first_line(error: Exception) -> str:

@@ -47,12 +47,16 @@ def check(samples: fo_samples.Samples, media_field: str) -> fo_samples.Samples:
     if isinstance(found, fof.StringField) and "." not in media_field:
         return source
     fault = "is not there" if found is None else "must hold strings"
-    schema = source.get_field_schema()
-    fields = [name for name, one in schema.items() if isinstance(one, fof.StringField)]
     raise ValueError(
         f"{_where(samples, media_field)} {fault}; fields with strings: "
-        f"{', '.join(sorted(fields)) or 'none'}"
+        f"{', '.join(fields(source)) or 'none'}"
     )
+
+
+def fields(samples: fo_samples.Samples) -> list[str]:
+    """Returns the fields of strings, filepath among them."""
+    schema = samples.get_field_schema()
+    return sorted(n for n, one in schema.items() if isinstance(one, fof.StringField))
 
 
 def read(

@@ -10,32 +10,11 @@ from typing import Any
 
 import fiftyone.core.utils as fou
 
-from yolov1_fo import hardware
-from yolov1_fo.config import packages
 from yolov1_fo.datasets.sample_files import StoredFiles
 from yolov1_fo.inference import prediction_pass, process_engine, ray_engine
 from yolov1_fo.inference.engine_worker import Task
-from yolov1_fo.model.yolov1_model import YOLOv1Model
 
 _RUN = {"process": process_engine.run, "ray": ray_engine.run}
-
-
-def check(engine: str, model: YOLOv1Model) -> None:
-    """Raises an error if an engine can't be used on this machine.
-
-    Raises:
-        ImportError: if a package is missing
-        ValueError: if each process would use the same GPU, or have other random weights
-    """
-    if model.metadata.get("origin") == "untrained":
-        raise ValueError("an untrained network needs engine='thread'")
-    if engine == "ray":
-        packages.require("engine='ray'", ["ray"])
-    if engine == "process" and hardware.has_accelerator():
-        raise ValueError(
-            "engine='process' is for CPUs; on a GPU use engine='thread', or "
-            "engine='ray' for several GPUs"
-        )
 
 
 def predict(

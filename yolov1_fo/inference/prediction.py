@@ -7,13 +7,8 @@ from typing import Any
 
 import fiftyone.core.media as fomm
 
-from yolov1_fo.config import (
-    ENGINES,
-    MAX_PREDICTION_BATCH,
-    MAX_TILES,
-    arguments,
-    spelling,
-)
+from yolov1_fo import hardware
+from yolov1_fo.config import MAX_TILES, arguments
 from yolov1_fo.datasets import checks, connection, media_files
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.predictions_field import PredictionsField
@@ -24,6 +19,7 @@ from yolov1_fo.inference import (
     prediction_pass,
     video_prediction,
 )
+from yolov1_fo.inference.apply_options import ApplyOptions
 from yolov1_fo.model.checkpoint_model import CheckpointModel
 from yolov1_fo.model.keras_tasks.task_model import KerasTaskModel
 from yolov1_fo.model.yolov1_model import YOLOv1Model
@@ -95,39 +91,25 @@ def apply(
         ImportError: if the engine or a URL needs a package that is missing
         OSError: if the database does not answer, or processes die repeatedly
     """
-    spelling.check_choice("engine", engine, ENGINES)
-    arguments.check_integer("num_workers", num_workers, 0)
-    arguments.check_integer("batch_size", batch_size, 1, MAX_PREDICTION_BATCH)
-    arguments.check_bool("skip_existing", skip_existing)
+    options = ApplyOptions(batch_size, skip_existing, engine, num_workers, media_field)
+    options.check()
     arguments.check_bool("store_logits", store_logits)
     samples = fo_samples.ungrouped(samples, media_types=(fomm.IMAGE, fomm.VIDEO))
     if isinstance(model, KerasTaskModel):
-        given = {
-            "skip_existing": skip_existing,
-            "store_logits": store_logits,
-            "tiles": tiles is not None,
-            "engine": engine != "thread",
-            "num_workers": bool(num_workers),
-            "media_field": media_field is not None,
-        }
-        for name in (name for name, is_given in given.items() if is_given):
-            raise ValueError(f"{name} is not for a KerasTaskModel; use apply_model")
+        _check_keras_task(options, store_logits=store_logits, tiles=tiles)
         return keras_application.apply_to_new_field(
             *(samples, model, label_field), batch_size=batch_size, progress=progress
         )
     check_model(model)
     if engine != "thread":
-        engines.check(engine, model)
+        options.check_model(model.metadata, has_gpu=hardware.has_accelerator())
     tiles = model.tiles if tiles is None else tiles
     arguments.check_integer("tiles", tiles, 0, MAX_TILES)
     store_logits = store_logits or model.store_logits
     if samples.media_type == fomm.VIDEO:
-        if engine != "thread":
-            raise ValueError(f"engine='{engine}' is for images, not for videos")
-        if media_field is not None:
-            raise ValueError("media_field is for images, not for videos")
+        options.check_videos()
         return video_prediction.apply_to_videos(
-            *(samples, model, label_field, batch_size, skip_existing, progress),
+            *(samples, model, label_field, batch_size, progress),
             about=describe(model),
             tiles=tiles,
             store_logits=store_logits,
@@ -166,6 +148,16 @@ def apply(
         is_whole = len(files) == len(fo_samples.all_samples(samples).view())
         output.record(replaces=is_whole)
     return faults
+
+
+def _check_keras_task(
+    options: ApplyOptions, *, store_logits: bool, tiles: int | None
+) -> None:
+    """Raises a ValueError if an option is not for a model of `from_keras`."""
+    given = [name for name in options.given() if name != "batch_size"]
+    given += ["store_logits"] * store_logits + ["tiles"] * (tiles is not None)
+    if given:
+        raise ValueError(f"{given[0]} is not for a KerasTaskModel; use apply_model")
 
 
 def _task(

@@ -42,6 +42,7 @@ def run(
             for future in as_completed(sent):
                 if isinstance(future.exception(), BrokenExecutor):
                     failed.add(future)
+                    yield ChunkResult(0, {})  # the caller may want to stop
                 else:
                     yield future.result()
         finally:

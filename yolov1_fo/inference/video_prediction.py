@@ -25,7 +25,6 @@ def apply_to_videos(
     model: YOLOv1Model,
     label_field: str,
     batch_size: int,
-    skip_existing: bool,
     progress: bool | Callable[..., Any] | None,
     *,
     about: dict[str, Any],
@@ -39,7 +38,6 @@ def apply_to_videos(
         model: from `load_model`
         label_field: created if it does not exist
         batch_size: frames per forward pass
-        skip_existing: must be False
         progress: as in FiftyOne
         about: the model, for `predicted_by.record`
         tiles (0): number of tiles per side that each frame is followed by
@@ -53,8 +51,6 @@ def apply_to_videos(
     """
     arguments.check_integer("batch_size", batch_size, 1, MAX_PREDICTION_BATCH)
     checks.check_videos(samples)
-    if skip_existing:
-        raise ValueError("skip_existing is for images, not for videos")
     gt_field = model.metadata.get("gt_field")
     output = PredictionsField(
         *(samples, label_field),

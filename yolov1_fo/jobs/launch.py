@@ -6,20 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import fiftyone as fo
-import fiftyone.core.media as fomm
 
-from yolov1_fo.config import MAX_PREDICTION_BATCH, TrainConfig, arguments, class_names
+from yolov1_fo.config import TrainConfig, class_names
 from yolov1_fo.datasets import (
     checks,
     class_lists,
     fiftyone_private,
     media_files,
-    new_field,
     sample_weights_field,
     splitting,
 )
 from yolov1_fo.datasets import samples as fo_samples
-from yolov1_fo.datasets.predictions_field import PredictionsField
 from yolov1_fo.evaluation import evaluation_keys
 from yolov1_fo.jobs import monitor, spawn
 from yolov1_fo.jobs.job import Job, read_arguments
@@ -208,92 +205,6 @@ def resume(dataset: fo.Dataset, run_key: str) -> Job:
         )
     arguments = {**read_arguments(before.folder), "resume": True}
     return spawn.start(dataset, before.task, run_key, arguments, folder=before.folder)
-
-
-def apply(
-    samples: fo_samples.Samples,
-    model: str,
-    label_field: str,
-    *,
-    batch_size: int = 16,
-    skip_existing: bool = False,
-    settings: dict[str, Any] | None = None,
-) -> Job:
-    """Starts applying a model.
-
-    Args:
-        samples: a FiftyOne dataset or view of images or videos
-        model: run key, checkpoint folder, or name of a published model
-        label_field: created if it does not exist
-        batch_size (16): images per forward pass
-        skip_existing (False): skips samples that have the field
-        settings (None): of `YOLOv1ModelConfig`
-
-    Raises:
-        ValueError: if the samples, a field or a setting is invalid
-        FileNotFoundError: if there is no such model
-        ImportError: if TensorFlow is needed and not installed
-        OSError: if the job did not start
-    """
-    samples = fo_samples.ungrouped(samples, media_types=(fomm.IMAGE, fomm.VIDEO))
-    check_apply(samples, model, label_field, batch_size, skip_existing=skip_existing)
-    arguments = {
-        "view": fo_samples.stages(samples),
-        "model": model,
-        "settings": settings or {},
-        "batch_size": batch_size,
-        "skip_existing": skip_existing,
-    }
-    target = label_field.removeprefix("frames.")
-    return spawn.start(
-        fiftyone_private.root_dataset(samples), "apply", target, arguments
-    )
-
-
-def check_apply(
-    samples: fo_samples.Samples,
-    model: str,
-    label_field: str,
-    batch_size: int = 16,
-    *,
-    skip_existing: bool = False,
-    documents: bool = True,
-) -> dict[str, Any]:
-    """Returns the metadata of the model's checkpoint, after all checks without Keras.
-
-    Args:
-        samples: a FiftyOne dataset or view of images or videos
-        model: run key, checkpoint folder, or name of a published model
-        label_field: created if it does not exist
-        batch_size (16): images per forward pass
-        skip_existing (False): skips samples that have the field
-        documents (True): searches all samples for annotations that predictions would
-            overwrite, which takes long on large datasets
-
-    Raises:
-        ValueError: if the samples, a field or a setting is invalid
-        FileNotFoundError: if there is no such model
-        ImportError: if TensorFlow is not installed
-    """
-    spawn.check_backend()
-    spawn.check_persistent(fiftyone_private.root_dataset(samples))
-    checks.check_images_or_videos(samples)
-    if skip_existing and samples.media_type == fomm.VIDEO:
-        raise ValueError("skip_existing is for images, not for videos")
-    arguments.check_integer("batch_size", batch_size, 1, MAX_PREDICTION_BATCH)
-    tasks = (run_json.DETECT, run_json.KERAS)
-    metadata = read_metadata(fiftyone_private.root_dataset(samples), model, tasks)
-    if run_json.task_of(metadata) == run_json.KERAS:
-        if skip_existing:
-            raise ValueError("skip_existing is not for a Keras model")
-        new_field.check(samples, label_field, "label_field")
-        return metadata
-    PredictionsField(
-        *(samples, label_field),
-        replaces=documents and not skip_existing,
-        gt_field=metadata.get("gt_field"),
-    )
-    return metadata
 
 
 def read_metadata(

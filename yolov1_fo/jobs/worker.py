@@ -152,15 +152,15 @@ def _apply(job: Job, arguments: dict[str, Any], report: _Reporter) -> dict[str, 
         **arguments["settings"],
     )
     report(0.0, f"predicting {len(samples)} samples", now=True)
+    progress = _sample_progress(report)
     with report.stop.only_in_check():
-        faults = yolov1_fo.apply(
-            samples,
-            model,
-            job.target,
-            batch_size=arguments["batch_size"],
-            skip_existing=arguments["skip_existing"],
-            progress=_sample_progress(report),
-        )
+        try:
+            faults = yolov1_fo.apply(
+                samples, model, job.target, **arguments["options"], progress=progress
+            )
+        except OSError:
+            report.stop.check()  # the signal has ended the processes of the engine too
+            raise
     return {"samples": len(samples), "faults": faults}
 
 

@@ -60,13 +60,13 @@ def _load_onnxruntime(path: Path, precision: str) -> Run:
 RUNTIMES = {
     "openvino": Runtime(
         "OpenVINO",
-        ("onnx", "openvino", "tf2onnx"),
+        packages.OF_RUNTIMES["openvino"],
         ("float32", "bfloat16", INT8),
         _load_openvino,
     ),
     "onnxruntime": Runtime(
         "ONNX Runtime",
-        ("onnx", "onnxruntime", "tf2onnx"),
+        packages.OF_RUNTIMES["onnxruntime"],
         ("float32", INT8),
         _load_onnxruntime,
     ),
