@@ -1,9 +1,12 @@
 """A MongoDB server of one's own, as FiftyOne brings it."""
 
 import contextlib
+import ctypes
 import random
+import signal
 import socket
 import subprocess
+import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +28,8 @@ def free_port() -> int:
 def start(folder: Path, port: int) -> subprocess.Popen:
     """Starts a server; returns when it answers.
 
+    On Linux it ends with this process, even if that is killed.
+
     Args:
         folder: for its files
         port: of this machine
@@ -34,7 +39,10 @@ def start(folder: Path, port: int) -> subprocess.Popen:
     program = Path(found) / "db" / "bin" / "mongod"
     arguments = ["--dbpath", folder, "--port", str(port), "--bind_ip", "127.0.0.1"]
     server = subprocess.Popen(
-        [program, *arguments, "--nounixsocket"], stdout=subprocess.DEVNULL
+        [program, *arguments, "--nounixsocket"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,  # who reads this process' output waits for no other
+        preexec_fn=_end_with_parent if sys.platform == "linux" else None,
     )
     deadline = time.monotonic() + 60
     while server.poll() is None and time.monotonic() < deadline:
@@ -45,3 +53,8 @@ def start(folder: Path, port: int) -> subprocess.Popen:
             return server
         time.sleep(0.05)
     raise RuntimeError("the tests' mongod did not start")
+
+
+def _end_with_parent() -> None:
+    set_parent_death_signal = 1  # PR_SET_PDEATHSIG
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
