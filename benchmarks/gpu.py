@@ -1,4 +1,4 @@
-"""Speed of the paper's networks on an accelerator, and a full training.
+"""Speed and memory of networks on an accelerator, and a full training.
 
 It needs only Keras with one backend, NumPy, OpenCV and photographs with a COCO
 `labels.json` (`train/` and `val/`), and runs without TensorFlow and FiftyOne:
@@ -6,7 +6,8 @@ It needs only Keras with one backend, NumPy, OpenCV and photographs with a COCO
     KERAS_BACKEND=jax python -m benchmarks.gpu --photographs highway --json gpu.json
 
 The peak is the speed of a large matrix product in the same precision, measured in the
-same run.
+same run. Memory is the most that was in use since the program started, so that it
+belongs to the largest network and batch so far.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +25,16 @@ from keras import ops
 
 from benchmarks import gpu_training, measuring
 from benchmarks.coco import read_coco
-from yolov1_fo import architectures, grid
+from yolov1_fo import architectures
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import TrainConfig
 from yolov1_fo.datasets import error_lines
-from yolov1_fo.networks import build, costs
+from yolov1_fo.networks import build
 from yolov1_fo.networks.predictor import Predictor
+from yolov1_fo.runs import network_cost
 from yolov1_fo.training.learner import Learner
 
-NETWORKS = ("fast-yolov1", "yolov1")
+NETWORKS = ("yolov1-efficientnet-lite0", "fast-yolov1", "yolov1")
 BATCHES = (1, 4, 16, 64, 256)
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 CLASSES = 20
@@ -61,13 +64,32 @@ def peak(precision: str, size: int) -> float:
     return rounds * 2 * size**3 / seconds(product, 5)
 
 
-def flops(config: TrainConfig) -> float:
-    """Returns the operations of one image's forward pass."""
-    table = architectures.NETWORKS[config.network].layers
-    _, count = costs.count(
-        table, config.image_size, grid.output_size(config), batch_norm=False
-    )
-    return count
+def settings(network: str, image_size: int, batch: int, precision: str) -> TrainConfig:
+    """Returns the settings of a network; those of a transfer network are its recipe's.
+
+    Weights are random, so that none are needed.
+    """
+    common = {
+        "C": CLASSES,
+        "image_size": image_size,
+        "batch_size": batch,
+        "precision": precision,
+    }
+    if not architectures.NETWORKS[network].backbone:
+        return TrainConfig(network=network, **common)
+    config = TrainConfig.for_network(network)
+    return replace(config, **common, S=image_size // 16, pretrained=False)
+
+
+def flops(config: TrainConfig, what: str) -> float:
+    """Returns the operations of one image's forward pass, or of its share of a step.
+
+    Gradients need twice the operations of the layers that are trained.
+    """
+    forward = network_cost.total_cost(config).flops
+    if what == "inference":
+        return forward
+    return forward + 2 * network_cost.trained_cost(config).flops
 
 
 def synthetic(n: int, image_size: int) -> dict[str, Array]:
@@ -89,17 +111,8 @@ def speeds(
         best = peak(precision, size)
         yield {"what": "matrix product", "precision": precision, "tflops": best / 1e12}
         for network, batch in itertools.product(networks, batches):
-            config = TrainConfig(
-                network=network,
-                C=CLASSES,
-                image_size=image_size,
-                batch_size=batch,
-                precision=policy,
-            )
-            for what, passes, measure in (
-                ("inference", 1, _inference),
-                ("training", 3, _training),
-            ):
+            config = settings(network, image_size, batch, policy)
+            for what, measure in (("inference", _inference), ("training", _training)):
                 row = {
                     "what": what,
                     "network": network,
@@ -113,8 +126,23 @@ def speeds(
                         raise
                     yield {**row, "skipped": "does not fit into memory"}
                     continue
-                share = passes * flops(config) * rate / best
-                yield {**row, "images_per_s": rate, "share_of_peak": share}
+                share = flops(config, what) * rate / best
+                yield {
+                    **row,
+                    "images_per_s": rate,
+                    "share_of_peak": share,
+                    "peak_gb_so_far": memory(),
+                }
+
+
+def memory() -> float | None:
+    """Returns the peak memory use of the device in GB; None if it is not known."""
+    if keras.backend.backend() != "jax":
+        return None
+    import jax
+
+    found = jax.devices()[0].memory_stats() or {}
+    return found["peak_bytes_in_use"] / 1e9 if "peak_bytes_in_use" in found else None
 
 
 def _inference(config: TrainConfig, repeats: int) -> float:
@@ -153,7 +181,9 @@ def line(row: dict[str, Any]) -> str:
         return f"{label}: {row['skipped']}"
     share = row.get("share_of_peak", math.nan)
     peak_share = "" if math.isnan(share) else f", {100 * share:.0f} % of the peak"
-    return f"{label}: {row['images_per_s']:.1f} images/s{peak_share}"
+    peak_gb = row.get("peak_gb_so_far")
+    used = "" if peak_gb is None else f", {peak_gb:.1f} GB"
+    return f"{label}: {row['images_per_s']:.1f} images/s{peak_share}{used}"
 
 
 def about() -> dict[str, Any]:

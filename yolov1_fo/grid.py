@@ -146,10 +146,10 @@ def encode(
     # 2. The first object in each cell.
     cells = xp.arange(S * S, dtype="float32")
     is_inside = (index[..., None] == cells) & is_valid[..., None]  # (..., M, S * S)
-    count = xp.cumsum(xp.where(is_inside, 1, 0), axis=-2)
-    is_first = xp.where(is_inside & (count == 1), 1, 0)
-    first_object = xp.argmax(is_first, axis=-2)  # (..., S * S)
-    has_object = xp.max(is_first, axis=-2)
+    none = index.shape[-1]
+    rows = xp.arange(none)[:, None]
+    first_object = xp.min(xp.where(is_inside, rows, none), axis=-2)  # (..., S * S)
+    has_object = first_object < none
 
     # 3. Its values.
     one_hot = class_ids[..., None] == xp.arange(C, dtype=class_ids.dtype)
@@ -158,8 +158,9 @@ def encode(
         [center * S - corner, size, ones, xp.where(one_hot, ones, xp.zeros_like(ones))],
         axis=-1,
     )  # (..., M, 5 + C)
-    targets = xp.take_along_axis(values, first_object[..., None], axis=-2)
-    targets = xp.where(has_object[..., None] > 0, targets, xp.zeros_like(targets))
+    kept = xp.minimum(first_object, none - 1)
+    targets = xp.take_along_axis(values, kept[..., None], axis=-2)
+    targets = xp.where(has_object[..., None], targets, xp.zeros_like(targets))
     return xp.reshape(targets, (*lead, S, S, 5 + C))
 
 
