@@ -80,7 +80,7 @@ def _calls(
     model: YOLOv1Model, dataset: fo.Dataset, batch_size: int
 ) -> dict[str, Callable[[], Any]]:
     """Returns what computes each stage, from the results of the one before it."""
-    ids, paths = prediction_pass.files_of(dataset, model)
+    ids, paths = map(list, zip(*prediction_pass.files_of(dataset, model), strict=True))
     read = _read(model, paths)
     pixels = [one.image for one in read]
     windows = model.windows([one.size for one in read])
@@ -88,7 +88,7 @@ def _calls(
     found = model.detected(outputs, windows)
     documents = _documents(model, found)
     calls: tuple[Callable[[], Any], ...] = (
-        lambda: prediction_pass.files_of(dataset, model),
+        lambda: [*prediction_pass.files_of(dataset, model)],
         lambda: _read(model, paths),
         lambda: _forward(model, pixels, batch_size),
         lambda: model.detected(outputs, windows),

@@ -11,6 +11,9 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
+PR_SET_PDEATHSIG = 1
+_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+
 
 def free_port() -> int:
     """Returns a port of this machine that nobody uses.
@@ -28,7 +31,7 @@ def free_port() -> int:
 def start(folder: Path, port: int) -> subprocess.Popen:
     """Starts a server; returns when it answers.
 
-    On Linux it ends with this process, even if that is killed.
+    On Linux it ends with the thread that calls this, even if that is killed.
 
     Args:
         folder: for its files
@@ -56,5 +59,5 @@ def start(folder: Path, port: int) -> subprocess.Popen:
 
 
 def _end_with_parent() -> None:
-    set_parent_death_signal = 1  # PR_SET_PDEATHSIG
-    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+    """Runs in the new process, where nothing may be imported or locked."""
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -134,8 +134,12 @@ def _entries(folder: Path) -> list[Path]:
 
 def _is_complete(entry: Path) -> bool:
     """Returns whether an entry is complete, and of this format."""
-    is_unfinished = entry.name.endswith(files.UNFINISHED)
-    return not is_unfinished and (entry / METADATA).is_file()
+    if entry.name.endswith(files.UNFINISHED):
+        return False
+    try:
+        return (entry / METADATA).is_file()
+    except OSError:  # in a folder of another user
+        return False
 
 
 def _final_name(entry: Path) -> str:

@@ -104,7 +104,8 @@ def add_advanced(form: types.Object, samples: Any, params: Mapping[str, Any]) ->
     """
     form.bool("advanced", label="Advanced settings", default=False)
     if not params.get("advanced"):
-        edited = {n: params[n] for n in ADVANCED if params.get(n) not in UNSET}
+        given = {n: params[n] for n in ADVANCED if params.get(n) not in UNSET}
+        edited = {n: x for n, x in given.items() if x != _default(n)}
         if edited:
             listed = ", ".join(f"{ADVANCED[n]} {value}" for n, value in edited.items())
             text = f"Edited advanced settings: {listed}"
@@ -122,6 +123,10 @@ def add_advanced(form: types.Object, samples: Any, params: Mapping[str, Any]) ->
     )
     if samples.media_type == fomm.IMAGE:
         _add_media_field(form, samples)
+
+
+def _default(name: str) -> Any:
+    return ApplyOptions._field_defaults.get(name)
 
 
 def hidden(params: Mapping[str, Any]) -> dict[str, str]:

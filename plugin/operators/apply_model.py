@@ -156,7 +156,7 @@ def _check(samples: Any, params: dict[str, Any]) -> dict[str, Any]:
         arguments.check_number(name, params[name], 0, 1)
     is_keras = _is_keras(samples, params["model"])
     options = prediction_inputs.options(params)
-    if is_keras or samples.media_type != "image":  # others are hidden
+    if is_keras:  # others are hidden
         options = ApplyOptions(options.batch_size)
     settings = {} if is_keras else prediction_inputs.settings(params)
     model, field = params["model"], params["label_field"]

@@ -26,6 +26,14 @@ def test_a_sample_without_the_field_has_no_objects(painted):
     assert annotations.read(painted, "ground_truth").labels[-1] == []
 
 
+@pytest.mark.parametrize("stored", [None, {"classifications": None}])
+def test_samples_without_classifications_have_no_objects(painted, stored):
+    kind = {"ftype": fo.EmbeddedDocumentField, "embedded_doc_type": fo.Classifications}
+    painted.add_sample_field("kinds", **kind)
+    painted._sample_collection.update_many({}, {"$set": {"kinds": stored}})
+    assert annotations.read(painted, "kinds").labels == [[]] * len(painted)
+
+
 def test_read_keeps_the_views_order(painted):
     view = painted.sort_by("filepath", reverse=True)
     assert annotations.read(view, "ground_truth").ids == view.values("id")

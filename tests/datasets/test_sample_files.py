@@ -51,3 +51,12 @@ def test_each_value_of_a_field_is_checked_at_once(painted):
     painted.add_sample_field("other", fo.StringField)
     with pytest.raises(ValueError, match="must be set on all samples; it is not on 8"):
         StoredFiles(painted, "other")
+
+
+def test_files_that_a_view_computes_are_read(painted):
+    view = painted.set_field("filepath", fo.ViewField("filepath").replace(".", "_."))
+    files = sample_files.of(view, "filepath", skip={painted.first().id})
+    assert [path for _, path in files] == view.values("filepath")[1:]
+    assert all(path.endswith("_.png") for _, path in files)
+    assert isinstance(files, SampleFiles)
+    assert isinstance(sample_files.of(painted.limit(3), "filepath"), StoredFiles)

@@ -14,6 +14,7 @@ from pycocotools.cocoeval import COCOeval
 
 import yolov1_fo
 from tests import golden, published
+from yolov1_fo.evaluation.evaluated_field import EvaluatedField
 from yolov1_fo.networks import keras_file
 from yolov1_fo.training import validation
 
@@ -347,3 +348,31 @@ def test_published_detectors_have_their_published_ap(photographs, detector):
     ap, ap50 = PUBLISHED[detector]
     assert report.coco_map == pytest.approx(ap, abs=0.005)
     assert report.ap50 == pytest.approx(ap50, abs=0.005)
+
+
+def test_objects_without_ids_can_be_evaluated_but_not_marked(predicted):
+    predicted._sample_collection.update_many(
+        {}, {"$unset": {"ground_truth.detections.$[]._id": 1}}
+    )
+    report = yolov1_fo.evaluate(predicted, "found")
+    count = predicted.count("ground_truth.detections")
+    line = (
+        rf"^'ground_truth' on dataset '.*' can't be marked, since {count} objects have"
+    )
+    with pytest.raises(ValueError, match=line):
+        yolov1_fo.evaluate(predicted, "found", eval_key="marked")
+    assert predicted.list_evaluations() == []
+    assert report.voc07 == 1
+
+
+def test_samples_that_are_deleted_meanwhile_are_an_error(predicted, monkeypatch):
+    read = EvaluatedField.read
+
+    def delete(samples, name, class_ids):
+        found = read(samples, name, class_ids)
+        predicted.delete_samples([predicted.first()])
+        return found
+
+    monkeypatch.setattr(EvaluatedField, "read", delete)
+    with pytest.raises(ValueError, match=r"has changed while it was read; evaluate"):
+        yolov1_fo.evaluate(predicted, "found")

@@ -111,7 +111,8 @@ def _objects(value: dict[str, Any]) -> list[dict[str, Any]]:
     """
     if "label" not in value and "classifications" not in value:
         return value.get("detections") or []
-    labels = [one.get("label") for one in value.get("classifications", [value])]
+    found = value["classifications"] or [] if "classifications" in value else [value]
+    labels = [one.get("label") for one in found]
     return [
         {"label": label, "bounding_box": [0.0, 0.0, 1.0, 1.0]}
         for label in labels

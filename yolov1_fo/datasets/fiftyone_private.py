@@ -110,17 +110,23 @@ def collection(dataset: fo.Dataset, *, of_frames: bool = False) -> Any:
     return dataset._frame_collection if of_frames else dataset._sample_collection
 
 
+BATCH_SIZE = 1000
+"""Number of samples that the database sends at a time."""
+
+
 def documents(samples: Any, paths: list[str]) -> Iterator[dict[str, Any]]:
     """Yields the samples of a collection as stored, with their ids and some fields.
 
-    Publicly, the values of all samples can only be read at once.
+    Publicly, the values of all samples can only be read at once; `_aggregate` returns a
+    cursor.
 
     Args:
         samples: a dataset or view
         paths: of the fields
     """
     project = {"$project": dict.fromkeys(paths, True)}
-    yield from samples._aggregate(post_pipeline=[project])
+    cursor = samples._aggregate(post_pipeline=[project])
+    yield from cursor.batch_size(BATCH_SIZE)  # without it, 16 MB at a time
 
 
 def bulk_write(

@@ -4,7 +4,7 @@ The open-source FiftyOne makes a local path of each `filepath`, so that URLs of 
 storage are kept in a field of their own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ def check(samples: fo_samples.Samples, media_field: str) -> fo_samples.Samples:
         return source
     fault = "is not there" if found is None else "must hold strings"
     raise ValueError(
-        f"{_where(samples, media_field)} {fault}; fields with strings: "
+        f"{described(samples, media_field)} {fault}; fields with strings: "
         f"{', '.join(fields(source)) or 'none'}"
     )
 
@@ -84,14 +84,34 @@ def read(
     by_id = dict(zip(found, values, strict=True))
     files = [by_id[sample_id] for sample_id in ids]
     missing = sum(not file for file in files)
+    check_complete(described(samples, media_field), missing, len(files))
+    check_files(files)
+    return [absolute(file) for file in files]
+
+
+def check_complete(where: str, missing: int, count: int) -> None:
+    """Raises a ValueError if samples have no file.
+
+    Args:
+        where: the field and its collection, from `described`
+        missing: number of samples without a file
+        count: number of samples
+    """
     if missing:
         raise ValueError(
-            f"{_where(samples, media_field)} must be set on all samples; it is not on "
-            f"{missing} of {len(files)}"
+            f"{where} must be set on all samples; it is not on {missing} of {count}"
         )
+
+
+def check_files(files: Iterable[str]) -> None:
+    """Raises an error if a URL can't be read.
+
+    Raises:
+        ValueError: if a URL holds a password
+        ImportError: if a package is missing that URLs need
+    """
     for file in filter(remote.is_remote, files):
         remote.check(file)
-    return [absolute(file) for file in files]
 
 
 def absolute(file: str) -> str:
@@ -99,5 +119,6 @@ def absolute(file: str) -> str:
     return file if remote.is_remote(file) else str(Path(file).absolute())
 
 
-def _where(samples: fo_samples.Samples, media_field: str) -> str:
+def described(samples: fo_samples.Samples, media_field: str) -> str:
+    """Returns a field and its collection, for error messages."""
     return f"media_field '{media_field}' on {fo_samples.name(samples)}"

@@ -32,6 +32,41 @@ class SampleFiles:
         """Yields the id and the file of each sample."""
         return zip(self.ids, self.filepaths, strict=True)
 
+    def parts(self, size: int) -> "Iterator[SampleFiles]":
+        """Yields the samples in parts of `size`; the last one may be smaller."""
+        for start in range(0, len(self), size):
+            end = start + size
+            yield SampleFiles(self.ids[start:end], self.filepaths[start:end])
+
+
+def of(
+    samples: fo_samples.Samples, media_field: str, skip: Collection[str] = frozenset()
+) -> "Files":
+    """Returns the image files of a collection; those that a view computes are read.
+
+    Args:
+        samples: a checked collection of images
+        media_field: the field with the files
+        skip (none): ids of samples to leave out
+
+    Raises:
+        TypeError, ValueError, ImportError: see `media_files.read`
+    """
+    if not _is_computed(samples, media_field):
+        return StoredFiles(samples, media_field, skip)
+    ids = [one for one in samples.values("id") if one not in skip]
+    return SampleFiles(ids, media_files.read(samples, media_field, ids))
+
+
+def _is_computed(samples: fo_samples.Samples, field: str) -> bool:
+    """Returns whether a view shows other values of a field than those stored."""
+    for stage in fiftyone_private.serialize_stages(samples.view()):
+        kind = stage["_cls"].rpartition(".")[2]
+        arguments = dict(stage["kwargs"])
+        if kind == "Mongo" or (kind == "SetField" and arguments["field"] == field):
+            return True
+    return False
+
 
 class StoredFiles:
     """The samples of a collection and their image files.
@@ -61,7 +96,8 @@ class StoredFiles:
             if not skip or str(document["_id"]) not in skip:
                 self._ids += document["_id"].binary
         if media_field != media_files.FILEPATH:
-            media_files.read(samples, media_field, [*map(str, self._object_ids(0))])
+            media_files.check(samples, media_field)
+            self._check(media_files.described(samples, media_field))
 
     def __len__(self) -> int:
         return len(self._ids) // _ID_BYTES
@@ -71,23 +107,41 @@ class StoredFiles:
         for part in self.parts():
             yield from part
 
-    def parts(self, size: int = PART_SIZE) -> Iterator[SampleFiles]:
+    def parts(self, size: int | None = None) -> Iterator[SampleFiles]:
         """Yields the samples in parts.
 
         Args:
             size (`PART_SIZE`): number of samples of each part, except the last
         """
+        size = size or PART_SIZE
         for start in range(0, len(self), size):
             ids = self._object_ids(start, start + size)
-            found = self.stored.find({"_id": {"$in": ids}}, [self.media_field])
-            files = {one["_id"]: one.get(self.media_field) for one in found}
-            there = [one for one in ids if files.get(one)]
+            found = self._find(ids)
+            there = [(str(one), file) for one in ids if (file := found.get(one))]
             yield SampleFiles(
-                [*map(str, there)],
-                [media_files.absolute(files[one]) for one in there],
+                [sample_id for sample_id, _ in there],
+                [media_files.absolute(file) for _, file in there],
             )
 
-    def _object_ids(self, start: int, end: int | None = None) -> list[bson.ObjectId]:
-        end = len(self) if end is None else min(end, len(self))
-        places = range(start * _ID_BYTES, end * _ID_BYTES, _ID_BYTES)
-        return [bson.ObjectId(bytes(self._ids[x : x + _ID_BYTES])) for x in places]
+    def _check(self, where: str) -> None:
+        """Raises an error if a file is missing or can't be read from where it is."""
+        missing = 0
+        for start in range(0, len(self), PART_SIZE):
+            ids = self._object_ids(start, start + PART_SIZE)
+            found = self._find(ids)
+            missing += sum(not found.get(one) for one in ids)
+            media_files.check_files(filter(None, found.values()))
+        media_files.check_complete(where, missing, len(self))
+
+    def _find(self, ids: list[bson.ObjectId]) -> dict[bson.ObjectId, str | None]:
+        found = self.stored.find({"_id": {"$in": ids}}, [self.media_field])
+        return {one["_id"]: one.get(self.media_field) for one in found}
+
+    def _object_ids(self, start: int, end: int) -> list[bson.ObjectId]:
+        places = range(start, min(end, len(self)))
+        parts = (self._ids[_ID_BYTES * x : _ID_BYTES * (x + 1)] for x in places)
+        return [bson.ObjectId(bytes(part)) for part in parts]
+
+
+Files = StoredFiles | SampleFiles
+"""What `of` returns."""

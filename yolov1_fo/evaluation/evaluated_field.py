@@ -32,7 +32,7 @@ class EvaluatedField(NamedTuple):
         class_ids: (K,) by image
         confidences: (K,) by image; NaN where an object has none
         ignored: (K,) whether each is difficult, a crowd or a group, by image
-        ids: of the objects, by image
+        ids: of the objects, by image; None where one has none
         other_ids: of the objects that are left out, by image
         left_out: number of objects that are left out
         unscored: what an object has in place of a confidence; empty if each has one
@@ -44,8 +44,8 @@ class EvaluatedField(NamedTuple):
     class_ids: list[Array]
     confidences: list[Array]
     ignored: list[Array]
-    ids: list[list[str]]
-    other_ids: list[list[str]]
+    ids: list[list[Any]]
+    other_ids: list[list[Any]]
     left_out: int
     unscored: str
 

@@ -110,12 +110,16 @@ def read(
 
     Raises:
         ValueError: if an object has no confidence, an image has no size where it is
-            needed, or all boxes are in pixels
+            needed, all boxes are in pixels, or samples were added or deleted meanwhile
     """
     class_ids = {name: class_id for class_id, name in enumerate(classes)}
     predictions = EvaluatedField.read(samples, pred_field, class_ids)
     _check_confidences(samples, pred_field, predictions)
     objects = EvaluatedField.read(samples, gt_field, class_ids)
+    if predictions.sample_ids != objects.sample_ids:
+        raise ValueError(
+            f"{fo_samples.name(samples)} has changed while it was read; evaluate again"
+        )
     found_boxes, true_boxes = predictions.boxes, objects.boxes
     if inclusive_corners:
         sizes = _image_sizes(samples)  # (N, 4)

@@ -19,6 +19,7 @@ from yolov1_fo.evaluation import (
     panel_note,
     registration,
 )
+from yolov1_fo.evaluation.evaluated_field import EvaluatedField
 from yolov1_fo.evaluation.evaluation_data import EvaluationData
 from yolov1_fo.evaluation.matching import Match, Matching, Progress
 
@@ -35,6 +36,16 @@ def missing_label(classes: Sequence[str]) -> str:
     while label in classes:
         label += "_"
     return label
+
+
+def _check_ids(samples: fo_samples.Samples, name: str, field: EvaluatedField) -> None:
+    """Raises a ValueError if an object of a field has no id."""
+    if count := sum(row.count(None) for row in (*field.ids, *field.other_ids)):
+        objects = "1 object has" if count == 1 else f"{count} objects have"
+        raise ValueError(
+            f"'{name}' on {fo_samples.name(samples)} can't be marked, since {objects} "
+            "no id; evaluate without an eval_key"
+        )
 
 
 class ErrorAnalysisMixin:
@@ -100,6 +111,12 @@ class ErrorAnalysisMixin:
             classes,
             inclusive_corners=getattr(config, "inclusive_corners", False),
         )
+        if eval_key is not None:
+            for name, field in (
+                (config.pred_field, data.pred_field),
+                (config.gt_field, data.gt_field),
+            ):
+                _check_ids(samples, name, field)
         self.matching = self.match(data, progress)
         return self.matching
 

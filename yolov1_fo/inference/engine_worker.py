@@ -12,7 +12,7 @@ from joblib.externals import loky
 from yolov1_fo import hardware
 from yolov1_fo.datasets import connection
 from yolov1_fo.datasets.bulk_writer import BulkWriter, Target
-from yolov1_fo.datasets.sample_files import SampleFiles, StoredFiles
+from yolov1_fo.datasets.sample_files import Files, SampleFiles
 from yolov1_fo.inference.prediction_pass import PredictionPass
 from yolov1_fo.model.model_config import YOLOv1ModelConfig
 from yolov1_fo.model.yolov1_model import YOLOv1Model
@@ -101,7 +101,7 @@ class Worker:
         return ChunkResult(len(files), batches.faults)
 
 
-def chunks(files: StoredFiles, batch_size: int, num_workers: int) -> list[SampleFiles]:
+def chunks(files: Files, batch_size: int, num_workers: int) -> list[SampleFiles]:
     """Returns parts of some files, at least one for each process if possible.
 
     Args:

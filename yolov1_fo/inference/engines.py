@@ -10,7 +10,7 @@ from typing import Any
 
 import fiftyone.core.utils as fou
 
-from yolov1_fo.datasets.sample_files import StoredFiles
+from yolov1_fo.datasets.sample_files import Files
 from yolov1_fo.inference import prediction_pass, process_engine, ray_engine
 from yolov1_fo.inference.engine_worker import Task
 
@@ -19,7 +19,7 @@ _RUN = {"process": process_engine.run, "ray": ray_engine.run}
 
 def predict(
     engine: str,
-    files: StoredFiles,
+    files: Files,
     task: Task,
     prepare: Callable[[], None],
     *,

@@ -79,14 +79,15 @@ def write(export: Export, path: Path) -> None:
         )
     if export.suppression is not None:
         _compare(export, source)  # NMS is not in Keras' network
-        _keep(export, source)
+        raw = Path(shutil.copy(source, path.with_name(f"{path.name}-raw.onnx")))
         onnx_nms.add(source, *export.suppression)
     if form.finish is not None:
         finish = form.finish
         _converted(what, lambda: finish(source, path))
     if export.suppression is None:
         _compare(export, path)
-        _keep(export, source)
+        raw = source
+    _keep(export, raw)
 
 
 def _converted(

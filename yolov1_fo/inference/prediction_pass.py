@@ -14,9 +14,9 @@ import numpy as np
 from yolov1_fo import allocator, images
 from yolov1_fo.boxes import Array
 from yolov1_fo.config import MAX_PREDICTION_BATCH, arguments
-from yolov1_fo.datasets import media_files
+from yolov1_fo.datasets import media_files, sample_files
 from yolov1_fo.datasets import samples as fo_samples
-from yolov1_fo.datasets.sample_files import SampleFiles, StoredFiles
+from yolov1_fo.datasets.sample_files import Files
 from yolov1_fo.images import ReadResult
 from yolov1_fo.model.yolov1_model import YOLOv1Model
 from yolov1_fo.pipeline import image_loading, tiling
@@ -36,7 +36,7 @@ def files_of(
     *,
     skip: Collection[str] = frozenset(),
     media_field: str | None = None,
-) -> StoredFiles:
+) -> Files:
     """Returns the image files of a collection.
 
     Args:
@@ -47,7 +47,7 @@ def files_of(
     """
     if media_field is None:
         media_field = media_files.default(samples, model.metadata["settings"])
-    return StoredFiles(samples, media_field, skip)
+    return sample_files.of(samples, media_field, skip)
 
 
 class PredictionPass:
@@ -75,7 +75,7 @@ class PredictionPass:
 
     def __init__(
         self,
-        files: StoredFiles | SampleFiles,
+        files: Files,
         model: YOLOv1Model,
         batch_size: int,
         num_workers: int = 0,

@@ -6,7 +6,7 @@ from concurrent.futures import BrokenExecutor, Future, as_completed
 
 from joblib.externals import loky
 
-from yolov1_fo.datasets.sample_files import SampleFiles, StoredFiles
+from yolov1_fo.datasets.sample_files import Files, SampleFiles
 from yolov1_fo.inference import engine_worker
 from yolov1_fo.inference.engine_worker import ATTEMPTS, ChunkResult, Task
 
@@ -14,7 +14,10 @@ logger = logging.getLogger(__name__)
 
 
 def run(
-    files: StoredFiles, task: Task, num_workers: int, prepare: Callable[[], None]
+    files: Files,
+    task: Task,
+    num_workers: int,
+    prepare: Callable[[], None],
 ) -> Generator[ChunkResult, None, None]:
     """Yields results of chunks; images of a process that dies are predicted again.
 

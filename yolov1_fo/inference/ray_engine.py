@@ -7,7 +7,7 @@ from typing import Any
 
 from yolov1_fo import ray_cluster
 from yolov1_fo.config import packages
-from yolov1_fo.datasets.sample_files import StoredFiles
+from yolov1_fo.datasets.sample_files import Files
 from yolov1_fo.inference import engine_worker
 from yolov1_fo.inference.engine_worker import ATTEMPTS, ChunkResult, Task, Worker
 from yolov1_fo.ray_cluster import Workers
@@ -19,7 +19,10 @@ logger = logging.getLogger(__name__)
 
 
 def run(
-    files: StoredFiles, task: Task, num_workers: int, prepare: Callable[[], None]
+    files: Files,
+    task: Task,
+    num_workers: int,
+    prepare: Callable[[], None],
 ) -> Generator[ChunkResult, None, None]:
     """Yields results of chunks; Ray restarts an actor that dies, with its images.
 

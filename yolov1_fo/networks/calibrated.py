@@ -8,6 +8,7 @@ import functools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -43,11 +44,8 @@ class Calibrated:
         return self.cache is not None and self.cache.find(self.name) is not None
 
     @contextlib.contextmanager
-    def file(self, *, wait: bool = True) -> Iterator[Path]:
-        """Yields the path of the file.
-
-        Args:
-            wait (True): not used
+    def file(self, **_: Any) -> Iterator[Path]:
+        """Yields the path of the file; it takes the arguments of `Conversion.file`.
 
         Raises:
             ValueError: if there is none
