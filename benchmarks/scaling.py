@@ -5,7 +5,8 @@
 Each size is measured in a process of its own. The samples have synthetic labels; in
 `apply`, reading returns the same image and the forward pass the same output each time,
 so that what remains is listing, decoding of outputs, and writing. At most `EVALUATED`
-samples are evaluated, which have a million predictions.
+samples are evaluated, which have a million predictions. Memory is the highest growth of
+the process during a stage; what earlier stages have kept is not counted.
 """
 
 import argparse
@@ -53,18 +54,30 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--size", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--bytes", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.size:
         print(json.dumps(measure(arguments.size)))
         return
-    rows = measuring.read(arguments.json).get("rows", [])
+    if arguments.bytes:
+        print(json.dumps(bytes_per_sample()))
+        return
+    figures = measuring.read(arguments.json)
+    rows = figures.get("rows", [])
     done = {row["size"] for row in rows}
+    stored = figures.get("bytes_per_sample") or _run("--bytes")
     for size in (one for one in arguments.sizes if one not in done):
-        command = [sys.executable, "-m", "benchmarks.scaling", "--size", str(size)]
-        printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        rows += json.loads(printed.stdout.splitlines()[-1])
-        measuring.write(arguments.json, {"rows": rows})
+        rows += _run("--size", str(size))
+        measuring.write(arguments.json, {"bytes_per_sample": stored, "rows": rows})
     print(table(rows))
+    print(f"bytes per sample in the database: {stored}")
+
+
+def _run(*options: str) -> Any:
+    """Returns what another process prints, as JSON."""
+    command = [sys.executable, "-m", "benchmarks.scaling", *options]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -142,6 +155,25 @@ def measure(size: int) -> list[dict[str, Any]]:
     predictions = some.count("predictions.detections")
     dataset.delete()
     return [row | {"predictions": predictions} for row in rows]
+
+
+def bytes_per_sample() -> dict[str, int]:
+    """Returns the size of a sample in the database, before compression."""
+    NETWORKS["micro"] = MICRO
+    dataset = make_dataset(4 * PATTERNS)
+    sizes = {"labels": _stored_bytes(dataset)}
+    yolov1_fo.apply(dataset, fixed_model(), "predictions", progress=False)
+    sizes["predictions"] = _stored_bytes(dataset)
+    yolov1_fo.evaluate(dataset, "predictions", eval_key="stored", progress=False)
+    sizes["evaluation"] = _stored_bytes(dataset)
+    dataset.delete()
+    return sizes
+
+
+def _stored_bytes(dataset: fo.Dataset) -> int:
+    collection = fiftyone_private.collection(dataset)
+    statistics = collection.database.command("collstats", collection.name)
+    return int(statistics["avgObjSize"])
 
 
 class PeakMemory:
