@@ -120,7 +120,7 @@ def test_marking_as_failed_stops_the_job_and_keeps_the_last_epoch(
     subprocess.run(
         [fiftyone, "delegated", "fail", str(training)], check=True, capture_output=True
     )
-    wait_for(lambda: not monitor.find(job.folder).progress.is_active, timeout=30)
+    wait_for(lambda: not monitor.find(job.folder).progress.is_active)
     assert monitor.find(job.folder).progress.state == "stopped"
     wait_for(lambda: not psutil.pid_exists(job.pid))
     dataset.reload()
