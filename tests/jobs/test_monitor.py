@@ -108,8 +108,7 @@ def test_a_model_is_trained_and_applied(dataset):
         "view": dataset.view()._serialize(),
         "model": "one",
         "settings": {"confidence_thresh": 0.001},
-        "batch_size": 4,
-        "skip_existing": False,
+        "options": {"batch_size": 4},
     }
     done = ended(spawn.start(dataset, "apply", "found", arguments))
     assert done.progress.state == "finished", done.log()
@@ -196,8 +195,7 @@ def test_a_stopped_apply_keeps_whole_predictions(many, checkpoint_dir):
         "view": many.view()._serialize(),
         "model": str(checkpoint_dir),
         "settings": {},
-        "batch_size": 2,
-        "skip_existing": False,
+        "options": {"batch_size": 2},
     }
     job = spawn.start(many, "apply", "found", arguments)
     monitor.stop(reached(job, "sample "))
@@ -216,7 +214,7 @@ def test_other_jobs_are_stopped_and_leave_nothing(many, checkpoint_dir, tmp_path
     fields = {"pred_field": "predictions", "gt_field": "ground_truth"}
     of_model = {"model": str(checkpoint_dir), "gt_field": "new_truth"}
     jobs = {
-        "evaluate": ("sample ", {**fields, "classes": None, "iou_thresh": 0.5}),
+        "evaluate": ("evaluating ", {**fields, "classes": None, "iou_thresh": 0.5}),
         "find_mistakes": ("comparing ", {**fields, "folds": None, "min_score": 0.0}),
         "suggest": (
             "sample ",
