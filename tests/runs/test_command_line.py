@@ -1,14 +1,14 @@
 """Runs on the command line."""
 
-import os
-import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from tests.runs.made_runs import make_run
 from yolov1_fo.cli import fiftyone_checks, main
 from yolov1_fo.runs import folders, ownership, registry
-from yolov1_fo.training import callbacks
 
 
 def test_runs_are_listed_shown_and_deleted(painted, clone, capsys):
@@ -53,30 +53,39 @@ def test_runs_are_listed_shown_and_deleted(painted, clone, capsys):
     assert "dataset 'nowhere' does not exist" in output("list", "nowhere", code=2)
 
 
-@pytest.mark.slow
-def test_an_interrupted_training_prints_how_to_resume(
-    painted, micro, capsys, monkeypatch
-):
-    def interrupt(*_, **__):
-        os.kill(os.getpid(), signal.SIGTERM)
+CHILD = """
+import os, signal, sys
+from tests.micro import MICRO
+from yolov1_fo.architectures import NETWORKS
+from yolov1_fo.cli import main
+from yolov1_fo.training import callbacks
 
-    monkeypatch.setattr(callbacks.EndOfEpoch, "on_epoch_end", interrupt)
-    words = [
-        "--network",
-        "micro",
-        "--image-size",
-        "32",
-        "--S",
-        "2",
-        "--batch-size",
-        "2",
-    ]
-    code = main.main(["train", painted.name, "--run-key", "one", *words])
-    assert code == 143
-    assert capsys.readouterr().err.startswith(
+def interrupt(*_, **__):
+    os.kill(os.getpid(), signal.SIGTERM)
+
+NETWORKS["micro"] = MICRO
+callbacks.EndOfEpoch.on_epoch_end = interrupt
+sys.exit(main.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_an_interrupted_training_prints_how_to_resume(painted):
+    painted.persistent = True
+    settings = "--network micro --image-size 32 --S 2 --batch-size 2"
+    words = ["train", painted.name, "--run-key", "one", *settings.split()]
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, *words],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 143, done.stderr
+    assert (
         "yolov1-fo: run 'one' was stopped after epoch 0 of 135; resume it with "
         "yolov1_fo.train(samples, resume='one'), or yolov1-fo train "
-    )
+    ) in done.stderr
     painted.reload()
     assert registry.status(painted, "one") == "stopped"
 
