@@ -134,15 +134,20 @@ def folder(tmp_path):
     return tmp_path
 
 
+CREDITS = manifest.Credits("someone", "Apache-2.0", None)
+
+
 def use_metadata(folder):
     metadata = checkpoint.read_metadata(folder, "detect")
     model_card.text("name", metadata).encode()
-    manifest.write(folder, "name", metadata, "someone", "Apache-2.0")
+    manifest.write(folder, "name", metadata, CREDITS)
 
 
 @pytest.mark.slow
 def test_damaged_metadata_is_an_error_of_one_line(folder):
     rng = random.Random(16)
+    (folder / "run.json").write_text(json.dumps(METADATA))
+    use_metadata(folder)
     refusals = 0
     for _ in range(1000):
         (folder / "run.json").write_text(json.dumps(damaged(METADATA, rng)))
