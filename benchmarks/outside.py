@@ -70,7 +70,7 @@ def main() -> None:
     arguments = parser.parse_args()
     figures = measure(arguments.epochs)
     measuring.write(arguments.json, figures)
-    print(tabulate(table(figures), headers="keys", tablefmt="github"))
+    print(table(figures))
     print(f"VOC07 {figures['voc07']:.3f}, COCO mAP {figures['coco_map']:.3f}")
 
 
@@ -121,15 +121,17 @@ def _time(seconds: dict[str, float], name: str, home: Any, function: str) -> Non
     setattr(home, function, run)
 
 
-def table(figures: dict[str, Any]) -> list[dict[str, str]]:
+def table(figures: dict[str, Any]) -> str:
     """Returns a line per part: its seconds, and its share of the whole."""
     whole = figures["seconds"]
     parts = {**figures["parts"], "all": whole, "all but steps": 0.0}
     parts["all but steps"] = whole - figures["parts"][STEPS]
-    return [
-        {"part": name, "seconds": f"{part:.1f}", "share": f"{part / whole:.1%}"}
-        for name, part in parts.items()
+    lines = [
+        (name, f"{part:.1f}", f"{part / whole:.1%}") for name, part in parts.items()
     ]
+    return tabulate(
+        lines, ("part", "seconds", "share"), tablefmt="github", disable_numparse=True
+    )
 
 
 if __name__ == "__main__":

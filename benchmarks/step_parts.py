@@ -59,16 +59,17 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = [*measure(arguments.photographs, arguments.image_size, arguments.batch)]
     measuring.write(arguments.json, {"rows": rows})
-    print(tabulate(table(rows), headers="keys", tablefmt="github"))
+    print(table(rows))
 
 
-def table(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
+def table(rows: list[dict[str, Any]]) -> str:
     """Returns a line per group with the ms per image of each library."""
-    return [
+    lines = [
         {"ms per image": group}
         | {row["library"]: f"{row['ms'].get(group, 0.0):.1f}" for row in rows}
         for group in (*GROUPS, "sum")
     ]
+    return tabulate(lines, headers="keys", tablefmt="github", disable_numparse=True)
 
 
 def measure(photographs: Path, image_size: int, batch: int) -> Iterator[dict[str, Any]]:

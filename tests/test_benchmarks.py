@@ -14,8 +14,10 @@ from benchmarks import (
     checkpoints,
     int8,
     measuring,
+    outside,
     scaling,
     soak,
+    step_parts,
     tiles,
     trainings,
 )
@@ -59,6 +61,14 @@ def test_tables_of_the_page_are_those_of_the_results(benchmark):
     results = measuring.read(ROOT / "benchmarks" / "results" / f"{name}.json")
     page = (ROOT / "docs" / "benchmarks.md").read_text()
     assert benchmark.table(results["runs"]) in page
+
+
+def test_more_tables_of_the_page_are_those_of_the_results():
+    page = (ROOT / "docs" / "benchmarks.md").read_text()
+    results = ROOT / "benchmarks" / "results"
+    assert outside.table(measuring.read(results / "outside.json")) in page
+    rows = measuring.read(results / "step_parts.json")["rows"]
+    assert step_parts.table(rows) in page
 
 
 def test_the_table_of_the_plan_is_that_of_the_results():
