@@ -85,13 +85,13 @@ def _calls(
     pixels = [one.image for one in read]
     windows = model.windows([one.size for one in read])
     outputs = _forward(model, pixels, batch_size)
-    found = model.detected(outputs, windows)
+    found = _decode(model, outputs, windows, batch_size)
     documents = _documents(model, found)
     calls: tuple[Callable[[], Any], ...] = (
         lambda: [*prediction_pass.files_of(dataset, model)],
         lambda: _read(model, paths),
         lambda: _forward(model, pixels, batch_size),
-        lambda: model.detected(outputs, windows),
+        lambda: _decode(model, outputs, windows, batch_size),
         lambda: _documents(model, found),
         lambda: _write(dataset, ids, documents),
     )
@@ -110,6 +110,18 @@ def _forward(model: YOLOv1Model, pixels: list[Any], batch_size: int) -> Array:
     starts = range(0, len(pixels), batch_size)
     batches = (np.stack(pixels[start : start + batch_size]) for start in starts)
     return np.concatenate([model.forward(batch) for batch in batches])
+
+
+def _decode(
+    model: YOLOv1Model, outputs: Array, windows: Array | None, batch_size: int
+) -> list[Any]:
+    found = []
+    for start in range(0, len(outputs), batch_size):
+        rows = slice(start, start + batch_size)
+        found += model.detected(
+            outputs[rows], None if windows is None else windows[rows]
+        )
+    return found
 
 
 def _documents(model: YOLOv1Model, found: list[Any]) -> list[dict[str, Any]]:
