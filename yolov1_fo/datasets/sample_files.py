@@ -113,11 +113,8 @@ class StoredFiles:
         Args:
             size (`PART_SIZE`): number of samples of each part, except the last
         """
-        size = size or PART_SIZE
-        for start in range(0, len(self), size):
-            ids = self._object_ids(start, start + size)
-            found = self._find(ids)
-            there = [(str(one), file) for one in ids if (file := found.get(one))]
+        for found in self._read(size or PART_SIZE):
+            there = [(str(one), file) for one, file in found.items() if file]
             yield SampleFiles(
                 [sample_id for sample_id, _ in there],
                 [media_files.absolute(file) for _, file in there],
@@ -126,16 +123,19 @@ class StoredFiles:
     def _check(self, where: str) -> None:
         """Raises an error if a file is missing or can't be read from where it is."""
         missing = 0
-        for start in range(0, len(self), PART_SIZE):
-            ids = self._object_ids(start, start + PART_SIZE)
-            found = self._find(ids)
-            missing += sum(not found.get(one) for one in ids)
-            media_files.check_files(filter(None, found.values()))
+        for found in self._read(PART_SIZE):
+            files = [file for file in found.values() if file]
+            missing += len(found) - len(files)
+            media_files.check_files(files)
         media_files.check_complete(where, missing, len(self))
 
-    def _find(self, ids: list[bson.ObjectId]) -> dict[bson.ObjectId, str | None]:
-        found = self.stored.find({"_id": {"$in": ids}}, [self.media_field])
-        return {one["_id"]: one.get(self.media_field) for one in found}
+    def _read(self, size: int) -> Iterator[dict[bson.ObjectId, str | None]]:
+        """Yields the files of parts by id, in order; None where there is none."""
+        for start in range(0, len(self), size):
+            ids = self._object_ids(start, start + size)
+            stored = self.stored.find({"_id": {"$in": ids}}, [self.media_field])
+            found = {one["_id"]: one.get(self.media_field) for one in stored}
+            yield {one: found.get(one) for one in ids}
 
     def _object_ids(self, start: int, end: int) -> list[bson.ObjectId]:
         places = range(start, min(end, len(self)))

@@ -34,7 +34,6 @@ class EvaluatedField(NamedTuple):
         ignored: (K,) whether each is difficult, a crowd or a group, by image
         ids: of the objects, by image; None where one has none
         other_ids: of the objects that are left out, by image
-        left_out: number of objects that are left out
         unscored: what an object has in place of a confidence; empty if each has one
     """
 
@@ -46,8 +45,12 @@ class EvaluatedField(NamedTuple):
     ignored: list[Array]
     ids: list[list[Any]]
     other_ids: list[list[Any]]
-    left_out: int
     unscored: str
+
+    @property
+    def left_out(self) -> int:
+        """Number of objects that are left out."""
+        return sum(map(len, self.other_ids))
 
     @classmethod
     def read(
@@ -93,7 +96,6 @@ class EvaluatedField(NamedTuple):
             ignored=by_image("ignored"),
             ids=joined("ids"),
             other_ids=joined("other_ids"),
-            left_out=sum(map(len, joined("other_ids"))),
             unscored=next((part.unscored for part in parts if part.unscored), ""),
         )
 
@@ -108,8 +110,8 @@ class _Part(NamedTuple):
     labels: Array
     confidences: Array
     ignored: Array
-    ids: list[list[str]]
-    other_ids: list[list[str]]
+    ids: list[list[Any]]
+    other_ids: list[list[Any]]
     unscored: str
     unlabeled: int
     faults: InvalidBoxes
