@@ -7,7 +7,9 @@ KERAS_HUB := keras-hub==0.32.0 tokenizers==0.23.3
 PHOTOGRAPHS ?=
 PYTEST := $(BIN)/python -m pytest $(if $(PHOTOGRAPHS),--photographs="$(PHOTOGRAPHS)")
 # More processes than cores: tests often wait for jobs, servers and browsers.
-PARALLEL := --numprocesses=3 --dist=loadfile --no-loadscope-reorder
+# Without restarts: tests that a dead process still had would never end (pytest-xdist).
+PARALLEL := --numprocesses=3 --dist=loadfile --no-loadscope-reorder \
+	--max-worker-restart=0
 
 FIFTYONE_FOLDER := $(BIN)/python -c "from importlib.util import find_spec; \
 	print(find_spec('fiftyone').submodule_search_locations[0])"

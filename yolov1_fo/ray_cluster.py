@@ -1,6 +1,8 @@
 """The Ray cluster that predictions and trainings use."""
 
 import contextlib
+import signal
+import threading
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -25,7 +27,8 @@ class Workers(NamedTuple):
 def connected(*, shows_output: bool = False) -> Iterator[None]:
     """Connects to the cluster that is configured, or starts one on this machine.
 
-    A connection that exists already is used, and kept.
+    A connection that exists already is used, and kept. SIGTERM remains what it was for
+    this process, where Ray would end it at once, and ignore its handler from then on.
 
     Args:
         shows_output (False): whether a new connection shows what workers print
@@ -38,15 +41,29 @@ def connected(*, shows_output: bool = False) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    try:
-        ray.init(log_to_driver=shows_output)
-    except Exception as error:  # Ray raises errors of many types
-        line = packages.first_line(error)
-        raise OSError(f"Ray can't be reached: {line}") from error
+    with _keeps_sigterm():
+        try:
+            ray.init(log_to_driver=shows_output)
+        except Exception as error:  # Ray raises errors of many types
+            line = packages.first_line(error)
+            raise OSError(f"Ray can't be reached: {line}") from error
     try:
         yield
     finally:
-        ray.shutdown()
+        with _keeps_sigterm():
+            ray.shutdown()
+
+
+@contextlib.contextmanager
+def _keeps_sigterm() -> Iterator[None]:
+    """Sets the handler again that SIGTERM had; only the main thread can."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and handler is not None:  # None: not a handler of Python
+            signal.signal(signal.SIGTERM, handler)
 
 
 def plan_workers(
