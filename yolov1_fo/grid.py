@@ -147,7 +147,7 @@ def encode(
     cells = xp.arange(S * S, dtype="float32")
     is_inside = (index[..., None] == cells) & is_valid[..., None]  # (..., M, S * S)
     none = index.shape[-1]
-    rows = xp.arange(none)[:, None]
+    rows = xp.arange(none, dtype="int32")[:, None]
     first_object = xp.min(xp.where(is_inside, rows, none), axis=-2)  # (..., S * S)
     has_object = first_object < none
 

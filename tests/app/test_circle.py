@@ -11,7 +11,7 @@ import pytest
 from tests.app.app_page import EVALUATION, LABELS, MODAL, PREDICTIONS, RUNS, AppPage
 from tests.app.waiting import ended, epochs_of, wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 TRAIN, LABELED, UNLABELED = 96, 85, 10
@@ -46,7 +46,7 @@ def test_the_whole_circle(
 
 def train(page, dataset, is_good):
     """Trains, stops and resumes."""
-    epochs, image_size = (40, "256") if is_good else (60, "96")
+    epochs, image_size = (40, "256") if is_good else (30, "96")
 
     # 1. Without runs, the panel explains how to start.
     page.open_panel(RUNS)

@@ -1,4 +1,7 @@
 import importlib.util
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,6 +82,37 @@ def test_no_telemetry_is_sent(net, monkeypatch):
 
     monkeypatch.setattr(openvino, "convert_model", None)
     predictor.Predictor(net, None, "openvino")(pixels(2))
+
+
+SIGNALED = """
+import signal, sys, threading
+from pathlib import Path
+from yolov1_fo.networks import formats
+
+def interrupt(*_):
+    print("interrupted")
+
+signal.signal(signal.SIGTERM, interrupt)
+runs = [formats.load_openvino(Path(sys.argv[1]))]
+forget = threading.Thread(target=runs.clear)
+forget.start()
+forget.join()
+signal.raise_signal(signal.SIGTERM)
+"""
+
+
+def test_signals_are_handled_after_another_thread_has_freed_a_network(net, tmp_path):
+    """OpenVINO replaces the stack of signal handlers, and frees it with its plugin."""
+    path = tmp_path / "network.onnx"
+    formats.write_onnx(net, path)
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALED, path],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
 
 
 def test_a_runtime_that_can_not_compute_is_refused(net, monkeypatch):

@@ -43,7 +43,7 @@ def schedule(dataset, monkeypatch):
                 "request_delegation": True,
             },
         ).json()
-        assert answer["delegated"], answer
+        assert answer.get("delegated"), answer
         return answer["result"]["id"]["$oid"]
 
     return ask

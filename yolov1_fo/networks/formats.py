@@ -1,6 +1,7 @@
 """The export formats: how each is written and run, with third-party packages."""
 
 import contextlib
+import functools
 import logging
 import math
 from collections import Counter
@@ -202,11 +203,24 @@ def load_openvino(file: Path, precision: str = "float32") -> Run:
         file: ONNX, or `OPENVINO_MODEL` of an export
         precision (float32): bfloat16, or int8 for a quantized model
     """
+    hint = "bf16" if precision == "bfloat16" else "f32"
+    run = _openvino_core().compile_model(
+        file, "CPU", {"INFERENCE_PRECISION_HINT": hint}
+    )
+    return lambda pixels: [*run({INPUT: pixels}).values()]
+
+
+@functools.cache
+def _openvino_core() -> Any:
+    """OpenVINO; it remains, so that what it has loaded is never freed.
+
+    Its CPU plugin replaces the stack on which this thread handles signals, and another
+    thread that frees the plugin can't set the former one again: the next signal would
+    kill the process.
+    """
     import openvino
 
-    hint = "bf16" if precision == "bfloat16" else "f32"
-    run = openvino.Core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": hint})
-    return lambda pixels: [*run({INPUT: pixels}).values()]
+    return openvino.Core()
 
 
 def _write_litert(network: keras.Model, path: Path) -> None:
