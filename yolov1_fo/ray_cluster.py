@@ -1,12 +1,13 @@
 """The Ray cluster that predictions and trainings use."""
 
 import contextlib
+import re
 import signal
 import threading
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from yolov1_fo.config import packages
+_COLORS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Workers(NamedTuple):
@@ -45,8 +46,7 @@ def connected(*, shows_output: bool = False) -> Iterator[None]:
         try:
             ray.init(log_to_driver=shows_output)
         except Exception as error:  # Ray raises errors of many types
-            line = packages.first_line(error)
-            raise OSError(f"Ray can't be reached: {line}") from error
+            raise OSError(f"Ray can't be reached: {reason(error)}") from error
     try:
         yield
     finally:
@@ -64,6 +64,15 @@ def _keeps_sigterm() -> Iterator[None]:
         is_main = threading.current_thread() is threading.main_thread()
         if is_main and handler is not None:  # None: not a handler of Python
             signal.signal(signal.SIGTERM, handler)
+
+
+def reason(error: Exception) -> str:
+    """Returns an error of Ray in one line: what failed, and why."""
+    text = _COLORS.sub("", str(error)).strip() or repr(error)
+    first, *others = [line.strip() for line in text.splitlines() if line.strip()]
+    if getattr(error, "actor_init_failed", False) and others:
+        return others[-1]  # of the traceback
+    return " ".join([first, *others[-1:]])
 
 
 def plan_workers(

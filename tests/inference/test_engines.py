@@ -2,15 +2,22 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import fiftyone as fo
+import psutil
 import pytest
+from bson import ObjectId
 
 import yolov1_fo
 from tests import engine_workers
 from tests.engine_workers import Killer
 from tests.same import assert_same
-from yolov1_fo.inference import engine_worker, process_engine
+from yolov1_fo.inference import engine_worker, engines, process_engine
+from yolov1_fo.inference.engine_worker import ChunkResult
 from yolov1_fo.model import YOLOv1Model, YOLOv1ModelConfig
 
 
@@ -46,7 +53,7 @@ def test_the_death_of_a_worker_changes_nothing(
     assert [*faults] == ["/nowhere/missing.png"]
     assert caplog.text.count("missing.png") == 1
     assert killer.killed
-    assert ("predicted again" in caplog.text) == (engine == "process")
+    assert "predicted again" in caplog.text
     assert killer.images == len(many)
     assert len(many.exists("shared")) == len(many) - 1
     for shared, alone in zip(*many.values(["shared", "alone"]), strict=True):
@@ -109,6 +116,110 @@ def test_the_caller_can_stop_when_a_worker_has_died(many, model, monkeypatch, ca
         yolov1_fo.apply(many, model, "shared", progress=kill_and_stop, **settings)
     assert killer.killed
     assert "predicted again" not in caplog.text
+
+
+KILLED = """
+import os, signal, sys
+import fiftyone as fo
+import yolov1_fo
+from tests import engine_workers
+from yolov1_fo.inference import engine_worker
+
+engine_worker.CHUNK_SIZE = 8
+dataset, model = fo.load_dataset(sys.argv[1]), yolov1_fo.load_model(sys.argv[2])
+
+def die(progress_bar):
+    if progress_bar.iteration:
+        print(*[one.pid for one in engine_workers.running("process")], flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+settings = {"engine": "process", "num_workers": 2, "batch_size": 4}
+yolov1_fo.apply(dataset, model, "shared", progress=die, **settings)
+"""
+
+LOST = """
+import sys
+import fiftyone as fo
+import ray
+from ray.cluster_utils import Cluster
+import yolov1_fo
+from yolov1_fo.inference import engine_worker
+
+engine_worker.CHUNK_SIZE = 8
+dataset, model = fo.load_dataset(sys.argv[1]), yolov1_fo.load_model(sys.argv[2])
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+lost = [cluster.add_node(num_cpus=1)]
+ray.init(address=cluster.address, log_to_driver=False)
+
+def lose(progress_bar):
+    if progress_bar.iteration >= 40 and lost:
+        cluster.remove_node(lost.pop(), allow_graceful=False)
+
+settings = {"engine": "ray", "batch_size": 4}
+yolov1_fo.apply(dataset, model, "shared", progress=lose, **settings)
+assert not lost
+print("found in", len(dataset.exists("shared")))
+ray.shutdown()
+cluster.shutdown()
+"""
+
+
+def run_child(code, dataset, checkpoint_dir):
+    return subprocess.run(
+        [sys.executable, "-c", code, dataset.name, checkpoint_dir],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_caller_that_is_killed(many, checkpoint_dir):
+    many.persistent = True
+    done = run_child(KILLED, many, checkpoint_dir)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    pids = [*map(int, done.stdout.split())]
+    assert len(pids) == 2
+    deadline = time.monotonic() + 30
+    while any(map(psutil.pid_exists, pids)):
+        assert time.monotonic() < deadline, pids
+        time.sleep(0.1)
+    assert 0 < len(many.exists("shared")) < len(many)
+
+
+@pytest.mark.slow
+def test_the_others_predict_the_images_of_a_lost_machine(many, checkpoint_dir):
+    pytest.importorskip("ray", reason="needs the extra ray")
+    many.persistent = True
+    done = run_child(LOST, many, checkpoint_dir)
+    assert done.returncode == 0, done.stderr
+    assert f"found in {len(many) - 1}" in done.stdout
+
+
+@pytest.mark.slow
+def test_workers_have_the_thresholds_of_the_caller(painted, model):
+    model.config.confidence_thresh = None
+    yolov1_fo.apply(painted, model, "alone")
+    yolov1_fo.apply(painted, model, "shared", engine="process", num_workers=1)
+    for shared, alone in zip(*painted.values(["shared", "alone"]), strict=True):
+        assert_same(shared, alone)
+
+
+def test_what_workers_warn_of_is_logged_once(painted, model, monkeypatch, caplog):
+    results = [ChunkResult(2, {}, frozenset({"not finite"}))] * 2
+    monkeypatch.setitem(engines._RUN, "process", lambda *_: (one for one in results))
+    yolov1_fo.apply(painted, model, "shared", engine="process")
+    assert caplog.messages == ["not finite"]
+
+
+def test_a_worker_with_another_database_is_an_error(painted):
+    other = str(ObjectId())
+    with pytest.raises(OSError, match=r"has no dataset .*, or a different one of that"):
+        engine_worker._target(painted.name, other, "found", "id")
+    own = str(painted._doc.id)
+    assert engine_worker._target(painted.name, own, "found", "id").samples == painted
 
 
 @pytest.mark.slow

@@ -49,6 +49,36 @@ def test_outputs_are_those_of_keras(net, name):
         np.testing.assert_allclose(got, expected, atol=1e-5 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize(("given", "threads"), [("3", 3), ("", 0), ("x", 0)])
+def test_runtimes_have_the_threads_of_tensorflow(
+    net, tmp_path, monkeypatch, given, threads
+):
+    import onnxruntime
+    import openvino
+
+    path, told = tmp_path / "network.onnx", []
+    formats.write_onnx(net, path)
+    start, compile_model = onnxruntime.InferenceSession, openvino.Core.compile_model
+
+    def start_noted(path, options, **named):
+        told.append(options.intra_op_num_threads)
+        return start(path, options, **named)
+
+    def compile_noted(self, path, device, hints):
+        told.append(hints["INFERENCE_NUM_THREADS"])
+        return compile_model(self, path, device, hints)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", start_noted)
+    monkeypatch.setattr(openvino.Core, "compile_model", compile_noted)
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", given)
+    images = pixels(2) / np.float32(255)
+    outputs = [
+        load(path)(images) for load in (formats.load_onnx, formats.load_openvino)
+    ]
+    np.testing.assert_allclose(*outputs, rtol=1e-3, atol=1e-4)
+    assert told == [threads, threads]
+
+
 def test_openvino_computes_in_bfloat16(net):
     images = pixels(6)
     full, half = (

@@ -13,7 +13,7 @@ import pytest
 
 from yolov1_fo import disk_cache, images
 from yolov1_fo.disk_cache import DiskCache
-from yolov1_fo.image_files import resizing
+from yolov1_fo.image_files import remote, resizing
 from yolov1_fo.pipeline import image_cache, image_loading, tiling
 
 SIDE = 8
@@ -139,6 +139,23 @@ def test_images_stay_in_memory_if_the_disk_is_full(files, folder, monkeypatch, c
     assert not isinstance(kept, np.memmap)
     assert "images stay in memory" in caplog.text
     assert DiskCache(folder, LIMIT).disk_usage() == 0
+
+
+def test_a_server_that_does_not_answer_is_no_fault_of_the_cache(
+    files, folder, monkeypatch, caplog
+):
+    decode = images.decode_parts
+
+    def lose_the_last(path, *given, **named):
+        if path == files[-1]:
+            raise remote.StorageError(f"'{path}' can't be read: no answer")
+        return decode(path, *given, **named)
+
+    monkeypatch.setattr(images, "decode_parts", lose_the_last)
+    with pytest.raises(remote.StorageError, match=r"4\.png' can't be read: no answer$"):
+        load(files, folder)
+    assert not caplog.messages
+    assert not [one for one in folder.iterdir() if one.is_dir()]
 
 
 def test_nothing_is_left_after_a_write_error(files, folder, monkeypatch):

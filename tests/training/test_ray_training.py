@@ -161,7 +161,9 @@ def test_splits_of_two_datasets_stay_apart(dataset):
         other.add_sample(fo.Sample("/nowhere/1.jpg"))
         split = ray_training._split(other, "val_samples")
         assert ray_training._load(split).values("filepath") == ["/nowhere/1.jpg"]
-        with pytest.raises(OSError, match=r"has no dataset .*, or another one; set F"):
+        with pytest.raises(
+            OSError, match=r"has no dataset .*, or a different one of that name; set F"
+        ):
             ray_training._load(split._replace(dataset_id="0" * 24))
     finally:
         other.delete()

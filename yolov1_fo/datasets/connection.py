@@ -60,23 +60,23 @@ def check() -> None:
         raise
 
 
-def load_shared(name: str, dataset_id: str | None = None) -> fo.Dataset:
+def load_shared(name: str, dataset_id: str) -> fo.Dataset:
     """Returns a dataset in a worker, which may run on another machine.
 
     Args:
         name: of the dataset
-        dataset_id (None): its id, unless any with this name will do
+        dataset_id: its id
 
     Raises:
         OSError: if its database is not that of the caller
     """
     if fo.dataset_exists(name):
         dataset = fo.load_dataset(name)
-        if dataset_id in (None, str(fiftyone_private.dataset_id(dataset))):
+        if str(fiftyone_private.dataset_id(dataset)) == dataset_id:
             return dataset
     raise OSError(
-        f"the database of a worker has no dataset '{name}', or another one; set "
-        f"{database_uri.VARIABLE} to the same server on all machines"
+        f"a worker's database has no dataset '{name}', or a different one of that "
+        f"name; set {database_uri.VARIABLE} to the same server on all machines"
     )
 
 

@@ -30,7 +30,8 @@ class Task(NamedTuple):
 
     Attributes:
         config: of the model, as JSON
-        targets: dataset, path and key field of each `bulk_writer.Target`
+        targets: name and id of the dataset, path and key field of each
+            `bulk_writer.Target`
         batch_size: images per forward pass
         tiles: number of tiles per side that each image is followed by
         store_logits: whether each object gets its class logits
@@ -38,7 +39,7 @@ class Task(NamedTuple):
     """
 
     config: str
-    targets: tuple[tuple[str, str, str], ...]
+    targets: tuple[tuple[str, str, str, str], ...]
     batch_size: int
     tiles: int
     store_logits: bool
@@ -51,10 +52,12 @@ class ChunkResult(NamedTuple):
     Attributes:
         images: number of images
         faults: unreadable and truncated files, with what is wrong with each
+        warnings: of the model
     """
 
     images: int
     faults: dict[str, str]
+    warnings: frozenset[str] = frozenset()
 
 
 class Worker:
@@ -98,7 +101,7 @@ class Worker:
             is_all=False,
         )
         write(batches, writer, self.model, store_logits=task.store_logits)
-        return ChunkResult(len(files), batches.faults)
+        return ChunkResult(len(files), batches.faults, self.model.warnings)
 
 
 def chunks(files: Files, batch_size: int, num_workers: int) -> list[SampleFiles]:
@@ -148,5 +151,5 @@ def write(
                 writer.add(sample_id, document)
 
 
-def _target(dataset: str, path: str, key_field: str) -> Target:
-    return Target(connection.load_shared(dataset), path, key_field)
+def _target(dataset: str, dataset_id: str, path: str, key_field: str) -> Target:
+    return Target(connection.load_shared(dataset, dataset_id), path, key_field)

@@ -5,6 +5,7 @@ writes the detections to the database.
 """
 
 import contextlib
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ from yolov1_fo.inference import prediction_pass, process_engine, ray_engine
 from yolov1_fo.inference.engine_worker import Task
 
 _RUN = {"process": process_engine.run, "ray": ray_engine.run}
+
+logger = logging.getLogger(__name__)
 
 
 def predict(
@@ -45,6 +48,7 @@ def predict(
         OSError: if processes die repeatedly, or one can't reach the database
     """
     faults: dict[str, str] = {}
+    warnings: set[str] = set()
     if not len(files):
         return faults
     progress_bar = fou.ProgressBar(total=len(files), progress=progress)
@@ -52,6 +56,9 @@ def predict(
     with progress_bar, contextlib.closing(run) as results:
         for result in results:
             faults |= result.faults
+            for warning in result.warnings - warnings:
+                logger.warning("%s", warning)
+            warnings |= result.warnings
             progress_bar.update(result.images)
     prediction_pass.log_faults(faults)
     return faults

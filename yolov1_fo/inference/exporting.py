@@ -18,6 +18,7 @@ from yolov1_fo import files, grid
 from yolov1_fo.config import INT8, arguments, packages
 from yolov1_fo.datasets import checks, media_files
 from yolov1_fo.datasets import samples as fo_samples
+from yolov1_fo.image_files import remote
 from yolov1_fo.inference import export_formats, export_writing, onnx_nms
 from yolov1_fo.inference.export_formats import metadata_path
 from yolov1_fo.inference.export_writing import Export, Suppression
@@ -75,7 +76,7 @@ def export(
             written then
         ImportError: if a package is missing
         FileNotFoundError: if the model does not exist
-        OSError: if it can't be written
+        OSError: if it can't be written, or a server of images does not answer
     """
     target = Path(path)
     arguments.check_bool("nms", nms)
@@ -109,6 +110,8 @@ def export(
             metadata.write_text(json.dumps(about, indent=2) + "\n")
             metadata.replace(metadata_path(target))
             unfinished.replace(target)
+    except remote.StorageError:  # of an image for calibration
+        raise
     except OSError as error:
         raise OSError(f"'{target}' can't be written: {error}") from error
     return target

@@ -9,7 +9,7 @@ import fiftyone.core.media as fomm
 
 from yolov1_fo import hardware
 from yolov1_fo.config import MAX_TILES, arguments
-from yolov1_fo.datasets import checks, connection, media_files
+from yolov1_fo.datasets import checks, connection, fiftyone_private, media_files
 from yolov1_fo.datasets import samples as fo_samples
 from yolov1_fo.datasets.predictions_field import PredictionsField
 from yolov1_fo.inference import (
@@ -70,7 +70,7 @@ def apply(
             decode images; "process": in other processes of this machine; "ray": in a
             Ray cluster, see docs/cluster.md. The last two are for images
         num_workers (0): number of threads that decode images, or of processes; 0 means
-            one per CPU core
+            one per CPU core or, in a Ray cluster with GPUs, one per GPU
         store_logits (False): whether each object gets an attribute `logits`: those of
             its classes, in the order of `model.classes`
         tiles (that of the model): predicts tiles x tiles overlapping parts of each
@@ -169,13 +169,22 @@ def _task(
 ) -> engine_worker.Task:
     """Returns what each process of an engine does."""
     config = model.config.serialize()
+    config["confidence_thresh"] = (
+        model.config.confidence_thresh or 0.0
+    )  # as it predicts
     for name in ("checkpoint_dir", "model_path", "weights_path"):
         if config.get(name):
             config[name] = str(Path(config[name]).absolute())
     return engine_worker.Task(
         config=json.dumps(config),
         targets=tuple(
-            (target.samples.name, target.path, target.key_field)
+            (
+                *(
+                    target.samples.name,
+                    str(fiftyone_private.dataset_id(target.samples)),
+                ),
+                *(target.path, target.key_field),
+            )
             for target in output.targets
         ),
         batch_size=batch_size,

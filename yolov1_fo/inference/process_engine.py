@@ -1,6 +1,9 @@
 """Predicts in several processes of this machine."""
 
 import logging
+import os
+import threading
+import time
 from collections.abc import Callable, Generator
 from concurrent.futures import BrokenExecutor, Future, as_completed
 
@@ -9,6 +12,9 @@ from joblib.externals import loky
 from yolov1_fo.datasets.sample_files import Files, SampleFiles
 from yolov1_fo.inference import engine_worker
 from yolov1_fo.inference.engine_worker import ATTEMPTS, ChunkResult, Task
+
+POLL_SECONDS = 0.5
+"""How often a worker looks whether its caller is still there."""
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +44,12 @@ def run(
     fruitless = 0
     while left:
         pending = left
-        pool = loky.ProcessPoolExecutor(num_workers, env=engine_worker.ENVIRONMENT)
+        pool = loky.ProcessPoolExecutor(
+            num_workers,
+            initializer=_end_with_caller,
+            initargs=(os.getpid(),),
+            env=engine_worker.ENVIRONMENT,
+        )
         failed = set()
         try:
             sent = _send(pool, task, pending)
@@ -65,6 +76,17 @@ def run(
                 "a worker process died; %d images are predicted again",
                 sum(len(chunk) for chunk in left),
             )
+
+
+def _end_with_caller(pid: int) -> None:
+    """Ends this process when its caller is killed, which can't end it any longer."""
+
+    def watch() -> None:
+        while os.getppid() == pid:
+            time.sleep(POLL_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _suspects_last(left: list[SampleFiles], num_workers: int) -> list[SampleFiles]:

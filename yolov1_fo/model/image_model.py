@@ -25,7 +25,7 @@ class ImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
     def __init__(self) -> None:
         self._preprocess = True
         self._last_pixels: Array | None = None
-        self._warned: set[str] = set()
+        self._warnings: set[str] = set()
 
     @property
     def media_type(self) -> str:
@@ -131,9 +131,14 @@ class ImageModel(fom.EmbeddingsMixin, fom.Model, ABC):
 
     def warn_once(self, message: str) -> None:
         """Logs a warning, only once per model."""
-        if message not in self._warned:
-            self._warned.add(message)
+        if message not in self._warnings:
+            self._warnings.add(message)
             logger.warning("%s", message)
+
+    @property
+    def warnings(self) -> frozenset[str]:
+        """What the model has warned of."""
+        return frozenset(self._warnings)
 
 
 def check_pixels(image: Array) -> None:

@@ -69,6 +69,9 @@ def load(
         letterbox (False): keeps the aspect ratio and fills the rest with gray
         max_pixels (200 million): larger images are skipped before they are decoded
         parts (None): (N, 4) of each image in its file, see `Listing.parts`
+
+    Raises:
+        StorageError: if a server does not answer
     """
     needed = len(filepaths) * image_size**2 * 3
     reading = _Reading(
@@ -84,6 +87,8 @@ def load(
                     _write(unfinished, reading)
             return _open(folder / name, filepaths, image_size)
     except OSError as error:
+        if isinstance(error.__cause__, remote.StorageError):  # while it was filled
+            raise error.__cause__ from None
         logger.warning("images stay in memory, can't cache in '%s': %s", folder, error)
         return _load_into_memory(reading)
 

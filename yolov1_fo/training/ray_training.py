@@ -355,7 +355,7 @@ def _error(failure: Exception) -> BaseException:
     rank, error = next(iter((dead or errors).items()))
     for name in ("health_check_failure", "controller_failure"):
         error = getattr(error, name, None) or error
-    line = packages.first_line(error)
+    line = ray_cluster.reason(error)
     return WorkersDiedError(f"worker {rank} of the Ray cluster failed: {line}")
 
 

@@ -53,7 +53,8 @@ def add(commands: Any) -> None:
         type=int,
         metavar="N",
         default=0,
-        help="threads that decode images, or processes (0: one per CPU core)",
+        help="threads that decode images, or processes (0: one per CPU core or, in a "
+        "Ray cluster with GPUs, one per GPU)",
     )
     parser.add_argument(
         "--skip-existing",
