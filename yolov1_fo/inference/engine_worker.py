@@ -60,6 +60,10 @@ class ChunkResult(NamedTuple):
     warnings: frozenset[str] = frozenset()
 
 
+NOTHING = ChunkResult(0, {})
+"""Of no images, so that the caller can stop."""
+
+
 class Worker:
     """Predicts images in a process of its own.
 

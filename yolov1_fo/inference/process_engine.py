@@ -11,7 +11,7 @@ from joblib.externals import loky
 
 from yolov1_fo.datasets.sample_files import Files, SampleFiles
 from yolov1_fo.inference import engine_worker
-from yolov1_fo.inference.engine_worker import ATTEMPTS, ChunkResult, Task
+from yolov1_fo.inference.engine_worker import ATTEMPTS, NOTHING, ChunkResult, Task
 
 POLL_SECONDS = 0.5
 """How often a worker looks whether its caller is still there."""
@@ -56,7 +56,7 @@ def run(
             for future in as_completed(sent):
                 if isinstance(future.exception(), BrokenExecutor):
                     failed.add(future)
-                    yield ChunkResult(0, {})  # the caller may want to stop
+                    yield NOTHING
                 else:
                     yield future.result()
         finally:

@@ -1,16 +1,23 @@
 """Predicts in the actors of a Ray cluster."""
 
 import collections
+import functools
 import logging
 import math
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from yolov1_fo import ray_cluster
 from yolov1_fo.datasets.sample_files import Files, SampleFiles
 from yolov1_fo.inference import engine_worker
-from yolov1_fo.inference.engine_worker import ATTEMPTS, ChunkResult, Task, Worker
+from yolov1_fo.inference.engine_worker import (
+    ATTEMPTS,
+    NOTHING,
+    ChunkResult,
+    Task,
+    Worker,
+)
 from yolov1_fo.ray_cluster import Workers
 
 START_TIMEOUT = 300.0
@@ -47,7 +54,7 @@ def run(
         try:
             actors += _start(task, ray_cluster.plan_workers(num_workers))
             chunks = engine_worker.chunks(files, task.batch_size, len(actors))
-            yield from _results(actors, chunks, prepare)
+            yield from _Actors(actors, chunks, prepare).results()
         except ray.exceptions.RayTaskError as error:  # an error of the worker's own
             raise error.cause from None
         except ray.exceptions.RayError as error:
@@ -75,10 +82,8 @@ def _start(task: Task, workers: Workers) -> list[Any]:
     return [actor.remote(task) for _ in range(workers.number)]
 
 
-def _results(
-    actors: list[Any], chunks: list[SampleFiles], prepare: Callable[[], None]
-) -> Generator[ChunkResult, None, None]:
-    """Yields results of chunks.
+class _Actors:
+    """The actors, and the images that wait for them.
 
     Actors that start late join the others. One that dies gets images again when Ray has
     restarted it; until then, or if its machine is lost, the others predict them.
@@ -87,56 +92,73 @@ def _results(
         actors: at least one
         chunks: the images
         prepare: called before the first images are sent
-
-    Raises:
-        RayError: if actors die repeatedly, or can't start
-        OSError: if none has answered in `START_TIMEOUT`
     """
-    import ray
 
-    def ask(asked: list[Any]) -> None:
-        """Lets actors join as soon as they answer."""
-        starting.update({one.threads.remote(): one for one in asked})
+    def __init__(
+        self, actors: list[Any], chunks: list[SampleFiles], prepare: Callable[[], None]
+    ) -> None:
+        self.count = len(actors)
+        self.prepare = functools.cache(prepare)
+        self.waiting = collections.deque((1, chunk) for chunk in chunks)
+        self.idle: list[Any] = []
+        self.starting: dict[Any, Any] = {}
+        self.busy: dict[Any, tuple[Any, int, SampleFiles]] = {}
+        self.answered = time.monotonic()
+        self._ask(actors)
 
-    waiting = collections.deque((1, chunk) for chunk in chunks)
-    starting: dict[Any, Any] = {}
-    busy: dict[Any, tuple[Any, int, SampleFiles]] = {}
-    idle: list[Any] = []
-    ask([*actors])
-    is_prepared, changed = False, time.monotonic()
-    while waiting or busy:
-        ready, _ = ray.wait([*starting, *busy], timeout=POLL_SECONDS)
+    def results(self) -> Iterator[ChunkResult]:
+        """Yields results of chunks, and empty ones in between.
+
+        Raises:
+            RayError: if actors die repeatedly, or can't start
+            OSError: if none has answered in `START_TIMEOUT`
+        """
+        while self.waiting or self.busy:
+            yield self._next()
+            self._send()
+
+    def _next(self) -> ChunkResult:
+        """Waits for an actor; returns what it has done."""
+        import ray
+
+        ready, _ = ray.wait([*self.starting, *self.busy], timeout=POLL_SECONDS)
         if not ready:
-            yield ChunkResult(0, {})  # the caller may want to stop
-            if not busy and time.monotonic() > changed + START_TIMEOUT:
-                raise OSError(
-                    f"none of {len(actors)} workers of the Ray cluster has answered "
-                    f"in {START_TIMEOUT:.0f} s; its CPU cores or GPUs may be in use"
-                )
-            continue
-        [call], changed = ready, time.monotonic()
-        if call in starting:
+            self._check_time()
+            return NOTHING
+        [call], self.answered = ready, time.monotonic()
+        if call in self.starting:
             ray.get(call)
-            idle.append(starting.pop(call))
-        else:
-            actor, attempt, chunk = busy.pop(call)
-            try:
-                yield ray.get(call)
-            except ray.exceptions.RayActorError:
-                if attempt == ATTEMPTS:
-                    raise
-                logger.warning(
-                    "a worker died; %d images are predicted again", len(chunk)
-                )
-                waiting.append((attempt + 1, chunk))
-                ask([actor, *idle])  # which may have died too
-                idle.clear()
-            else:
-                idle.append(actor)
-        if idle and not is_prepared:
-            prepare()
-            is_prepared = True
-        while idle and waiting:
-            actor, (attempt, chunk) = idle.pop(), waiting.popleft()
+            self.idle.append(self.starting.pop(call))
+            return NOTHING
+        actor, attempt, chunk = self.busy.pop(call)
+        try:
+            result: ChunkResult = ray.get(call)
+        except ray.exceptions.RayActorError:
+            if attempt == ATTEMPTS:
+                raise
+            logger.warning("a worker died; %d images are predicted again", len(chunk))
+            self.waiting.append((attempt + 1, chunk))
+            self._ask([actor, *self.idle])  # those may have died too
+            self.idle = []
+            return NOTHING
+        self.idle.append(actor)
+        return result
+
+    def _check_time(self) -> None:
+        if not self.busy and time.monotonic() > self.answered + START_TIMEOUT:
+            raise OSError(
+                f"none of {self.count} workers of the Ray cluster has answered in "
+                f"{START_TIMEOUT:.0f} s; its CPU cores or GPUs may be in use"
+            )
+
+    def _ask(self, actors: list[Any]) -> None:
+        """Lets actors join as soon as they answer."""
+        self.starting |= {one.threads.remote(): one for one in actors}
+
+    def _send(self) -> None:
+        """Sends images to idle actors."""
+        while self.idle and self.waiting:
+            self.prepare()
+            actor, (attempt, chunk) = self.idle.pop(), self.waiting.popleft()
             call = actor.predict.options(max_task_retries=0).remote(chunk)
-            busy[call] = actor, attempt, chunk
+            self.busy[call] = actor, attempt, chunk
