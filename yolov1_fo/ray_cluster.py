@@ -28,8 +28,8 @@ class Workers(NamedTuple):
 def connected(*, shows_output: bool = False) -> Iterator[None]:
     """Connects to the cluster that is configured, or starts one on this machine.
 
-    A connection that exists already is used, and kept. SIGTERM remains what it was for
-    this process, where Ray would end it at once, and ignore its handler from then on.
+    A connection that exists already is used, and kept. SIGTERM keeps its handler, which
+    Ray would replace by one that ends the process without any cleanup.
 
     Args:
         shows_output (False): whether a new connection shows what workers print
