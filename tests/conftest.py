@@ -43,6 +43,7 @@ LONGEST = (
     "tests/app/test_circle.py",
     "tests/app/test_survival.py",
     "tests/test_benchmarks.py",
+    "tests/training/test_ray_training.py",
     "tests/test_tutorial.py",
     "tests/training/test_distribution.py",
     "tests/training/test_detector.py",
