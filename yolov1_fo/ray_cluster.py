@@ -42,7 +42,7 @@ def connected(*, shows_output: bool = False) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    with _keeps_sigterm():
+    with keeps_handler(signal.SIGTERM):
         try:
             ray.init(log_to_driver=shows_output)
         except Exception as error:  # Ray raises errors of many types
@@ -50,20 +50,20 @@ def connected(*, shows_output: bool = False) -> Iterator[None]:
     try:
         yield
     finally:
-        with _keeps_sigterm():
+        with keeps_handler(signal.SIGTERM):
             ray.shutdown()
 
 
 @contextlib.contextmanager
-def _keeps_sigterm() -> Iterator[None]:
-    """Sets the handler again that SIGTERM had; only the main thread can."""
-    handler = signal.getsignal(signal.SIGTERM)
+def keeps_handler(number: signal.Signals) -> Iterator[None]:
+    """Sets the handler again that a signal had; only the main thread can."""
+    handler = signal.getsignal(number)
     try:
         yield
     finally:
         is_main = threading.current_thread() is threading.main_thread()
         if is_main and handler is not None:  # None: not a handler of Python
-            signal.signal(signal.SIGTERM, handler)
+            signal.signal(number, handler)
 
 
 def reason(error: Exception) -> str:

@@ -13,7 +13,6 @@ import re
 import signal
 import socket
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -330,15 +329,11 @@ def _fit_once(work: Work, workers: Workers) -> TrainResult:
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
     """Lets Ctrl-C raise KeyboardInterrupt, where Ray Train would exit the program."""
-    is_main = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SystemExit:
-        raise KeyboardInterrupt from None
-    finally:
-        if is_main:
-            signal.signal(signal.SIGINT, handler)
+    with ray_cluster.keeps_handler(signal.SIGINT):
+        try:
+            yield
+        except SystemExit:
+            raise KeyboardInterrupt from None
 
 
 def _error(failure: Exception) -> BaseException:
